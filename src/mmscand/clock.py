@@ -1,0 +1,29 @@
+"""Time as a parameter: loops ask a Clock, tests hand in one that jumps."""
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What a loop may know of time."""
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+    def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
+        """Sleep until `wakeup` (held by the caller) is notified or `timeout_s` have passed."""
+        ...
+
+
+class SystemClock:
+    """The monotonic clock of this machine."""
+
+    def now(self) -> float:
+        """Seconds of CLOCK_MONOTONIC."""
+        return time.monotonic()
+
+    def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
+        """Sleep in Condition.wait; an early or late return is harmless, callers re-check."""
+        wakeup.wait(timeout_s)

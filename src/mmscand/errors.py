@@ -1,0 +1,43 @@
+"""Everything that can go wrong, with what to do about it and the exit code.
+
+MmscandError            exit 1   failed
+├── UsageError          exit 2   what was asked for makes no sense
+├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
+└── ProcessGone         never seen by a user: a process that exits is a normal result
+"""
+
+from typing import ClassVar
+
+
+class MmscandError(Exception):
+    """A failure that a person can act on: one line of what, one of what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class UsageError(MmscandError):
+    """The command line or a setting names something that is not there or not allowed."""
+
+    exit_code = 2
+
+
+class MachineCannot(MmscandError):
+    """The machine, its kernel or the caller's privileges do not allow the job."""
+
+    exit_code = 3
+
+
+class ProcessGone(MmscandError):
+    """The process has exited, or its pid belongs to another process by now."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"process {pid} has exited")
+        self.pid = pid

@@ -1,0 +1,79 @@
+"""The one seam: what the daemon asks of a machine, real (`linux/`) or simulated (`sim/`)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from mmscand.model import (
+    BoolArray,
+    IntArray,
+    PageBlock,
+    Process,
+    Topology,
+    UIntArray,
+    VmaTable,
+    Window,
+)
+
+
+class AddressSpace(Protocol):
+    """One process' memory. Every method raises ProcessGone once the process has exited."""
+
+    @property
+    def process(self) -> Process:
+        """Whose memory it is."""
+        ...
+
+    def generation(self) -> int:
+        """Changes when the process gets a new address space (execve)."""
+        ...
+
+    def vmas(self) -> VmaTable:
+        """The mappings as they are now."""
+        ...
+
+    def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
+        """The pages of `vmas` from address `start` on, window by window in ascending order.
+
+        Changes nothing. Lazy: who stops asking stops the reading, and `Window.end` is where to
+        resume. The arrays of a window are valid until the next one is asked for.
+        """
+        ...
+
+    def shared(self, addresses: UIntArray) -> BoolArray:
+        """Which of these pages other processes map too, so that age and move do not apply."""
+        ...
+
+    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
+        """Clear the Accessed bits of the slots in `mask`; pages that were covered by it.
+
+        Pages around them may be aged too, but no large folio is ever split.
+        """
+        ...
+
+    def move(self, addresses: UIntArray, node: int) -> IntArray:
+        """Move these slots to `node`; for each the node it is on now, or a negative errno."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held; the object is of no use afterwards."""
+        ...
+
+
+class Machine(Protocol):
+    """A computer with memory tiers and processes."""
+
+    def topology(self) -> Topology:
+        """Nodes and tiers, read once."""
+        ...
+
+    def free_pages(self, node: int) -> int:
+        """Pages that can go to the node now without pushing it under its high watermark."""
+        ...
+
+    def processes(self) -> Iterable[Process]:
+        """User-space processes that are alive now, except this daemon."""
+        ...
+
+    def open(self, process: Process) -> AddressSpace:
+        """Hold a process; ProcessGone when it has exited or its pid has a new owner."""
+        ...

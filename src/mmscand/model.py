@@ -1,0 +1,227 @@
+"""The nouns that walk down the street: frozen data, and every numpy dtype in one place.
+
+A page is always 4 KiB here, also when it is part of a huge page. Addresses are virtual
+addresses in bytes; frames are physical addresses in bytes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmscand.errors import UsageError
+
+UIntArray = NDArray[np.uint64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int32]
+ByteArray = NDArray[np.uint8]
+
+PAGE_BYTES = 4096
+PAGES_PER_TABLE = 512
+"""Entries of one x86-64 page-table page, so 4K pages behind one PMD entry."""
+HUGE_PAGE_BYTES = PAGE_BYTES * PAGES_PER_TABLE
+REGION_BYTES = HUGE_PAGE_BYTES * PAGES_PER_TABLE
+"""1 GiB: what one PUD entry maps; scan windows and history are cut at its borders."""
+
+
+def joined_ranges(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Half-open ranges in ascending order, those that touch made one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One NUMA node that has memory."""
+
+    id: int
+    has_cpus: bool
+    frame_ranges: tuple[tuple[int, int], ...]
+    """Half-open physical ranges in bytes, ascending."""
+    distances: Mapping[int, int]
+    """SLIT distance to every node, 10 = itself."""
+    tier: int | None = None
+    """The kernel's memory_tierN, smaller is faster; None where the kernel has no tiers."""
+    read_latency_ns: int | None = None
+    read_bandwidth_mb_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The nodes of a machine and which of them promotion goes to and comes from."""
+
+    nodes: tuple[Node, ...]
+    fast: frozenset[int]
+    slow: frozenset[int]
+    note: str = ""
+    """How the tiers were told apart, or why they could not be."""
+
+    def __post_init__(self) -> None:
+        known = {node.id for node in self.nodes}
+        if unknown := (self.fast | self.slow) - known:
+            raise UsageError(
+                f"no node {min(unknown)} with memory", hint=f"this machine has {sorted(known)}"
+            )
+        if both := self.fast & self.slow:
+            raise UsageError(f"node {min(both)} is named fast and slow", hint="name each node once")
+
+    def node(self, node_id: int) -> Node:
+        """The node of that number."""
+        return next(node for node in self.nodes if node.id == node_id)
+
+    def frame_ranges(self, node_ids: frozenset[int]) -> tuple[tuple[int, int], ...]:
+        """Physical ranges of these nodes, neighbours joined."""
+        return joined_ranges(r for n in self.nodes if n.id in node_ids for r in n.frame_ranges)
+
+    def nodes_of(self, frames: UIntArray) -> IntArray:
+        """Node of each physical address, shape as `frames`; -1 where no node has it."""
+        found = np.full(frames.shape, -1, dtype=np.int32)
+        for node in self.nodes:
+            for start, end in node.frame_ranges:
+                found[frames - np.uint64(start) < np.uint64(end - start)] = node.id
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process for as long as it lives: a reused pid has another start time."""
+
+    pid: int
+    start_time: int
+    """Clock ticks after boot, field 22 of proc_pid_stat(5)."""
+    name: str = field(compare=False, default="")
+
+    def __str__(self) -> str:
+        return f"{self.name or 'process'}[{self.pid}]"
+
+
+class VmaFlag(IntFlag):
+    """What a mapping is, as far as `maps` tells."""
+
+    READ = 1
+    WRITE = 2
+    EXEC = 4
+    SHARED = 8
+    FILE = 16
+    HUGETLB = 32
+    SPECIAL = 64
+    """Kernel-provided ([vdso], [vvar], [vsyscall]) or a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class VmaTable:
+    """The mappings of one process in ascending order, one array for each column."""
+
+    starts: UIntArray
+    ends: UIntArray
+    flags: NDArray[np.uint16]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def pages(self) -> int:
+        """Pages of address space, mapped or not."""
+        return int((self.ends - self.starts).sum()) // PAGE_BYTES
+
+    def where(self, mask: BoolArray) -> "VmaTable":
+        """Only the mappings that `mask` (bool, one a mapping) picks."""
+        return VmaTable(self.starts[mask], self.ends[mask], self.flags[mask])
+
+    def index_of(self, addresses: UIntArray) -> NDArray[np.int64]:
+        """Row of the mapping that holds each address; -1 where none does."""
+        rows = np.searchsorted(self.ends, addresses, side="right")
+        inside = np.zeros(addresses.shape, dtype=np.bool_)
+        candidates = rows < len(self)
+        inside[candidates] = self.starts[rows[candidates]] <= addresses[candidates]
+        return np.where(inside, rows, -1)
+
+    def overlaps(self, starts: UIntArray, length: int) -> BoolArray:
+        """Which of the ranges [start, start + length) share a byte with a mapping."""
+        rows = np.searchsorted(self.ends, starts, side="right")
+        hit = rows < len(self)
+        hit[hit] = self.starts[rows[hit]] < starts[hit] + np.uint64(length)
+        return hit
+
+
+@dataclass(frozen=True, slots=True)
+class PageBlock:
+    """What a pass saw: rows of page slots that are consecutive inside a row.
+
+    All arrays have shape (rows, width), `addresses` has (rows,). A slot is one leaf of the page
+    tables: 4 KiB (width 512) or a huge page (width 1). Rows ascend and are at most 2 MiB long;
+    memory without page tables has no row.
+    """
+
+    addresses: UIntArray
+    pages_per_slot: int
+    frames: UIntArray
+    present: BoolArray
+    accessed: BoolArray
+    """Present and the Accessed bit is set."""
+    slow: BoolArray
+    """Present, on a slow-tier node, and in a mapping that was asked for."""
+
+    def slot_addresses(self, mask: BoolArray) -> UIntArray:
+        """Virtual addresses of the slots that `mask` (rows, width) picks, ascending."""
+        rows, columns = np.nonzero(mask)
+        step = np.uint64(self.pages_per_slot * PAGE_BYTES)
+        return self.addresses[rows] + columns.astype(np.uint64) * step
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One stretch of an address space, at most a region long, as it was read."""
+
+    start: int
+    end: int
+    blocks: tuple[PageBlock, ...]
+    """At most one block for each slot size."""
+    discarded: int = 0
+    """Page-table pages that were garbage: freed or reused while they were read."""
+
+    @property
+    def pages(self) -> int:
+        """Page slots looked at, in 4 KiB pages: the cost of the read, and what pacing bounds."""
+        return sum(block.present.size * block.pages_per_slot for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Pages that a policy wants in the top tier."""
+
+    process: Process
+    addresses: UIntArray
+    """First address of each slot, ascending."""
+    pages_per_slot: int
+    source: int
+    """The slow node that they are on."""
+
+    @property
+    def pages(self) -> int:
+        """In 4 KiB pages."""
+        return len(self.addresses) * self.pages_per_slot
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a promotion, slot by slot."""
+
+    promotion: Promotion
+    target: int
+    """The node that was asked for; -1 when none had room."""
+    status: IntArray
+    """For each slot the node that it is on now, or a negative errno (move_pages(2))."""
+
+    @property
+    def moved(self) -> BoolArray:
+        """Which slots are on the target now."""
+        moved: BoolArray = (self.status >= 0) & (self.status == self.target)
+        return moved
