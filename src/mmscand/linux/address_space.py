@@ -1,0 +1,187 @@
+"""One process' memory on the real machine."""
+
+import contextlib
+import errno
+import os
+import select
+from collections.abc import Iterator
+
+import numpy as np
+
+from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.linux.aging import Ager
+from mmscand.linux.folios import Reach, aging_ranges, reach
+from mmscand.linux.page_tables import Entries, Walk
+from mmscand.linux.procfs import Pagemap, Procfs
+from mmscand.linux.readers import Reader
+from mmscand.linux.syscalls import move_pages
+from mmscand.linux.tasks import MmRef
+from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
+from mmscand.model import (
+    PAGE_BYTES,
+    REGION_BYTES,
+    BoolArray,
+    IntArray,
+    PageBlock,
+    Process,
+    UIntArray,
+    VmaTable,
+    Window,
+)
+
+_SPARE_TABLES = 1024
+"""Tables that a process may have gained since VmPTE was read: 2 GiB of new 4K mappings."""
+
+
+class LinuxAddressSpace:
+    """See machine.AddressSpace. Identity is a pidfd and the start time, never the pid alone."""
+
+    def __init__(
+        self,
+        process: Process,
+        reader: Reader,
+        procfs: Procfs,
+        decoder: Decoder,
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._procfs = procfs
+        self._decoder = decoder
+        self._known_mm: MmRef | None = None
+        with contextlib.ExitStack() as undo:
+            try:
+                pidfd = os.pidfd_open(process.pid)
+            except ProcessLookupError:
+                raise ProcessGone(process.pid) from None
+            undo.callback(os.close, pidfd)
+            # The pidfd is of whoever has the pid now: the start time tells whether it is ours.
+            if procfs.stat(process.pid).process != process:
+                raise ProcessGone(process.pid)
+            self._pagemap = Pagemap(process.pid)
+            undo.callback(self._pagemap.close)
+            self._ager = Ager(process.pid, pidfd)
+            self._exit_poll = select.poll()
+            self._exit_poll.register(pidfd, select.POLLIN)
+            self._undo = undo.pop_all()
+
+    @property
+    def process(self) -> Process:
+        """Whose memory it is."""
+        return self._process
+
+    def _require_alive(self) -> None:
+        """A pidfd becomes readable when its process exits (pidfd_open(2))."""
+        if self._exit_poll.poll(0):
+            raise ProcessGone(self._process.pid)
+
+    def generation(self) -> int:
+        """The kernel's address of the mm: execve makes a new one."""
+        return self._mm().mm
+
+    def _mm(self) -> MmRef:
+        self._known_mm = self._reader.tasks.mm(
+            self._process, self._known_mm.task if self._known_mm else 0
+        )
+        return self._known_mm
+
+    def vmas(self) -> VmaTable:
+        """The mappings, without those that refused to be aged."""
+        vmas = self._procfs.maps(self._process.pid)
+        self._require_alive()  # the file was opened by pid
+        if refused := self._ager.refused:
+            pairs = zip(vmas.starts.tolist(), vmas.ends.tolist(), strict=True)
+            vmas = vmas.where(np.array([pair not in refused for pair in pairs], dtype=np.bool_))
+        return vmas
+
+    def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
+        """One window for each region that has page tables."""
+        walk = Walk(
+            self._reader.memory,
+            self._reader.direct_map,
+            self._mm().pgd,
+            vmas,
+            start=start,
+            table_limit=self._procfs.page_table_bytes(self._process.pid) // PAGE_BYTES
+            + _SPARE_TABLES,
+        )
+        reported = 0
+        for region in walk:
+            blocks = tuple(self._block(leaves, vmas) for leaves in region.leaves)
+            yield Window(
+                start=max(start, region.address),
+                end=region.address + REGION_BYTES,
+                blocks=blocks,
+                discarded=walk.garbage - reported,
+            )
+            reported = walk.garbage
+
+    def _block(self, leaves: Entries, vmas: VmaTable) -> PageBlock:
+        found = self._decoder.leaves(leaves.entries, leaves.shift)
+        if _clear_outside(found.present, leaves, vmas):
+            found.slow[:] &= found.present
+            found.accessed[:] &= found.present
+        return PageBlock(
+            addresses=leaves.addresses,
+            pages_per_slot=1 << (leaves.shift - PTE_SHIFT),
+            frames=found.frames,
+            present=found.present,
+            accessed=found.accessed,
+            slow=found.slow,
+        )
+
+    def shared(self, addresses: UIntArray) -> BoolArray:
+        """By pagemap's `exclusively mapped` bit."""
+        return self._pagemap.shared(addresses)
+
+    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
+        """By MADV_COLD; whole folios only."""
+        if not mask.any():
+            return 0
+        edges = reach(block, self._pagemap.frames) if block.pages_per_slot == 1 else Reach()
+        return self._ager.age(aging_ranges(block, mask, vmas, edges), vmas) // PAGE_BYTES
+
+    def move(self, addresses: UIntArray, node: int) -> IntArray:
+        """By move_pages(2)."""
+        self._require_alive()  # the call goes by pid: a moment earlier it was still ours
+        try:
+            status = move_pages(self._process.pid, addresses, node)
+            return self._confirm(addresses, status)
+        except OSError as error:
+            if error.errno == errno.ESRCH:
+                raise ProcessGone(self._process.pid) from None
+            if error.errno == errno.EPERM:
+                raise MachineCannot(
+                    f"not allowed to move pages of {self._process}",
+                    hint="run as root with CAP_SYS_NICE and CAP_SYS_PTRACE",
+                ) from None
+            return np.full(len(addresses), -(error.errno or errno.EIO), dtype=np.int32)
+
+    def _confirm(self, addresses: UIntArray, status: IntArray) -> IntArray:
+        """Ask again for pages that read busy: the rest of a large folio that did move says so."""
+        busy = status == -errno.EBUSY
+        if busy.any():
+            now = move_pages(self._process.pid, addresses[busy], None)
+            status[busy] = np.where(now >= 0, now, status[busy])
+        return status
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        self._undo.close()
+
+
+def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:
+    """Where a row is not all in one mapping, only its slots in mappings count as present.
+
+    Whether there are such rows.
+    """
+    slot_bytes = np.uint64(1 << leaves.shift)
+    row_bytes = np.uint64(present.shape[1]) * slot_bytes
+    first = vmas.index_of(leaves.addresses)
+    partial = (first < 0) | (first != vmas.index_of(leaves.addresses + row_bytes - np.uint64(1)))
+    rows = np.flatnonzero(partial)
+    if len(rows):
+        at, columns = np.nonzero(present[rows])
+        addresses = leaves.addresses[rows[at]] + columns.astype(np.uint64) * slot_bytes
+        outside = vmas.index_of(addresses) < 0
+        present[rows[at[outside]], columns[outside]] = False
+    return bool(len(rows))

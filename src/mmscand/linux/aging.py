@@ -1,0 +1,82 @@
+"""Clearing Accessed bits by process_madvise(MADV_COLD) (Linux 5.10).
+
+The call clears the bits of a range and flushes the TLB for them, so that the next touch sets them
+again. It holds the mmap lock for reading only.
+"""
+
+import errno
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.linux.syscalls import MADV_COLD, process_madvise
+from mmscand.model import UIntArray, VmaTable
+
+_IOV_MAX = 1024
+"""UIO_MAXIOV: ranges a call."""
+_CALL_BYTES = 256 << 20
+"""Bytes a call, before its last range. The kernel's limit is MAX_RW_COUNT, 2 GiB - 4 KiB, but it
+holds the mmap lock for reading all the while; 65 536 pages at 50 ns are 3 ms."""
+
+
+def calls(ranges: UIntArray) -> list[UIntArray]:
+    """Cut a list of ranges into what one system call may take."""
+    before = np.cumsum(ranges[:, 1]) - ranges[:, 1]
+    steps = np.flatnonzero(np.diff(before // np.uint64(_CALL_BYTES))) + 1
+    parts = np.split(ranges, steps)
+    return [p[at : at + _IOV_MAX] for p in parts for at in range(0, len(p), _IOV_MAX)]
+
+
+@dataclass(slots=True)
+class Ager:
+    """Ages ranges of one process, and remembers which mappings refuse."""
+
+    pid: int
+    pidfd: int
+    refused: set[tuple[int, int]] = field(default_factory=set)
+    """Mappings (start, end) for which the kernel said EINVAL: locked, hugetlb or PFN maps."""
+    errors: Counter[int] = field(default_factory=Counter)
+    """Refused ranges by errno."""
+
+    def age(self, ranges: UIntArray, vmas: VmaTable) -> int:
+        """Clear the bits of all ranges; bytes that were covered."""
+        return sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
+
+    def _call(self, ranges: UIntArray, vmas: VmaTable) -> int:
+        covered = 0
+        while len(ranges):
+            try:
+                done = process_madvise(self.pidfd, ranges, MADV_COLD)
+            except OSError as error:
+                self._refuse(error, ranges[0], vmas)
+                ranges = ranges[1:]
+                continue
+            covered += done
+            ranges = _rest(ranges, done)
+        return covered
+
+    def _refuse(self, error: OSError, at: UIntArray, vmas: VmaTable) -> None:
+        code = error.errno or 0
+        if code == errno.ESRCH:
+            raise ProcessGone(self.pid)
+        if code == errno.EPERM:
+            raise MachineCannot(
+                f"not allowed to age memory of process {self.pid}",
+                hint="run as root with CAP_SYS_NICE and CAP_SYS_PTRACE",
+            )
+        self.errors[code] += 1
+        row = int(vmas.index_of(at[:1])[0])
+        if code == errno.EINVAL and row >= 0:
+            self.refused.add((int(vmas.starts[row]), int(vmas.ends[row])))
+
+
+def _rest(ranges: UIntArray, done: int) -> UIntArray:
+    """What a short return left undone."""
+    ends = np.cumsum(ranges[:, 1])
+    rest = ranges[ends > np.uint64(done)].copy()
+    if len(rest):
+        left = np.uint64(int(ends[-len(rest)]) - done)
+        rest[0] = (rest[0, 0] + rest[0, 1] - left, left)
+    return rest

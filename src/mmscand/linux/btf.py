@@ -1,0 +1,152 @@
+"""Offsets of kernel structure members from the kernel's own type information (BTF).
+
+Format: Documentation/bpf/btf.rst. Only what is needed to find a member is parsed: the positions
+of all types (one quick walk), then the one structure and the anonymous ones inside it.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from mmscand.errors import MachineCannot
+
+VMLINUX = Path("/sys/kernel/btf/vmlinux")
+
+_MAGIC = 0xEB9F
+_STRUCT, _UNION = 4, 5
+# Words of 4 bytes that follow the 3-word head of each kind: (fixed, for each element).
+_TAIL: Mapping[int, tuple[int, int]] = {
+    1: (1, 0),  # INT
+    3: (3, 0),  # ARRAY
+    _STRUCT: (0, 3),
+    _UNION: (0, 3),
+    6: (0, 2),  # ENUM
+    13: (0, 2),  # FUNC_PROTO
+    14: (1, 0),  # VAR
+    15: (0, 3),  # DATASEC
+    17: (1, 0),  # DECL_TAG
+    19: (0, 3),  # ENUM64
+}
+
+
+class Btf:
+    """A parsed BTF blob."""
+
+    def __init__(self, data: bytes) -> None:
+        magic, _, _, header_bytes, type_at, type_bytes, string_at, string_bytes = (
+            struct.unpack_from("<HBBIIIII", data)
+        )
+        if magic != _MAGIC:
+            raise MachineCannot("the kernel's BTF is not readable", hint="use a kernel >= 5.4")
+        types = data[header_bytes + type_at :][: type_bytes & ~3]
+        self._words = memoryview(types).cast("I")
+        self._strings = data[header_bytes + string_at :][:string_bytes]
+        self._positions = self._walk()
+
+    def _walk(self) -> list[int]:
+        words, end, position = self._words, len(self._words), 0
+        positions = [0]  # type 0 is void
+        tail = {kind: _TAIL.get(kind, (0, 0)) for kind in range(32)}
+        while position < end:
+            positions.append(position)
+            info = words[position + 1]
+            fixed, each = tail[info >> 24 & 0x1F]
+            position += 3 + fixed + each * (info & 0xFFFF)
+        return positions
+
+    def _name_offset(self, name: str) -> int:
+        at = self._strings.find(b"\0" + name.encode() + b"\0")
+        if at < 0:
+            raise KeyError(name)
+        return at + 1
+
+    def offset(self, structure: str, member: str) -> int:
+        """Byte offset of a member, also of one inside anonymous structures; KeyError if none."""
+        wanted = self._name_offset(structure)
+        for position in self._positions[1:]:
+            head = self._words[position + 1]
+            if (
+                self._words[position] == wanted
+                and head >> 24 & 0x1F == _STRUCT
+                and (found := self._member_bits(position, self._name_offset(member))) is not None
+            ):
+                return found // 8
+        raise KeyError(f"{structure}.{member}")
+
+    def _member_bits(self, position: int, member: int) -> int | None:
+        info = self._words[position + 1]
+        if info >> 24 & 0x1F not in (_STRUCT, _UNION):
+            return None
+        # With the kind flag set, the upper 8 bits of an offset are a bitfield's width.
+        mask = 0xFFFFFF if info >> 31 else 0xFFFFFFFF
+        for at in range(position + 3, position + 3 + 3 * (info & 0xFFFF), 3):
+            name, type_id, bits = self._words[at], self._words[at + 1], self._words[at + 2] & mask
+            if name == member:
+                return int(bits)
+            if name == 0:
+                inner = self._member_bits(self._positions[type_id], member)
+                if inner is not None:
+                    return int(bits) + inner
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class StructOffsets:
+    """Where the fields lie that lead from a task to its page tables, in bytes."""
+
+    task_tasks: int
+    task_tgid: int
+    task_mm: int
+    task_start_boottime: int
+    mm_pgd: int
+
+    MEMBERS: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "task_tasks": ("task_struct", "tasks"),
+        "task_tgid": ("task_struct", "tgid"),
+        "task_mm": ("task_struct", "mm"),
+        "task_start_boottime": ("task_struct", "start_boottime"),
+        "mm_pgd": ("mm_struct", "pgd"),
+    }
+
+    @classmethod
+    def from_btf(cls, btf: Btf) -> "StructOffsets":
+        """Look every field up; MachineCannot names the one that this kernel does not have."""
+        try:
+            return cls(**{k: btf.offset(*member) for k, member in cls.MEMBERS.items()})
+        except KeyError as error:
+            raise MachineCannot(
+                f"the kernel's BTF has no {error.args[0]}", hint="use a kernel from 5.14 on"
+            ) from None
+
+
+def struct_offsets(cache: Path, boot_id: str, vmlinux: Path = VMLINUX) -> StructOffsets:
+    """The offsets of the running kernel, from `cache` when it was written in this boot."""
+    try:
+        stored = json.loads(cache.read_text())
+        if stored.pop("boot_id") == boot_id:
+            return StructOffsets(**stored)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass  # no cache, or not ours: it is only there to save time
+    try:
+        data = vmlinux.read_bytes()
+    except OSError as error:
+        raise MachineCannot(
+            f"{vmlinux}: {error.strerror}", hint="use a kernel with CONFIG_DEBUG_INFO_BTF"
+        ) from None
+    offsets = StructOffsets.from_btf(Btf(data))
+    _store(cache, boot_id, offsets)
+    return offsets
+
+
+def _store(cache: Path, boot_id: str, offsets: StructOffsets) -> None:
+    fields = {name: getattr(offsets, name) for name in StructOffsets.MEMBERS}
+    temporary = cache.with_suffix(".new")
+    try:
+        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({"boot_id": boot_id, **fields}))
+        temporary.replace(cache)
+    except OSError:
+        pass  # a read-only /run costs the next start a third of a second, nothing else

@@ -1,0 +1,157 @@
+"""What this machine offers, tried and told: a row for each thing that the daemon needs."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmscand.errors import MachineCannot, MmscandError
+from mmscand.linux.procfs import Procfs
+from mmscand.linux.readers import READERS, ProbeMapping, open_reader
+from mmscand.linux.syscalls import MADV_COLD, move_pages, process_madvise
+from mmscand.linux.topology import require_two_tiers
+from mmscand.model import PAGE_BYTES, Topology
+
+_CAPABILITIES = {
+    19: "CAP_SYS_PTRACE",
+    21: "CAP_SYS_ADMIN",
+    23: "CAP_SYS_NICE",
+}
+"""What reading pagemap's frames, aging and moving another's memory ask for (capabilities(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row: what was looked at, how it stands, why, and what to do about it."""
+
+    name: str
+    ok: bool
+    needed: bool
+    """`run` cannot work without it."""
+    detail: str
+    hint: str = ""
+
+
+def _tried(name: str, needed: bool, attempt: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, needed, attempt())
+    except MmscandError as error:
+        return Check(name, False, needed, error.message, error.hint)
+    except OSError as error:
+        return Check(name, False, needed, error.strerror or str(error), "run as root")
+
+
+def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
+    """All rows, in the order in which a person would ask."""
+    procfs = procfs or Procfs()
+    ram = topology.frame_ranges(frozenset(node.id for node in topology.nodes))
+    release = os.uname()
+    kernel = Check(
+        "kernel",
+        release.machine == "x86_64",
+        True,
+        f"{release.release} {release.machine}",
+        "only x86-64 page tables can be read",
+    )
+    readers = [_reader_check(name, ram, procfs) for name in READERS]
+    return [
+        kernel,
+        _tried("privileges", True, lambda: _privileges(procfs)),
+        _tried("tiers", True, lambda: _tiers(topology)),
+        *readers,
+        _any_reader(readers),
+        _tried("aging", True, _aging),
+        _tried("moving", True, _moving),
+        *_other_agents(procfs.root),
+    ]
+
+
+def _privileges(procfs: Procfs) -> str:
+    status = (procfs.root / "self/status").read_text()
+    match = re.search(r"^CapEff:\s+([0-9a-f]+)", status, re.MULTILINE)
+    effective = int(match[1], 16) if match else 0
+    missing = [name for bit, name in _CAPABILITIES.items() if not effective >> bit & 1]
+    if missing:
+        raise MachineCannot(f"missing {', '.join(missing)}", hint="run as root")
+    return "the capabilities are there"
+
+
+def _tiers(topology: Topology) -> str:
+    require_two_tiers(topology)
+    fast, slow = sorted(topology.fast), sorted(topology.slow)
+    return f"promote from node {_listed(slow)} to node {_listed(fast)} ({topology.note})"
+
+
+def _listed(ids: list[int]) -> str:
+    return ",".join(map(str, ids))
+
+
+def _reader_check(name: str, ram: tuple[tuple[int, int], ...], procfs: Procfs) -> Check:
+    def attempt() -> str:
+        reader = open_reader(name, ram, procfs)
+        reader.close()
+        return f"passes its self-test, {reader.direct_map.levels}-level page tables"
+
+    return _tried(f"reader {name}", False, attempt)
+
+
+def _any_reader(readers: list[Check]) -> Check:
+    working = [check.name for check in readers if check.ok]
+    if working:
+        return Check("reading", True, True, f"by {working[0].removeprefix('reader ')}")
+    return Check("reading", False, True, "no reader works", "see the rows above")
+
+
+def _aging() -> str:
+    probe = ProbeMapping(1)
+    pidfd = os.pidfd_open(os.getpid())
+    try:
+        process_madvise(pidfd, np.array([[probe.address, PAGE_BYTES]], dtype=np.uint64), MADV_COLD)
+    except OSError as error:
+        raise MachineCannot(
+            f"process_madvise(MADV_COLD): {error.strerror}", hint="use a kernel from 5.10 on"
+        ) from None
+    finally:
+        os.close(pidfd)
+    return "process_madvise(MADV_COLD)"
+
+
+def _moving() -> str:
+    probe = ProbeMapping(1)
+    status = int(move_pages(os.getpid(), np.array([probe.address], dtype=np.uint64), None)[0])
+    if status < 0:
+        raise MachineCannot(
+            f"move_pages: {os.strerror(-status)}", hint="use a kernel with CONFIG_MIGRATION"
+        )
+    return "move_pages"
+
+
+def _other_agents(proc: Path) -> Iterator[Check]:
+    """Who else uses Accessed bits or moves pages. None of it stops `run`."""
+    yield _numa_balancing(proc)
+    names = [path.read_text().strip() for path in proc.glob("[0-9]*/comm") if path.exists()]
+    kdamonds = sum(name.startswith("kdamond") for name in names)
+    yield Check(
+        "DAMON",
+        not kdamonds,
+        False,
+        f"{kdamonds} kdamond threads" if kdamonds else "no kdamond runs",
+        "it clears Accessed bits too: pages may read colder than they are" if kdamonds else "",
+    )
+    lru_gen = Path("/sys/kernel/mm/lru_gen/enabled")
+    on = lru_gen.exists() and int(lru_gen.read_text(), 16) != 0
+    yield Check(
+        "MGLRU", True, False, "on: ages pages when memory is short" if on else "off or not built in"
+    )
+
+
+def _numa_balancing(proc: Path) -> Check:
+    path = proc / "sys/kernel/numa_balancing"
+    mode = int(path.read_text()) if path.exists() else 0
+    if not mode:
+        return Check("NUMA balancing", True, False, "off")
+    hint = "it promotes too, inside the application; mmscand reads its PROT_NONE pages as mapped"
+    return Check("NUMA balancing", not mode & 2, False, f"mode {mode}", hint)

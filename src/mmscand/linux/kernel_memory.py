@@ -1,0 +1,49 @@
+"""Reading kernel memory: one small interface, two ways behind it.
+
+Nothing here takes a lock in the kernel, so what comes back can be stale or garbage. Callers treat
+it as a hint and change things only through system calls that check for themselves.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from mmscand.model import PAGES_PER_TABLE, UIntArray
+
+BATCH = 512
+"""Pages a read, so one read covers the page tables of one region. Measured on EPYC, ns an entry
+read and decoded: 32 tables a read 1.8, 128 1.6, 512 1.55."""
+
+
+class KernelMemory(Protocol):
+    """Copies 4 KiB pieces of kernel memory."""
+
+    name: str
+
+    def read(self, addresses: UIntArray) -> UIntArray:
+        """4096 bytes at each kernel virtual address, as (n, 512) uint64, n <= BATCH.
+
+        What cannot be read is zero. The array is valid until the next read.
+        """
+        ...
+
+    def any_task(self) -> int:
+        """Address of some task_struct: a way into the list of all tasks."""
+        ...
+
+    def close(self) -> None:
+        """Give descriptors and mappings back."""
+        ...
+
+
+def read_all(memory: KernelMemory, addresses: UIntArray) -> UIntArray:
+    """Like `read` for any number of addresses; the result is the caller's own."""
+    parts = [
+        memory.read(addresses[at : at + BATCH]).copy() for at in range(0, len(addresses), BATCH)
+    ]
+    return np.concatenate(parts) if parts else np.empty((0, PAGES_PER_TABLE), dtype=np.uint64)
+
+
+def read_word(memory: KernelMemory, address: int) -> int:
+    """The 8 bytes at one kernel virtual address; 0 when it cannot be read."""
+    return int(memory.read(np.array([address], dtype=np.uint64))[0, 0])

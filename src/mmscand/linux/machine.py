@@ -1,0 +1,59 @@
+"""The real machine behind the seam."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mmscand.errors import MachineCannot
+from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.procfs import Procfs
+from mmscand.linux.readers import Reader, best_reader
+from mmscand.linux.topology import NodeReader
+from mmscand.linux.x86_64 import Decoder
+from mmscand.model import Process, Topology
+
+
+@dataclass(frozen=True, slots=True)
+class LinuxMachine:
+    """See machine.Machine."""
+
+    tiers: Topology
+    reader: Reader
+    decoder: Decoder
+    """One for all, as one thread reads: its arrays are the pass' working memory."""
+    nodes: NodeReader = field(default_factory=NodeReader)
+    procfs: Procfs = field(default_factory=Procfs)
+
+    def topology(self) -> Topology:
+        """As read at start."""
+        return self.tiers
+
+    def free_pages(self, node: int) -> int:
+        """See machine.Machine.free_pages."""
+        return self.nodes.free_pages(node)
+
+    def processes(self) -> Iterable[Process]:
+        """See machine.Machine.processes."""
+        return self.procfs.scannable()
+
+    def open(self, process: Process) -> LinuxAddressSpace:
+        """See machine.Machine.open."""
+        return LinuxAddressSpace(process, self.reader, self.procfs, self.decoder)
+
+    def close(self) -> None:
+        """Give the reader back."""
+        self.reader.close()
+
+
+def open_machine(topology: Topology) -> LinuxMachine:
+    """The machine with the best reader; MachineCannot says why each one fails."""
+    procfs = Procfs()
+    every_node = frozenset(node.id for node in topology.nodes)
+    reader, reasons = best_reader(topology.frame_ranges(every_node), procfs)
+    if reader is None:
+        raise MachineCannot(
+            "no way to read page tables",
+            hint="; ".join(f"{name}: {why}" for name, why in reasons.items()),
+        )
+    slow_ranges = topology.frame_ranges(topology.slow)
+    decoder = Decoder(reader.direct_map.encryption_bit, slow_ranges)
+    return LinuxMachine(topology, reader, decoder, procfs=procfs)

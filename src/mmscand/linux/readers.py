@@ -1,0 +1,167 @@
+"""Choosing a reader: each is tried, proves itself on this process' own memory, or says why not."""
+
+import itertools
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmscand.errors import MachineCannot
+from mmscand.linux.bpf_gather import BpfGather
+from mmscand.linux.btf import StructOffsets, struct_offsets
+from mmscand.linux.kcore import Kcore
+from mmscand.linux.kernel_memory import KernelMemory
+from mmscand.linux.page_tables import DirectMap, Walk
+from mmscand.linux.procfs import Pagemap, Procfs
+from mmscand.linux.tasks import Tasks
+from mmscand.linux.x86_64 import Decoder
+from mmscand.model import PAGE_BYTES, REGION_BYTES, UIntArray, VmaTable
+
+READERS: dict[str, Callable[[], KernelMemory]] = {"bpf": BpfGather, "kcore": Kcore}
+"""Best first."""
+OFFSETS_CACHE = Path("/run/mmscand/offsets.json")
+_PROBE_PAGES = 16
+"""Enough frames to compare: a wrong direct map agreeing on all of them is not chance."""
+_PROBE_TABLES = 16
+"""Tables that a walk over the probe's one mapping can need: 5 levels, twice at borders."""
+_ENCRYPTION_BITS = range(36, 52)
+"""Where hardware puts the encryption bit: above physical memory, inside an entry's frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A way to read page tables that has passed its self-test."""
+
+    memory: KernelMemory
+    tasks: Tasks
+    direct_map: DirectMap
+
+    def close(self) -> None:
+        """Give the memory reader back."""
+        self.memory.close()
+
+
+class ProbeMapping:
+    """A few pages of our own that are mapped and touched, and what the kernel says of them."""
+
+    def __init__(self, pages: int = _PROBE_PAGES) -> None:
+        self._map = mmap.mmap(-1, pages * PAGE_BYTES)
+        self.bytes = np.frombuffer(self._map, dtype=np.uint8)
+        self.address = self.bytes.ctypes.data
+        self.pages = pages
+        self.touch()
+
+    def touch(self) -> None:
+        """Write to each page."""
+        self.bytes[::PAGE_BYTES] += 1
+
+    @property
+    def vmas(self) -> VmaTable:
+        """As a table with one mapping."""
+        start = np.array([self.address], dtype=np.uint64)
+        return VmaTable(
+            start,
+            start + np.uint64(self.pages * PAGE_BYTES),
+            np.zeros(1, dtype=np.uint16),
+        )
+
+    def frames(self) -> UIntArray:
+        """Physical addresses by pagemap; MachineCannot when the kernel hides them."""
+        pagemap = Pagemap(os.getpid())
+        try:
+            frames = pagemap.frames(self.address, self.pages)
+        finally:
+            pagemap.close()
+        if not frames.all():
+            raise MachineCannot(
+                "/proc/self/pagemap hides frame numbers", hint="run as root with CAP_SYS_ADMIN"
+            )
+        return frames
+
+    def entries(self, memory: KernelMemory, direct_map: DirectMap, pgd: int) -> UIntArray:
+        """Page-table entries of the pages, by walking; 0 where nothing was found."""
+        found = np.zeros(self.pages, dtype=np.uint64)
+        walk = Walk(memory, direct_map, pgd, self.vmas, table_limit=_PROBE_TABLES)
+        for region in walk:
+            for leaves in region.leaves:
+                step = np.uint64(1 << leaves.shift)
+                slots = np.arange(leaves.entries.shape[1], dtype=np.uint64) * step
+                addresses = (leaves.addresses[:, None] + slots).ravel()
+                pages = (addresses - np.uint64(self.address)) // np.uint64(PAGE_BYTES)
+                mine = pages < self.pages
+                found[pages[mine].astype(np.intp)] = leaves.entries.ravel()[mine]
+        return found
+
+
+def _bases(pgd: int, ram: tuple[tuple[int, int], ...]) -> Iterator[int]:
+    """Where the direct map may start: a multiple of 1 GiB (arch/x86/mm/kaslr.c) below the pgd.
+
+    The pgd is a direct-map address of some RAM, so there are as many candidates as GiB of RAM.
+    """
+    inside = pgd % REGION_BYTES
+    for start, end in ram:
+        first = start - start % REGION_BYTES + inside
+        for frame in range(first, end, REGION_BYTES):
+            if frame >= start:
+                yield pgd - frame
+
+
+def find_direct_map(
+    memory: KernelMemory, pgd: int, ram: tuple[tuple[int, int], ...], probe: ProbeMapping
+) -> DirectMap:
+    """The one layout under which our own page tables agree with pagemap; MachineCannot if none."""
+    frames = probe.frames()
+    encryption = [0, *(1 << bit for bit in _ENCRYPTION_BITS)]
+    for bit, base, levels in itertools.product(encryption, list(_bases(pgd, ram)), (5, 4)):
+        candidate = DirectMap(base, ram, levels, bit)
+        entries = probe.entries(memory, candidate, pgd)
+        if np.array_equal(Decoder(bit).leaves(entries[None, :]).frames[0], frames):
+            return candidate
+    raise MachineCannot(
+        "the page tables of this process cannot be made out",
+        hint="report it with the kernel's version; another reader may work",
+    )
+
+
+def _self_test(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
+    """Fresh pages must read present and accessed, at the frames that pagemap tells."""
+    probe = ProbeMapping()
+    decoder = Decoder(direct_map.encryption_bit)
+    leaves = decoder.leaves(probe.entries(memory, direct_map, pgd)[None, :])
+    if not np.array_equal(leaves.frames[0], probe.frames()):
+        raise MachineCannot("walked frames differ from pagemap", hint="try another reader")
+    probe.touch()
+    leaves = decoder.leaves(probe.entries(memory, direct_map, pgd)[None, :])
+    if not (leaves.present.all() and leaves.accessed.any()):
+        raise MachineCannot("touched pages do not read as accessed", hint="try another reader")
+
+
+def open_reader(name: str, ram: tuple[tuple[int, int], ...], procfs: Procfs) -> Reader:
+    """Build one reader and prove it; MachineCannot says why it can't be used here."""
+    memory = READERS[name]()
+    try:
+        offsets: StructOffsets = struct_offsets(OFFSETS_CACHE, procfs.boot_id())
+        tasks = Tasks(memory, offsets)
+        pgd = tasks.mm(procfs.stat(os.getpid()).process).pgd
+        direct_map = find_direct_map(memory, pgd, ram, ProbeMapping())
+        _self_test(memory, direct_map, pgd)
+    except BaseException:
+        memory.close()
+        raise
+    return Reader(memory, tasks, direct_map)
+
+
+def best_reader(
+    ram: tuple[tuple[int, int], ...], procfs: Procfs
+) -> tuple[Reader | None, dict[str, str]]:
+    """The first reader that works, or None, and why each one before it does not."""
+    reasons: dict[str, str] = {}
+    for name in READERS:
+        try:
+            return open_reader(name, ram, procfs), reasons
+        except MachineCannot as error:
+            reasons[name] = str(error)
+    return None, reasons

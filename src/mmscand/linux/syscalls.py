@@ -1,0 +1,99 @@
+"""Thin bindings of the system calls that Python has no name for (x86-64 numbers).
+
+Each function is the call and its error, nothing more. Out of scope: retries, splitting, meaning.
+"""
+
+import ctypes
+import errno
+import os
+from typing import Any
+
+import numpy as np
+
+from mmscand.model import IntArray, UIntArray
+
+# arch/x86/entry/syscalls/syscall_64.tbl
+_NR_MOVE_PAGES = 279
+_NR_BPF = 321
+_NR_PROCESS_MADVISE = 440
+
+# include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
+MADV_COLD = 20
+_MPOL_MF_MOVE = 1 << 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _bind(number: int, *argtypes: Any) -> Any:  # noqa: ANN401 - ctypes functions have no type
+    # libc["syscall"] is a fresh function object, so each number has its own argtypes.
+    function = _libc["syscall"]
+    function.restype = ctypes.c_long
+    function.argtypes = (ctypes.c_long, *argtypes)
+
+    def call(*args: Any) -> int:  # noqa: ANN401
+        result: int = function(number, *args)
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return result
+
+    return call
+
+
+_move_pages = _bind(
+    _NR_MOVE_PAGES,
+    ctypes.c_int,
+    ctypes.c_ulong,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int,
+)
+_bpf = _bind(_NR_BPF, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint)
+_process_madvise = _bind(
+    _NR_PROCESS_MADVISE,
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_uint,
+)
+
+
+def process_madvise(pidfd: int, iovec: UIntArray, advice: int) -> int:
+    """process_madvise(2): `iovec` is (n, 2) of address and length in bytes; bytes advised."""
+    iovec = np.ascontiguousarray(iovec, dtype=np.uint64)
+    result: int = _process_madvise(pidfd, iovec.ctypes.data, len(iovec), advice, 0)
+    return result
+
+
+def move_pages(pid: int, addresses: UIntArray, node: int | None) -> IntArray:
+    """move_pages(2) of pages that only this process maps; `node` None only asks where they are.
+
+    The status of each page as the kernel wrote it: a node, or a negative errno. ENOENT of the
+    whole call means that there was nothing to do (kernels before 4.17) and is not an error.
+    """
+    addresses = np.ascontiguousarray(addresses, dtype=np.uint64)
+    # A page that the call never reached keeps this: it was not moved, and may be tried again.
+    status: IntArray = np.full(len(addresses), -errno.EAGAIN, dtype=np.int32)
+    nodes = None if node is None else np.full(len(addresses), node, dtype=np.int32)
+    try:
+        _move_pages(
+            pid,
+            len(addresses),
+            addresses.ctypes.data,
+            None if nodes is None else nodes.ctypes.data,
+            status.ctypes.data,
+            _MPOL_MF_MOVE,
+        )
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    return status
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """bpf(2): `attributes` is the packed union bpf_attr; a new descriptor or 0."""
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    result: int = _bpf(command, ctypes.addressof(buffer), len(attributes))
+    return result

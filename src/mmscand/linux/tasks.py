@@ -1,0 +1,118 @@
+"""From a process to its page tables: the kernel's list of tasks, read from outside.
+
+The list is doubly linked and new tasks are put at its end (kernel/fork.c), so walking backwards
+from init_task meets the newest first. A link can go bad under the reader; every walk is bounded
+and everything it yields is compared with what /proc says.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.linux.btf import StructOffsets
+from mmscand.linux.kernel_memory import KernelMemory, read_word
+from mmscand.model import Process
+
+_KERNEL_HALF = 0xFF00_0000_0000_0000
+"""Lowest kernel address with five levels (Documentation/arch/x86/x86_64/mm.rst)."""
+_LIST_PREV = 8
+"""offsetof(struct list_head, prev)"""
+_NS_PER_TICK = 10_000_000
+"""start_time in /proc counts USER_HZ ticks, 100 a second on x86 (proc_pid_stat(5))."""
+_MAX_HOPS = 4_194_304
+"""PID_MAX_LIMIT: no list of processes is longer."""
+_TRIES = 3
+"""A walk that a concurrent exit derailed is worth repeating; a third failure is not chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    address: int
+    tgid: int
+    start_time: int
+    mm: int
+    previous: int
+
+
+@dataclass(frozen=True, slots=True)
+class MmRef:
+    """The address space of a task: kernel virtual addresses."""
+
+    task: int
+    mm: int
+    pgd: int
+
+
+class Tasks:
+    """Finds the page tables of processes."""
+
+    def __init__(self, memory: KernelMemory, offsets: StructOffsets) -> None:
+        self._memory = memory
+        self._offsets = offsets
+        self._fields = np.array(
+            [
+                offsets.task_tgid,
+                offsets.task_start_boottime,
+                offsets.task_mm,
+                offsets.task_tasks + _LIST_PREV,
+            ],
+            dtype=np.uint64,
+        )
+        self._init_task = self._find_init_task()
+
+    def _task(self, address: int) -> _Task:
+        if address < _KERNEL_HALF:
+            raise LookupError("the list of tasks leads out of the kernel")
+        tgid, started, mm, previous = (
+            self._memory.read(np.uint64(address) + self._fields)[:, 0].copy().tolist()
+        )
+        return _Task(
+            address=address,
+            tgid=tgid & 0xFFFF_FFFF,
+            start_time=started // _NS_PER_TICK,
+            mm=mm,
+            previous=previous - self._offsets.task_tasks,
+        )
+
+    def _find_init_task(self) -> int:
+        """The head of the list is the only task with tgid 0."""
+        for _ in range(_TRIES):
+            try:
+                task = self._task(self._memory.any_task())
+                for _ in range(_MAX_HOPS):
+                    if task.tgid == 0:
+                        return task.address
+                    task = self._task(task.previous)
+            except LookupError:
+                continue
+        raise MachineCannot(
+            "the kernel's list of tasks cannot be followed",
+            hint="run in the host's pid namespace, on a kernel with BTF of its own",
+        )
+
+    def _find(self, process: Process) -> _Task:
+        for _ in range(_TRIES):
+            try:
+                task = self._task(self._task(self._init_task).previous)
+                while task.address != self._init_task:
+                    if (task.tgid, task.start_time) == (process.pid, process.start_time):
+                        return task
+                    task = self._task(task.previous)
+            except LookupError:
+                continue
+            break
+        raise ProcessGone(process.pid)
+
+    def mm(self, process: Process, known_task: int = 0) -> MmRef:
+        """Where the page tables of `process` are now; ProcessGone when it has none (any more).
+
+        `known_task` is the `task` of an earlier answer, which saves walking the list.
+        """
+        task = self._task(known_task) if known_task else self._find(process)
+        if (task.tgid, task.start_time) != (process.pid, process.start_time) or not task.mm:
+            raise ProcessGone(process.pid)
+        pgd = read_word(self._memory, task.mm + self._offsets.mm_pgd)
+        if pgd < _KERNEL_HALF:
+            raise ProcessGone(process.pid)
+        return MmRef(task.address, task.mm, pgd)
