@@ -1,0 +1,154 @@
+"""The daemon: builds the parts, starts and stops the two threads."""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from mmscand.clock import Clock, SystemClock
+from mmscand.machine import Machine
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.migrate.migrator import Migrator
+from mmscand.model import Process
+from mmscand.observe.events import Observer, ignore
+from mmscand.scan.scanner import Scanner
+from mmscand.settings import Settings
+
+
+class Daemon:
+    """Scans and promotes until it is stopped. Safe to call from any thread."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        select: Callable[[Iterable[Process]], Iterable[Process]] = lambda processes: processes,
+        *,
+        settings: Settings | None = None,
+        observer: Observer = ignore,
+        clock: Clock | None = None,
+        dry_run: bool = False,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._machine = machine
+        self._select = select
+        self._settings = settings or Settings()
+        self._observer = observer
+        self._clock = clock or SystemClock()
+        self._dry_run = dry_run
+        self._on_failure = on_failure
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
+        self._enabled = threading.Event()
+        self._enabled.set()
+        self._wakeup = threading.Condition()
+        self.failure: BaseException | None = None
+        """What ended a thread before its time; raised by stop()."""
+
+    def start(self) -> None:
+        """Start both threads. Starting twice is one start; a failed start leaves nothing."""
+        with self._lock:
+            if self._running is None:
+                self._running = self._launch()
+
+    def _launch(self) -> "_Running":
+        stop = threading.Event()
+        migration_list = MigrationList(self._settings.migration_list_slots)
+        scanner = Scanner(
+            machine=self._machine,
+            select=self._select,
+            migration_list=migration_list,
+            settings=self._settings,
+            clock=self._clock,
+            observer=self._observer,
+            stop=stop,
+            enabled=self._enabled,
+            wakeup=self._wakeup,
+            dry_run=self._dry_run,
+        )
+        migrator = Migrator(
+            machine=self._machine,
+            migration_list=migration_list,
+            settings=self._settings,
+            clock=self._clock,
+            observer=self._observer,
+            report=scanner.report,
+        )
+        running = _Running(stop, migration_list, self._wakeup)
+        try:
+            running.spawn("mmscand-scan", self._guarded(scanner.run))
+            running.spawn("mmscand-migrate", self._guarded(migrator.run))
+        except BaseException:
+            running.end()
+            raise
+        return running
+
+    def _guarded(self, run: Callable[[], None]) -> Callable[[], None]:
+        """A thread never dies in silence: what ends it is kept, and the owner is told."""
+
+        def body() -> None:
+            try:
+                run()
+            except BaseException as error:  # the top of the thread: stop() raises it again
+                self.failure = error
+                self._on_failure()
+
+        return body
+
+    def stop(self) -> None:
+        """End both threads and wait for them; whatever failed in them is raised here."""
+        with self._lock:
+            running, self._running = self._running, None
+        if running is not None:
+            running.end()
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+
+    def enable(self) -> None:
+        """Scan (again)."""
+        self._set_enabled(True)
+
+    def disable(self) -> None:
+        """Sleep until enabled or stopped; what is on the migration list is still moved."""
+        self._set_enabled(False)
+
+    def _set_enabled(self, value: bool) -> None:
+        with self._wakeup:
+            if value:
+                self._enabled.set()
+            else:
+                self._enabled.clear()
+            self._wakeup.notify_all()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it scans."""
+        return self._enabled.is_set()
+
+    @property
+    def running(self) -> bool:
+        """Whether its threads are there."""
+        return self._running is not None
+
+
+class _Running:
+    """The threads of one start, and how to end them."""
+
+    def __init__(
+        self, stop: threading.Event, migration_list: MigrationList, wakeup: threading.Condition
+    ) -> None:
+        self._stop = stop
+        self._list = migration_list
+        self._wakeup = wakeup
+        self._threads: list[threading.Thread] = []
+
+    def spawn(self, name: str, body: Callable[[], None]) -> None:
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def end(self) -> None:
+        with self._wakeup:
+            self._stop.set()
+            self._wakeup.notify_all()
+        self._list.close()
+        for thread in self._threads:
+            thread.join()

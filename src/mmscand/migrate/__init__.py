@@ -1,0 +1,1 @@
+"""The migration list and the thread that empties it."""

@@ -1,0 +1,74 @@
+"""What happens in the daemon, as frozen records that observers get; no formatting here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmscand.model import Process
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEntered:
+    """A process is watched from now on."""
+
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLeft:
+    """A process is watched no more; `why` is a short phrase."""
+
+    process: Process
+    passes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassEnd:
+    """One pass over a process is complete. All counts are 4 KiB pages."""
+
+    process: Process
+    number: int
+    """1 for the first pass over this address space."""
+    seconds: float
+    examined: int
+    slow: int
+    """Present on the slow tier."""
+    accessed: int
+    """Of these, with the Accessed bit set."""
+    aged: int
+    hot: int
+    queued: int
+    """Of the hot ones, on the migration list now."""
+    shared: int
+    """Hot by their bits, but mapped by other processes too."""
+    discarded: int
+    """Page-table pages that were garbage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One batch went through move_pages; 4 KiB pages."""
+
+    process: Process
+    target: int | None
+    """None when no node had room."""
+    seconds: float
+    promoted: int
+    failed: Mapping[str, int]
+    """By the name of the errno, as ENOMEM."""
+
+
+Event = ProcessEntered | ProcessLeft | PassEnd | Moved
+
+
+class Observer(Protocol):
+    """Gets every event, from the thread in which it happened; it must be quick."""
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+
+def ignore(event: Event) -> None:
+    """The observer that is not interested."""

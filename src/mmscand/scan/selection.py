@@ -1,0 +1,58 @@
+"""Which processes are watched."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mmscand.errors import UsageError
+from mmscand.model import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Processes given by pid when mmscand started, or by a pattern that also takes later ones."""
+
+    processes: frozenset[Process] = frozenset()
+    pattern: re.Pattern[str] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Nothing was asked for, so all are watched."""
+        return not self.processes and self.pattern is None
+
+    def __call__(self, processes: Iterable[Process]) -> Iterable[Process]:
+        """Those of `processes` that are watched."""
+        if self.everything:
+            return processes
+        return [p for p in processes if p in self.processes or self._matches(p)]
+
+    def _matches(self, process: Process) -> bool:
+        return self.pattern is not None and self.pattern.search(process.name) is not None
+
+
+def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None) -> Selection:
+    """What was asked for; UsageError when it names nothing that runs."""
+    running = list(running)
+    by_pid = {process.pid: process for process in running}
+    chosen = set()
+    for pid in pids:
+        if pid not in by_pid:
+            raise UsageError(
+                f"no process {pid} to watch",
+                hint="it has exited, or is a kernel thread or mmscand itself",
+            )
+        chosen.add(by_pid[pid])
+    selection = Selection(frozenset(chosen), _compiled(pattern))
+    if selection.pattern is not None and not any(map(selection._matches, running)):
+        raise UsageError(
+            f"no running process has a name that matches {pattern!r}",
+            hint="names are those in /proc/PID/comm, at most 15 characters",
+        )
+    return selection
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern) if pattern is not None else None
+    except re.error as error:
+        raise UsageError(f"--match {pattern!r} is no pattern", hint=str(error)) from None
