@@ -1,0 +1,295 @@
+"""The simulated machine: a verified fake, held to the same contract suite as the live kernel."""
+
+import errno
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmscand.errors import ProcessGone
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    PAGE_BYTES,
+    PAGES_PER_TABLE,
+    REGION_BYTES,
+    BoolArray,
+    IntArray,
+    Node,
+    PageBlock,
+    Process,
+    Topology,
+    UIntArray,
+    VmaFlag,
+    VmaTable,
+    Window,
+)
+
+_NODE_STRIDE = 1 << 44
+"""Physical distance between nodes: no simulated node is larger."""
+
+
+def sim_topology(fast: tuple[int, ...], slow: tuple[int, ...], pages: dict[int, int]) -> Topology:
+    """Nodes of these sizes in pages; distance 10 to itself, 20 inside a tier, 40 across."""
+    everything = (*fast, *slow)
+    nodes = tuple(
+        Node(
+            id=node,
+            has_cpus=node in fast,
+            frame_ranges=(
+                (
+                    (node + 1) * _NODE_STRIDE,
+                    (node + 1) * _NODE_STRIDE + pages[node] * PAGE_BYTES,
+                ),
+            ),
+            distances={
+                other: 10 if other == node else 20 if (other in fast) == (node in fast) else 40
+                for other in everything
+            },
+            tier=4 if node in fast else 28,
+        )
+        for node in everything
+    )
+    return Topology(nodes, frozenset(fast), frozenset(slow), "simulated")
+
+
+@dataclass(slots=True)
+class SimVma:
+    """A private mapping that starts and ends at 2 MiB borders; one array entry a slot."""
+
+    start: int
+    pages_per_slot: int
+    frames: UIntArray
+    """(rows, width); 0 where nothing is mapped."""
+    accessed: BoolArray
+    shared: BoolArray
+    pinned: BoolArray
+
+    @property
+    def end(self) -> int:
+        """First address after it."""
+        return self.start + len(self.frames) * HUGE_PAGE_BYTES
+
+    def slot(self, addresses: UIntArray) -> UIntArray:
+        """Flat index of the slot that holds each address."""
+        size = np.uint64(PAGE_BYTES * self.pages_per_slot)
+        return (addresses - np.uint64(self.start)) // size
+
+
+@dataclass(slots=True)
+class SimProcess:
+    """A process: its mappings, and whether it still lives."""
+
+    process: Process
+    vmas: list[SimVma] = field(default_factory=list)
+    generation: int = 1
+    alive: bool = True
+
+    def vma_of(self, address: int) -> SimVma | None:
+        """The mapping that holds an address."""
+        return next((vma for vma in self.vmas if vma.start <= address < vma.end), None)
+
+
+class SimMachine:
+    """See machine.Machine. What the world does to it is done by the methods below the seam's."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._free = {
+            node.id: list(range(node.frame_ranges[0][0], node.frame_ranges[0][1], HUGE_PAGE_BYTES))
+            for node in topology.nodes
+        }
+        self._loose: dict[int, list[int]] = {node.id: [] for node in topology.nodes}
+        self._processes: dict[int, SimProcess] = {}
+        self._started = 0
+
+    def topology(self) -> Topology:
+        """As it was made."""
+        return self._topology
+
+    def free_pages(self, node: int) -> int:
+        """Frames that are not in use; the simulated kernel has no watermarks."""
+        return len(self._free[node]) * PAGES_PER_TABLE + len(self._loose[node])
+
+    def processes(self) -> Iterable[Process]:
+        """All that live."""
+        return [p.process for p in self._processes.values() if p.alive]
+
+    def open(self, process: Process) -> "SimAddressSpace":
+        """See machine.Machine.open."""
+        found = self._processes.get(process.pid)
+        if found is None or not found.alive or found.process != process:
+            raise ProcessGone(process.pid)
+        return SimAddressSpace(self, found)
+
+    # What the world does
+
+    def spawn(self, pid: int, name: str = "sim") -> SimProcess:
+        """A new process; a pid that was used before is reused."""
+        self._started += 1
+        self._processes[pid] = SimProcess(Process(pid, self._started, name))
+        return self._processes[pid]
+
+    def exit(self, process: SimProcess) -> None:
+        """End it and free its memory."""
+        process.alive = False
+        for vma in process.vmas:
+            self._release(vma.frames[vma.frames != 0], vma.pages_per_slot)
+        process.vmas.clear()
+
+    def map(
+        self, process: SimProcess, start: int, pages: int, node: int, *, huge: bool = False
+    ) -> SimVma:
+        """Map and touch fresh memory on a node; `start` and the length in whole 2 MiB."""
+        rows = pages // PAGES_PER_TABLE
+        pages_per_slot = PAGES_PER_TABLE if huge else 1
+        shape = (rows, PAGES_PER_TABLE // pages_per_slot)
+        frames = self._allocate(node, rows * shape[1], pages_per_slot)
+        if frames is None or start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
+            raise ValueError("no room on the node, or not in whole 2 MiB")
+        none = np.zeros(shape, dtype=np.bool_)
+        vma = SimVma(start, pages_per_slot, frames.reshape(shape), ~none, none.copy(), none.copy())
+        process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
+        return vma
+
+    def nodes_of(self, vma: SimVma) -> IntArray:
+        """Node of each slot, shape as the mapping's arrays."""
+        return self._topology.nodes_of(vma.frames)
+
+    def _allocate(self, node: int, slots: int, pages_per_slot: int) -> UIntArray | None:
+        """Physical addresses, or None when the node is full."""
+        free, loose = self._free[node], self._loose[node]
+        if pages_per_slot > 1:
+            taken = free[:slots]
+            del free[:slots]
+            return np.array(taken, dtype=np.uint64) if len(taken) == slots else None
+        while len(loose) < slots and free:
+            block = free.pop(0)
+            loose.extend(range(block, block + HUGE_PAGE_BYTES, PAGE_BYTES))
+        if len(loose) < slots:
+            return None
+        taken = loose[:slots]
+        del loose[:slots]
+        return np.array(taken, dtype=np.uint64)
+
+    def _release(self, frames: UIntArray, pages_per_slot: int) -> None:
+        for node in self._topology.nodes:
+            mine = frames[self._topology.nodes_of(frames) == node.id].tolist()
+            (self._free if pages_per_slot > 1 else self._loose)[node.id].extend(mine)
+
+    def migrate(self, vma: SimVma, slot: int, node: int) -> int:
+        """Move one slot: the node that it is on afterwards, or a negative errno."""
+        frames = vma.frames.reshape(-1)
+        now = int(self._topology.nodes_of(frames[slot : slot + 1])[0])
+        if frames[slot] == 0:
+            return -errno.ENOENT
+        if vma.shared.flat[slot]:
+            return -errno.EACCES
+        if vma.pinned.flat[slot]:
+            return -errno.EBUSY
+        if now == node:
+            return now
+        new = self._allocate(node, 1, vma.pages_per_slot)
+        if new is None:
+            return -errno.ENOMEM
+        self._release(frames[slot : slot + 1], vma.pages_per_slot)
+        frames[slot] = new[0]
+        return node
+
+
+class SimAddressSpace:
+    """See machine.AddressSpace."""
+
+    def __init__(self, machine: SimMachine, process: SimProcess) -> None:
+        self._machine = machine
+        self._sim = process
+        topology = machine.topology()
+        self._slow = np.array(sorted(topology.slow), dtype=np.int32)
+
+    @property
+    def process(self) -> Process:
+        """Whose memory it is."""
+        return self._sim.process
+
+    def _require_alive(self) -> None:
+        if not self._sim.alive:
+            raise ProcessGone(self.process.pid)
+
+    def generation(self) -> int:
+        """Counts execs."""
+        self._require_alive()
+        return self._sim.generation
+
+    def vmas(self) -> VmaTable:
+        """All mappings."""
+        self._require_alive()
+        vmas = self._sim.vmas
+        return VmaTable(
+            np.array([vma.start for vma in vmas], dtype=np.uint64),
+            np.array([vma.end for vma in vmas], dtype=np.uint64),
+            np.full(len(vmas), VmaFlag.READ | VmaFlag.WRITE, dtype=np.uint16),
+        )
+
+    def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
+        """A window for each region that has memory."""
+        self._require_alive()
+        wanted = [v for v in self._sim.vmas if v.start in set(vmas.starts.tolist())]
+        regions = {
+            r for v in wanted for r in range(v.start // REGION_BYTES, -(-v.end // REGION_BYTES))
+        }
+        for region in sorted(r * REGION_BYTES for r in regions):
+            if region + REGION_BYTES > start:
+                first, end = max(region, start), region + REGION_BYTES
+                blocks = [self._block(wanted, size, first, end) for size in (PAGES_PER_TABLE, 1)]
+                yield Window(first, end, tuple(b for b in blocks if len(b.addresses)))
+
+    def _block(self, vmas: list[SimVma], pages_per_slot: int, start: int, end: int) -> PageBlock:
+        addresses, frames, accessed = [], [], []
+        width = PAGES_PER_TABLE // pages_per_slot
+        for vma in (v for v in vmas if v.pages_per_slot == pages_per_slot):
+            rows = np.arange(vma.start, vma.end, HUGE_PAGE_BYTES, dtype=np.uint64)
+            mine = (rows >= start) & (rows < end)
+            addresses.append(rows[mine])
+            frames.append(vma.frames[mine])
+            accessed.append(vma.accessed[mine])
+        flat = np.concatenate([np.empty((0, width), dtype=np.uint64), *frames])
+        present = flat != 0
+        return PageBlock(
+            addresses=np.concatenate([np.empty(0, dtype=np.uint64), *addresses]),
+            pages_per_slot=pages_per_slot,
+            frames=flat,
+            present=present,
+            accessed=np.concatenate([np.empty((0, width), dtype=np.bool_), *accessed]) & present,
+            slow=np.isin(self._machine.topology().nodes_of(flat), self._slow) & present,
+        )
+
+    def _slots(self, addresses: UIntArray) -> Iterator[tuple[int, SimVma, int]]:
+        for at, address in enumerate(addresses.tolist()):
+            vma = self._sim.vma_of(address)
+            if vma is not None:
+                yield at, vma, int(vma.slot(np.array([address], dtype=np.uint64))[0])
+
+    def shared(self, addresses: UIntArray) -> BoolArray:
+        """As the world marked them."""
+        self._require_alive()
+        result = np.zeros(len(addresses), dtype=np.bool_)
+        for at, vma, slot in self._slots(addresses):
+            result[at] = vma.shared.flat[slot]
+        return result
+
+    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
+        """Clear exactly these bits; shared pages keep theirs."""
+        self._require_alive()
+        for _, vma, slot in self._slots(block.slot_addresses(mask)):
+            vma.accessed.flat[slot] &= vma.shared.flat[slot]
+        return int(np.count_nonzero(mask)) * block.pages_per_slot
+
+    def move(self, addresses: UIntArray, node: int) -> IntArray:
+        """Slot by slot."""
+        self._require_alive()
+        status = np.full(len(addresses), -errno.EFAULT, dtype=np.int32)
+        for at, vma, slot in self._slots(addresses):
+            status[at] = self._machine.migrate(vma, slot, node)
+        return status
+
+    def close(self) -> None:
+        """Nothing is held."""
