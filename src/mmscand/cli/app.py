@@ -1,0 +1,56 @@
+"""The commands, and how a failure becomes one line and an exit code."""
+
+import sys
+
+import typer
+
+from mmscand import __version__
+from mmscand.cli import check, run
+from mmscand.errors import MmscandError
+
+app = typer.Typer(
+    name="mmscand",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Find the hot pages in slow memory and move them to fast memory.",
+)
+app.command()(run.run)
+app.command()(check.check)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"mmscand {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Find the hot pages in slow memory and move them to fast memory."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code: 0 done, 1 failed, 2 usage, 3 this machine cannot."""
+    try:
+        result = app(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except MmscandError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output is gone, and so is anyone to tell
+        return 1
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"mmscand: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,35 @@
+"""Puts the parts together for the commands; the only place that knows which machine is used."""
+
+from dataclasses import dataclass
+
+from mmscand.linux.machine import LinuxMachine, open_machine
+from mmscand.linux.topology import (
+    NodeReader,
+    parse_node_option,
+    read_topology,
+    require_two_tiers,
+)
+from mmscand.model import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """The node lists of the command line, as typed."""
+
+    fast: str | None = None
+    slow: str | None = None
+
+    def topology(self) -> Topology:
+        """This machine's nodes and tiers; UsageError when a list makes no sense."""
+        return read_topology(
+            NodeReader(),
+            parse_node_option("--fast-nodes", self.fast) if self.fast is not None else None,
+            parse_node_option("--slow-nodes", self.slow) if self.slow is not None else None,
+        )
+
+
+def real_machine(nodes: NodeOptions) -> LinuxMachine:
+    """This machine, if it has two tiers and a reader that works; MachineCannot if not."""
+    topology = nodes.topology()
+    require_two_tiers(topology)
+    return open_machine(topology)
