@@ -1,0 +1,196 @@
+"""The workload: the pure part, and the program itself on node 0 as any user."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmscand.lab import workload
+from mmscand.lab.truth import Layout, Truth, hot_pages, load_ops
+
+PROGRAM = [sys.executable, "-m", "mmscand.lab.workload"]
+
+
+@pytest.mark.parametrize("layout", ["random", "range"])
+@pytest.mark.parametrize(("count", "unit"), [(1, 1), (409, 1), (4096, 1), (512, 512), (2048, 512)])
+def test_as_many_pages_are_hot_as_asked(layout: Layout, count: int, unit: int) -> None:
+    mask = hot_pages(4096, count, layout, 7, unit)
+    assert mask.shape == (4096,)
+    assert mask.sum() == count
+    units = mask.reshape(-1, unit)
+    assert (units.all(axis=1) == units.any(axis=1)).all()
+
+
+def test_hot_pages_follow_the_seed_alone() -> None:
+    same = [hot_pages(1000, 100, "random", 3) for _ in range(2)]
+    assert (same[0] == same[1]).all()
+    assert (same[0] != hot_pages(1000, 100, "random", 4)).any()
+
+
+def test_range_is_contiguous_and_random_is_not() -> None:
+    edges = [
+        np.count_nonzero(np.diff(hot_pages(4096, 400, layout, 5).astype(np.int8)))
+        for layout in ("range", "random")
+    ]
+    assert edges[0] <= 2 < edges[1]
+
+
+def test_a_hot_set_below_one_huge_page_is_one_huge_page() -> None:
+    assert hot_pages(1024, 256, "random", 1, 512).sum() == 512
+
+
+@pytest.mark.parametrize(("pages", "count", "unit"), [(10, 0, 1), (10, 11, 1), (1000, 9, 512)])
+def test_counts_that_do_not_fit_are_refused(pages: int, count: int, unit: int) -> None:
+    with pytest.raises(ValueError, match="pages"):
+        hot_pages(pages, count, "random", 1, unit)
+
+
+@pytest.mark.parametrize("write_share", [0.0, 0.5, 1.0])
+def test_a_pass_touches_each_hot_page_once_and_no_cold_page(write_share: float) -> None:
+    words = np.full(9000 * 512, 7777, dtype=np.uint64)
+    hot = hot_pages(9000, 5000, "random", 1)
+    toucher = workload.Toucher(words, hot, write_share, 1)
+    assert sum(toucher.touch_once()) == 5000
+    written = (words.reshape(-1, 512) != 7777).sum(axis=1)
+    assert written.max() <= 1
+    assert not written[~hot].any()
+    assert written.sum() == round(5000 * write_share)
+
+
+def test_passes_write_all_hot_pages_and_many_cache_lines_in_time() -> None:
+    words = np.full(300 * 512, 7777, dtype=np.uint64)
+    hot = hot_pages(300, 256, "range", 1)  # 1 MiB: less than one chunk
+    toucher = workload.Toucher(words, hot, 0.5, 1)
+    for _ in range(200):
+        assert sum(toucher.touch_once()) == 256
+    touched = words.reshape(-1, 512) != 7777
+    assert (touched.any(axis=1) == hot).all()
+    assert touched.any(axis=0).sum() > 32
+
+
+def test_truth_and_operations_come_back_as_written(tmp_path: Path) -> None:
+    hot = hot_pages(512, 51, "random", 2)
+    Truth(4711, 1 << 46, 512, node=1, huge=False, seed=2, hot=hot).save(tmp_path)
+    back = Truth.load(tmp_path)
+    assert (back.pid, back.address, back.pages, back.node) == (4711, 1 << 46, 512, 1)
+    assert back.huge is False
+    assert (back.hot == hot).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["truth.npz"]
+    (tmp_path / "ops.csv").write_text("monotonic_s,ops_per_s\n1.5,200.0\n")
+    assert load_ops(tmp_path).tolist() == [[1.5, 200.0]]
+    (tmp_path / "ops.csv").write_text("monotonic_s,ops_per_s\n")
+    assert load_ops(tmp_path).shape == (0, 2)
+
+
+def test_truth_is_absent_before_it_is_complete(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Truth.load(tmp_path)
+
+
+def test_numa_maps_of_one_region() -> None:
+    text = "7f00 default file=/x mapped=3 N0=3\n7f40 default anon=9 dirty=9 N0=2 N12=7 kernel=4\n"
+    assert workload.parse_numa_maps(text, 0x7F40) == {0: 2, 12: 7}
+    assert workload.parse_numa_maps(text, 0x7F41) == {}
+
+
+def test_nodes_with_memory(tmp_path: Path) -> None:
+    (tmp_path / "has_memory").write_text("0-2,5\n")
+    assert workload.online_nodes(tmp_path) == [0, 1, 2, 5]
+    assert workload.online_nodes(tmp_path / "absent") == [0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--mib", "255"],
+        ["--mib", "x"],
+        ["--hot-mib", "600"],
+        ["--hot-share", "nan"],
+        ["--write-share", "1.5"],
+        ["--seed", "-1"],
+        ["--node", "99"],
+        ["--layout", "spiral"],
+    ],
+)
+def test_bad_arguments_are_one_line_and_exit_2(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        workload.main([*arguments, "--state", str(tmp_path)])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@contextmanager
+def program(state: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    argv = [*PROGRAM, "--mib", "16", "--node", "0", "--state", str(state), *arguments]
+    with subprocess.Popen(argv) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not (state / "ready").exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_program_is_ready_with_the_truth_and_stops_promptly(tmp_path: Path) -> None:
+    with program(tmp_path, "--hot-mib", "1") as process:
+        truth = Truth.load(tmp_path)
+        assert truth.pid == process.pid
+        assert truth.address % workload.HUGE_PAGE == 0
+        assert (truth.pages, int(truth.hot.sum())) == (4096, 256)
+        time.sleep(1.3)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+        # The program reacts in milliseconds; the rest is the interpreter's exit on a busy machine.
+        assert time.monotonic() - begin < 1.0
+    assert load_ops(tmp_path)[0, 1] > 1000
+
+
+def test_program_ends_by_itself(tmp_path: Path) -> None:
+    with program(tmp_path, "--seconds", "0.2") as process:
+        assert process.wait(10) == 0
+
+
+def referenced_kib(pid: int, address: int) -> int:
+    text = Path(f"/proc/{pid}/smaps").read_text().split(f"{address:x}-", 1)[1]
+    match = re.search(r"Referenced:\s+(\d+) kB", text)
+    assert match is not None
+    return int(match[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="kernel has no clear_refs")
+def test_kernel_sees_accesses_to_the_hot_pages_and_to_no_other(tmp_path: Path) -> None:
+    with program(tmp_path, "--hot-share", "0.1") as process:
+        truth = Truth.load(tmp_path)
+        assert referenced_kib(process.pid, truth.address) == 16 * 1024
+        clear_refs = Path(f"/proc/{process.pid}/clear_refs")
+        clear_refs.write_text("1")
+        # Clearing Accessed bits flushes no TLB on x86, and a hot page that stays in the TLB shows
+        # no new access. Clearing soft-dirty bits does flush it.
+        clear_refs.write_text("4")
+        time.sleep(0.5)
+        assert referenced_kib(process.pid, truth.address) == truth.hot.sum() * 4
+
+
+def test_memory_goes_to_the_asked_node_with_no_policy_left(tmp_path: Path) -> None:
+    maps = Path("/proc/self/numa_maps")
+    if not maps.exists():
+        pytest.skip("kernel without NUMA")
+    with program(tmp_path) as process:
+        truth = Truth.load(tmp_path)
+        text = Path(f"/proc/{process.pid}/numa_maps").read_text()
+        assert workload.parse_numa_maps(text, truth.address) == {0: 4096}
+        line = next(row for row in text.splitlines() if row.startswith(f"{truth.address:x} "))
+        assert line.split()[1] == "default"
