@@ -3,6 +3,7 @@
 MmscandError            exit 1   failed
 ├── UsageError          exit 2   what was asked for makes no sense
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
+├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
 └── ProcessGone         never seen by a user: a process that exits is a normal result
 """
 
@@ -33,6 +34,19 @@ class MachineCannot(MmscandError):
     """The machine, its kernel or the caller's privileges do not allow the job."""
 
     exit_code = 3
+
+
+class ProcessDenied(MmscandError):
+    """The kernel does not let us read, age or move the memory of this process."""
+
+    exit_code = 3
+
+    def __init__(self, pid: int, what: str, capability: str) -> None:
+        super().__init__(
+            f"not allowed to {what} the memory of process {pid}",
+            hint=f"run as root with {capability}",
+        )
+        self.pid = pid
 
 
 class ProcessGone(MmscandError):

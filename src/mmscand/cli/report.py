@@ -40,8 +40,8 @@ def as_text(event: Event) -> str:
             return _moved(event)
         case PassEnd() if event.hot and not event.queued:
             return f"{event.process}: {event.hot} pages are hot, none was queued"
-        case ProcessLeft() if event.passes:
-            return f"{event.process}: {event.why} after {event.passes} passes"
+        case ProcessLeft() if event.passes or event.why != "exited":
+            return f"{event.process}: {event.why}, after {event.passes} passes"
     return ""
 
 

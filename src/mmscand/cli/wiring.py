@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from mmscand.linux.machine import LinuxMachine, open_machine
+from mmscand.linux.privileges import require_capabilities
+from mmscand.linux.procfs import Procfs
 from mmscand.linux.topology import (
     NodeReader,
     parse_node_option,
@@ -32,4 +34,5 @@ def real_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has two tiers and a reader that works; MachineCannot if not."""
     topology = nodes.topology()
     require_two_tiers(topology)
+    require_capabilities(Procfs())
     return open_machine(topology)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.aging import Ager
 from mmscand.linux.folios import Reach, aging_ranges, reach
 from mmscand.linux.page_tables import Entries, Walk
@@ -150,10 +150,7 @@ class LinuxAddressSpace:
             if error.errno == errno.ESRCH:
                 raise ProcessGone(self._process.pid) from None
             if error.errno == errno.EPERM:
-                raise MachineCannot(
-                    f"not allowed to move pages of {self._process}",
-                    hint="run as root with CAP_SYS_NICE and CAP_SYS_PTRACE",
-                ) from None
+                raise ProcessDenied(self._process.pid, "move", "CAP_SYS_NICE") from None
             return np.full(len(addresses), -(error.errno or errno.EIO), dtype=np.int32)
 
     def _confirm(self, addresses: UIntArray, status: IntArray) -> IntArray:

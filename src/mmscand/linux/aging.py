@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.syscalls import MADV_COLD, process_madvise
 from mmscand.model import UIntArray, VmaTable
 
@@ -62,10 +62,7 @@ class Ager:
         if code == errno.ESRCH:
             raise ProcessGone(self.pid)
         if code == errno.EPERM:
-            raise MachineCannot(
-                f"not allowed to age memory of process {self.pid}",
-                hint="run as root with CAP_SYS_NICE and CAP_SYS_PTRACE",
-            )
+            raise ProcessDenied(self.pid, "age", "CAP_SYS_NICE")
         self.errors[code] += 1
         row = int(vmas.index_of(at[:1])[0])
         if code == errno.EINVAL and row >= 0:

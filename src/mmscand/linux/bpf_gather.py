@@ -127,7 +127,10 @@ _REASONS = {
         "bpf(2) is not permitted",
         "run as root with CAP_BPF and CAP_PERFMON, and with kernel lockdown below confidentiality",
     ),
-    errno.EINVAL: ("the kernel does not take the BPF program", "use a kernel from 5.14 on"),
+    errno.EINVAL: (
+        "the kernel does not take the BPF program",
+        "use a kernel from 5.14 on, with lockdown below confidentiality",
+    ),
     errno.ENOSYS: ("the kernel has no bpf(2)", "use a kernel with CONFIG_BPF_SYSCALL"),
 }
 

@@ -1,7 +1,6 @@
 """What this machine offers, tried and told: a row for each thing that the daemon needs."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError
+from mmscand.linux.privileges import missing_capabilities
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import READERS, ProbeMapping, open_reader
 from mmscand.linux.syscalls import MADV_COLD, move_pages, process_madvise
 from mmscand.linux.topology import require_two_tiers
 from mmscand.model import PAGE_BYTES, Topology
-
-_CAPABILITIES = {
-    19: "CAP_SYS_PTRACE",
-    21: "CAP_SYS_ADMIN",
-    23: "CAP_SYS_NICE",
-}
-"""What reading pagemap's frames, aging and moving another's memory ask for (capabilities(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +63,9 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
 
 
 def _privileges(procfs: Procfs) -> str:
-    status = (procfs.root / "self/status").read_text()
-    match = re.search(r"^CapEff:\s+([0-9a-f]+)", status, re.MULTILINE)
-    effective = int(match[1], 16) if match else 0
-    missing = [name for bit, name in _CAPABILITIES.items() if not effective >> bit & 1]
-    if missing:
-        raise MachineCannot(f"missing {', '.join(missing)}", hint="run as root")
+    if missing := missing_capabilities(procfs):
+        names = ", ".join(name for name, _ in missing)
+        raise MachineCannot(f"missing {names}", hint="run as root")
     return "the capabilities are there"
 
 

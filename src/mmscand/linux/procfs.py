@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -101,11 +101,13 @@ def _vma_flags(permissions: bytes, file: bool, path: bytes) -> int:
 
 @contextlib.contextmanager
 def process_errors(pid: int) -> Iterator[None]:
-    """Translate the ways in which the kernel says that a process is gone."""
+    """Translate the ways in which the kernel says that a process is gone, or not ours to read."""
     try:
         yield
     except (FileNotFoundError, ProcessLookupError):
         raise ProcessGone(pid) from None
+    except PermissionError:
+        raise ProcessDenied(pid, "read", "CAP_SYS_PTRACE") from None
 
 
 class Procfs:
@@ -149,6 +151,10 @@ class Procfs:
         if match is None:
             raise ProcessGone(pid)  # an exiting process has no Vm lines any more
         return int(match[1]) * 1024
+
+    def self_status(self) -> str:
+        """/proc/self/status."""
+        return (self.root / "self/status").read_text()
 
     def boot_id(self) -> str:
         """Different for each boot."""

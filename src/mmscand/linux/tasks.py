@@ -49,7 +49,7 @@ class Tasks:
 
     def __init__(self, memory: KernelMemory, offsets: StructOffsets) -> None:
         self._memory = memory
-        self._offsets = offsets
+        self.offsets = offsets
         self._fields = np.array(
             [
                 offsets.task_tgid,
@@ -72,7 +72,7 @@ class Tasks:
             tgid=tgid & 0xFFFF_FFFF,
             start_time=started // _NS_PER_TICK,
             mm=mm,
-            previous=previous - self._offsets.task_tasks,
+            previous=previous - self.offsets.task_tasks,
         )
 
     def _find_init_task(self) -> int:
@@ -112,7 +112,7 @@ class Tasks:
         task = self._task(known_task) if known_task else self._find(process)
         if (task.tgid, task.start_time) != (process.pid, process.start_time) or not task.mm:
             raise ProcessGone(process.pid)
-        pgd = read_word(self._memory, task.mm + self._offsets.mm_pgd)
+        pgd = read_word(self._memory, task.mm + self.offsets.mm_pgd)
         if pgd < _KERNEL_HALF:
             raise ProcessGone(process.pid)
         return MmRef(task.address, task.mm, pgd)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.clock import Clock
-from mmscand.errors import ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Promotion
@@ -35,7 +35,7 @@ class Migrator:
         while promotion := self._next():
             try:
                 self._promote(promotion)
-            except ProcessGone:
+            except (ProcessGone, ProcessDenied):
                 self.migration_list.drop(promotion.process)
 
     def _next(self) -> Promotion | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mmscand.clock import Clock
-from mmscand.errors import ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
@@ -30,6 +30,7 @@ class Scanner:
     wakeup: threading.Condition
     dry_run: bool = False
     _slots: dict[Process, Slot] = field(default_factory=dict)
+    _denied: set[Process] = field(default_factory=set)
     _refresh_due: float = 0.0
 
     def run(self) -> None:
@@ -69,7 +70,9 @@ class Scanner:
 
     def _refresh(self) -> None:
         """Let go of processes that have exited, take up new ones."""
-        wanted = list(self.select(self.machine.processes()))
+        running = set(self.machine.processes())
+        self._denied &= running
+        wanted = [p for p in self.select(running) if p not in self._denied]
         for process in self._slots.keys() - set(wanted):
             self._leave(process, "exited")
         for process in wanted:
@@ -81,6 +84,10 @@ class Scanner:
         try:
             space = self.machine.open(process)
         except ProcessGone:
+            return
+        except ProcessDenied as error:
+            self._denied.add(process)
+            self.observer(ProcessLeft(process, 0, str(error)))
             return
         self._slots[process] = Slot(
             space,
@@ -98,6 +105,10 @@ class Scanner:
             counts = slot.scan(self.stop)
         except ProcessGone:
             self._leave(process, "exited")
+            return
+        except ProcessDenied as error:
+            self._denied.add(process)
+            self._leave(process, str(error))
             return
         if counts is not None:
             names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "discarded")

@@ -1,0 +1,27 @@
+"""The capabilities that the daemon cannot do without (capabilities(7))."""
+
+import re
+
+from mmscand.errors import MachineCannot
+from mmscand.linux.procfs import Procfs
+
+# include/uapi/linux/capability.h
+NEEDED = {
+    19: ("CAP_SYS_PTRACE", "read the mappings of other users' processes"),
+    21: ("CAP_SYS_ADMIN", "read kernel memory, and frame numbers in pagemap"),
+    23: ("CAP_SYS_NICE", "age and move the memory of other processes"),
+}
+"""Bit, name, and what for. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON too."""
+
+
+def missing_capabilities(procfs: Procfs) -> list[tuple[str, str]]:
+    """Names of those that this process does not have, and what they are for."""
+    effective = re.search(r"^CapEff:\s+([0-9a-f]+)", procfs.self_status(), re.MULTILINE)
+    bits = int(effective[1], 16) if effective else 0
+    return [capability for bit, capability in NEEDED.items() if not bits >> bit & 1]
+
+
+def require_capabilities(procfs: Procfs) -> None:
+    """MachineCannot names the first that is missing."""
+    for name, purpose in missing_capabilities(procfs):
+        raise MachineCannot(f"{name} is missing, it is needed to {purpose}", hint="run as root")
