@@ -88,6 +88,14 @@ class SimProcess:
         """The mapping that holds an address."""
         return next((vma for vma in self.vmas if vma.start <= address < vma.end), None)
 
+    def touch(self, address: int, pages: Iterable[int]) -> None:
+        """Access pages, counted from an address: what a program does."""
+        for page in pages:
+            at = np.array([address + page * PAGE_BYTES], dtype=np.uint64)
+            vma = self.vma_of(int(at[0]))
+            if vma is not None:
+                vma.accessed.flat[int(vma.slot(at)[0])] = True
+
 
 class SimMachine:
     """See machine.Machine. What the world does to it is done by the methods below the seam's."""
@@ -132,6 +140,14 @@ class SimMachine:
     def exit(self, process: SimProcess) -> None:
         """End it and free its memory."""
         process.alive = False
+        self._unmap_all(process)
+
+    def exec(self, process: SimProcess) -> None:
+        """Give it a new, empty address space."""
+        process.generation += 1
+        self._unmap_all(process)
+
+    def _unmap_all(self, process: SimProcess) -> None:
         for vma in process.vmas:
             self._release(vma.frames[vma.frames != 0], vma.pages_per_slot)
         process.vmas.clear()

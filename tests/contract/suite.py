@@ -1,0 +1,261 @@
+"""What every machine behind the seam promises. Each test gets a `world` and is run on all of them.
+
+`tests/unit/sim` runs it on the simulated machine, `tests/live` on this kernel with one node (moves
+go nowhere, and other agents may clear bits), `tests/guest` on a two-tier kernel, exactly.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import pytest
+
+from mmscand.errors import ProcessGone
+from mmscand.machine import AddressSpace, Machine
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    PAGE_BYTES,
+    PAGES_PER_TABLE,
+    BoolArray,
+    PageBlock,
+    Process,
+    UIntArray,
+    VmaTable,
+)
+
+PAGES = 4 * PAGES_PER_TABLE
+
+
+class Actor(Protocol):
+    """A process of the world that does what the test says."""
+
+    @property
+    def process(self) -> Process: ...
+
+    def map(self, pages: int, *, huge: bool = False) -> int:
+        """Fresh, touched memory on the slow node."""
+        ...
+
+    def touch(self, address: int, pages: list[int]) -> None: ...
+
+    def share(self, address: int) -> None:
+        """Let another process map the same pages."""
+        ...
+
+    def exec(self) -> None: ...
+
+    def exit(self) -> None: ...
+
+
+class World(Protocol):
+    """A machine, and the means to make things happen on it."""
+
+    machine: Machine
+    slow: int
+    fast: int
+    exact: bool
+    """Nobody else clears Accessed bits here."""
+
+    def actor(self) -> Actor: ...
+
+
+class Seen:
+    """All pages of one mapping as a pass sees them."""
+
+    def __init__(self, space: AddressSpace, address: int, pages: int) -> None:
+        self.space = space
+        self.vmas = mapping(space, address, pages)
+        self.blocks: list[PageBlock] = []
+        for window in space.read(self.vmas):
+            self.blocks += [_own(block) for block in window.blocks]
+
+    def flags(self, name: str) -> BoolArray:
+        """One flag of every 4K page, in address order."""
+        parts = sorted(
+            (
+                (int(block.addresses[row]), getattr(block, name)[row], block.pages_per_slot)
+                for block in self.blocks
+                for row in range(len(block.addresses))
+            ),
+            key=lambda part: part[0],
+        )
+        return np.concatenate([np.repeat(flags, size) for _, flags, size in parts])
+
+    def age(self, pages: list[int] | None = None) -> None:
+        """Age these pages, or all."""
+        chosen = set(pages) if pages is not None else None
+        for block in self.blocks:
+            mask = np.zeros_like(block.present)
+            first = int(self.vmas.starts[0])
+            for row, column in np.argwhere(block.present):
+                at = int(block.addresses[row]) + int(column) * PAGE_BYTES
+                mask[row, column] = chosen is None or (at - first) // PAGE_BYTES in chosen
+            self.space.age(block, mask, self.vmas)
+
+
+def _own(block: PageBlock) -> PageBlock:
+    return PageBlock(
+        block.addresses.copy(),
+        block.pages_per_slot,
+        block.frames.copy(),
+        block.present.copy(),
+        block.accessed.copy(),
+        block.slow.copy(),
+    )
+
+
+def mapping(space: AddressSpace, address: int, pages: int) -> VmaTable:
+    """The mapping that holds an address, cut to these pages."""
+    vmas = space.vmas()
+    row = int(vmas.index_of(np.array([address], dtype=np.uint64))[0])
+    assert row >= 0
+    start = np.array([address], dtype=np.uint64)
+    return VmaTable(start, start + np.uint64(pages * PAGE_BYTES), vmas.flags[row : row + 1])
+
+
+def addresses_of(address: int, pages: list[int]) -> UIntArray:
+    return np.array([address + page * PAGE_BYTES for page in pages], dtype=np.uint64)
+
+
+def assert_flags(world: World, found: BoolArray, expected: BoolArray) -> None:
+    """Equal; where others clear bits too, one page in a hundred may differ."""
+    wrong = int(np.count_nonzero(found != expected))
+    assert wrong <= (0 if world.exact else found.size // 100)
+
+
+class ContractSuite:
+    """Inherit, and provide a `world` fixture."""
+
+    def test_an_actor_is_among_the_processes(self, world: World) -> None:
+        assert world.actor().process in set(world.machine.processes())
+
+    def test_a_fresh_mapping_reads_present_accessed_and_slow(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        seen = Seen(world.machine.open(actor.process), address, PAGES)
+        assert seen.flags("present").sum() == PAGES
+        assert seen.flags("slow").all()
+        assert_flags(world, seen.flags("accessed"), np.ones(PAGES, dtype=np.bool_))
+
+    def test_reading_changes_nothing(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        first, second = Seen(space, address, PAGES), Seen(space, address, PAGES)
+        assert_flags(world, second.flags("accessed"), first.flags("accessed"))
+
+    def test_aged_pages_read_idle_until_they_are_touched(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        Seen(space, address, PAGES).age()
+        assert not Seen(space, address, PAGES).flags("accessed").any()
+        touched = [3, 4, 511, 512, 1500, PAGES - 1]
+        actor.touch(address, touched)
+        expected = np.zeros(PAGES, dtype=np.bool_)
+        expected[touched] = True
+        assert_flags(world, Seen(space, address, PAGES).flags("accessed"), expected)
+
+    def test_a_huge_page_is_one_slot_and_ages_as_one(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES, huge=True)
+        space = world.machine.open(actor.process)
+        seen = Seen(space, address, PAGES)
+        assert {block.pages_per_slot for block in seen.blocks} == {PAGES_PER_TABLE}
+        seen.age()
+        actor.touch(address, [700])
+        after = Seen(space, address, PAGES)
+        assert {block.pages_per_slot for block in after.blocks} == {PAGES_PER_TABLE}
+        expected = np.zeros(PAGES, dtype=np.bool_)
+        expected[PAGES_PER_TABLE : 2 * PAGES_PER_TABLE] = True
+        assert_flags(world, after.flags("accessed"), expected)
+
+    def test_reading_resumes_at_an_address(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        vmas = mapping(space, address, PAGES)
+        start = address + HUGE_PAGE_BYTES
+        rows = [
+            int(row)
+            for window in space.read(vmas, start)
+            for block in window.blocks
+            for row in block.addresses
+        ]
+        assert rows == list(range(start, address + PAGES * PAGE_BYTES, HUGE_PAGE_BYTES))
+
+    def test_moved_pages_are_on_their_node_and_nothing_else_is(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        chosen = [0, 7, 513, 2000]
+        status = space.move(addresses_of(address, chosen), world.fast)
+        assert status.tolist() == [world.fast] * len(chosen)
+        slow = Seen(space, address, PAGES).flags("slow")
+        expected = np.ones(PAGES, dtype=np.bool_)
+        if world.fast != world.slow:
+            expected[chosen] = False
+        assert np.array_equal(slow, expected)
+
+    def test_a_huge_page_moves_whole(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES, huge=True)
+        space = world.machine.open(actor.process)
+        status = space.move(addresses_of(address, [PAGES_PER_TABLE]), world.fast)
+        assert status.tolist() == [world.fast]
+        seen = Seen(space, address, PAGES)
+        assert {block.pages_per_slot for block in seen.blocks} == {PAGES_PER_TABLE}
+        assert seen.flags("slow").sum() == PAGES - PAGES_PER_TABLE * (world.fast != world.slow)
+
+    def test_an_unmapped_page_does_not_move(self, world: World) -> None:
+        actor = world.actor()
+        actor.map(PAGES_PER_TABLE)
+        status = world.machine.open(actor.process).move(
+            np.array([1 << 40], dtype=np.uint64), world.fast
+        )
+        assert (status < 0).all()
+
+    def test_shared_pages_are_known_stay_set_and_stay_where_they_are(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        some = addresses_of(address, [1, 600])
+        assert not space.shared(some).any()
+        actor.share(address)
+        assert space.shared(some).all()
+        Seen(space, address, PAGES).age()
+        assert_flags(
+            world,
+            Seen(space, address, PAGES).flags("accessed"),
+            np.ones(PAGES, dtype=np.bool_),
+        )
+        if world.fast != world.slow:
+            assert (space.move(some, world.fast) < 0).all()
+
+    def test_exec_is_a_new_generation(self, world: World) -> None:
+        actor = world.actor()
+        space = world.machine.open(actor.process)
+        before = space.generation()
+        assert space.generation() == before
+        actor.exec()
+        assert space.generation() != before
+
+    def test_a_process_that_has_exited_is_gone(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        actor.exit()
+        assert actor.process not in set(world.machine.processes())
+        with pytest.raises(ProcessGone):
+            space.vmas()
+        with pytest.raises(ProcessGone):
+            space.generation()
+        with pytest.raises(ProcessGone):
+            space.move(addresses_of(address, [0]), world.fast)
+        with pytest.raises(ProcessGone):
+            world.machine.open(actor.process)
+
+    def test_another_process_with_that_pid_is_not_opened(self, world: World) -> None:
+        process = world.actor().process
+        impostor = Process(process.pid, process.start_time + 1, process.name)
+        with pytest.raises(ProcessGone):
+            world.machine.open(impostor)

@@ -1,0 +1,62 @@
+"""Aging on this kernel: no folio is split, refused mappings are left out, other memory is not hurt."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract.suite import PAGES, Seen
+from mmscand.linux.machine import LinuxMachine
+from mmscand.linux.procfs import Procfs
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE
+from support.puppet import Puppet
+
+_MLOCK_FLAG = 0
+
+
+def huge_pages(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    match = re.search(r"AnonHugePages:\s+(\d+)", text)
+    assert match
+    return int(match[1]) // 2048
+
+
+def test_no_huge_page_is_split_whatever_is_aged(machine: LinuxMachine) -> None:
+    with Puppet() as puppet:
+        address = puppet.map(PAGES, huge=True)
+        puppet.map(PAGES)
+        space = machine.open(Procfs().stat(puppet.pid).process)
+        before = huge_pages(puppet.pid)
+        for _ in range(3):
+            Seen(space, address, PAGES).age()
+        assert huge_pages(puppet.pid) == before == PAGES // PAGES_PER_TABLE
+
+
+def test_a_locked_mapping_is_refused_once_and_left_out(machine: LinuxMachine) -> None:
+    with Puppet() as puppet:
+        address = puppet.map(PAGES)
+        answer = puppet.say("libc", name="mlock", arguments=[address, PAGES * PAGE_BYTES])
+        if answer["result"] != 0:
+            pytest.skip("mlock is not allowed here")
+        space = machine.open(Procfs().stat(puppet.pid).process)
+        vmas = space.vmas()
+        for window in space.read(vmas):
+            for block in window.blocks:
+                space.age(block, block.slow & block.accessed, vmas)
+        locked = np.array([address], dtype=np.uint64)
+        assert vmas.index_of(locked)[0] >= 0
+        assert space.vmas().index_of(locked)[0] < 0
+
+
+def test_a_mapping_that_goes_away_while_it_is_aged_is_a_normal_result(
+    machine: LinuxMachine,
+) -> None:
+    with Puppet() as puppet:
+        address = puppet.map(PAGES)
+        other = puppet.map(PAGES)
+        space = machine.open(Procfs().stat(puppet.pid).process)
+        seen = Seen(space, address, PAGES)
+        puppet.say("libc", name="munmap", arguments=[address, PAGES * PAGE_BYTES])
+        seen.age()
+        assert not Seen(space, other, PAGES).flags("present").sum() < PAGES

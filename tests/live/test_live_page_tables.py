@@ -1,0 +1,99 @@
+"""The walk and the decoding against a second source: what /proc/PID/pagemap says."""
+
+import mmap
+
+import numpy as np
+
+from contract.suite import PAGES, Seen
+from mmscand.linux.machine import LinuxMachine
+from mmscand.linux.procfs import Pagemap, Procfs
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaFlag, VmaTable
+from support.puppet import Puppet
+
+_PROT_NONE, _PROT_READ = 0, 1
+
+
+def walked_frames(machine: LinuxMachine, pid: int, vmas: VmaTable) -> dict[int, int]:
+    """Frame of every present 4K page, by address."""
+    space = machine.open(Procfs().stat(pid).process)
+    found: dict[int, int] = {}
+    for window in space.read(vmas):
+        for block in window.blocks:
+            inside = np.arange(block.pages_per_slot, dtype=np.uint64) * np.uint64(PAGE_BYTES)
+            addresses = block.slot_addresses(block.present)[:, None] + inside
+            frames = block.frames[block.present][:, None] + inside
+            found.update(zip(addresses.ravel().tolist(), frames.ravel().tolist(), strict=True))
+    space.close()
+    return found
+
+
+def pagemap_frames(pid: int, vmas: VmaTable) -> dict[int, int]:
+    pagemap = Pagemap(pid)
+    found: dict[int, int] = {}
+    for start, end in zip(vmas.starts.tolist(), vmas.ends.tolist(), strict=True):
+        pages = (end - start) // PAGE_BYTES
+        addresses: UIntArray = np.arange(start, end, PAGE_BYTES, dtype=np.uint64)
+        frames = pagemap.frames(start, pages)
+        found.update(
+            zip(addresses[frames != 0].tolist(), frames[frames != 0].tolist(), strict=True)
+        )
+    pagemap.close()
+    return found
+
+
+def ordinary(vmas: VmaTable) -> VmaTable:
+    """Without the kernel's own mappings: pagemap does not tell all of [vvar]'s frames."""
+    return vmas.where((vmas.ends < 1 << 47) & (vmas.flags & VmaFlag.SPECIAL == 0))
+
+
+def assert_walk_agrees(machine: LinuxMachine, pid: int) -> int:
+    vmas = ordinary(Procfs().maps(pid))
+    expected = pagemap_frames(pid, vmas)
+    assert walked_frames(machine, pid, vmas) == expected
+    return len(expected)
+
+
+def test_every_page_of_a_quiet_process_is_found_at_its_frame(machine: LinuxMachine) -> None:
+    with Puppet() as puppet:
+        puppet.map(PAGES)
+        puppet.map(PAGES, huge=True)
+        assert assert_walk_agrees(machine, puppet.pid) > 2 * PAGES
+
+
+def test_pages_behind_prot_none_are_found_and_their_bits_told(machine: LinuxMachine) -> None:
+    with Puppet() as puppet:
+        for huge in (False, True):
+            address = puppet.map(PAGES, huge=huge)
+            puppet.say("libc", name="mprotect", arguments=[address, PAGES * PAGE_BYTES, _PROT_NONE])
+            seen = Seen(machine.open(Procfs().stat(puppet.pid).process), address, PAGES)
+            assert seen.flags("present").all()
+            assert seen.flags("slow").all()
+        assert_walk_agrees(machine, puppet.pid)
+
+
+def test_a_mapping_with_holes_is_read_to_its_end(machine: LinuxMachine) -> None:
+    with Puppet() as puppet:
+        address = puppet.map(PAGES)
+        puppet.say("madvise", address=address, pages=700, advice=mmap.MADV_DONTNEED)
+        seen = Seen(machine.open(Procfs().stat(puppet.pid).process), address, PAGES)
+        # A page table that became empty may be freed, and then has no row at all.
+        present = seen.flags("present")
+        assert present.sum() == PAGES - 700
+        assert present[-(PAGES - 2 * PAGES_PER_TABLE) :].all()
+
+
+def test_a_process_that_was_forked_after_the_machine_was_opened_is_found(
+    machine: LinuxMachine,
+) -> None:
+    with Puppet() as puppet:
+        puppet.map(PAGES)
+        assert assert_walk_agrees(machine, puppet.fork()) > PAGES
+
+
+def test_read_only_mappings_of_files_are_read_too(machine: LinuxMachine) -> None:
+    with Puppet() as puppet:
+        vmas = Procfs().maps(puppet.pid)
+        assert len(pagemap_frames(puppet.pid, ordinary(vmas))) > 100
+        puppet.map(PAGES_PER_TABLE)
+        puppet.say("libc", name="mprotect", arguments=[puppet.map(512), 512 * 4096, _PROT_READ])
+        assert_walk_agrees(machine, puppet.pid)

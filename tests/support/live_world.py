@@ -1,0 +1,68 @@
+"""The live kernel as a world for the contract suite."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from contract.suite import Actor
+from mmscand.linux.machine import LinuxMachine, open_machine
+from mmscand.linux.procfs import Procfs
+from mmscand.linux.topology import NodeReader, read_topology
+from mmscand.model import Process
+from support.puppet import Puppet
+
+
+@dataclass
+class LiveActor:
+    puppet: Puppet
+    process: Process
+    node: int | None
+
+    def map(self, pages: int, *, huge: bool = False) -> int:
+        return self.puppet.map(pages, huge=huge, node=self.node)
+
+    def touch(self, address: int, pages: list[int]) -> None:
+        self.puppet.touch(address, pages)
+
+    def share(self, address: int) -> None:
+        self.puppet.fork()
+
+    def exec(self) -> None:
+        self.puppet.exec()
+
+    def exit(self) -> None:
+        self.puppet.exit()
+
+
+@dataclass
+class LiveWorld:
+    machine: LinuxMachine
+    slow: int
+    fast: int
+    exact: bool
+    puppets: list[Puppet] = field(default_factory=list)
+
+    def actor(self) -> Actor:
+        puppet = Puppet()
+        self.puppets.append(puppet)
+        node = self.slow if self.slow != self.fast else None
+        return LiveActor(puppet, Procfs().stat(puppet.pid).process, node)
+
+
+@contextmanager
+def live_world(machine: LinuxMachine, *, exact: bool) -> Iterator[LiveWorld]:
+    """All actors end with it."""
+    tiers = machine.topology()
+    world = LiveWorld(machine, max(tiers.slow), min(tiers.fast or tiers.slow), exact)
+    try:
+        yield world
+    finally:
+        for puppet in world.puppets:
+            puppet.exit()
+
+
+def one_node_machine() -> LinuxMachine:
+    """This kernel with all its nodes called slow: enough for everything but moves."""
+    nodes = NodeReader()
+    everything = frozenset(node.id for node in nodes.nodes())
+    return open_machine(read_topology(nodes, fast=frozenset(), slow=everything))

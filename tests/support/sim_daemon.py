@@ -1,0 +1,78 @@
+"""The daemon on the simulated machine, driven by its own events."""
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mmscand.daemon import Daemon
+from mmscand.machine import Machine
+from mmscand.model import REGION_BYTES, Process
+from mmscand.observe.events import Event, Moved
+from mmscand.settings import Settings
+from mmscand.sim.machine import SimMachine, SimProcess, SimVma, sim_topology
+
+E = TypeVar("E")
+
+TIMEOUT_S = 20.0
+"""No test waits this long unless something hangs."""
+
+
+@dataclass
+class Recorder:
+    """An observer that keeps events, and runs a hook inside the daemon's own thread."""
+
+    hook: Callable[[Event], None] = lambda event: None
+    _events: "queue.Queue[Event]" = field(default_factory=queue.Queue)
+
+    def __call__(self, event: Event) -> None:
+        self.hook(event)
+        self._events.put(event)
+
+    def wait_for(self, kind: type[E], when: Callable[[E], bool] = lambda event: True) -> E:
+        """The next event of a kind for which `when` holds."""
+        while True:
+            event = self._events.get(timeout=TIMEOUT_S)
+            if isinstance(event, kind) and when(event):
+                return event
+
+    def wait_for_promoted(self, process: Process, pages: int) -> None:
+        """Until this many pages of a process have moved, in however many batches."""
+        while pages > 0:
+            pages -= self.wait_for(Moved, lambda event: event.process == process).promoted
+
+
+@dataclass
+class Tiers:
+    """A machine with fast node 0 and slow node 1, and one process with memory on node 1."""
+
+    machine: SimMachine
+    process: SimProcess
+    vma: SimVma
+
+    def on_fast(self) -> list[int]:
+        """Slots on the fast node."""
+        return [int(i) for i in (self.machine.nodes_of(self.vma) == 0).ravel().nonzero()[0]]
+
+
+def tiers(
+    *, fast_pages: int = 16384, slow_pages: int = 16384, pages: int = 2048, huge: bool = False
+) -> Tiers:
+    machine = SimMachine(sim_topology((0,), (1,), {0: fast_pages, 1: slow_pages}))
+    process = machine.spawn(100, "app")
+    return Tiers(machine, process, machine.map(process, REGION_BYTES, pages, 1, huge=huge))
+
+
+@contextmanager
+def running(
+    machine: Machine, recorder: Recorder, *, scan_period_ms: int = 1, **options: bool
+) -> Iterator[Daemon]:
+    """A daemon that is started, and stopped at the end."""
+    settings = Settings(scan_period_ms=scan_period_ms, room_pages=1)
+    daemon = Daemon(machine, settings=settings, observer=recorder, **options)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()

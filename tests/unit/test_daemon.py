@@ -1,0 +1,370 @@
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from mmscand.clock import SystemClock
+from mmscand.daemon import Daemon
+from mmscand.errors import ProcessGone
+from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
+from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.settings import Settings
+from mmscand.sim.machine import SimAddressSpace, SimMachine
+from support.sim_daemon import TIMEOUT_S, Recorder, Tiers, running, tiers
+
+HOT = [0, 5, 511, 512, 1999]
+
+
+def touching(world: Tiers, slots: list[int]) -> Callable[[Event], None]:
+    """Touch slots after each pass, in the scanner's thread: every pass sees them accessed."""
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            world.vma.accessed.reshape(-1)[slots] = True
+
+    return hook
+
+
+def thread_names() -> list[str]:
+    return sorted(t.name for t in threading.enumerate() if t.name.startswith("mmscand"))
+
+
+def test_hot_pages_are_promoted_in_the_third_pass_and_cold_ones_never() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder):
+        moved = recorder.wait_for(Moved)
+        recorder.wait_for(PassEnd, lambda event: event.number >= 10)
+    assert moved.promoted == len(HOT)
+    assert world.on_fast() == HOT
+
+
+def test_the_first_look_at_a_page_proves_nothing() -> None:
+    world = tiers()
+    recorder = Recorder()
+    with running(world.machine, recorder):
+        first = recorder.wait_for(PassEnd)
+        assert (first.accessed, first.hot) == (2048, 0)
+        recorder.wait_for(PassEnd, lambda event: event.number >= 6)
+    assert world.on_fast() == []
+
+
+def test_huge_pages_are_promoted_whole_and_counted_in_4k_pages() -> None:
+    world = tiers(huge=True)
+    recorder = Recorder(touching(world, [1, 3]))
+    with running(world.machine, recorder):
+        assert recorder.wait_for(Moved).promoted == 2 * 512
+    assert world.on_fast() == [1, 3]
+
+
+def test_only_slow_tier_pages_are_candidates() -> None:
+    world = tiers()
+    fast = world.machine.map(world.process, 4 << 30, 512, 0)
+
+    def touch_all(event: Event) -> None:
+        fast.accessed[:] = True
+
+    recorder = Recorder(touch_all)
+    with running(world.machine, recorder):
+        last = recorder.wait_for(PassEnd, lambda event: event.number >= 6)
+    assert last.slow == 2048
+    assert fast.accessed.all()
+
+
+def test_a_full_target_keeps_pages_where_they_are_and_the_daemon_going() -> None:
+    world = tiers(fast_pages=512)
+    filler = world.machine.spawn(200, "filler")
+    world.machine.map(filler, 1 << 30, 512, 0)
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder):
+        full = recorder.wait_for(Moved)
+        assert (full.target, full.promoted, full.failed) == (None, 0, {"ENOMEM": len(HOT)})
+        world.machine.exit(filler)
+        recorder.wait_for(Moved, lambda event: event.promoted == len(HOT))
+    assert world.on_fast() == HOT
+
+
+def test_failures_are_counted_by_reason_and_tried_again_after_new_proof() -> None:
+    world = tiers()
+    world.vma.pinned.flat[5] = True
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder):
+        moved = recorder.wait_for(Moved)
+        assert (moved.promoted, moved.failed) == (len(HOT) - 1, {"EBUSY": 1})
+        world.vma.pinned[:] = False
+        recorder.wait_for(Moved, lambda event: event.promoted == 1)
+    assert world.on_fast() == HOT
+
+
+def test_shared_pages_are_never_read_as_hot() -> None:
+    world = tiers()
+    world.vma.shared[:2] = True
+    recorder = Recorder(touching(world, [1600]))
+    with running(world.machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.shared == 1024)
+        recorder.wait_for(PassEnd, lambda event: event.number >= 10)
+    assert world.on_fast() == [1600]
+
+
+def test_a_dry_run_decides_but_ages_and_moves_nothing() -> None:
+    world = tiers()
+    recorder = Recorder()
+    with running(world.machine, recorder, dry_run=True):
+        hot = recorder.wait_for(PassEnd, lambda event: event.hot > 0)
+    assert (hot.aged, hot.queued) == (0, 0)
+    assert world.vma.accessed.all()
+    assert world.on_fast() == []
+
+
+def test_processes_come_and_go() -> None:
+    world = tiers()
+    recorder = Recorder()
+    with running(world.machine, recorder):
+        recorder.wait_for(ProcessEntered, lambda event: event.process.pid == 100)
+        late = world.machine.spawn(101, "late")
+        world.machine.map(late, 1 << 30, 512, 1)
+        recorder.wait_for(ProcessEntered, lambda event: event.process.pid == 101)
+        world.machine.exit(late)
+        left = recorder.wait_for(ProcessLeft)
+        assert (left.process.pid, left.why) == (101, "exited")
+        recorder.wait_for(PassEnd, lambda event: event.process.pid == 100)
+
+
+def test_exec_starts_a_process_from_nothing() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.number == 2)
+        world.machine.exec(world.process)
+        recorder.wait_for(PassEnd, lambda event: event.number == 1)
+
+
+class Hostile(SimMachine):
+    """A machine on which something happens in the middle of a pass or of a move."""
+
+    def __init__(
+        self, world: Tiers, on_read: Callable[[], None], on_move: Callable[[], None]
+    ) -> None:
+        self.__dict__.update(world.machine.__dict__)
+        self.on_read, self.on_move = on_read, on_move
+
+    def open(self, process: Process) -> "HostileSpace":
+        plain = SimMachine.open(self, process)
+        return HostileSpace(self, plain)
+
+
+class HostileSpace(SimAddressSpace):
+    def __init__(self, machine: Hostile, plain: SimAddressSpace) -> None:
+        self.__dict__.update(plain.__dict__)
+        self._hostile = machine
+
+    def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
+        for window in super().read(vmas, start):
+            self._hostile.on_read()
+            yield window
+            self._require_alive()
+
+    def move(self, addresses: UIntArray, node: int) -> IntArray:
+        self._hostile.on_move()
+        return super().move(addresses, node)
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_process_that_exits_in_the_middle_of_a_pass_is_a_normal_result() -> None:
+    world = tiers()
+    recorder = Recorder()
+    machine = Hostile(world, lambda: world.machine.exit(world.process), nothing)
+    with running(machine, recorder):
+        left = recorder.wait_for(ProcessLeft)
+    assert (left.passes, left.why) == (0, "exited")
+
+
+def test_a_process_that_exits_in_the_middle_of_a_move_is_a_normal_result() -> None:
+    world = tiers()
+    other = world.machine.spawn(101, "other")
+    vma = world.machine.map(other, 1 << 30, 512, 1)
+
+    def hook(event: Event) -> None:
+        world.vma.accessed.flat[HOT[0]] = True
+        vma.accessed.flat[0] = not other.alive or len(recorder_passes) > 0
+
+    recorder_passes: list[PassEnd] = []
+    recorder = Recorder(hook)
+    machine = Hostile(world, nothing, lambda: world.machine.exit(world.process))
+    with running(machine, recorder):
+        recorder.wait_for(ProcessLeft, lambda event: event.process.pid == 100)
+        recorder_passes.append(recorder.wait_for(PassEnd))
+        recorder.wait_for(Moved, lambda event: event.process.pid == 101)
+
+
+def test_starting_twice_is_one_start_and_stopping_twice_one_stop() -> None:
+    daemon = Daemon(tiers().machine)
+    daemon.start()
+    daemon.start()
+    assert thread_names() == ["mmscand-migrate", "mmscand-scan"]
+    daemon.stop()
+    daemon.stop()
+    assert thread_names() == []
+    daemon.start()
+    assert daemon.running
+    daemon.stop()
+
+
+def test_a_start_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def failing(self: threading.Thread) -> None:
+        if self.name == "mmscand-migrate":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    daemon = Daemon(tiers().machine)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", failing)
+        with pytest.raises(RuntimeError, match="can't start"):
+            daemon.start()
+    assert thread_names() == []
+    assert not daemon.running
+    daemon.start()
+    daemon.stop()
+
+
+def stops_promptly(daemon: Daemon) -> bool:
+    started = time.monotonic()
+    daemon.stop()
+    return time.monotonic() - started < 1.0
+
+
+def test_stop_returns_promptly_when_idle_disabled_and_without_processes() -> None:
+    for prepare in (lambda d: None, Daemon.disable):
+        for machine in (tiers().machine, SimMachine(tiers().machine.topology())):
+            daemon = Daemon(machine, settings=Settings(scan_period_ms=3_600_000))
+            daemon.start()
+            prepare(daemon)
+            assert stops_promptly(daemon)
+
+
+def test_stop_returns_promptly_in_the_middle_of_a_pass() -> None:
+    world = tiers(pages=512)
+    world.machine.map(world.process, 8 << 30, 512, 1)
+    in_pass, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        in_pass.set()
+        assert go_on.wait(TIMEOUT_S)
+
+    recorder = Recorder()
+    daemon = Daemon(Hostile(world, hold, nothing), observer=recorder)
+    daemon.start()
+    assert in_pass.wait(TIMEOUT_S)
+    stopper = threading.Thread(target=daemon.stop)
+    stopper.start()
+    go_on.set()  # the first of two windows ends; the second is never read
+    stopper.join(TIMEOUT_S)
+    assert not stopper.is_alive()
+    assert recorder.wait_for(ProcessLeft).passes == 0
+
+
+def test_stop_in_the_middle_of_a_move_waits_for_that_batch_only() -> None:
+    world = tiers(pages=16384, slow_pages=32768)
+    moving, go_on = threading.Event(), threading.Event()
+    batches: list[int] = []
+
+    def hold() -> None:
+        batches.append(1)
+        moving.set()
+        assert go_on.wait(TIMEOUT_S)
+
+    everything = list(range(16384))
+    daemon = Daemon(
+        Hostile(world, nothing, hold),
+        settings=Settings(scan_period_ms=1),
+        observer=Recorder(touching(world, everything)),
+    )
+    daemon.start()
+    assert moving.wait(TIMEOUT_S)
+    stopper = threading.Thread(target=daemon.stop)
+    stopper.start()
+    while not daemon_is_closing(daemon):
+        time.sleep(0.001)
+    go_on.set()
+    stopper.join(TIMEOUT_S)
+    assert len(batches) == 1
+
+
+def daemon_is_closing(daemon: Daemon) -> bool:
+    return not daemon.running
+
+
+class WatchedClock(SystemClock):
+    """Tells when somebody sleeps without a deadline."""
+
+    def __init__(self) -> None:
+        self.asleep_for_good: set[threading.Condition] = set()
+        self.changed = threading.Condition()
+
+    def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
+        with self.changed:
+            (self.asleep_for_good.discard if timeout_s else self.asleep_for_good.add)(wakeup)
+            self.changed.notify_all()
+        super().wait(wakeup, timeout_s)
+
+
+def test_disabled_means_asleep_without_a_deadline_and_enable_wakes_at_once() -> None:
+    clock, recorder = WatchedClock(), Recorder()
+    daemon = Daemon(
+        tiers().machine, settings=Settings(scan_period_ms=1), observer=recorder, clock=clock
+    )
+    daemon.start()
+    recorder.wait_for(PassEnd)
+    daemon.disable()
+    with clock.changed:  # the scanner's and the migrator's condition
+        assert clock.changed.wait_for(lambda: len(clock.asleep_for_good) == 2, TIMEOUT_S)
+    daemon.enable()
+    recorder.wait_for(PassEnd)
+    daemon.stop()
+
+
+def test_a_failure_in_a_thread_is_told_and_raised_by_stop() -> None:
+    world = tiers()
+    told = threading.Event()
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    daemon = Daemon(Hostile(world, fail, nothing), on_failure=told.set)
+    daemon.start()
+    assert told.wait(TIMEOUT_S)
+    with pytest.raises(RuntimeError, match="a bug"):
+        daemon.stop()
+    assert thread_names() == []
+
+
+def test_a_reused_pid_is_another_process() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.number == 2)
+        world.machine.exit(world.process)
+        reused = world.machine.spawn(100, "other")
+        vma = world.machine.map(reused, 1 << 30, 512, 1)
+        recorder.wait_for(
+            PassEnd, lambda event: event.process == reused.process and event.number >= 3
+        )
+    assert not (world.machine.nodes_of(vma) == 0).any()
+
+
+def test_statuses_have_names() -> None:
+    world = tiers()
+    space = world.machine.open(world.process.process)
+    addresses = np.array([world.vma.start, 5], dtype=np.uint64)
+    assert space.move(addresses, 0).tolist() == [0, -errno.EFAULT]
+    world.machine.exit(world.process)
+    with pytest.raises(ProcessGone):
+        space.move(addresses + np.uint64(PAGE_BYTES), 0)

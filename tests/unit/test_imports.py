@@ -1,0 +1,76 @@
+"""The import rules of docs/architecture.md, as a test."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mmscand
+
+PACKAGE = Path(mmscand.__file__).parent
+
+# What each part may import of mmscand. `model` and `errors` are everybody's.
+ALLOWED = {
+    "model": set(),
+    "errors": set(),
+    "clock": set(),
+    "machine": set(),
+    "settings": set(),
+    "heat": set(),
+    "policy": {"heat"},
+    "observe": set(),
+    "linux": {"machine"},
+    "sim": {"machine"},
+    "migrate": {"clock", "machine", "observe", "policy", "settings"},
+    "scan": {"clock", "heat", "machine", "migrate", "observe", "policy", "settings"},
+    "daemon": {"clock", "machine", "migrate", "observe", "scan", "settings"},
+    "lab": {"linux", "cli"},
+    "cli": {"linux", "sim", "scan", "observe", "daemon", "lab", "settings"},
+}
+EVERYBODYS = {"model", "errors"}
+FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in PACKAGE.rglob("*.py"):
+        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if not part.startswith("__"):
+            yield part, path
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_part_imports_only_what_it_may() -> None:
+    for part, path in modules():
+        for name in imported(path):
+            if name.startswith("mmscand.") and not name.startswith("mmscand.__"):
+                target = name.split(".")[1]
+                allowed = ALLOWED[part] | EVERYBODYS | {part}
+                assert target in allowed, f"{path.name} in {part} imports {name}"
+
+
+def test_heat_and_policy_know_no_thread_clock_or_file() -> None:
+    for part, path in modules():
+        if part in ("heat", "policy"):
+            assert not FORBIDDEN_IN_PURE & {name.split(".")[0] for name in imported(path)}
+
+
+def test_only_the_wiring_knows_both_machines() -> None:
+    for part, path in modules():
+        if part in ("linux", "sim", "scan", "migrate", "daemon", "heat", "policy"):
+            found = {name.split(".")[1] for name in imported(path) if name.startswith("mmscand.")}
+            assert not ({"linux", "sim"} - {part}) & found
+
+
+def test_the_daemon_loads_no_plotting_and_no_terminal_code() -> None:
+    heavy = "{'rich', 'matplotlib', 'pydantic', 'hypothesis', 'psutil'}"
+    code = f"import sys, mmscand.cli.app; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
