@@ -1,0 +1,5 @@
+from contract.suite import ContractSuite
+
+
+class TestTwoTierKernel(ContractSuite):
+    """Exactly, with real moves."""
