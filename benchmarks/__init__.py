@@ -1,0 +1,1 @@
+"""Measurements: each prints ratios against the alternative, taken in the same run."""
