@@ -1,9 +1,9 @@
 """The BPF reader: one run of a tiny program copies up to 512 page-table pages.
 
-The program is `for i in range(count): bpf_probe_read_kernel(tables[i], 4096, addresses[i])`,
-with both arrays in maps that this process has mapped, so nothing is copied twice. It is run by
-BPF_PROG_TEST_RUN and attached to nothing. It needs Linux 5.14 (BPF_PROG_TYPE_SYSCALL),
-CAP_BPF + CAP_PERFMON (or CAP_SYS_ADMIN), and a lockdown below confidentiality.
+Addresses and pages are in maps that this process has mapped, so nothing is copied twice. The
+program is run by BPF_PROG_TEST_RUN and attached to nothing. It needs Linux 5.14 for
+BPF_PROG_TYPE_SYSCALL, CAP_BPF + CAP_PERFMON (or CAP_SYS_ADMIN), and a lockdown below
+confidentiality.
 """
 
 import ctypes
@@ -15,6 +15,7 @@ import struct
 import numpy as np
 
 from mmscand.errors import MachineCannot
+from mmscand.linux.bpf_program import LICENSE, current_task_program, gather_program
 from mmscand.linux.kernel_memory import BATCH
 from mmscand.linux.syscalls import bpf
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray
@@ -25,75 +26,8 @@ _MAP_TYPE_ARRAY = 2
 _F_MMAPABLE = 1 << 10
 _PROG_TYPE_SYSCALL = 31
 _F_SLEEPABLE = 1 << 4
-_PSEUDO_MAP_FD, _PSEUDO_MAP_VALUE = 1, 2
-_FN_MAP_LOOKUP_ELEM, _FN_GET_CURRENT_TASK, _FN_PROBE_READ_KERNEL = 1, 35, 113
 _ATTR_BYTES = 128
 """Enough for every field used here; the kernel wants the rest of union bpf_attr to be zero."""
-_R0, _R1, _R2, _R3, _R6, _R7, _R8, _R9, _R10 = 0, 1, 2, 3, 6, 7, 8, 9, 10
-_LICENSE = b"Dual MIT/GPL\0"
-
-
-def _insn(code: int, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0) -> bytes:
-    return struct.pack("<BBhi", code, src << 4 | dst, off, imm)
-
-
-def _mov(dst: int, src: int) -> bytes:
-    return _insn(0xBF, dst, src)
-
-
-def _mov_imm(dst: int, imm: int) -> bytes:
-    return _insn(0xB7, dst, imm=imm)
-
-
-def _load_map(dst: int, kind: int, fd: int) -> bytes:
-    return _insn(0x18, dst, kind, imm=fd) + _insn(0)
-
-
-def _call(function: int) -> bytes:
-    return _insn(0x85, imm=function)
-
-
-_EXIT = _insn(0x95)
-
-
-def _gather_program(addresses_fd: int, tables_fd: int) -> bytes:
-    body = [
-        _mov(_R1, _R9),  # r1 = tables[i]
-        _insn(0x63, _R10, _R7, off=-4),
-        _mov(_R2, _R10),
-        _insn(0x07, _R2, imm=-4),
-        _call(_FN_MAP_LOOKUP_ELEM),
-        "exit if zero",
-        _mov(_R1, _R0),
-        _mov_imm(_R2, PAGE_BYTES),
-        _mov(_R3, _R7),  # r3 = addresses[i]
-        _insn(0x67, _R3, imm=3),
-        _insn(0x0F, _R3, _R8),
-        _insn(0x79, _R3, _R3),
-        _call(_FN_PROBE_READ_KERNEL),  # zeroes what it cannot read
-        _insn(0x07, _R7, imm=1),
-    ]
-    head = [
-        _insn(0x79, _R6, _R1),  # r6 = count, the first word of the context
-        _load_map(_R9, _PSEUDO_MAP_FD, tables_fd),
-        _load_map(_R8, _PSEUDO_MAP_VALUE, addresses_fd),
-        _mov_imm(_R7, 0),
-    ]
-    # The loop: leave at i >= count, and at i >= BATCH so that the verifier sees its end.
-    length = len(body) + 2
-    loop = [_insn(0x3D, _R7, _R6, off=length), _insn(0x35, _R7, off=length - 1, imm=BATCH)]
-    for at, insn in enumerate(body):
-        loop.append(
-            insn if isinstance(insn, bytes) else _insn(0x15, _R0, off=length - 2 - at, imm=0)
-        )
-    loop.append(_insn(0x05, off=-len(loop) - 1))
-    return b"".join([*head, *loop, _mov_imm(_R0, 0), _EXIT])
-
-
-def _current_task_program() -> bytes:
-    # ctx[0] = bpf_get_current_task(); test_run copies the context back to the caller
-    parts = [_mov(_R6, _R1), _call(_FN_GET_CURRENT_TASK), _insn(0x7B, _R6, _R0)]
-    return b"".join([*parts, _mov_imm(_R0, 0), _EXIT])
 
 
 def _create_array(value_bytes: int, entries: int) -> int:
@@ -106,7 +40,7 @@ def _create_array(value_bytes: int, entries: int) -> int:
 
 
 def _load(program: bytes) -> int:
-    code, license_text = ctypes.create_string_buffer(program), ctypes.create_string_buffer(_LICENSE)
+    code, license_text = ctypes.create_string_buffer(program), ctypes.create_string_buffer(LICENSE)
     attributes = struct.pack(
         "<IIQQIIQII",
         _PROG_TYPE_SYSCALL,
@@ -154,8 +88,8 @@ class BpfGather:
     def _open(self) -> None:
         addresses_fd = self._keep(_create_array(BATCH * 8, 1))
         tables_fd = self._keep(_create_array(PAGE_BYTES, BATCH))
-        self._gather_fd = self._keep(_load(_gather_program(addresses_fd, tables_fd)))
-        self._task_fd = self._keep(_load(_current_task_program()))
+        self._gather_fd = self._keep(_load(gather_program(addresses_fd, tables_fd)))
+        self._task_fd = self._keep(_load(current_task_program()))
         self._addresses = np.frombuffer(mmap.mmap(addresses_fd, BATCH * 8), dtype=np.uint64)
         tables = np.frombuffer(mmap.mmap(tables_fd, BATCH * PAGE_BYTES), dtype=np.uint64)
         self._tables = tables.reshape(BATCH, PAGES_PER_TABLE)
