@@ -8,7 +8,7 @@ import pytest
 
 from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon
-from mmscand.errors import ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.settings import Settings
@@ -201,6 +201,25 @@ def test_a_process_that_exits_in_the_middle_of_a_move_is_a_normal_result() -> No
         recorder.wait_for(ProcessLeft, lambda event: event.process.pid == 100)
         recorder_passes.append(recorder.wait_for(PassEnd))
         recorder.wait_for(Moved, lambda event: event.process.pid == 101)
+
+
+def test_a_process_that_the_kernel_keeps_from_us_is_left_alone() -> None:
+    world = tiers()
+    other = world.machine.spawn(101, "other")
+    world.machine.map(other, 1 << 30, 512, 1)
+    denied = iter([True])
+
+    def deny_once() -> None:
+        if next(denied, False):
+            raise ProcessDenied(100, "read", "CAP_SYS_PTRACE")
+
+    recorder = Recorder()
+    with running(Hostile(world, deny_once, nothing), recorder):
+        left = recorder.wait_for(ProcessLeft)
+        assert left.process.pid == 100
+        assert "CAP_SYS_PTRACE" in left.why
+        passes = recorder.wait_for(PassEnd, lambda event: event.number >= 5)
+    assert passes.process.pid == 101
 
 
 def test_starting_twice_is_one_start_and_stopping_twice_one_stop() -> None:

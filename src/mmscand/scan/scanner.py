@@ -70,8 +70,8 @@ class Scanner:
 
     def _refresh(self) -> None:
         """Let go of processes that have exited, take up new ones."""
-        running = set(self.machine.processes())
-        self._denied &= running
+        running = list(self.machine.processes())
+        self._denied.intersection_update(running)
         wanted = [p for p in self.select(running) if p not in self._denied]
         for process in self._slots.keys() - set(wanted):
             self._leave(process, "exited")

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from mmscand.cli.app import main
+from mmscand.cli.report import as_json, as_text
+from mmscand.model import Process
+from mmscand.observe.events import Moved, PassEnd, ProcessEntered, ProcessLeft
+
+APP = Process(7, 70, "app")
+
+
+def pass_end(**counts: int) -> PassEnd:
+    names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "discarded")
+    return PassEnd(APP, 3, 0.1, **{name: counts.get(name, 0) for name in names})
+
+
+def test_a_move_is_told_with_its_failures_by_reason() -> None:
+    moved = Moved(APP, 0, 0.5, 512, {"ENOMEM": 3, "EBUSY": 1})
+    assert as_text(moved) == (
+        "app[7]: promoted 512 pages (2.0 MiB) to node 0; failed: 1 EBUSY, 3 ENOMEM"
+    )
+
+
+def test_nothing_is_said_where_nothing_happened() -> None:
+    assert as_text(pass_end(examined=100)) == ""
+    assert as_text(ProcessEntered(APP)) == ""
+    assert as_text(ProcessLeft(APP, 0, "exited")) == ""
+
+
+def test_hot_pages_that_went_nowhere_are_told() -> None:
+    assert "5 pages are hot" in as_text(pass_end(hot=5))
+    assert as_text(pass_end(hot=5, queued=5)) == ""
+
+
+@pytest.mark.parametrize(
+    "event",
+    [pass_end(hot=1), Moved(APP, None, 0.0, 0, {}), ProcessEntered(APP), ProcessLeft(APP, 1, "x")],
+)
+def test_every_event_is_one_json_object(event: PassEnd | Moved | ProcessEntered) -> None:
+    line = as_json(event)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert found["process"] == {"pid": 7, "start_time": 70, "name": "app"}
+    assert found["event"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["rn"], 2, "No such command"),
+        (["run", "--pid", "x"], 2, "--pid"),
+        (["run", "--no-such-option"], 2, "--no-such-option"),
+        (["run", "--slow-nodes", "77"], 2, "no node 77"),
+        (["check", "--fast-nodes", "0", "--slow-nodes", "0"], 2, "fast and slow"),
+        (["check", "--slow-nodes", "zero"], 2, "not a list of nodes"),
+    ],
+)
+def test_a_mistyped_command_is_one_line_and_exit_code_2(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("mmscand: ")
+    assert complaint.count("\n") == 1
+    assert words in complaint
+
+
+def test_version_and_help_exit_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert main(["run", "--help"]) == 0
+    assert "--dry-run" in capsys.readouterr().out

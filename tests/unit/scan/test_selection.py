@@ -1,0 +1,38 @@
+import pytest
+
+from mmscand.errors import UsageError
+from mmscand.model import Process
+from mmscand.scan.selection import choose
+
+RUNNING = [Process(1, 10, "init"), Process(5, 50, "postgres"), Process(6, 60, "postgres")]
+
+
+def test_without_a_wish_every_process_is_watched() -> None:
+    assert list(choose(RUNNING, [], None)(RUNNING)) == RUNNING
+
+
+def test_a_pid_means_the_process_that_has_it_now() -> None:
+    selection = choose(RUNNING, [5], None)
+    reused = Process(5, 99, "other")
+    assert list(selection([*RUNNING, reused])) == [RUNNING[1]]
+
+
+def test_a_pattern_takes_later_processes_too() -> None:
+    selection = choose(RUNNING, [], "^post")
+    late = Process(9, 90, "postmaster")
+    assert list(selection([*RUNNING, late])) == [*RUNNING[1:], late]
+
+
+def test_pids_and_a_pattern_add_up() -> None:
+    assert list(choose(RUNNING, [1], "gres")(RUNNING)) == RUNNING
+
+
+@pytest.mark.parametrize(
+    ("pids", "pattern", "words"),
+    [([2], None, "no process 2"), ([], "redis", "matches 'redis'"), ([], "[", "no pattern")],
+)
+def test_what_names_nothing_is_refused(pids: list[int], pattern: str | None, words: str) -> None:
+    with pytest.raises(UsageError, match="no") as refused:
+        choose(RUNNING, pids, pattern)
+    assert words in str(refused.value)
+    assert refused.value.hint
