@@ -10,9 +10,9 @@ import numpy as np
 
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.aging import Ager
-from mmscand.linux.folios import Reach, aging_ranges, reach
+from mmscand.linux.folios import aging_ranges
 from mmscand.linux.page_tables import Entries, Walk
-from mmscand.linux.procfs import Pagemap, Procfs
+from mmscand.linux.procfs import PageFlags, Pagemap, Procfs
 from mmscand.linux.readers import Reader
 from mmscand.linux.syscalls import move_pages
 from mmscand.linux.tasks import MmRef
@@ -42,11 +42,13 @@ class LinuxAddressSpace:
         reader: Reader,
         procfs: Procfs,
         decoder: Decoder,
+        page_flags: PageFlags,
     ) -> None:
         self._process = process
         self._reader = reader
         self._procfs = procfs
         self._decoder = decoder
+        self._page_flags = page_flags
         self._known_mm: MmRef | None = None
         with contextlib.ExitStack() as undo:
             try:
@@ -58,7 +60,7 @@ class LinuxAddressSpace:
             if procfs.stat(process.pid).process != process:
                 raise ProcessGone(process.pid)
             self._pagemap = Pagemap(process.pid)
-            undo.callback(self._pagemap.close)
+            undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
             self._exit_poll = select.poll()
             self._exit_poll.register(pidfd, select.POLLIN)
@@ -75,14 +77,25 @@ class LinuxAddressSpace:
             raise ProcessGone(self._process.pid)
 
     def generation(self) -> int:
-        """The kernel's address of the mm: execve makes a new one."""
-        return self._mm().mm
+        """How often it has called execve."""
+        return self._mm().exec_id
 
     def _mm(self) -> MmRef:
-        self._known_mm = self._reader.tasks.mm(
-            self._process, self._known_mm.task if self._known_mm else 0
-        )
-        return self._known_mm
+        known = self._known_mm
+        mm = self._reader.tasks.mm(self._process, known.task if known else 0)
+        if known is None or known.exec_id != mm.exec_id:
+            self._new_address_space()
+        self._known_mm = mm
+        return mm
+
+    def _close_pagemap(self) -> None:
+        self._pagemap.close()
+
+    def _new_address_space(self) -> None:
+        """An open pagemap stays with the address space that it was opened for (fs/proc)."""
+        self._close_pagemap()
+        self._pagemap = Pagemap(self._process.pid)
+        self._ager.refused.clear()
 
     def vmas(self) -> VmaTable:
         """The mappings, without those that refused to be aged."""
@@ -114,6 +127,8 @@ class LinuxAddressSpace:
                 discarded=walk.garbage - reported,
             )
             reported = walk.garbage
+        if walk.garbage > reported:  # behind the last region, or there was none
+            yield Window(start, start, (), discarded=walk.garbage - reported)
 
     def _block(self, leaves: Entries, vmas: VmaTable) -> PageBlock:
         found = self._decoder.leaves(leaves.entries, leaves.shift)
@@ -137,8 +152,16 @@ class LinuxAddressSpace:
         """By MADV_COLD; whole folios only."""
         if not mask.any():
             return 0
-        edges = reach(block, self._pagemap.frames) if block.pages_per_slot == 1 else Reach()
-        return self._ager.age(aging_ranges(block, mask, vmas, edges), vmas) // PAGE_BYTES
+        ranges = aging_ranges(block, mask, vmas, self)
+        return self._ager.age(ranges, vmas) // PAGE_BYTES
+
+    def frames(self, start: int, pages: int) -> UIntArray:
+        """See folios.Beyond."""
+        return self._pagemap.frames(start, pages)
+
+    def tails(self, frame: int, pages: int) -> BoolArray:
+        """See folios.Beyond."""
+        return self._page_flags.tails(frame, pages)
 
     def move(self, addresses: UIntArray, node: int) -> IntArray:
         """By move_pages(2)."""

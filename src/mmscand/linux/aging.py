@@ -42,7 +42,17 @@ class Ager:
 
     def age(self, ranges: UIntArray, vmas: VmaTable) -> int:
         """Clear the bits of all ranges; bytes that were covered."""
+        ranges = self._allowed(ranges, vmas)
         return sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
+
+    def _allowed(self, ranges: UIntArray, vmas: VmaTable) -> UIntArray:
+        """Without those in mappings that have refused."""
+        if not self.refused or not len(ranges):
+            return ranges
+        starts = np.array([start for start, _ in self.refused], dtype=np.uint64)
+        rows = vmas.index_of(ranges[:, 0])
+        allowed: UIntArray = ranges[~np.isin(vmas.starts[rows], starts)]
+        return allowed
 
     def _call(self, ranges: UIntArray, vmas: VmaTable) -> int:
         covered = 0
@@ -51,7 +61,7 @@ class Ager:
                 done = process_madvise(self.pidfd, ranges, MADV_COLD)
             except OSError as error:
                 self._refuse(error, ranges[0], vmas)
-                ranges = ranges[1:]
+                ranges = self._allowed(ranges[1:], vmas)
                 continue
             covered += done
             ranges = _rest(ranges, done)

@@ -36,11 +36,19 @@ class Btf:
     """A parsed BTF blob."""
 
     def __init__(self, data: bytes) -> None:
+        try:
+            self._parse(data)
+        except (struct.error, IndexError, ValueError):
+            raise MachineCannot(
+                "the kernel's BTF is not readable", hint="use a kernel from 5.4 on"
+            ) from None
+
+    def _parse(self, data: bytes) -> None:
         magic, _, _, header_bytes, type_at, type_bytes, string_at, string_bytes = (
             struct.unpack_from("<HBBIIIII", data)
         )
         if magic != _MAGIC:
-            raise MachineCannot("the kernel's BTF is not readable", hint="use a kernel >= 5.4")
+            raise ValueError(magic)
         types = data[header_bytes + type_at :][: type_bytes & ~3]
         self._words = memoryview(types).cast("I")
         self._strings = data[header_bytes + string_at :][:string_bytes]
@@ -101,6 +109,7 @@ class StructOffsets:
     task_tgid: int
     task_mm: int
     task_start_boottime: int
+    task_self_exec_id: int
     mm_pgd: int
 
     MEMBERS: ClassVar[Mapping[str, tuple[str, str]]] = {
@@ -108,6 +117,7 @@ class StructOffsets:
         "task_tgid": ("task_struct", "tgid"),
         "task_mm": ("task_struct", "mm"),
         "task_start_boottime": ("task_struct", "start_boottime"),
+        "task_self_exec_id": ("task_struct", "self_exec_id"),
         "mm_pgd": ("mm_struct", "pgd"),
     }
 
@@ -120,13 +130,17 @@ class StructOffsets:
             raise MachineCannot(
                 f"the kernel's BTF has no {error.args[0]}", hint="use a kernel from 5.14 on"
             ) from None
+        except IndexError:
+            raise MachineCannot(
+                "the kernel's BTF is cut short", hint="reboot or report it"
+            ) from None
 
 
 def struct_offsets(cache: Path, boot_id: str, vmlinux: Path = VMLINUX) -> StructOffsets:
     """The offsets of the running kernel, from `cache` when it was written in this boot."""
     try:
         stored = json.loads(cache.read_text())
-        if stored.pop("boot_id") == boot_id:
+        if stored.pop("boot_id") == boot_id and all(type(v) is int for v in stored.values()):
             return StructOffsets(**stored)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass  # no cache, or not ours: it is only there to save time

@@ -6,8 +6,8 @@ to its size there, and at most 2 MiB. So a range may end between two slots whose
 follow each other, and at 2 MiB borders of physical memory, and is made longer elsewhere.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,16 @@ _JOIN_BYTES = 64 << 20
 """And no longer than about this, so that one call need never cut a range at an unknown place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How many pages a folio may reach out of a block, before its start and after its end."""
+class Beyond(Protocol):
+    """What the kernel tells of pages that a block does not hold."""
 
-    before: int = 0
-    after: int = 0
+    def frames(self, start: int, pages: int) -> UIntArray:
+        """Frames of so many pages from an address on; 0 where there is none."""
+        ...
+
+    def tails(self, frame: int, pages: int) -> BoolArray:
+        """Which of so many frames from `frame` on belong to the folio of the frame before them."""
+        ...
 
 
 def linked(frames: UIntArray, following: UIntArray) -> BoolArray:
@@ -47,87 +51,103 @@ def linked(frames: UIntArray, following: UIntArray) -> BoolArray:
     return result
 
 
-def reach(block: PageBlock, frames_at: Callable[[int, int], UIntArray]) -> Reach:
-    """Look over the borders of a block of 4K pages; `frames_at(address, pages)` asks the kernel."""
-    start = int(block.addresses[0])
-    end = int(block.addresses[-1]) + HUGE_PAGE_BYTES
-    pages = min(PAGES_PER_TABLE, start // PAGE_BYTES)
-    ahead = np.append(frames_at(start - pages * PAGE_BYTES, pages), _frames(block)[0, 0])
-    beyond = np.append(_frames(block)[-1, -1], frames_at(end, PAGES_PER_TABLE))
-    return Reach(
-        before=_leading(linked(ahead[:-1], ahead[1:])[::-1]),
-        after=_leading(linked(beyond[:-1], beyond[1:])),
-    )
-
-
-def _leading(flags: BoolArray) -> int:
-    """How many are true before the first that is not."""
-    return int(np.argmin(flags)) if not flags.all() else len(flags)
-
-
-def _frames(block: PageBlock) -> UIntArray:
-    return np.where(block.present, block.frames, np.uint64(0))
-
-
-def aging_ranges(
-    block: PageBlock, mask: BoolArray, vmas: VmaTable, edges: Reach = Reach()
-) -> UIntArray:
+def aging_ranges(block: PageBlock, mask: BoolArray, vmas: VmaTable, beyond: Beyond) -> UIntArray:
     """(n, 2) of address and bytes that cover the slots in `mask` and cut no large folio.
 
     A slot is left out when its folio may reach out of its mapping: nothing can age it alone.
     """
     if block.pages_per_slot > 1:
         starts = block.slot_addresses(mask)
-        return _join(starts, starts + np.uint64(block.pages_per_slot * PAGE_BYTES), vmas)
-    starts, ends = _runs(*_rows_around(block, mask), edges)
+        ends = starts + np.uint64(block.pages_per_slot * PAGE_BYTES)
+    else:
+        starts, ends = _runs(_Rows.around(block, mask), beyond)
     vma = vmas.index_of(starts)
     whole = (vma >= 0) & (vma == vmas.index_of(ends - np.uint64(PAGE_BYTES)))
     return _join(starts[whole], ends[whole], vmas)
 
 
-def _rows_around(
-    block: PageBlock, mask: BoolArray
-) -> tuple[UIntArray, BoolArray, BoolArray, BoolArray]:
-    """The rows with a slot in `mask` and their neighbours, which a run may reach into.
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows with a slot in the mask and their neighbours, which a run may reach into."""
 
-    Their addresses, links to the next slot, mask, and which of them are the block's outer rows.
-    """
-    wanted: BoolArray = np.any(mask, axis=1)
-    near = wanted.copy()
-    near[:-1] |= wanted[1:]
-    near[1:] |= wanted[:-1]
-    rows = np.flatnonzero(near)
-    addresses, frames = block.addresses[rows], _frames(block)[rows]
-    following = np.zeros_like(frames)
-    following[:, :-1] = frames[:, 1:]
-    adjacent = np.diff(addresses) == np.uint64(HUGE_PAGE_BYTES)
-    following[:-1, -1] = np.where(adjacent, frames[1:, 0], np.uint64(0))
-    outer = np.isin(rows, (0, len(near) - 1))
-    return addresses, linked(frames, following), mask[rows], outer
+    addresses: UIntArray
+    frames: UIntArray
+    """As they are, also of slots outside the mappings: a folio may go on there."""
+    mask: BoolArray
+    joined: BoolArray
+    """(rows - 1,) whether the next row follows at once."""
+
+    @classmethod
+    def around(cls, block: PageBlock, mask: BoolArray) -> "_Rows":
+        wanted: BoolArray = np.any(mask, axis=1)
+        near = wanted.copy()
+        near[:-1] |= wanted[1:]
+        near[1:] |= wanted[:-1]
+        addresses = block.addresses[near]
+        joined = np.diff(addresses) == np.uint64(HUGE_PAGE_BYTES)
+        return cls(addresses, block.frames[near], mask[near], joined)
+
+    def links(self) -> BoolArray:
+        """Whether each slot and the next may be of one folio, counted through all rows."""
+        following = np.zeros_like(self.frames)
+        following[:, :-1] = self.frames[:, 1:]
+        following[:-1, -1] = np.where(self.joined, self.frames[1:, 0], np.uint64(0))
+        return linked(self.frames, following).ravel()
+
+    def slot_addresses(self, slots: NDArray[np.intp]) -> UIntArray:
+        """Of slots that are counted through all rows."""
+        inside = (slots % PAGES_PER_TABLE).astype(np.uint64) * np.uint64(PAGE_BYTES)
+        result: UIntArray = self.addresses[slots // PAGES_PER_TABLE] + inside
+        return result
 
 
-def _runs(
-    addresses: UIntArray, links: BoolArray, mask: BoolArray, outer: BoolArray, edges: Reach
-) -> tuple[UIntArray, UIntArray]:
-    """Start and end address of every run of linked slots that has a slot in `mask`."""
-    last_slots = np.flatnonzero(~links)  # of each run; the last slot of all is never linked
-    runs = np.unique(np.searchsorted(last_slots, np.flatnonzero(mask)))
+def _runs(rows: _Rows, beyond: Beyond) -> tuple[UIntArray, UIntArray]:
+    """Start and end address of every run of linked slots that has a slot in the mask."""
+    last_slots = np.flatnonzero(~rows.links())  # the last slot of all is never linked
+    runs = np.unique(np.searchsorted(last_slots, np.flatnonzero(rows.mask)))
     last = last_slots[runs]
     first = np.where(runs > 0, last_slots[runs - 1] + 1, 0)
-    starts = _slot_address(addresses, first)
-    ends = _slot_address(addresses, last) + np.uint64(PAGE_BYTES)
-    if len(runs) and first[0] == 0 and outer[0]:
-        starts[0] -= np.uint64(edges.before * PAGE_BYTES)
-    if len(runs) and last[-1] == links.size - 1 and outer[-1]:
-        ends[-1] += np.uint64(edges.after * PAGE_BYTES)
+    starts = rows.slot_addresses(first)
+    ends = rows.slot_addresses(last) + np.uint64(PAGE_BYTES)
+    _reach_before(rows, first, starts, beyond)
+    _reach_after(rows, last, ends, beyond)
     return starts, ends
 
 
-def _slot_address(addresses: UIntArray, slots: NDArray[np.intp]) -> UIntArray:
-    """Virtual address of slots that are counted through all rows."""
-    inside = (slots % PAGES_PER_TABLE).astype(np.uint64) * np.uint64(PAGE_BYTES)
-    result: UIntArray = addresses[slots // PAGES_PER_TABLE] + inside
-    return result
+# A run may touch the border of a row that the block has no neighbour of: the edge of a window, a
+# hole, or a mapping that nobody asked for. There the kernel is asked whether a folio goes on.
+# Frames that only happen to follow each other are no reason to reach out: the next window has not
+# been read yet, and bits that are cleared before they are read are lost.
+
+
+def _reach_before(rows: _Rows, first: NDArray[np.intp], starts: UIntArray, beyond: Beyond) -> None:
+    free = np.append(True, ~rows.joined)[first // PAGES_PER_TABLE]
+    frames = rows.frames.ravel()[first]
+    for run in np.flatnonzero(free & (first % PAGES_PER_TABLE == 0) & (frames != 0)):
+        at, frame = int(starts[run]), int(frames[run])
+        if beyond.tails(frame, 1)[0]:
+            pages = min(frame % HUGE_PAGE_BYTES, at) // PAGE_BYTES
+            before = np.append(beyond.frames(at - pages * PAGE_BYTES, pages), frames[run])
+            tails = beyond.tails(frame - (pages - 1) * PAGE_BYTES, pages)
+            starts[run] -= _leading_bytes((linked(before[:-1], before[1:]) & tails)[::-1])
+
+
+def _reach_after(rows: _Rows, last: NDArray[np.intp], ends: UIntArray, beyond: Beyond) -> None:
+    free = np.append(~rows.joined, True)[last // PAGES_PER_TABLE]
+    frames = rows.frames.ravel()[last]
+    at_end = last % PAGES_PER_TABLE == PAGES_PER_TABLE - 1
+    for run in np.flatnonzero(free & at_end & (frames != 0)):
+        following = int(frames[run]) + PAGE_BYTES
+        if beyond.tails(following, 1)[0]:
+            after = np.append(frames[run], beyond.frames(int(ends[run]), PAGES_PER_TABLE))
+            tails = beyond.tails(following, PAGES_PER_TABLE)
+            ends[run] += _leading_bytes(linked(after[:-1], after[1:]) & tails)
+
+
+def _leading_bytes(links: BoolArray) -> np.uint64:
+    """Bytes of the links before the first that is none."""
+    pages = len(links) if links.all() else int(np.argmin(links))
+    return np.uint64(pages * PAGE_BYTES)
 
 
 def _join(starts: UIntArray, ends: UIntArray, vmas: VmaTable) -> UIntArray:

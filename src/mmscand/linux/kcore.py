@@ -4,6 +4,7 @@ About five times slower than the BPF reader, but it needs no BPF: CONFIG_PROC_KC
 and a lockdown below confidentiality. See proc_kcore(5) and fs/proc/kcore.c.
 """
 
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -52,10 +53,16 @@ class Kcore:
                 hint="run as root with CAP_SYS_RAWIO, with kernel lockdown below confidentiality",
             ) from None
         self._pages = np.zeros((BATCH, PAGES_PER_TABLE), dtype=np.uint64)
-        self._segments = self._load_segments()
+        try:
+            self._segments = self._load_segments()
+        except (OSError, struct.error, ValueError):
+            os.close(self._fd)
+            raise MachineCannot(f"{path} is no ELF core file", hint="use the BPF reader") from None
 
     def _load_segments(self) -> np.ndarray[tuple[int], np.dtype[np.void]]:
         header = _ELF_HEADER.unpack(os.pread(self._fd, _ELF_HEADER.size, 0))
+        if not header[0].startswith(b"\x7fELF"):
+            raise ValueError(header[0])
         table_at, count = header[5], header[10]
         raw = os.pread(self._fd, count * _PROGRAM_HEADER.itemsize, table_at)
         headers = np.frombuffer(raw, dtype=_PROGRAM_HEADER)
@@ -71,9 +78,11 @@ class Kcore:
         return pages
 
     def _read_one(self, page: UIntArray, row: int, address: int) -> bool:
+        if row < 0:
+            return False
         segment = self._segments[row]
         inside = address - int(segment["vaddr"])
-        if row < 0 or inside + PAGE_BYTES > int(segment["memsz"]):
+        if inside + PAGE_BYTES > int(segment["memsz"]):
             return False
         try:
             done = os.preadv(self._fd, [page.data], int(segment["offset"]) + inside)
@@ -83,7 +92,7 @@ class Kcore:
 
     def any_task(self) -> int:
         """init_task, from /proc/kallsyms."""
-        with self._kallsyms.open() as lines:
+        with contextlib.suppress(OSError), self._kallsyms.open() as lines:
             for line in lines:
                 if line.endswith(" init_task\n") and (address := int(line.split()[0], 16)):
                     return address

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mmscand.errors import MachineCannot
 from mmscand.linux.address_space import LinuxAddressSpace
-from mmscand.linux.procfs import Procfs
+from mmscand.linux.procfs import PageFlags, Procfs
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.x86_64 import Decoder
@@ -22,6 +22,7 @@ class LinuxMachine:
     """One for all, as one thread reads: its arrays are the pass' working memory."""
     nodes: NodeReader = field(default_factory=NodeReader)
     procfs: Procfs = field(default_factory=Procfs)
+    page_flags: PageFlags = field(default_factory=PageFlags)
 
     def topology(self) -> Topology:
         """As read at start."""
@@ -37,11 +38,12 @@ class LinuxMachine:
 
     def open(self, process: Process) -> LinuxAddressSpace:
         """See machine.Machine.open."""
-        return LinuxAddressSpace(process, self.reader, self.procfs, self.decoder)
+        return LinuxAddressSpace(process, self.reader, self.procfs, self.decoder, self.page_flags)
 
     def close(self) -> None:
         """Give the reader back."""
         self.reader.close()
+        self.page_flags.close()
 
 
 def open_machine(topology: Topology) -> LinuxMachine:

@@ -27,14 +27,16 @@ from mmscand.model import (
 _PF_KTHREAD = 0x0020_0000
 """include/linux/sched.h; field 9 of proc_pid_stat(5)."""
 _MAPS_LINE = re.compile(
-    rb"^([0-9a-f]+)-([0-9a-f]+) (....) [0-9a-f]+ \S+ (\d+) *(.*)$", re.MULTILINE
+    rb"^([0-9a-f]+)-([0-9a-f]+) (....) [0-9a-f]+ \S+ (\d+) *(.*)\n", re.MULTILINE
 )
 _HUGETLB_PATHS = (b"/anon_hugepage", b"/dev/hugepages/")
 """What hugetlbfs mappings are called; one mounted elsewhere is told by its refusals."""
 _KERNEL_VMAS = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _ORDINARY_DEV_PATHS = (b"/dev/shm/", b"/dev/zero")
 """Ordinary memory in spite of its name: POSIX shared memory, shared anonymous mappings."""
-_PAGEMAP_ENTRY_BYTES = 8
+_WORD_BYTES = 8
+_KPF_COMPOUND_TAIL = np.uint64(1 << 16)
+"""include/uapi/linux/kernel-page-flags.h"""
 _PAGEMAP_FRAME = np.uint64((1 << 55) - 1)
 _PAGEMAP_PRESENT = np.uint64(1 << 63)
 _PAGEMAP_EXCLUSIVE = np.uint64(1 << 56)
@@ -161,6 +163,30 @@ class Procfs:
         return (self.root / "sys/kernel/random/boot_id").read_text().strip()
 
 
+class PageFlags:
+    """/proc/kpageflags: what the kernel knows of each frame, one word a frame."""
+
+    def __init__(self, root: Path = Path("/proc")) -> None:
+        try:
+            self._fd = os.open(root / "kpageflags", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._fd = -1
+
+    def tails(self, frame: int, pages: int) -> BoolArray:
+        """Which frames are tail pages of a folio; all, where that cannot be read."""
+        result = np.ones(pages, dtype=np.bool_)
+        if self._fd >= 0:
+            data = os.pread(self._fd, pages * _WORD_BYTES, frame // PAGE_BYTES * _WORD_BYTES)
+            words = np.frombuffer(data, dtype=np.uint64)
+            result[: len(words)] = (words & _KPF_COMPOUND_TAIL) != 0
+        return result
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+
+
 class Pagemap:
     """/proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst)."""
 
@@ -174,8 +200,8 @@ class Pagemap:
         with process_errors(self._pid):
             data = os.pread(
                 self._fd,
-                pages * _PAGEMAP_ENTRY_BYTES,
-                start // PAGE_BYTES * _PAGEMAP_ENTRY_BYTES,
+                pages * _WORD_BYTES,
+                start // PAGE_BYTES * _WORD_BYTES,
             )
         read = np.frombuffer(data, dtype=np.uint64)
         entries[: len(read)] = read
@@ -190,6 +216,8 @@ class Pagemap:
     def shared(self, addresses: UIntArray) -> BoolArray:
         """Which pages are mapped by others too. Ascending addresses; one read for each 2 MiB."""
         result = np.zeros(len(addresses), dtype=np.bool_)
+        if not len(addresses):
+            return result
         rows, firsts = np.unique(addresses // HUGE_PAGE_BYTES, return_index=True)
         for row, first, last in zip(
             rows.tolist(), firsts, [*firsts[1:], len(addresses)], strict=True

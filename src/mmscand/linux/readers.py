@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmscand.errors import MachineCannot
+from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.btf import StructOffsets, struct_offsets
 from mmscand.linux.kcore import Kcore
@@ -139,13 +139,23 @@ def _self_test(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
         raise MachineCannot("touched pages do not read as accessed", hint="try another reader")
 
 
+def _own_pgd(tasks: Tasks, procfs: Procfs) -> int:
+    try:
+        return tasks.mm(procfs.stat(os.getpid()).process).pgd
+    except ProcessGone:
+        raise MachineCannot(
+            "mmscand itself is not in the kernel's list of tasks",
+            hint="run in the host's pid namespace, not in a container's",
+        ) from None
+
+
 def open_reader(name: str, ram: tuple[tuple[int, int], ...], procfs: Procfs) -> Reader:
     """Build one reader and prove it; MachineCannot says why it can't be used here."""
     memory = READERS[name]()
     try:
         offsets: StructOffsets = struct_offsets(OFFSETS_CACHE, procfs.boot_id())
         tasks = Tasks(memory, offsets)
-        pgd = tasks.mm(procfs.stat(os.getpid()).process).pgd
+        pgd = _own_pgd(tasks, procfs)
         direct_map = find_direct_map(memory, pgd, ram, ProbeMapping())
         _self_test(memory, direct_map, pgd)
     except BaseException:

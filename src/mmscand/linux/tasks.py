@@ -5,6 +5,8 @@ from init_task meets the newest first. A link can go bad under the reader; every
 and everything it yields is compared with what /proc says.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +22,6 @@ _LIST_PREV = 8
 """offsetof(struct list_head, prev)"""
 _NS_PER_TICK = 10_000_000
 """start_time in /proc counts USER_HZ ticks, 100 a second on x86 (proc_pid_stat(5))."""
-_MAX_HOPS = 4_194_304
-"""PID_MAX_LIMIT: no list of processes is longer."""
 _TRIES = 3
 """A walk that a concurrent exit derailed is worth repeating; a third failure is not chance."""
 
@@ -33,15 +33,17 @@ class _Task:
     start_time: int
     mm: int
     previous: int
+    exec_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class MmRef:
-    """The address space of a task: kernel virtual addresses."""
+    """The address space of a task; addresses are the kernel's."""
 
     task: int
-    mm: int
     pgd: int
+    exec_id: int
+    """Counts the execs of the task (task_struct.self_exec_id): each makes a new address space."""
 
 
 class Tasks:
@@ -56,36 +58,42 @@ class Tasks:
                 offsets.task_start_boottime,
                 offsets.task_mm,
                 offsets.task_tasks + _LIST_PREV,
+                offsets.task_self_exec_id,
             ],
             dtype=np.uint64,
         )
         self._init_task = self._find_init_task()
 
     def _task(self, address: int) -> _Task:
-        if address < _KERNEL_HALF:
-            raise LookupError("the list of tasks leads out of the kernel")
-        tgid, started, mm, previous = (
+        tgid, started, mm, previous, exec_id = (
             self._memory.read(np.uint64(address) + self._fields)[:, 0].copy().tolist()
         )
+        if min(address, previous) < _KERNEL_HALF:
+            raise LookupError("the list of tasks leads out of the kernel")
         return _Task(
             address=address,
             tgid=tgid & 0xFFFF_FFFF,
             start_time=started // _NS_PER_TICK,
             mm=mm,
             previous=previous - self.offsets.task_tasks,
+            exec_id=exec_id,
         )
+
+    def _backwards(self, task: _Task) -> Iterator[_Task]:
+        """A task and those before it, once around; a loop that misses some ends it too."""
+        seen: set[int] = set()
+        while task.address not in seen:
+            seen.add(task.address)
+            yield task
+            task = self._task(task.previous)
 
     def _find_init_task(self) -> int:
         """The head of the list is the only task with tgid 0."""
         for _ in range(_TRIES):
-            try:
-                task = self._task(self._memory.any_task())
-                for _ in range(_MAX_HOPS):
+            with contextlib.suppress(LookupError):
+                for task in self._backwards(self._task(self._memory.any_task())):
                     if task.tgid == 0:
                         return task.address
-                    task = self._task(task.previous)
-            except LookupError:
-                continue
         raise MachineCannot(
             "the kernel's list of tasks cannot be followed",
             hint="run in the host's pid namespace, on a kernel with BTF of its own",
@@ -93,15 +101,11 @@ class Tasks:
 
     def _find(self, process: Process) -> _Task:
         for _ in range(_TRIES):
-            try:
-                task = self._task(self._task(self._init_task).previous)
-                while task.address != self._init_task:
+            with contextlib.suppress(LookupError):
+                for task in self._backwards(self._task(self._init_task)):
                     if (task.tgid, task.start_time) == (process.pid, process.start_time):
                         return task
-                    task = self._task(task.previous)
-            except LookupError:
-                continue
-            break
+                break
         raise ProcessGone(process.pid)
 
     def mm(self, process: Process, known_task: int = 0) -> MmRef:
@@ -115,4 +119,4 @@ class Tasks:
         pgd = read_word(self._memory, task.mm + self.offsets.mm_pgd)
         if pgd < _KERNEL_HALF:
             raise ProcessGone(process.pid)
-        return MmRef(task.address, task.mm, pgd)
+        return MmRef(task.address, pgd, task.exec_id)

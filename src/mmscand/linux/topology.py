@@ -12,6 +12,9 @@ from mmscand.errors import MachineCannot, UsageError
 from mmscand.model import PAGE_BYTES, Node, Topology, joined_ranges
 
 _SYSFS = Path("/sys")
+_ID_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_MAX_NODE = 1023
+"""MAX_NUMNODES of x86-64 is at most 1024."""
 _ZONE_FIELDS = ("pages free", "high", "spanned", "start_pfn:")
 _ZONE_FIELD = re.compile(rf"^ +({'|'.join(_ZONE_FIELDS)}) +(\d+)$")
 """`high:` with a colon is another thing, a limit of the per-CPU lists."""
@@ -22,8 +25,13 @@ def parse_id_list(text: str) -> frozenset[int]:
     """A list in the kernel's format, as `0-2,5`; ValueError when it is none."""
     ids: set[int] = set()
     for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
-        ids.update(range(int(first), int(last or first) + 1))
+        match = _ID_RANGE.fullmatch(part)
+        if match is None:
+            raise ValueError(part)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last > _MAX_NODE:
+            raise ValueError(part)
+        ids.update(range(first, last + 1))
     return frozenset(ids)
 
 
