@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 
 from mmscand.clock import Clock
-from mmscand.model import Process, Promotion, UIntArray
+from mmscand.model import BoolArray, Process, Promotion, UIntArray
 
 
 class _Waiting:
@@ -14,11 +14,32 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.promotions: deque[Promotion] = deque()
+        self.handed_out: list[Promotion] = []
         self.addresses: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted: queued, and handed out but not yet done."""
 
-    def remove(self, addresses: UIntArray) -> None:
-        self.addresses = np.setdiff1d(self.addresses, addresses, assume_unique=True)
+    def holds(self, addresses: UIntArray) -> BoolArray:
+        """Which of these are on the list."""
+        at = np.searchsorted(self.addresses, addresses)
+        found = at < len(self.addresses)
+        found[found] = self.addresses[at[found]] == addresses[found]
+        return found
+
+    def add(self, promotion: Promotion) -> None:
+        """Queue slots that are not on the list yet."""
+        at = np.searchsorted(self.addresses, promotion.addresses)
+        self.addresses = np.insert(self.addresses, at, promotion.addresses)
+        self.promotions.append(promotion)
+
+    def strike_off(self, promotion: Promotion) -> bool:
+        """Remove what was handed out; False if it was not by us, but before a drop."""
+        for at, handed_out in enumerate(self.handed_out):
+            if handed_out is promotion:
+                del self.handed_out[at]
+                gone = np.searchsorted(self.addresses, promotion.addresses)
+                self.addresses = np.delete(self.addresses, gone)
+                return True
+        return False
 
 
 class MigrationList:
@@ -39,19 +60,20 @@ class MigrationList:
         The rest is refused, which is the scanner's sign to slow down: it will be hot again.
         """
         with self._changed:
-            waiting = self._waiting.setdefault(promotion.process, _Waiting())
-            already = np.isin(promotion.addresses, waiting.addresses, assume_unique=True)
-            new = promotion.addresses[~already][: max(0, self._limit - self._slots)]
-            if len(new) and not self._closed:
-                waiting.addresses = np.union1d(waiting.addresses, new)
+            process = promotion.process
+            waiting = self._waiting.get(process) or _Waiting()
+            on_list = waiting.holds(promotion.addresses)
+            room = 0 if self._closed else max(0, self._limit - self._slots)
+            new = np.flatnonzero(~on_list)[:room]
+            if len(new):
+                self._waiting[process] = waiting
                 if not waiting.promotions:
-                    self._turn.append(promotion.process)
-                waiting.promotions.append(
-                    Promotion(promotion.process, new, promotion.pages_per_slot, promotion.source)
-                )
+                    self._turn.append(process)
+                waiting.add(_part(promotion, promotion.addresses[new]))
                 self._slots += len(new)
                 self._changed.notify_all()
-            return np.union1d(promotion.addresses[already], new)
+            on_list[new] = True
+            return promotion.addresses[on_list]
 
     def take(self, pages: int, clock: Clock) -> Promotion | None:
         """The next process' oldest entries, at most `pages` (but one slot); None once closed.
@@ -64,8 +86,10 @@ class MigrationList:
             if self._closed:
                 return None
             process = self._turn.popleft()
-            promotions = self._waiting[process].promotions
+            waiting = self._waiting[process]
+            promotions = waiting.promotions
             batch, rest = _split(promotions.popleft(), pages)
+            waiting.handed_out.append(batch)
             if rest is not None:
                 promotions.appendleft(rest)
             if promotions:
@@ -76,11 +100,9 @@ class MigrationList:
         """Strike off what was taken: from now on it may be offered again."""
         with self._changed:
             waiting = self._waiting.get(promotion.process)
-            if waiting is None:
+            if waiting is None or not waiting.strike_off(promotion):
                 return  # dropped meanwhile, with all its slots
-            before = len(waiting.addresses)
-            waiting.remove(promotion.addresses)
-            self._slots -= before - len(waiting.addresses)
+            self._slots -= len(promotion.addresses)
             if not len(waiting.addresses):
                 del self._waiting[promotion.process]
 
@@ -107,8 +129,8 @@ class MigrationList:
 def _split(promotion: Promotion, pages: int) -> tuple[Promotion, Promotion | None]:
     slots = max(1, pages // promotion.pages_per_slot)
     head, tail = promotion.addresses[:slots], promotion.addresses[slots:]
+    return _part(promotion, head), _part(promotion, tail) if len(tail) else None
 
-    def part(addresses: UIntArray) -> Promotion:
-        return Promotion(promotion.process, addresses, promotion.pages_per_slot, promotion.source)
 
-    return part(head), part(tail) if len(tail) else None
+def _part(promotion: Promotion, addresses: UIntArray) -> Promotion:
+    return Promotion(promotion.process, addresses, promotion.pages_per_slot, promotion.source)

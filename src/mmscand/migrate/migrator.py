@@ -56,8 +56,9 @@ class Migrator:
             with contextlib.closing(self.machine.open(promotion.process)) as space:
                 status = space.move(promotion.addresses, target)
         outcome = Outcome(promotion, -1 if target is None else target, status)
-        self.migration_list.done(promotion)
+        # In this order: what is offered after it was struck off is offered knowing the outcome.
         self.report(outcome)
+        self.migration_list.done(promotion)
         self.observer(moved_event(outcome, self.clock.now() - started))
 
 

@@ -43,6 +43,8 @@ class Slot:
         self._dry_run = dry_run
         self._policy = TwoPass(settings.hot_passes)
         self._outcomes: deque[Outcome] = deque()
+        self._moved: list[UIntArray] = []
+        """Addresses that moved since this pass began: it may have read them where they were."""
         self._generation = 0
         self._history = History()
         self.passes = 0
@@ -84,15 +86,18 @@ class Slot:
             self._outcomes.clear()
             self._list.drop(self.process)
             self.passes = 0
-        while self._outcomes:
-            self._take_outcome(self._outcomes.popleft())
+        self._take_outcomes()
+        self._moved.clear()
         if self.passes % self._settings.shared_recheck_passes == 0:
             self._history.forget_shared()
 
-    def _take_outcome(self, outcome: Outcome) -> None:
+    def _take_outcomes(self) -> None:
         """A page that did not move has to prove itself again before it is tried again."""
-        promotion = outcome.promotion
-        self._history.restart(promotion.addresses[~outcome.moved], promotion.pages_per_slot)
+        while self._outcomes:
+            outcome = self._outcomes.popleft()
+            promotion, moved = outcome.promotion, outcome.moved
+            self._history.restart(promotion.addresses[~moved], promotion.pages_per_slot)
+            self._moved.append(promotion.addresses[moved])
 
     def _fold(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
         state = self._history.fold(block)
@@ -112,6 +117,7 @@ class Slot:
 
         These are not aged: the page takes its Accessed bit along and is young on its new node.
         """
+        hot = self._without_moved(block, hot)
         addresses = block.slot_addresses(hot)
         shared = self._space.shared(addresses)
         if shared.any():
@@ -129,6 +135,15 @@ class Slot:
         result = np.zeros_like(hot)
         result[hot] = on_list
         return result
+
+    def _without_moved(self, block: PageBlock, hot: BoolArray) -> BoolArray:
+        self._take_outcomes()
+        if not self._moved:
+            return hot
+        still = hot.copy()
+        addresses = block.slot_addresses(hot)
+        still[hot] = ~np.isin(addresses, np.concatenate(self._moved), assume_unique=True)
+        return still
 
     def _offer(self, addresses: UIntArray, pages_per_slot: int, source: int) -> UIntArray:
         return self._list.offer(Promotion(self.process, addresses, pages_per_slot, source))
