@@ -6,11 +6,11 @@ Here exactness is asserted, memory is filled up, and the kernel is changed for g
 from collections.abc import Iterator
 
 import pytest
-from support.live_world import LiveWorld, live_world
 
 from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.errors import MachineCannot
 from mmscand.linux.machine import LinuxMachine
+from support.live_world import LiveWorld, live_world
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.live_world import LiveActor, LiveWorld
-from support.sim_daemon import Recorder, running
 
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.readers import open_reader
 from mmscand.linux.syscalls import move_pages
 from mmscand.model import PAGE_BYTES, BoolArray
 from mmscand.observe.events import Event, PassEnd
+from support.live_world import LiveActor, LiveWorld
+from support.sim_daemon import Recorder, running
 
 PAGES = 8192
-HOT = list(range(0, 900, 3)) + [5000, 8191]
+HOT = [*range(0, 900, 3), 5000, 8191]
 MTHP = Path("/sys/kernel/mm/transparent_hugepage/hugepages-64kB")
 
 

@@ -9,9 +9,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from support.live_world import LiveActor, LiveWorld
-from support.puppet import Puppet
-from support.sim_daemon import Recorder, running
 
 from mmscand.linux.kernel_memory import KernelMemory
 from mmscand.linux.machine import LinuxMachine
@@ -19,6 +16,9 @@ from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
 from mmscand.model import PAGE_BYTES, Process, UIntArray
 from mmscand.observe.events import Moved, PassEnd, ProcessEntered, ProcessLeft
+from support.live_world import LiveActor, LiveWorld
+from support.puppet import Puppet
+from support.sim_daemon import Recorder, running
 
 PAGES = 16384
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from mmscand.cli.app import main
 
 LOCKDOWN = Path("/sys/kernel/security/lockdown")

@@ -1,4 +1,4 @@
-"""Aging on this kernel: no folio is split, refused mappings are left out, other memory is not hurt."""
+"""Aging on this kernel: no folio is split, and mappings that refuse are left out."""
 
 import re
 from pathlib import Path

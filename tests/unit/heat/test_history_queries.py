@@ -1,0 +1,90 @@
+"""Reading states, and histories of more than one region."""
+
+import numpy as np
+import pytest
+
+from mmscand.heat.history import KNOWN, SHARED, History, accessed_in_a_row, is_shared
+from mmscand.model import PAGE_BYTES, REGION_BYTES, PageBlock, UIntArray, Window
+
+STATES = np.array([[0, 0x80, 0x81, 0x83, 0x82, 0xBF, 0x87, 0xC3, 0xC0, 0x03]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("passes", "expected"),
+    [
+        (1, [0x81, 0x83, 0xBF, 0x87, 0xC3, 0x03]),
+        (2, [0x83, 0xBF, 0x87, 0xC3, 0x03]),
+        (3, [0xBF, 0x87]),
+        (6, [0xBF]),
+    ],
+)
+def test_accessed_in_a_row_looks_at_the_latest_passes_only(
+    passes: int, expected: list[int]
+) -> None:
+    found = accessed_in_a_row(STATES, passes)
+    assert found.shape == STATES.shape
+    assert STATES[found].tolist() == expected
+
+
+def test_shared_is_one_bit_beside_the_register() -> None:
+    assert STATES[is_shared(STATES)].tolist() == [0xC3, 0xC0]
+    assert int(KNOWN) & int(SHARED) == 0
+
+
+def block(region: int, columns: range = range(512)) -> PageBlock:
+    """One row of slow, accessed pages at the start of a region."""
+    frames = np.arange(512, dtype=np.uint64)[None, :] * np.uint64(PAGE_BYTES)
+    seen = np.zeros((1, 512), dtype=np.bool_)
+    seen[0, columns] = True
+    addresses = np.array([region * REGION_BYTES], dtype=np.uint64)
+    return PageBlock(addresses, 1, frames, seen, seen, seen)
+
+
+def addresses(*regions: int) -> UIntArray:
+    return np.array([region * REGION_BYTES for region in regions], dtype=np.uint64)
+
+
+def test_an_update_reaches_every_region_that_has_one_of_the_slots() -> None:
+    history = History()
+    for region in (1, 2, 3):
+        history.fold(block(region))
+        history.fold(block(region))
+    second = np.uint64(PAGE_BYTES)
+    history.mark_shared(addresses(1, 3, 9) + np.array([0, 1, 2], dtype=np.uint64) * second, 1)
+    states = {region: history.fold(block(region))[0, :2].tolist() for region in (1, 2, 3)}
+    assert states == {1: [0xC1, 0x83], 2: [0x83, 0x83], 3: [0x83, 0xC1]}
+    history.restart(addresses(2, 3), 1)
+    states = {region: history.fold(block(region))[0, :2].tolist() for region in (1, 2, 3)}
+    assert states == {1: [0xC3, 0x87], 2: [0x81, 0x87], 3: [0x81, 0xC3]}
+
+
+def test_pages_counts_what_has_a_history_in_4k_pages() -> None:
+    history = History()
+    history.fold(block(1, range(10)))
+    assert history.pages == 10
+    one = np.ones((1, 1), dtype=np.bool_)
+    frame = np.zeros((1, 1), dtype=np.uint64)
+    history.fold(PageBlock(addresses(2), 512, frame, one, one, one))
+    assert history.pages == 10 + 512
+
+
+def test_a_region_that_a_pass_did_not_meet_is_forgotten_at_its_end() -> None:
+    history = History()
+    history.fold(block(1))
+    history.fold(block(2))
+    history.end_pass()
+    history.fold(block(2))
+    assert history.pages == 1024  # until the end it may still come
+    history.end_pass()
+    assert history.pages == 512
+
+
+def test_a_window_forgets_only_its_own_stretch() -> None:
+    history = History()
+    for region in (1, 2):
+        history.fold(block(region))
+    middle = REGION_BYTES + REGION_BYTES // 2
+    history.forget_missing(Window(middle, 2 * REGION_BYTES, ()))
+    assert history.pages == 1024
+    history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
+    assert history.pages == 512

@@ -1,0 +1,307 @@
+"""Nodes and tiers from folders that look like /sys and /proc."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mmscand.errors import MachineCannot, UsageError
+from mmscand.linux.topology import (
+    NodeReader,
+    kernel_top_tier,
+    parse_id_list,
+    parse_node_option,
+    read_topology,
+    require_two_tiers,
+)
+from mmscand.model import Node, Topology
+
+MIB = 1 << 20
+BLOCK = 128 * MIB
+
+
+@dataclass
+class FakeSys:
+    """Writes the files that the kernel would show."""
+
+    root: Path
+
+    @property
+    def nodes(self) -> Path:
+        return self.root / "sys/devices/system/node"
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+
+    def machine(self, has_memory: str, has_cpu: str, online: str, *distances: str) -> None:
+        for name, ids in (("has_memory", has_memory), ("has_cpu", has_cpu), ("online", online)):
+            self.write(f"sys/devices/system/node/{name}", ids)
+        for node, row in zip(sorted(parse_id_list(online)), distances, strict=True):
+            self.write(f"sys/devices/system/node/node{node}/distance", row)
+
+    def blocks(self, node: int, *numbers: int, block_bytes: int = BLOCK) -> None:
+        self.write("sys/devices/system/memory/block_size_bytes", f"{block_bytes:x}")
+        for number in numbers:
+            (self.nodes / f"node{node}/memory{number}").mkdir(parents=True)
+        (self.nodes / f"node{node}/memory_failure").mkdir()  # Linux 6.3: not a block
+
+    def tier(self, number: int, nodes: str) -> None:
+        folder = f"sys/devices/virtual/memory_tiering/memory_tier{number}"
+        self.write(f"{folder}/nodelist", nodes)
+
+    def hmat(self, node: int, latency: int, bandwidth: int) -> None:
+        folder = f"sys/devices/system/node/node{node}/access0/initiators"
+        self.write(f"{folder}/read_latency", str(latency))
+        self.write(f"{folder}/read_bandwidth", str(bandwidth))
+
+    def reader(self) -> NodeReader:
+        return NodeReader(self.root / "sys", self.root / "proc")
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeSys:
+    return FakeSys(tmp_path)
+
+
+@pytest.fixture
+def two_tiers(fake: FakeSys) -> FakeSys:
+    """As virtme-ng with HMAT shows them: node 1 has no CPUs and is slow."""
+    fake.machine("0-1", "0", "0-1", "10 20", "20 10")
+    fake.blocks(0, 0, 1, 2, 3, 32, 33)
+    fake.blocks(1, 35, 34)
+    fake.tier(4, "0")
+    fake.tier(28, "1")
+    fake.hmat(0, 10, 10240)
+    fake.hmat(1, 300, 2048)
+    return fake
+
+
+def test_two_tiers_with_hmat_are_as_the_kernel_sees_them(two_tiers: FakeSys) -> None:
+    topology = read_topology(two_tiers.reader())
+    assert topology.nodes == (
+        Node(0, True, ((0, 4 * BLOCK), (32 * BLOCK, 34 * BLOCK)), {0: 10, 1: 20}, 4, 10, 10240),
+        Node(1, False, ((34 * BLOCK, 36 * BLOCK),), {0: 20, 1: 10}, 28, 300, 2048),
+    )
+    assert (topology.fast, topology.slow) == ({0}, {1})
+    assert topology.note == "tiers as the kernel sees them"
+    require_two_tiers(topology)
+
+
+def test_one_node_is_one_tier_and_says_that_it_has_cpus(fake: FakeSys) -> None:
+    fake.machine("0", "0", "0", "10")
+    fake.blocks(0, 0)
+    topology = read_topology(fake.reader())
+    assert (topology.fast, topology.slow) == ({0}, set())
+    assert topology.note == "the kernel sees one tier, and every node has CPUs"
+    with pytest.raises(MachineCannot, match="no slow tier: the kernel sees one tier") as caught:
+        require_two_tiers(topology)
+    assert "--slow-nodes" in caught.value.hint
+
+
+def test_nodes_without_cpus_in_the_one_tier_are_pointed_out(fake: FakeSys) -> None:
+    fake.machine("0-2", "0", "0-2", "10 20 20", "20 10 20", "20 20 10")
+    for node in range(3):
+        fake.blocks(node, node)
+    fake.tier(4, "0-2")
+    topology = read_topology(fake.reader())
+    assert (topology.fast, topology.slow) == ({0, 1, 2}, set())
+    assert topology.note.endswith("node 1,2 has no CPUs: say --slow-nodes 1,2")
+
+
+def test_without_hmat_there_are_no_figures(two_tiers: FakeSys) -> None:
+    (two_tiers.nodes / "node1/access0/initiators/read_latency").unlink()
+    two_tiers.hmat(0, 10, 10240)
+    two_tiers.write("sys/devices/system/node/node0/access0/initiators/read_bandwidth", "")
+    first, second = two_tiers.reader().nodes()
+    assert (first.read_latency_ns, first.read_bandwidth_mb_s) == (10, None)
+    assert (second.read_latency_ns, second.read_bandwidth_mb_s) == (None, 2048)
+
+
+def test_nodes_that_are_offline_or_without_memory_are_left_out(fake: FakeSys) -> None:
+    fake.machine("0,4", "0,2", "0,2,4", "10 20 30", "20 10 40", "30 40 10")
+    fake.blocks(0, 0)
+    fake.blocks(4, 1)
+    first, last = fake.reader().nodes()
+    assert (first.id, first.distances) == (0, {0: 10, 2: 20, 4: 30})
+    assert (last.id, last.distances) == (4, {0: 30, 2: 40, 4: 10})
+
+
+def test_a_kernel_without_numa_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(MachineCannot) as caught:
+        NodeReader(tmp_path, tmp_path).nodes()
+    assert "CONFIG_NUMA" in caught.value.hint
+
+
+def node(number: int, *, cpus: bool = False, tier: int | None = None) -> Node:
+    return Node(number, cpus, ((number * BLOCK, (number + 1) * BLOCK),), {}, tier)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "top"),
+    [
+        ([node(0, cpus=True, tier=4), node(1, tier=28)], {0}),
+        ([node(0, tier=2), node(1, cpus=True, tier=4), node(2, tier=28)], {0, 1}),
+        ([node(0, cpus=True, tier=4), node(1, cpus=True, tier=28), node(2, tier=30)], {0, 1}),
+        ([node(0, cpus=True), node(1)], {0, 1}),
+        ([node(0, tier=4), node(1, tier=28)], {0, 1}),
+        ([node(0, cpus=True, tier=4), node(1)], {0, 1}),
+    ],
+)
+def test_the_top_tier_reaches_down_to_the_slowest_tier_with_a_cpu(
+    nodes: list[Node], top: set[int]
+) -> None:
+    assert kernel_top_tier(nodes) == top
+
+
+def chosen(fast: set[int] | None, slow: set[int] | None) -> tuple[set[int], set[int]]:
+    """What the options make of a machine with four nodes."""
+    reader = _FourNodes()
+    topology = read_topology(
+        reader,
+        None if fast is None else frozenset(fast),
+        None if slow is None else frozenset(slow),
+    )
+    assert topology.note == "tiers as the options say"
+    return set(topology.fast), set(topology.slow)
+
+
+class _FourNodes(NodeReader):
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(node(number, cpus=True) for number in range(4))
+
+
+def test_naming_one_side_makes_the_rest_the_other() -> None:
+    assert chosen({0}, None) == ({0}, {1, 2, 3})
+    assert chosen(None, {1, 3}) == ({0, 2}, {1, 3})
+    assert chosen({0}, {3}) == ({0}, {3})  # node 1 and 2 are left alone
+
+
+@pytest.mark.parametrize(("fast", "slow"), [({9}, None), (None, {4}), ({0, 7}, {1})])
+def test_an_unknown_node_is_refused(fast: set[int] | None, slow: set[int] | None) -> None:
+    with pytest.raises(UsageError, match=r"no node \d with memory") as caught:
+        chosen(fast, slow)
+    assert "[0, 1, 2, 3]" in caught.value.hint
+
+
+def test_a_node_on_both_sides_is_refused() -> None:
+    with pytest.raises(UsageError, match="node 1 is named fast and slow"):
+        chosen({0, 1}, {1, 2})
+
+
+def test_all_nodes_on_one_side_leave_no_other_tier() -> None:
+    nodes = _FourNodes().nodes()
+    everything = frozenset(range(4))
+    with pytest.raises(MachineCannot, match="no slow tier"):
+        require_two_tiers(Topology(nodes, everything, frozenset()))
+    with pytest.raises(MachineCannot, match="no fast tier"):
+        require_two_tiers(Topology(nodes, frozenset(), everything))
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("0", {0}), ("0-2,5", {0, 1, 2, 5}), ("7,7,6-7", {6, 7}), (" 1 \n", {1}), ("10-10", {10})],
+)
+def test_a_list_of_nodes_is_written_like_the_kernel_does(text: str, ids: set[int]) -> None:
+    assert parse_node_option("--slow-nodes", text) == ids
+    assert parse_id_list(text) == ids
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_the_kernel_s_empty_list_is_no_node(text: str) -> None:
+    assert parse_id_list(text) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", ",", "a", "0,b", "-1", "-", "2-", "2-1", "0-1-2", "1.5", "0x1", "--", "all", "1 2"],
+)
+def test_junk_is_no_list_of_nodes(text: str) -> None:
+    with pytest.raises(UsageError, match="--slow-nodes") as caught:
+        parse_node_option("--slow-nodes", text)
+    assert "0,2-3" in caught.value.hint
+
+
+ZONE = """Node {node}, zone {name:>8}
+  pages free     {free}
+        boost    0
+        min      11
+        low      13
+        high     {high}
+        spanned  {spanned}
+        present  {spanned}
+        managed  {spanned}
+        cma      0
+        protection: (0, 1815, 1815, 1815, 1815)
+      nr_free_pages {free}
+      nr_zone_inactive_anon 4711
+  pagesets
+    cpu: 0
+              count: 1
+              high:  99999
+              batch: 1
+              high_min: 88888
+              high_max: 77777
+  vm stats threshold: 4
+    cpu: 1
+              count: 2
+              high:  99999
+  node_unreclaimable:  0
+  start_pfn:           {start}
+"""
+EMPTY_ZONE = """Node {node}, zone  {name}
+  pages free     0
+        boost    0
+        min      0
+        low      0
+        high     0
+        spanned  0
+        present  0
+        managed  0
+        cma      0
+        protection: (0, 0, 0, 0, 0)
+"""
+
+
+@pytest.fixture
+def zones(fake: FakeSys) -> FakeSys:
+    """Node 0: DMA, DMA32 and a nearly empty Normal; node 1: Normal and Movable."""
+    per_node = "  per-node stats\n      nr_inactive_anon 12\n      high 3 apples\n"
+    fake.write(
+        "proc/zoneinfo",
+        ZONE.format(node=0, name="DMA", free=2816, high=84, spanned=4095, start=1).replace(
+            "\n", "\n" + per_node, 1
+        )
+        + ZONE.format(node=0, name="DMA32", free=5000, high=1000, spanned=1044480, start=4096)
+        + ZONE.format(node=0, name="Normal", free=50, high=70, spanned=1000, start=2_000_000)
+        + EMPTY_ZONE.format(node=0, name="Movable")
+        + ZONE.format(node=1, name="Normal", free=700, high=100, spanned=100, start=3_000_000)
+        + EMPTY_ZONE.format(node=1, name="Device")
+        + ZONE.format(node=10, name="Normal", free=9, high=1, spanned=10, start=9_000_000),
+    )
+    return fake
+
+
+def test_free_pages_are_those_above_each_zone_s_own_high_watermark(zones: FakeSys) -> None:
+    reader = zones.reader()
+    assert reader.free_pages(0) == (2816 - 84) + (5000 - 1000) + 0  # a zone below lends nothing
+    assert [reader.free_pages(number) for number in (1, 10, 2)] == [600, 8, 0]
+
+
+def test_without_memory_blocks_the_ranges_come_from_the_zones(zones: FakeSys) -> None:
+    zones.machine("0-1", "0", "0-1", "10 20", "20 10")
+    first, second = zones.reader().nodes()
+    assert first.frame_ranges == (
+        (1 * 4096, (4096 + 1044480) * 4096),  # DMA and DMA32 touch
+        (2_000_000 * 4096, 2_001_000 * 4096),
+    )
+    assert second.frame_ranges == ((3_000_000 * 4096, 3_000_100 * 4096),)
+
+
+def test_the_size_of_a_memory_block_is_hexadecimal(fake: FakeSys) -> None:
+    fake.machine("0", "0", "0", "10")
+    fake.blocks(0, 3, 9, 10, block_bytes=0x8000000)
+    (only,) = fake.reader().nodes()
+    size = 0x8000000
+    assert only.frame_ranges == ((3 * size, 4 * size), (9 * size, 11 * size))
