@@ -5,8 +5,11 @@ import sys
 import typer
 
 from mmscand import __version__
-from mmscand.cli import check, run
+from mmscand.cli import check, lab, run
 from mmscand.errors import MmscandError
+
+_INTERRUPTED = 130
+"""What Typer returns after Ctrl-C."""
 
 app = typer.Typer(
     name="mmscand",
@@ -18,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(check.check)
+app.add_typer(lab.app, name="lab")
 
 
 def _version(wanted: bool) -> None:
@@ -39,16 +43,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code: 0 done, 1 failed, 2 usage, 3 this machine cannot."""
     try:
         result = app(arguments, standalone_mode=False)
-        return result if isinstance(result, int) else 0
     except MmscandError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         return _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 1)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output is gone, and so is anyone to tell
         return 1
+    except OSError as error:
+        return _fail(f"{error}: this should not happen, please report it", 1)
+    except (KeyboardInterrupt, typer.Abort):
+        result = _INTERRUPTED
+    if result == _INTERRUPTED:
+        return _fail("interrupted", 1)
+    return result if isinstance(result, int) else 0
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,0 +1,118 @@
+"""The host's side of an experiment: boot the guest, follow the samples, bring the result home."""
+
+from __future__ import annotations
+
+import compileall
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mmscand
+from mmscand.lab import result as results_of
+from mmscand.lab.guest import STDERR, kvm_works, run_in_guest
+from mmscand.lab.kernel import LabError, ensure_packages, fetch_kernel
+from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
+from mmscand.lab.samples import SAMPLES, Sample, SampleReader
+from mmscand.lab.scenario import Scenario
+
+#: What is going on; a sample comes with it once the guest measures.
+Progress = Callable[[str, Sample | None], None]
+
+# Booting takes 2 s with KVM and 5 s without; the starts of three Python programs 25 s without.
+# Eight times that: beside other guests a boot alone was seen to take 80 s.
+_OVERHEAD_LIMIT_S = 240.0
+_FOLLOW_PERIOD_S = 0.25
+
+_STATES = {
+    "fill": "the workload fills slow memory",
+    "before": "the workload runs alone",
+    "promote": "mmscand watches the workload",
+    "after": "hot pages are up, both go on",
+}
+
+
+def ignore(state: str, sample: Sample | None) -> None:
+    """The follower that is not interested."""
+
+
+def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = ignore) -> Result:
+    """Run the scenario in a guest; its files and `result.json` are in `results` afterwards.
+
+    `progress` is called from another thread. Raises LabError, also when the machine lacks what
+    the lab needs.
+    """
+    ensure_packages()
+    progress("looking for the guest's kernel", None)
+    kernel = fetch_kernel()
+    use_kvm = kvm_works(kernel=kernel)
+    accelerator = "kvm" if use_kvm else "emulation"
+    _prepare(results)
+    progress(f"booting {kernel.release} ({accelerator})", None)
+    with _following(results, progress):
+        status = run_in_guest(
+            _command(scenario, results, accelerator),
+            spec=scenario.guest,
+            kernel=kernel,
+            results=results,
+            timeout_s=_time_limit(scenario),
+            kvm=use_kvm,
+        )
+    if status != 0:
+        raise _failed(results, status)
+    return results_of.load(results)
+
+
+def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:
+    argv = [sys.executable, "-m", "mmscand.lab.inside", scenario.name]
+    return [*argv, "--results", str(results.resolve()), "--accelerator", accelerator]
+
+
+def _time_limit(scenario: Scenario) -> float:
+    phases = scenario.before_s + scenario.converge_limit_s + scenario.after_s
+    return phases + _OVERHEAD_LIMIT_S
+
+
+def _prepare(results: Path) -> None:
+    results.mkdir(parents=True, exist_ok=True)
+    # Of an earlier run: the follower and a reader of the result would take them for this one's.
+    for name in (SAMPLES, RESULT, EVENTS, f"{WORKLOAD}/ready", "console.log"):
+        (results / name).unlink(missing_ok=True)
+    # The guest cannot write into our package, and would compile it at every start: 2 s each under
+    # emulation. Where it cannot be written here either, nothing is lost but these.
+    compileall.compile_dir(Path(mmscand.__file__).parent, quiet=2)
+
+
+def _failed(results: Path, status: int) -> LabError:
+    lines = (results / STDERR).read_text(encoding="utf-8", errors="replace").splitlines()
+    reason = lines[-1] if lines else f"exit code {status}"
+    hint = f"the guest's output and its console are in {results}"
+    return LabError(f"the experiment failed in the guest: {reason}", hint=hint)
+
+
+@contextmanager
+def _following(results: Path, progress: Progress) -> Iterator[None]:
+    """Report new samples while the context lasts, and the last of them when it ends.
+
+    The guest runs in the calling thread, not the follower: it dies with the thread that started
+    it, and only the main thread gets the interrupt from the keyboard.
+    """
+    reader, done = SampleReader(results), threading.Event()
+
+    def report() -> None:
+        for sample in reader.new():
+            progress(_STATES[sample.phase], sample)
+
+    def follow() -> None:
+        while not done.wait(_FOLLOW_PERIOD_S):
+            report()
+
+    thread = threading.Thread(target=follow, name="lab-follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    report()
