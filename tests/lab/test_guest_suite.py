@@ -7,7 +7,7 @@ import pytest
 
 from mmscand.lab.guest import STDERR, STDOUT, run_in_guest
 from mmscand.lab.kernel import fetch_kernel
-from mmscand.lab.spec import GuestSpec
+from mmscand.lab.scenario import QUIET_GUEST
 
 ROOT = Path(__file__).resolve().parents[2]
 _LIMIT_S = 900.0
@@ -22,7 +22,7 @@ def test_everything_that_needs_two_tiers(tmp_path: Path) -> None:
     arguments = ["-m", "pytest", "-v", *plugins, "tests/guest"]
     status = run_in_guest(
         [sys.executable, *arguments],
-        spec=GuestSpec(),
+        spec=QUIET_GUEST,
         kernel=fetch_kernel(),
         results=tmp_path,
         timeout_s=_LIMIT_S,

@@ -1,0 +1,37 @@
+"""The main job against ground truth, as a user runs it: each scenario boots a machine of its own.
+
+What is asserted does not depend on how fast this host is: shares, passes, splits, memory. Times
+and the application's speed are in the results, for people.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from mmscand.lab.experiment import run_scenario
+from mmscand.lab.scenario import SCENARIOS
+
+_LIMIT_S = 480.0
+_DAEMON_MIB = 60
+_HISTORY_BYTES = 2
+"""For each 4K page of the workload."""
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(_LIMIT_S)
+@pytest.mark.parametrize("name", ["random", "thp", "range", "small"])
+def test_the_hot_pages_and_only_they_are_promoted_in_three_passes(
+    name: str, tmp_path: Path
+) -> None:
+    scenario = SCENARIOS[name]
+    result = run_scenario(scenario, tmp_path)
+    print({key: value for key, value in result.items() if not isinstance(value, list)})
+    assert result["hot_promoted_share"] >= scenario.hot_target
+    assert result["cold_promoted_share"] <= scenario.cold_target
+    strict = scenario.hot_target > 0.99
+    found = result["pass_found_99_9" if strict else "pass_found_99"]
+    assert found is not None
+    assert found <= scenario.passes_target
+    assert result["thp_splits"] == 0
+    pages = result["pages_hot"] + result["pages_cold"]
+    assert result["daemon_peak_mib"] <= _DAEMON_MIB + pages * _HISTORY_BYTES / 2**20
