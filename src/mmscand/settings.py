@@ -1,31 +1,199 @@
-"""Every number that the daemon runs by, with its unit and the reason for it."""
+"""One table of every knob: name with unit, default, bounds, and the reason for the number."""
 
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mmscand.errors import UsageError
+
+Profile = Literal["auto", "v0", "v1", "v3"]
+Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
+
+
+class Settings(BaseModel):
+    """All knobs at one moment. Frozen: a change makes a new one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    scan_enabled: bool = Field(
+        True, description="Whether processes are scanned. What is queued is moved either way."
+    )
+    profile: Profile = Field(
+        "auto",
+        description="Rules that tune period and size: the RFC's by version, or ours. v0, v1 and v3 "
+        "bring their own limits; the scan_period and scan_size knobs are for auto.",
+    )
+    scan_sleep_ms: Milliseconds = Field(
+        20,
+        description="Pause between two cycles over the processes. RFC V2 and V3: 20 ms. 0 only "
+        "takes the pause away; what is not due still sleeps.",
+    )
+    scan_period_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        1000,
+        description="Time between two passes over a new process. The RFC starts at 2000; at 1 s a "
+        "hot page is promoted within 3 s, and a pass over 64 GiB takes 25 ms.",
+    )
+    scan_period_min_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        400, description="Shortest period that tuning goes down to. RFC V0: 400, V1: 500, V3: 600."
+    )
+    scan_period_max_ms: Annotated[int, Field(ge=1, le=3_600_000)] = Field(
+        10_000,
+        description="Longest period that tuning goes up to: a process that wakes up waits no "
+        "longer to be seen. RFC: 5000; an idle pass here costs a tenth.",
+    )
+    scan_size_mb: Annotated[int, Field(ge=2, le=1 << 40)] = Field(
+        16_384,
+        description="Memory examined in one pass over a new process, in MiB of mapped pages. RFC: "
+        "1024; we read 16 GiB in the 6 ms that the kernel takes for 1.",
+    )
+    scan_size_min_mb: Annotated[int, Field(ge=2, le=1 << 40)] = Field(
+        1024, description="Least that tuning leaves: one window of the page tables."
+    )
+    scan_size_max_mb: Annotated[int, Field(ge=2, le=1 << 40)] = Field(
+        1 << 20, description="Most that tuning allows: 1 TiB is read in 0.4 s."
+    )
+    scan_delay_ms: Milliseconds = Field(
+        1000,
+        description="Before the first pass over a process that starts while we run, so that "
+        "short-lived ones cost nothing. RFC V1: 1000, the kernel's numa_balancing_scan_delay.",
+    )
+    mms_to_scan: Annotated[int, Field(ge=1, le=1 << 22)] = Field(
+        4096, description="Processes visited in one cycle, each at most once. RFC: 4096."
+    )
+    cpu_budget_percent: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0,
+        description="Share of one core that scanning and aging may use, kept over any 10 s. 1 % is "
+        "what TMTS and Telescope spend, a third of MEMTIS.",
+    )
+    hot_passes: Annotated[int, Field(ge=1, le=6)] = Field(
+        2,
+        description="Accessed in this many passes in a row is hot: one touch proves nothing (RFC "
+        "V3, TPP). History remembers six.",
+    )
+    shared_recheck_passes: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        32,
+        description="Passes after which pages that others mapped too are looked at again: 15 us "
+        "for 2 MiB, lost in the cost of 32 passes.",
+    )
+    migration_list_slots: Annotated[int, Field(ge=512, le=1 << 28)] = Field(
+        262_144,
+        description="What may wait for the migrator: 1 GiB of 4K pages, 2 MiB of addresses. More "
+        "would be stale before its turn comes.",
+    )
+    migrate_batch_pages: Annotated[int, Field(ge=64, le=262_144)] = Field(
+        2048,
+        description="Pages a move_pages call. Each call drains the LRU caches of all CPUs once, so "
+        "at least 512 pays (pghot's default); at 1.2-2.5 us a page this is 5 ms.",
+    )
+    migrate_sleep_ms: Milliseconds = Field(
+        0, description="Pause between two batches. RFC: 20 ms, its only throttle; here the rate is."
+    )
+    migrate_rate_mb_s: Annotated[int, Field(ge=0, le=1 << 20)] = Field(
+        1024,
+        description="Most that is moved in a second, in MiB; 0 is no limit. A third of what one "
+        "thread can do (3.3 GB/s), so that half of the bandwidth of a CXL link stays free.",
+    )
+    room_pages: Annotated[int, Field(ge=1, le=1 << 32)] = Field(
+        2048,
+        description="Pages that a target must have free above its high watermark before a batch "
+        "goes there: the batch itself, so that a promotion never makes kswapd run.",
+    )
+    target_node: Annotated[int, Field(ge=-1, le=1023)] = Field(
+        -1, description="Fast node to fall back to when no other has room; -1 is none."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("scan_period_{}ms", "scan_size_{}mb"):
+            low, high = name.format("min_"), name.format("max_")
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low} is above {high}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Fixed for the life of a daemon."""
+class Changed:
+    """What a change led to."""
 
-    scan_period_ms: int = 1000
-    """Time between two passes over a process. The RFC tunes 400..5000 ms; at 1 s a hot page is
-    promoted within 3 s and a pass over 64 GiB (25 ms) costs 2.5 % of a core."""
+    settings: Settings
+    clamped: tuple[str, ...]
+    """What was asked for and given otherwise, in words."""
 
-    hot_passes: int = 2
-    """Accessed in this many passes in a row is hot: one touch proves nothing (RFC V3, TPP)."""
 
-    shared_recheck_passes: int = 32
-    """Passes after which pages that were shared are looked at again: half a minute at the default
-    period, so that the look (15 us for 2 MiB) is lost in the cost of the passes between."""
+_CLAMPED = {
+    "scan_period_ms": ("scan_period_min_ms", "scan_period_max_ms"),
+    "scan_size_mb": ("scan_size_min_mb", "scan_size_max_mb"),
+}
 
-    migration_list_slots: int = 262_144
-    """What may wait for the migrator: 1 GiB of 4K pages, 2 MiB of addresses. More would be stale
-    before its turn comes."""
 
-    migrate_batch_pages: int = 2048
-    """Pages a move_pages call. Each call drains the LRU caches of all CPUs once, so at least 512
-    (pghot's default); at 1.2-2.5 us a page this is 5 ms, and as soon is a stop noticed."""
+def changed(settings: Settings, changes: Mapping[str, Any]) -> Changed:
+    """All changes together, or UsageError with the reason and none of them."""
+    try:
+        wanted = Settings(**{**settings.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"{name}: {first['msg']}" if name else first["msg"].removeprefix("Value error, "),
+            hint="`mmscand get` lists the knobs and their bounds",
+        ) from None
+    return _clamped(wanted)
 
-    room_pages: int = 2048
-    """Pages that a target must have free above its high watermark before a batch goes there: the
-    batch itself, so that a promotion never makes kswapd run."""
+
+def _clamped(wanted: Settings) -> Changed:
+    notes, values = [], {}
+    for name, (low, high) in _CLAMPED.items():
+        value = getattr(wanted, name)
+        given = min(max(value, getattr(wanted, low)), getattr(wanted, high))
+        if given != value:
+            values[name] = given
+            notes.append(f"{name} {value} became {given}, its limits are {low} and {high}")
+    return Changed(wanted.model_copy(update=values), tuple(notes))
+
+
+class SettingsStore:
+    """The settings in force; safe from any thread. Ask `current` each time, and keep nothing."""
+
+    def __init__(self, initial: Settings | None = None) -> None:
+        self._lock = threading.Lock()
+        self._initial = initial or Settings()
+        self._current = self._initial
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def current(self) -> Settings:
+        """As of now."""
+        return self._current
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call this after every change: it wakes whoever sleeps by the old settings."""
+        self._listeners.append(listener)
+
+    def change(self, changes: Mapping[str, Any]) -> Changed:
+        """Apply all changes at once, or raise UsageError and apply none."""
+        with self._lock:
+            result = changed(self._current, changes)
+            self._current = result.settings
+        self._tell()
+        return result
+
+    def reset(self, names: Iterable[str] = ()) -> Settings:
+        """Back to the values of the start; all of them when no name is given."""
+        names = list(names) or list(Settings.model_fields)
+        if unknown := [name for name in names if name not in Settings.model_fields]:
+            raise UsageError(f"no knob {unknown[0]!r}", hint="`mmscand get` lists them")
+        return self.change({name: getattr(self._initial, name) for name in names}).settings
+
+    def replace_initial(self, initial: Settings) -> Settings:
+        """Take over a configuration that was read again."""
+        with self._lock:
+            self._initial = self._current = initial
+        self._tell()
+        return initial
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()

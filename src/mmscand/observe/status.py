@@ -1,0 +1,46 @@
+"""How things stand, as frozen snapshots: what `status`, `ps` and the API show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmscand.model import Process
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """One watched process. Pages are 4 KiB."""
+
+    process: Process
+    passes: int
+    """Since it was taken up, or since its last execve."""
+    aggressiveness: int
+    """1..10, 10 scans most."""
+    rule: str
+    """The rule that says so, in the words of the configuration; 'default' if none does."""
+    scan_period_ms: int
+    """As it is in force: the tuned base, scaled by aggressiveness and failures."""
+    scan_size_mb: int
+    cursor: int
+    """Address at which the next pass goes on; 0 is the start."""
+    target_node: int | None
+    """Where its pages are promoted to at the moment."""
+    useful_pages: int
+    """What the tuning works with: hot pages of the last passes, with decay."""
+    failed_percent: int
+    """Share of its moves that failed lately."""
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """The whole daemon."""
+
+    enabled: bool
+    running: bool
+    queued_slots: int
+    """On the migration list."""
+    processes: tuple[ProcessStatus, ...]
+    counters: Mapping[str, int]
+    """Sums since the start, also over processes that have left."""
+    cpu_seconds: Mapping[str, float]
+    """CPU time of scanning, aging and moving since the start."""
