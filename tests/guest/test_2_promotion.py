@@ -72,7 +72,6 @@ def test_exactly_the_hot_pages_are_promoted_within_three_passes(world: LiveWorld
     address = actor.map(PAGES)
     recorder = Recorder(touching(actor, address, HOT))
     with running(world.machine, recorder, scan_period_ms=100):
-        recorder.wait_for(PassEnd, lambda e: e.process == actor.process and e.number == 3)
         recorder.wait_for_promoted(actor.process, len(HOT))
         recorder.wait_for(PassEnd, lambda e: e.process == actor.process and e.number == 6)
     assert np.array_equal(on_node(actor, address, PAGES, world.fast), mask_of(HOT))

@@ -113,7 +113,10 @@ class Tasks:
 
         `known_task` is the `task` of an earlier answer, which saves walking the list.
         """
-        task = self._task(known_task) if known_task else self._find(process)
+        try:
+            task = self._task(known_task) if known_task else self._find(process)
+        except LookupError:  # it was freed, and is something else by now
+            raise ProcessGone(process.pid) from None
         if (task.tgid, task.start_time) != (process.pid, process.start_time) or not task.mm:
             raise ProcessGone(process.pid)
         pgd = read_word(self._memory, task.mm + self.offsets.mm_pgd)

@@ -165,3 +165,11 @@ def test_an_exit_during_the_search_only_makes_it_start_again(kernel: Kernel) -> 
     kernel.memory.__class__ = Healing
     assert tasks.mm(Process(102, 1002)) == ref(kernel, 2)
     assert tries == 2
+
+
+def test_a_known_task_whose_memory_is_something_else_by_now_is_gone(kernel: Kernel) -> None:
+    tasks, process = tasks_of(kernel), Process(103, 1003)
+    known = tasks.mm(process).task
+    kernel.point(3, 5)  # a link out of the kernel, as in freed memory
+    with pytest.raises(ProcessGone):
+        tasks.mm(process, known)
