@@ -12,6 +12,10 @@ class Clock(Protocol):
         """Seconds on a clock that never goes back."""
         ...
 
+    def thread_cpu(self) -> float:
+        """Seconds of CPU time that the calling thread has used."""
+        ...
+
     def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
         """Sleep until `wakeup` (held by the caller) is notified or `timeout_s` have passed."""
         ...
@@ -23,6 +27,10 @@ class SystemClock:
     def now(self) -> float:
         """Seconds of CLOCK_MONOTONIC."""
         return time.monotonic()
+
+    def thread_cpu(self) -> float:
+        """Seconds of CLOCK_THREAD_CPUTIME_ID."""
+        return time.thread_time()
 
     def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
         """Sleep in Condition.wait; an early or late return is harmless, callers re-check."""

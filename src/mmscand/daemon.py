@@ -10,7 +10,7 @@ from mmscand.migrate.migrator import Migrator
 from mmscand.model import Process
 from mmscand.observe.events import Observer, ignore
 from mmscand.scan.scanner import Scanner
-from mmscand.settings import Settings
+from mmscand.settings import Settings, SettingsStore
 
 
 class Daemon:
@@ -21,7 +21,7 @@ class Daemon:
         machine: Machine,
         select: Callable[[Iterable[Process]], Iterable[Process]] = lambda processes: processes,
         *,
-        settings: Settings | None = None,
+        settings: Settings | SettingsStore | None = None,
         observer: Observer = ignore,
         clock: Clock | None = None,
         dry_run: bool = False,
@@ -29,16 +29,15 @@ class Daemon:
     ) -> None:
         self._machine = machine
         self._select = select
-        self._settings = settings or Settings()
+        self.settings = settings if isinstance(settings, SettingsStore) else SettingsStore(settings)
         self._observer = observer
         self._clock = clock or SystemClock()
         self._dry_run = dry_run
         self._on_failure = on_failure
         self._lock = threading.Lock()
         self._running: _Running | None = None
-        self._enabled = threading.Event()
-        self._enabled.set()
         self._wakeup = threading.Condition()
+        self.settings.listen(self._wake)
         self.failure: BaseException | None = None
         """What ended a thread before its time; raised by stop()."""
 
@@ -50,23 +49,22 @@ class Daemon:
 
     def _launch(self) -> "_Running":
         stop = threading.Event()
-        migration_list = MigrationList(self._settings.migration_list_slots)
+        migration_list = MigrationList(self.settings.current.migration_list_slots)
         scanner = Scanner(
-            machine=self._machine,
-            select=self._select,
-            migration_list=migration_list,
-            settings=self._settings,
-            clock=self._clock,
-            observer=self._observer,
+            self._machine,
+            self._select,
+            migration_list,
+            self.settings,
+            self._clock,
+            self._observer,
             stop=stop,
-            enabled=self._enabled,
             wakeup=self._wakeup,
             dry_run=self._dry_run,
         )
         migrator = Migrator(
             machine=self._machine,
             migration_list=migration_list,
-            settings=self._settings,
+            settings=self.settings,
             clock=self._clock,
             observer=self._observer,
             report=scanner.report,
@@ -102,26 +100,22 @@ class Daemon:
         if failure is not None:
             raise failure
 
+    def _wake(self) -> None:
+        with self._wakeup:
+            self._wakeup.notify_all()
+
     def enable(self) -> None:
         """Scan (again)."""
-        self._set_enabled(True)
+        self.settings.change({"scan_enabled": True})
 
     def disable(self) -> None:
         """Sleep until enabled or stopped; what is on the migration list is still moved."""
-        self._set_enabled(False)
-
-    def _set_enabled(self, value: bool) -> None:
-        with self._wakeup:
-            if value:
-                self._enabled.set()
-            else:
-                self._enabled.clear()
-            self._wakeup.notify_all()
+        self.settings.change({"scan_enabled": False})
 
     @property
     def enabled(self) -> bool:
         """Whether it scans."""
-        return self._enabled.is_set()
+        return self.settings.current.scan_enabled
 
     @property
     def running(self) -> bool:

@@ -64,13 +64,25 @@ def tiers(
     return Tiers(machine, process, machine.map(process, REGION_BYTES, pages, 1, huge=huge))
 
 
+def steady(scan_period_ms: int = 1) -> Settings:
+    """The same period for ever, no delay, no budget: passes follow as the test says."""
+    return Settings(
+        scan_period_ms=scan_period_ms,
+        scan_period_min_ms=scan_period_ms,
+        scan_period_max_ms=scan_period_ms,
+        scan_delay_ms=0,
+        scan_sleep_ms=0,
+        cpu_budget_percent=100.0,
+        room_pages=1,
+    )
+
+
 @contextmanager
 def running(
     machine: Machine, recorder: Recorder, *, scan_period_ms: int = 1, **options: bool
 ) -> Iterator[Daemon]:
     """A daemon that is started, and stopped at the end."""
-    settings = Settings(scan_period_ms=scan_period_ms, room_pages=1)
-    daemon = Daemon(machine, settings=settings, observer=recorder, **options)
+    daemon = Daemon(machine, settings=steady(scan_period_ms), observer=recorder, **options)
     daemon.start()
     try:
         yield daemon

@@ -11,9 +11,8 @@ from mmscand.daemon import Daemon
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
-from mmscand.settings import Settings
 from mmscand.sim.machine import SimAddressSpace, SimMachine
-from support.sim_daemon import TIMEOUT_S, Recorder, Tiers, running, tiers
+from support.sim_daemon import TIMEOUT_S, Recorder, Tiers, running, steady, tiers
 
 HOT = [0, 5, 511, 512, 1999]
 
@@ -263,7 +262,7 @@ def stops_promptly(daemon: Daemon) -> bool:
 def test_stop_returns_promptly_when_idle_disabled_and_without_processes() -> None:
     for prepare in (lambda d: None, Daemon.disable):
         for machine in (tiers().machine, SimMachine(tiers().machine.topology())):
-            daemon = Daemon(machine, settings=Settings(scan_period_ms=3_600_000))
+            daemon = Daemon(machine, settings=steady(3_600_000))
             daemon.start()
             prepare(daemon)
             assert stops_promptly(daemon)
@@ -303,7 +302,7 @@ def test_stop_in_the_middle_of_a_move_waits_for_that_batch_only() -> None:
     everything = list(range(16384))
     daemon = Daemon(
         Hostile(world, nothing, hold),
-        settings=Settings(scan_period_ms=1),
+        settings=steady(),
         observer=Recorder(touching(world, everything)),
     )
     daemon.start()
@@ -337,9 +336,7 @@ class WatchedClock(SystemClock):
 
 def test_disabled_means_asleep_without_a_deadline_and_enable_wakes_at_once() -> None:
     clock, recorder = WatchedClock(), Recorder()
-    daemon = Daemon(
-        tiers().machine, settings=Settings(scan_period_ms=1), observer=recorder, clock=clock
-    )
+    daemon = Daemon(tiers().machine, settings=steady(), observer=recorder, clock=clock)
     daemon.start()
     recorder.wait_for(PassEnd)
     daemon.disable()

@@ -70,7 +70,7 @@ def test_only_the_wiring_knows_both_machines() -> None:
 
 
 def test_the_daemon_loads_no_plotting_and_no_terminal_code() -> None:
-    heavy = "{'rich', 'matplotlib', 'pydantic', 'hypothesis', 'psutil'}"
+    heavy = "{'rich', 'matplotlib', 'hypothesis', 'psutil'}"
     code = f"import sys, mmscand.cli.app; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

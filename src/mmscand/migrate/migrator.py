@@ -15,7 +15,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Promotion
 from mmscand.observe.events import Moved, Observer
 from mmscand.policy.target import nearest_with_room
-from mmscand.settings import Settings
+from mmscand.settings import SettingsStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Migrator:
 
     machine: Machine
     migration_list: MigrationList
-    settings: Settings
+    settings: SettingsStore
     clock: Clock
     observer: Observer
     report: Callable[[Outcome], None]
@@ -39,14 +39,14 @@ class Migrator:
                 self.migration_list.drop(promotion.process)
 
     def _next(self) -> Promotion | None:
-        return self.migration_list.take(self.settings.migrate_batch_pages, self.clock)
+        return self.migration_list.take(self.settings.current.migrate_batch_pages, self.clock)
 
     def _promote(self, promotion: Promotion) -> None:
         started = self.clock.now()
         target = nearest_with_room(
             self.machine.topology(),
             promotion.source,
-            max(promotion.pages, self.settings.room_pages),
+            max(promotion.pages, self.settings.current.room_pages),
             self.machine.free_pages,
         )
         if target is None:

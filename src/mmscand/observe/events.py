@@ -29,7 +29,9 @@ class PassEnd:
 
     process: Process
     number: int
-    """1 for the first pass over this address space."""
+    """Passes over this whole address space so far: 1 after the first."""
+    complete: bool
+    """It came to the end of the address space; one that did not goes on there next time."""
     seconds: float
     examined: int
     slow: int

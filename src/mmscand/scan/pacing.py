@@ -1,16 +1,17 @@
 """How often a process is scanned, and how much of it: the RFC's rules by version, and our own.
 
-Pure arithmetic on integers, as in the kernel (kmmscand-rfc section 1.6). `Pace.period_ms` is
-what a step starts from. In the profiles v1 and v3 it is also what was published last, as in the
-RFC, so that v3's scaling compounds; `auto` keeps the tuned base and the published period apart.
+Pure arithmetic on integers, as in the kernel (kmmscand-rfc section 1.6).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from mmscand.settings import Settings
 
 PAGES_PER_MB = 256
 
-MOST_AGGRESSIVE = 10
-"""The RFC's prctl range is 0..10; 0 means never."""
+DEFAULT_AGGRESSIVENESS = 5
+"""Of 1..10; 10 scans twice as often, 1 five times as rarely. The RFC's prctl has 0..10 too, but
+there a higher number is slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,9 @@ def v3_scaled(pace: Pace, scale: int, failed_percent: int) -> Pace:
     return replace(pace, period_ms=period * (1 + failed_percent // 10))
 
 
+_RATIO_INTERVAL_MOVES = 1024
+
+
 @dataclass(slots=True)
 class FailureRatio:
     """Share of moves that failed, with decay: V3's feedback, for lists of any length.
@@ -100,13 +104,11 @@ class FailureRatio:
     _new_moved: int = 0
     _new_failed: int = 0
 
-    INTERVAL_MOVES = 1024
-
     def add(self, moved: int, failed: int) -> None:
         """Count outcomes."""
         self._new_moved += moved
         self._new_failed += failed
-        if self._new_moved + self._new_failed >= self.INTERVAL_MOVES:
+        if self._new_moved + self._new_failed >= _RATIO_INTERVAL_MOVES:
             self.moved = self.moved // 4 + self._new_moved
             self.failed = self.failed // 4 + self._new_failed
             self._new_moved = self._new_failed = 0
@@ -116,3 +118,71 @@ class FailureRatio:
         """0..100, integer as in the RFC."""
         total = self.moved + self.failed
         return 100 * self.failed // total if total else 0
+
+
+def auto_limits(settings: Settings) -> Limits:
+    """Our own profile, from the knobs."""
+    return Limits(
+        period_ms=settings.scan_period_ms,
+        period_min_ms=settings.scan_period_min_ms,
+        period_max_ms=settings.scan_period_max_ms,
+        size_mb=settings.scan_size_mb,
+        size_min_mb=settings.scan_size_min_mb,
+        size_max_mb=settings.scan_size_max_mb,
+        ignore_below_pages=32,  # 128 KiB: moving less pays for no scan
+        decay=16,
+        initial_delay_ms=settings.scan_delay_ms,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Of the profile in force."""
+    return PROFILES.get(settings.profile) or auto_limits(settings)
+
+
+@dataclass(slots=True)
+class Pacer:
+    """The pacing of one process under the settings in force."""
+
+    settings: Settings
+    aggressiveness: int = DEFAULT_AGGRESSIVENESS
+    failures: FailureRatio = field(default_factory=FailureRatio)
+    pace: Pace = field(init=False)
+    """In v0, v1 and v3 the period that was published last, which the next step starts from, so
+    that v3's scaling compounds as in the RFC. In auto the tuned base, apart from any scaling."""
+
+    def __post_init__(self) -> None:
+        self.pace = Pace.initial(limits_of(self.settings))
+
+    def adopt(self, settings: Settings) -> None:
+        """Go on under other settings: at once, also for a process that is known for long."""
+        before, now = limits_of(self.settings), limits_of(settings)
+        self.settings = settings
+        if before != now:
+            self.pace = replace(Pace.initial(now), useful_pages=self.pace.useful_pages)
+
+    def step(self, useful_pages: int) -> None:
+        """Tune by what a pass found."""
+        self.pace = tuned(self.pace, limits_of(self.settings), useful_pages)
+        if self.settings.profile == "v3":
+            self.pace = v3_scaled(self.pace, self._rfc_scale, self.failures.percent)
+
+    @property
+    def _rfc_scale(self) -> int:
+        """V3's prctl value, 1..10 with 10 the slowest, for our aggressiveness."""
+        return 11 - self.aggressiveness
+
+    @property
+    def period_ms(self) -> int:
+        """Time between two passes, scaled."""
+        if self.settings.profile != "auto":
+            return self.pace.period_ms
+        # Failures at most double the period: pages that cannot move are remembered one by one,
+        # so they are no reason to leave the others alone.
+        scaled = self.pace.period_ms * DEFAULT_AGGRESSIVENESS // self.aggressiveness
+        return max(1, scaled * (100 + self.failures.percent) // 100)
+
+    @property
+    def size_pages(self) -> int:
+        """Most that one pass examines."""
+        return self.pace.size_mb * PAGES_PER_MB

@@ -1,8 +1,8 @@
 """The scanner thread: finds processes, looks at each when it is due, sleeps in between."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from mmscand.clock import Clock
 from mmscand.errors import ProcessDenied, ProcessGone
@@ -10,31 +10,60 @@ from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
 from mmscand.observe.events import Observer, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.scan.budget import CpuBudget
+from mmscand.scan.pacing import limits_of
 from mmscand.scan.slot import Slot
-from mmscand.settings import Settings
+from mmscand.settings import SettingsStore
+
+_REFRESH_S = 1.0
+"""Time between two looks for new processes."""
+_QUIET_STEP_S = 0.5
+"""Visits that come a second or more apart are put on this grid, so that hundreds of idle processes
+wake the thread twice a second and not each for itself."""
+_COUNTS = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "discarded")
 
 
-@dataclass(slots=True)
 class Scanner:
     """Runs until `stop` is set; whoever sets it, or changes `enabled`, notifies `wakeup`."""
 
-    machine: Machine
-    select: Callable[[Iterable[Process]], Iterable[Process]]
-    """Which of the machine's processes are watched."""
-    migration_list: MigrationList
-    settings: Settings
-    clock: Clock
-    observer: Observer
-    stop: threading.Event
-    enabled: threading.Event
-    wakeup: threading.Condition
-    dry_run: bool = False
-    _slots: dict[Process, Slot] = field(default_factory=dict)
-    _denied: set[Process] = field(default_factory=set)
-    _refresh_due: float = 0.0
+    def __init__(
+        self,
+        machine: Machine,
+        select: Callable[[Iterable[Process]], Iterable[Process]],
+        migration_list: MigrationList,
+        settings: SettingsStore,
+        clock: Clock,
+        observer: Observer,
+        *,
+        stop: threading.Event,
+        wakeup: threading.Condition,
+        dry_run: bool = False,
+    ) -> None:
+        self._machine = machine
+        self._select = select
+        self._list = migration_list
+        self._store = settings
+        self._settings = settings.current
+        self._clock = clock
+        self._observer = observer
+        self._stop = stop
+        self._wakeup = wakeup
+        self._dry_run = dry_run
+        self._slots: dict[Process, Slot] = {}
+        self._denied: set[Process] = set()
+        self._refresh_due = 0.0
+        self._rest_until = 0.0
+        self._first_look = True
+        self._budget = CpuBudget(clock, self._settings.cpu_budget_percent)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of scanning and aging so far."""
+        return self._budget.used_s
 
     def run(self) -> None:
         """The thread's whole life."""
+        self._budget.charge()
         try:
             while self._sleep():
                 self._cycle()
@@ -44,87 +73,116 @@ class Scanner:
 
     def _sleep(self) -> bool:
         """Wait until something is due; False when it is time to go."""
-        with self.wakeup:
-            while not self.stop.is_set():
-                if self.enabled.is_set():
-                    timeout = self._next_due() - self.clock.now()
+        with self._wakeup:
+            while not self._stop.is_set():
+                self._adopt()
+                if self._settings.scan_enabled:
+                    timeout = self._next_due() - self._clock.now()
                     if timeout <= 0:
                         return True
-                    self.clock.wait(self.wakeup, timeout)
+                    self._clock.wait(self._wakeup, timeout)
                 else:
-                    self.clock.wait(self.wakeup, None)
+                    self._clock.wait(self._wakeup, None)
         return False
 
+    def _adopt(self) -> None:
+        """Go over to new settings; what is due is worked out anew, also for known processes."""
+        settings = self._store.current
+        if settings is self._settings:
+            return
+        self._settings = settings
+        self._budget.set_percent(settings.cpu_budget_percent)
+        self._rest_until = 0.0
+        for slot in self._slots.values():
+            slot.adopt(settings)
+            slot.due = min(slot.due, self._clock.now() + slot.pacer.period_ms / 1000)
+
     def _next_due(self) -> float:
-        return min([self._refresh_due, *(slot.due for slot in self._slots.values())])
+        due = min([self._refresh_due, *(slot.due for slot in self._slots.values())])
+        return max(due, self._rest_until, self._budget.ready_at)
 
     def _cycle(self) -> None:
-        """Visit every process that is due, once."""
-        if self.clock.now() >= self._refresh_due:
+        """Visit every process that is due, once, the longest due first."""
+        if self._clock.now() >= self._refresh_due:
             self._refresh()
-        for process, slot in list(self._slots.items()):
-            if self.stop.is_set() or not self.enabled.is_set():
-                return
-            if slot.due <= self.clock.now():
-                self._visit(process, slot)
+        now = self._clock.now()
+        due = sorted((s for s in self._slots.values() if s.due <= now), key=lambda s: s.due)
+        for slot in due[: self._settings.mms_to_scan]:
+            if not self._may_go_on():
+                break
+            self._visit(slot)
+        self._rest_until = self._clock.now() + self._settings.scan_sleep_ms / 1000
+
+    def _may_go_on(self) -> bool:
+        """After each window: not stopped, not disabled, and CPU time left in the budget."""
+        paid = self._budget.charge()
+        return paid and not self._stop.is_set() and self._store.current.scan_enabled
 
     def _refresh(self) -> None:
         """Let go of processes that have exited, take up new ones."""
-        running = list(self.machine.processes())
+        running = list(self._machine.processes())
         self._denied.intersection_update(running)
-        wanted = [p for p in self.select(running) if p not in self._denied]
+        wanted = [p for p in self._select(running) if p not in self._denied]
         for process in self._slots.keys() - set(wanted):
             self._leave(process, "exited")
         for process in wanted:
             if process not in self._slots:
                 self._enter(process)
-        self._refresh_due = self.clock.now() + self.settings.scan_period_ms / 1000
+        self._first_look = False
+        self._refresh_due = self._on_grid(self._clock.now() + _REFRESH_S)
 
     def _enter(self, process: Process) -> None:
         try:
-            space = self.machine.open(process)
+            space = self._machine.open(process)
         except ProcessGone:
             return
         except ProcessDenied as error:
-            self._denied.add(process)
-            self.observer(ProcessLeft(process, 0, str(error)))
+            self._deny(process, error)
             return
-        self._slots[process] = Slot(
+        slot = Slot(
             space,
-            self.machine.topology(),
-            self.migration_list,
-            self.settings,
-            dry_run=self.dry_run,
+            self._machine.topology(),
+            self._list,
+            self._settings,
+            dry_run=self._dry_run,
         )
-        self.observer(ProcessEntered(process))
+        if not self._first_look:  # what ran before us has had time enough
+            slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
+        self._slots[process] = slot
+        self._observer(ProcessEntered(process))
 
-    def _visit(self, process: Process, slot: Slot) -> None:
-        started = self.clock.now()
-        slot.due = started + self.settings.scan_period_ms / 1000
+    def _visit(self, slot: Slot) -> None:
+        process = slot.process
         try:
-            counts = slot.scan(self.stop)
+            visit = slot.visit(self._clock.now(), self._may_go_on)
         except ProcessGone:
             self._leave(process, "exited")
             return
         except ProcessDenied as error:
-            self._denied.add(process)
             self._leave(process, str(error))
+            self._denied.add(process)
             return
-        if counts is not None:
-            names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "discarded")
-            self.observer(
-                PassEnd(
-                    process,
-                    slot.passes,
-                    self.clock.now() - started,
-                    **{name: counts[name] for name in names},
-                )
-            )
+        if visit is not None:
+            slot.due = self._next_visit(visit.started, slot.pacer.period_ms)
+            counts = {name: visit.counts[name] for name in _COUNTS}
+            seconds = self._clock.now() - visit.started
+            self._observer(PassEnd(process, slot.passes, visit.complete, seconds, **counts))
+
+    def _next_visit(self, started: float, period_ms: int) -> float:
+        due = started + period_ms / 1000
+        return self._on_grid(due) if period_ms >= 1000 else due
+
+    def _on_grid(self, due: float) -> float:
+        return math.ceil(due / _QUIET_STEP_S) * _QUIET_STEP_S
+
+    def _deny(self, process: Process, error: ProcessDenied) -> None:
+        self._denied.add(process)
+        self._observer(ProcessLeft(process, 0, str(error)))
 
     def _leave(self, process: Process, why: str) -> None:
         slot = self._slots.pop(process)
         slot.close()
-        self.observer(ProcessLeft(process, slot.passes, why))
+        self._observer(ProcessLeft(process, slot.passes, why))
 
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' slot; called from the migrator's thread."""

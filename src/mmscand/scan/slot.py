@@ -1,12 +1,12 @@
 """A slot: one watched process, its history, and one pass over it."""
 
-import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.heat.history import History
+from mmscand.heat.history import History, accessed_in_a_row, is_shared
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
@@ -18,10 +18,23 @@ from mmscand.model import (
     Topology,
     UIntArray,
     VmaTable,
+    Window,
 )
 from mmscand.policy.eligible import eligible
 from mmscand.policy.two_pass import TwoPass
+from mmscand.scan.pacing import Pacer
 from mmscand.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one visit to a process saw."""
+
+    started: float
+    complete: bool
+    """It came to the end of the address space; the next one begins at its start."""
+    counts: Counter[str]
+    """Pages by what they were, see observe.events.PassEnd."""
 
 
 class Slot:
@@ -41,15 +54,19 @@ class Slot:
         self._list = migration_list
         self._settings = settings
         self._dry_run = dry_run
-        self._policy = TwoPass(settings.hot_passes)
         self._outcomes: deque[Outcome] = deque()
         self._moved: list[UIntArray] = []
-        """Addresses that moved since this pass began: it may have read them where they were."""
+        """Addresses that moved since this visit began: it may have read them where they were."""
         self._generation = 0
         self._history = History()
+        self._cursor = 0
+        self._counts: Counter[str] | None = None
+        """Of the visit that was interrupted; None between visits."""
+        self._started = 0.0
+        self.pacer = Pacer(settings)
         self.passes = 0
         self.due = 0.0
-        """Clock time of the next pass."""
+        """Clock time of the next visit, or of going on with one."""
 
     @property
     def process(self) -> Process:
@@ -57,38 +74,61 @@ class Slot:
         return self._space.process
 
     def report(self, outcome: Outcome) -> None:
-        """Take what became of a promotion; folded into the history before the next pass."""
+        """Take what became of a promotion; folded into the history by the next visit."""
         self._outcomes.append(outcome)
 
-    def scan(self, stop: threading.Event) -> Counter[str] | None:
-        """One pass; pages by what they were (see PassEnd), None when stopped before its end."""
-        self._begin()
-        counts: Counter[str] = Counter()
+    def adopt(self, settings: Settings) -> None:
+        """Run by other settings from the next visit on."""
+        self._settings = settings
+        self.pacer.adopt(settings)
+
+    def visit(self, now: float, go_on: Callable[[], bool]) -> Visit | None:
+        """Look at as much of the process as its pacing allows, from where the last visit ended.
+
+        `go_on` is asked after each window. When it says no the answer is None, and the next call
+        continues this visit.
+        """
+        if self._counts is None:
+            self._begin(now)
+        counts = self._counts = self._counts or Counter()
         vmas = self._space.vmas()
         vmas = vmas.where(eligible(vmas))
-        for window in self._space.read(vmas):
-            counts["examined"] += window.pages
-            counts["discarded"] += window.discarded
-            for block in window.blocks:
-                self._fold(block, vmas, counts)
-            self._history.forget_missing(window)
-            if stop.is_set():
+        for window in self._space.read(vmas, self._cursor):
+            self._take(window, vmas, counts)
+            if counts["examined"] >= self.pacer.size_pages:
+                return self._end(counts, complete=False)
+            if not go_on():
                 return None
+        self._cursor = 0
         self._history.end_pass()
         self.passes += 1
-        return counts
+        return self._end(counts, complete=True)
 
-    def _begin(self) -> None:
+    def _take(self, window: Window, vmas: VmaTable, counts: Counter[str]) -> None:
+        counts["examined"] += window.pages
+        counts["discarded"] += window.discarded
+        for block in window.blocks:
+            self._fold(block, vmas, counts)
+        self._history.forget_missing(window)
+        self._cursor = window.end
+
+    def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
+        self._counts = None
+        self.pacer.step(counts["useful"])
+        return Visit(self._started, complete, counts)
+
+    def _begin(self, now: float) -> None:
+        self._started = now
         generation = self._space.generation()
         if generation != self._generation:  # execve: nothing that was known holds any more
             self._generation = generation
             self._history = History()
             self._outcomes.clear()
             self._list.drop(self.process)
-            self.passes = 0
+            self._cursor = self.passes = 0
         self._take_outcomes()
         self._moved.clear()
-        if self.passes % self._settings.shared_recheck_passes == 0:
+        if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             self._history.forget_shared()
 
     def _take_outcomes(self) -> None:
@@ -98,14 +138,17 @@ class Slot:
             promotion, moved = outcome.promotion, outcome.moved
             self._history.restart(promotion.addresses[~moved], promotion.pages_per_slot)
             self._moved.append(promotion.addresses[moved])
+            pages = int(np.count_nonzero(moved)) * promotion.pages_per_slot
+            self.pacer.failures.add(pages, promotion.pages - pages)
 
     def _fold(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
         state = self._history.fold(block)
-        hot = self._policy.hot(block, state)
-        to_age = self._policy.to_age(block, state)
+        policy = TwoPass(self._settings.hot_passes)
+        hot, to_age = policy.hot(block, state), policy.to_age(block, state)
         count = _counter(counts, block.pages_per_slot)
         count("slow", block.slow)
         count("accessed", block.slow & block.accessed)
+        count("useful", accessed_in_a_row(state, 1) & ~is_shared(state))
         count("hot", hot)
         if hot.any():
             to_age &= ~self._queue(block, hot, counts)

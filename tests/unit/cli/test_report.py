@@ -12,7 +12,7 @@ APP = Process(7, 70, "app")
 
 def pass_end(**counts: int) -> PassEnd:
     names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "discarded")
-    return PassEnd(APP, 3, 0.1, **{name: counts.get(name, 0) for name in names})
+    return PassEnd(APP, 3, True, 0.1, **{name: counts.get(name, 0) for name in names})
 
 
 def test_a_move_is_told_with_its_failures_by_reason() -> None:
