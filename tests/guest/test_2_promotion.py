@@ -23,7 +23,7 @@ MTHP = Path("/sys/kernel/mm/transparent_hugepage/hugepages-64kB")
 def on_node(actor: LiveActor, address: int, pages: int, node: int) -> BoolArray:
     """Which pages are on a node: the kernel's own answer."""
     addresses = np.arange(pages, dtype=np.uint64) * np.uint64(PAGE_BYTES) + np.uint64(address)
-    found: BoolArray = move_pages(actor.process.pid, addresses, None) == node
+    found: BoolArray = move_pages(actor.process.pid, addresses, None)[1] == node
     return found
 
 

@@ -1,20 +1,19 @@
 """One process' memory on the real machine."""
 
 import contextlib
-import errno
 import os
 import select
 from collections.abc import Iterator
 
 import numpy as np
 
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import ProcessGone
 from mmscand.linux.aging import Ager
 from mmscand.linux.folios import aging_ranges
+from mmscand.linux.moving import move
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.procfs import PageFlags, Pagemap, Procfs
 from mmscand.linux.readers import Reader
-from mmscand.linux.syscalls import move_pages
 from mmscand.linux.tasks import MmRef
 from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
 from mmscand.model import (
@@ -166,23 +165,7 @@ class LinuxAddressSpace:
     def move(self, addresses: UIntArray, node: int) -> IntArray:
         """By move_pages(2)."""
         self._require_alive()  # the call goes by pid: a moment earlier it was still ours
-        try:
-            status = move_pages(self._process.pid, addresses, node)
-            return self._confirm(addresses, status)
-        except OSError as error:
-            if error.errno == errno.ESRCH:
-                raise ProcessGone(self._process.pid) from None
-            if error.errno == errno.EPERM:
-                raise ProcessDenied(self._process.pid, "move", "CAP_SYS_NICE") from None
-            return np.full(len(addresses), -(error.errno or errno.EIO), dtype=np.int32)
-
-    def _confirm(self, addresses: UIntArray, status: IntArray) -> IntArray:
-        """Ask again for pages that read busy: the rest of a large folio that did move says so."""
-        busy = status == -errno.EBUSY
-        if busy.any():
-            now = move_pages(self._process.pid, addresses[busy], None)
-            status[busy] = np.where(now >= 0, now, status[busy])
-        return status
+        return move(self._process.pid, addresses, node)
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -111,7 +111,8 @@ def _aging() -> str:
 
 def _moving() -> str:
     probe = ProbeMapping(1)
-    status = int(move_pages(os.getpid(), np.array([probe.address], dtype=np.uint64), None)[0])
+    _, told = move_pages(os.getpid(), np.array([probe.address], dtype=np.uint64), None)
+    status = int(told[0])
     if status < 0:
         raise MachineCannot(
             f"move_pages: {os.strerror(-status)}", hint="use a kernel with CONFIG_MIGRATION"

@@ -20,6 +20,8 @@ _NR_PROCESS_MADVISE = 440
 # include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
 MADV_COLD = 20
 _MPOL_MF_MOVE = 1 << 1
+UNTOLD = -4096
+"""No errno and no node: the kernel has not written this entry."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,18 +69,17 @@ def process_madvise(pidfd: int, iovec: UIntArray, advice: int) -> int:
     return result
 
 
-def move_pages(pid: int, addresses: UIntArray, node: int | None) -> IntArray:
+def move_pages(pid: int, addresses: UIntArray, node: int | None) -> tuple[int, IntArray]:
     """move_pages(2) of pages that only this process maps; `node` None only asks where they are.
 
-    The status of each page as the kernel wrote it: a node, or a negative errno. ENOENT of the
-    whole call means that there was nothing to do (kernels before 4.17) and is not an error.
+    What the call returned (pages that did not move, or a negative errno), and the status of each
+    page as the kernel wrote it: a node, a negative errno, or UNTOLD where it wrote nothing.
     """
     addresses = np.ascontiguousarray(addresses, dtype=np.uint64)
-    # A page that the call never reached keeps this: it was not moved, and may be tried again.
-    status: IntArray = np.full(len(addresses), -errno.EAGAIN, dtype=np.int32)
+    status: IntArray = np.full(len(addresses), UNTOLD, dtype=np.int32)
     nodes = None if node is None else np.full(len(addresses), node, dtype=np.int32)
     try:
-        _move_pages(
+        result: int = _move_pages(
             pid,
             len(addresses),
             addresses.ctypes.data,
@@ -87,9 +88,8 @@ def move_pages(pid: int, addresses: UIntArray, node: int | None) -> IntArray:
             _MPOL_MF_MOVE,
         )
     except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-    return status
+        result = -(error.errno or errno.EIO)
+    return result, status
 
 
 def bpf(command: int, attributes: bytes) -> int:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import ProcessGone
 from mmscand.linux import address_space, aging
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.procfs import PageFlags, Procfs
@@ -21,7 +21,6 @@ from mmscand.linux.tasks import Tasks
 from mmscand.linux.x86_64 import Decoder
 from mmscand.model import (
     BoolArray,
-    IntArray,
     PageBlock,
     Process,
     UIntArray,
@@ -391,66 +390,3 @@ def test_after_an_exec_shared_pages_are_those_of_the_new_address_space(
 
 
 Call = tuple[list[int], int | None]
-
-
-def moving(monkeypatch: pytest.MonkeyPatch, answers: list[list[int] | OSError]) -> list[Call]:
-    """A move_pages that gives these answers; what it was asked."""
-    asked: list[Call] = []
-
-    def move_pages(pid: int, addresses: UIntArray, node: int | None) -> IntArray:
-        assert pid == MYSELF.pid
-        asked.append((addresses.tolist(), node))
-        answer = answers[len(asked) - 1]
-        if isinstance(answer, OSError):
-            raise answer
-        return np.array(answer, dtype=np.int32)
-
-    monkeypatch.setattr(address_space, "move_pages", move_pages)
-    return asked
-
-
-ADDRESSES = [REGION, REGION + PAGE, REGION + 2 * PAGE]
-
-
-def move(space: LinuxAddressSpace) -> list[int]:
-    return space.move(np.array(ADDRESSES, dtype=np.uint64), 3).tolist()
-
-
-def test_a_move_tells_the_status_of_each_page(
-    space: LinuxAddressSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = moving(monkeypatch, [[3, 1, -errno.ENOENT]])
-    assert move(space) == [3, 1, -errno.ENOENT]
-    assert asked == [(ADDRESSES, 3)]
-
-
-def test_pages_that_read_busy_are_asked_for_again(
-    space: LinuxAddressSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = moving(monkeypatch, [[-errno.EBUSY, 3, -errno.EBUSY], [3, -errno.ENOENT]])
-    assert move(space) == [3, 3, -errno.EBUSY]
-    assert asked == [(ADDRESSES, 3), ([ADDRESSES[0], ADDRESSES[2]], None)]
-
-
-def test_a_move_of_a_process_that_exits_meanwhile_is_process_gone(
-    space: LinuxAddressSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moving(monkeypatch, [OSError(errno.ESRCH, "No such process")])
-    with pytest.raises(ProcessGone):
-        move(space)
-
-
-def test_a_move_that_is_not_permitted_says_which_capabilities_it_needs(
-    space: LinuxAddressSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moving(monkeypatch, [OSError(errno.EPERM, "Operation not permitted")])
-    with pytest.raises(ProcessDenied) as caught:
-        move(space)
-    assert "CAP_SYS_NICE" in caught.value.hint
-
-
-def test_a_move_that_fails_as_a_whole_is_the_status_of_every_page(
-    space: LinuxAddressSpace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moving(monkeypatch, [OSError(errno.ENODEV, "No such device")])
-    assert move(space) == [-errno.ENODEV] * 3

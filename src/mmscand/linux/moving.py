@@ -1,0 +1,66 @@
+"""Moving pages by move_pages(2), and finding out what really became of each.
+
+The call stops at the first run of pages in which one could not be moved: it says how many are left,
+writes no status for that run, although most of it did move, and never tries what comes after
+(do_pages_move, mm/migrate.c). One pinned page would so keep a whole batch back. So the kernel is
+asked where the untold pages are, and the rest is tried again.
+"""
+
+import errno
+
+import numpy as np
+
+from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.linux.syscalls import UNTOLD, move_pages
+from mmscand.model import IntArray, UIntArray
+
+
+def move(pid: int, addresses: UIntArray, node: int) -> IntArray:
+    """The node that each page is on now, or a negative errno: EBUSY for one that would not move."""
+    status = np.full(len(addresses), UNTOLD, dtype=np.int32)
+    first = 0
+    while first < len(addresses):
+        result, told = move_pages(pid, addresses[first:], node)
+        _raise_fatal(pid, result)
+        _ask_again(pid, addresses[first:], told, node)
+        failure = -errno.EBUSY if result >= 0 else result
+        done = _settled(told, failure)
+        status[first : first + done] = told[:done]
+        first += done
+    return status
+
+
+def _raise_fatal(pid: int, result: int) -> None:
+    if -result == errno.ESRCH:
+        raise ProcessGone(pid)
+    if -result == errno.EPERM:
+        raise ProcessDenied(pid, "move", "CAP_SYS_NICE")
+
+
+def _ask_again(pid: int, addresses: UIntArray, told: IntArray, node: int) -> None:
+    """Where pages are that nothing was told of, or that read busy: parts of a large folio that
+    moved with its first page do.
+    """
+    unsure = (told == UNTOLD) | (told == -errno.EBUSY)
+    if unsure.any():
+        result, now = move_pages(pid, addresses[unsure], None)
+        _raise_fatal(pid, result)
+        told[unsure] = np.where(now == node, node, told[unsure])
+
+
+def _settled(told: IntArray, failure: int) -> int:
+    """How many entries from the front are settled now; those that were passed over have failed.
+
+    Behind the last one that is told, nothing was tried, unless nothing at all was told: then the
+    whole rest fails, so that the loop ends.
+    """
+    known = np.flatnonzero(told != UNTOLD)
+    if len(known) == len(told):
+        return len(told)
+    if not len(known):
+        told[:] = failure
+        return len(told)
+    done = int(known[-1]) + 1
+    front = told[:done]
+    front[front == UNTOLD] = failure
+    return done
