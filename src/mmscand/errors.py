@@ -4,6 +4,7 @@ MmscandError            exit 1   failed
 ├── UsageError          exit 2   what was asked for makes no sense
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
 ├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
+├── TooManyOpenFiles    exit 1   never ends the daemon: what it could not open it tries again
 └── ProcessGone         never seen by a user: a process that exits is a normal result
 """
 
@@ -47,6 +48,15 @@ class ProcessDenied(MmscandError):
             hint=f"run as root with {capability}",
         )
         self.pid = pid
+
+
+class TooManyOpenFiles(MmscandError):
+    """Each watched process takes a descriptor. Those that got none are tried again later."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many open files", hint="raise the limit (ulimit -n, LimitNOFILE), or watch fewer"
+        )
 
 
 class ProcessGone(MmscandError):

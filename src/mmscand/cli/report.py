@@ -1,12 +1,17 @@
 """Events as lines: for people, or one JSON object each."""
 
+import contextlib
 import json
+import queue
+import threading
 import time
 from dataclasses import asdict
 
 from mmscand.model import PAGE_BYTES
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 
+_WAITING_LINES = 10_000
+"""A megabyte of text: minutes of events."""
 _NAMES: dict[type, str] = {
     ProcessEntered: "process_entered",
     ProcessLeft: "process_left",
@@ -16,16 +21,44 @@ _NAMES: dict[type, str] = {
 
 
 class EventPrinter:
-    """Writes to standard output, a line when something happened."""
+    """Writes lines to standard output from a thread of its own.
+
+    The daemon's threads never wait for whoever reads them: behind a full pipe, lines are dropped
+    and counted.
+    """
 
     def __init__(self, json_lines: bool) -> None:
         self._json_lines = json_lines
+        self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_WAITING_LINES)
+        self.dropped = 0
+        self._thread = threading.Thread(target=self._write, name="mmscand-print", daemon=True)
+        self._thread.start()
 
     def __call__(self, event: Event) -> None:
         """Print one event, or nothing when it tells a person nothing."""
         line = as_json(event) if self._json_lines else as_text(event)
         if line:
-            print(line, flush=True)
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        """Print a line, if there is room for it."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self.dropped += 1
+
+    def _write(self) -> None:
+        try:
+            while (line := self._lines.get()) is not None:
+                print(line, flush=True)
+        except (OSError, ValueError):
+            pass  # whoever read it is gone: the daemon goes on without
+
+    def close(self) -> None:
+        """Let what waits be written, for a second at most."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._thread.join(timeout=1.0)
 
 
 def as_json(event: Event) -> str:

@@ -1,6 +1,7 @@
 """`mmscand run`: the daemon in the foreground."""
 
 import json
+import resource
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import typer
 from mmscand.cli.report import EventPrinter
 from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.daemon import Daemon
+from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
 
@@ -38,16 +40,17 @@ def run(
     Without --pid and --match every process is watched.
     """
     machine = real_machine(NodeOptions(fast_nodes, slow_nodes))
-    with closing(machine), _signals() as ended:
+    _raise_descriptor_limit()
+    with closing(machine), closing(EventPrinter(json_lines)) as printer, _signals() as ended:
         selection = choose(machine.processes(), pid or (), match)
         daemon = Daemon(
             machine,
             selection,
-            observer=_Foreground(EventPrinter(json_lines), selection, ended),
+            observer=_Foreground(printer, selection, ended),
             dry_run=dry_run,
             on_failure=ended.set,
         )
-        _say_start(machine.reader.memory.name, selection, dry_run, json_lines)
+        printer.say(_start_line(machine, selection, dry_run, json_lines))
         daemon.start()
         try:
             ended.wait()
@@ -55,13 +58,23 @@ def run(
             daemon.stop()
 
 
-def _say_start(reader: str, selection: Selection, dry_run: bool, json_lines: bool) -> None:
-    what = "every process" if selection.everything else "the chosen processes"
+def _raise_descriptor_limit() -> None:
+    """Each watched process takes a descriptor: as many as the hard limit allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _start_line(
+    machine: LinuxMachine, selection: Selection, dry_run: bool, json_lines: bool
+) -> str:
+    reader, passed_over = machine.reader.memory.name, machine.passed_over
     if json_lines:
-        print(json.dumps({"event": "start", "reader": reader, "dry_run": dry_run}), flush=True)
-    else:
-        mode = ", dry run: nothing is aged or moved" if dry_run else ""
-        print(f"mmscand watches {what}, reader {reader}{mode}; stop with SIGTERM", flush=True)
+        facts = {"reader": reader, "passed_over": passed_over, "dry_run": dry_run}
+        return json.dumps({"event": "start", **facts})
+    what = "every process" if selection.everything else "the chosen processes"
+    why = "".join(f" (not {name}: {reason})" for name, reason in passed_over.items())
+    mode = ", dry run: nothing is aged or moved" if dry_run else ""
+    return f"mmscand watches {what}, reader {reader}{why}{mode}; stop with SIGTERM"
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Puts the parts together for the commands; the only place that knows which machine is used."""
 
+import os
 from dataclasses import dataclass
 
+from mmscand.errors import MachineCannot
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.privileges import require_capabilities
 from mmscand.linux.procfs import Procfs
@@ -32,6 +34,8 @@ class NodeOptions:
 
 def real_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has two tiers and a reader that works; MachineCannot if not."""
+    if os.uname().machine != "x86_64":  # before any system call by number
+        raise MachineCannot(f"this machine is {os.uname().machine}", hint="use an x86-64 one")
     topology = nodes.topology()
     require_two_tiers(topology)
     require_capabilities(Procfs())

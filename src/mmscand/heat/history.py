@@ -8,11 +8,11 @@ in 256 such changes goes unnoticed.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
-    PAGES_PER_TABLE,
     REGION_BYTES,
     BoolArray,
     ByteArray,
@@ -20,6 +20,8 @@ from mmscand.model import (
     UIntArray,
     Window,
 )
+
+RowNumbers = NDArray[np.intp]
 
 KNOWN = np.uint8(1 << 7)
 """Seen in an earlier pass. Before that the Accessed bit says nothing: a fresh mapping has it."""
@@ -32,21 +34,53 @@ _ONE = np.uint8(1)
 _REGISTER = np.uint8((1 << PASSES) - 1)
 
 
-@dataclass(slots=True)
-class _Slots:
-    """History of the slots of one size in one region; memory that is never touched stays free."""
+SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
+"""Sizes that a slot can have."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """History of the rows of one region that have slots of one size on the slow tier."""
+
+    numbers: RowNumbers
+    """(n,) ascending, which rows of the region these are."""
     state: ByteArray
+    """(n, width)"""
     frame_tag: ByteArray
+    """(n, width)"""
 
     @classmethod
-    def of_width(cls, width: int) -> "_Slots":
-        shape = (PAGES_PER_TABLE, width)
-        return cls(np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8))
+    def none(cls, width: int) -> "_Rows":
+        empty = np.empty((0, width), dtype=np.uint8)
+        return cls(np.empty(0, dtype=np.intp), empty, empty)
+
+    def where(self, mask: BoolArray) -> "_Rows":
+        """Some of them, copied, so that the memory of the others is given back."""
+        return _Rows(self.numbers[mask], self.state[mask], self.frame_tag[mask])
+
+    def at(self, numbers: RowNumbers) -> tuple[ByteArray, ByteArray]:
+        """State and frame tag of these rows; zero of rows that have no history."""
+        place = np.searchsorted(self.numbers, numbers)
+        known = place < len(self.numbers)
+        known[known] = self.numbers[place[known]] == numbers[known]
+        state = np.zeros((len(numbers), self.state.shape[1]), dtype=np.uint8)
+        tag = np.zeros_like(state)
+        state[known], tag[known] = self.state[place[known]], self.frame_tag[place[known]]
+        return state, tag
+
+    def merged(self, new: "_Rows") -> "_Rows":
+        """These and rows that are not among them, in order."""
+        numbers = np.concatenate((self.numbers, new.numbers))
+        order = np.argsort(numbers)
+        return _Rows(
+            numbers[order],
+            np.concatenate((self.state, new.state))[order],
+            np.concatenate((self.frame_tag, new.frame_tag))[order],
+        )
 
 
-def _rows(addresses: UIntArray) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Row of a region's table that each address belongs to."""
+def _numbers(addresses: UIntArray) -> RowNumbers:
+    """Row of its region that each address belongs to."""
     return (addresses % np.uint64(REGION_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
 
 
@@ -54,7 +88,7 @@ class History:
     """The past of one address space."""
 
     def __init__(self) -> None:
-        self._regions: dict[tuple[int, int], _Slots] = {}
+        self._regions: dict[tuple[int, int], _Rows] = {}
         self._visited: set[tuple[int, int]] = set()
 
     def fold(self, block: PageBlock) -> ByteArray:
@@ -64,68 +98,78 @@ class History:
         this pass (it is KNOWN from the next one on).
         """
         key = (int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot)
-        slots = self._regions.get(key)
-        if slots is None:
-            slots = self._regions[key] = _Slots.of_width(block.slow.shape[1])
-        self._visited.add(key)
-        rows = _rows(block.addresses)
-        old, tags = slots.state[rows], (block.frames >> _PAGE_SHIFT).astype(np.uint8)
-        known = block.slow & (old >= KNOWN) & (tags == slots.frame_tag[rows])
+        numbers = _numbers(block.addresses)
+        rows = self._regions.get(key) or _Rows.none(block.slow.shape[1])
+        old, old_tags = rows.at(numbers)
+        tags = (block.frames >> _PAGE_SHIFT).astype(np.uint8)
+        known = block.slow & (old >= KNOWN) & (tags == old_tags)
         state: ByteArray = (old << _ONE | block.accessed) & _REGISTER | old & SHARED | KNOWN
         state[~known] = 0
-        slots.state[rows] = state | np.where(block.slow, KNOWN, np.uint8(0))
-        slots.frame_tag[rows] = tags
+        slow_rows: BoolArray = np.any(block.slow, axis=1)
+        kept = state[slow_rows] | np.where(block.slow[slow_rows], KNOWN, np.uint8(0))
+        new = _Rows(numbers[slow_rows], kept, tags[slow_rows])
+        others = ~np.isin(rows.numbers, numbers)
+        self._put(key, rows.where(others).merged(new) if others.any() else new)
+        self._visited.add(key)
         return state
+
+    def _put(self, key: tuple[int, int], rows: _Rows) -> None:
+        if len(rows.numbers):
+            self._regions[key] = rows
+        else:
+            self._regions.pop(key, None)
 
     def forget_missing(self, window: Window) -> None:
         """Drop what a window no longer has: its rows were unmapped, or changed their slot size."""
         first = window.start % REGION_BYTES // HUGE_PAGE_BYTES
         last = first + (window.end - window.start) // HUGE_PAGE_BYTES
-        region = window.start // REGION_BYTES
-        seen = {block.pages_per_slot: _rows(block.addresses) for block in window.blocks}
-        for (number, pages_per_slot), slots in self._regions.items():
-            if number == region:
-                gone = np.zeros(PAGES_PER_TABLE, dtype=np.bool_)
-                gone[first:last] = True
-                gone[seen.get(pages_per_slot, [])] = False
-                slots.state[gone] = 0
+        seen = {block.pages_per_slot: _numbers(block.addresses) for block in window.blocks}
+        for size in SLOT_PAGES:
+            key = (window.start // REGION_BYTES, size)
+            rows = self._regions.get(key)
+            if rows is not None:
+                stays = (rows.numbers < first) | (rows.numbers >= last)
+                stays |= np.isin(rows.numbers, seen.get(size, []))
+                if not stays.all():
+                    self._put(key, rows.where(stays))
 
     def end_pass(self) -> None:
         """Drop regions that the whole pass did not meet."""
-        self._regions = {key: self._regions[key] for key in self._visited}
+        self._regions = {k: rows for k, rows in self._regions.items() if k in self._visited}
         self._visited = set()
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Make these slots prove themselves again, from the next pass on."""
-        self._update(addresses, pages_per_slot, keep=KNOWN, add=np.uint8(0))
+        self._update(addresses, pages_per_slot, add=np.uint8(0))
 
     def mark_shared(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Remember that these slots' Accessed bits mean nothing."""
-        self._update(addresses, pages_per_slot, keep=KNOWN, add=SHARED)
+        self._update(addresses, pages_per_slot, add=SHARED)
 
     def forget_shared(self) -> None:
         """Give pages that were shared another chance: the others may be gone."""
-        for slots in self._regions.values():
-            slots.state[(slots.state & SHARED) != 0] = KNOWN
+        for rows in self._regions.values():
+            rows.state[(rows.state & SHARED) != 0] = KNOWN
 
-    def _update(
-        self, addresses: UIntArray, pages_per_slot: int, keep: np.uint8, add: np.uint8
-    ) -> None:
-        numbers = addresses // np.uint64(REGION_BYTES)
+    def _update(self, addresses: UIntArray, pages_per_slot: int, add: np.uint8) -> None:
+        """Set the state of slots that have one to KNOWN and `add`."""
+        regions = addresses // np.uint64(REGION_BYTES)
         columns = addresses % np.uint64(HUGE_PAGE_BYTES) // np.uint64(PAGE_BYTES * pages_per_slot)
-        for number in np.unique(numbers).tolist():
-            slots = self._regions.get((number, pages_per_slot))
-            if slots is not None:
-                mine = numbers == number
-                at = (_rows(addresses[mine]), columns[mine].astype(np.intp))
-                slots.state[at] = slots.state[at] & keep | np.where(slots.state[at], add, 0)
+        for region in np.unique(regions).tolist():
+            rows = self._regions.get((region, pages_per_slot))
+            if rows is not None:
+                mine = regions == region
+                numbers, column = _numbers(addresses[mine]), columns[mine].astype(np.intp)
+                place = np.minimum(np.searchsorted(rows.numbers, numbers), len(rows.numbers) - 1)
+                there = rows.numbers[place] == numbers
+                at = (place[there], column[there])
+                rows.state[at] = np.where(rows.state[at], KNOWN | add, 0)
 
     @property
     def pages(self) -> int:
         """Slots with history, in 4 KiB pages."""
         return sum(
-            int(np.count_nonzero(slots.state)) * pages
-            for (_, pages), slots in self._regions.items()
+            int(np.count_nonzero(rows.state)) * pages for (_, pages), rows in self._regions.items()
         )
 
 

@@ -1,13 +1,14 @@
 """One process' memory on the real machine."""
 
 import contextlib
+import errno
 import os
 import select
 from collections.abc import Iterator
 
 import numpy as np
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import ProcessGone, TooManyOpenFiles
 from mmscand.linux.aging import Ager
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.moving import move
@@ -28,6 +29,9 @@ from mmscand.model import (
     Window,
 )
 
+_REFUSALS_HOLD_LOOKS = 64
+"""Looks at the mappings after which those that refused to be aged are tried again: memory may have
+been unlocked. One system call for each, once a minute or so."""
 _SPARE_TABLES = 1024
 """Tables that a process may have gained since VmPTE was read: 2 GiB of new 4K mappings."""
 
@@ -49,16 +53,14 @@ class LinuxAddressSpace:
         self._decoder = decoder
         self._page_flags = page_flags
         self._known_mm: MmRef | None = None
+        self._open_pagemap: Pagemap | None = None
+        self._looks = 0
         with contextlib.ExitStack() as undo:
-            try:
-                pidfd = os.pidfd_open(process.pid)
-            except ProcessLookupError:
-                raise ProcessGone(process.pid) from None
+            pidfd = _pidfd(process)
             undo.callback(os.close, pidfd)
             # The pidfd is of whoever has the pid now: the start time tells whether it is ours.
             if procfs.stat(process.pid).process != process:
                 raise ProcessGone(process.pid)
-            self._pagemap = Pagemap(process.pid)
             undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
             self._exit_poll = select.poll()
@@ -80,30 +82,41 @@ class LinuxAddressSpace:
         return self._mm().exec_id
 
     def _mm(self) -> MmRef:
-        known = self._known_mm
-        mm = self._reader.tasks.mm(self._process, known.task if known else 0)
-        if known is None or known.exec_id != mm.exec_id:
-            self._new_address_space()
+        known, tasks = self._known_mm, self._reader.tasks
+        try:
+            mm = tasks.mm(self._process, known.task if known else 0)
+        except ProcessGone:
+            self._require_alive()
+            mm = tasks.mm(self._process)  # a thread called execve, and is the leader's task now
+        if known is not None and known.exec_id != mm.exec_id:
+            self._close_pagemap()
+            self._ager.refused.clear()
         self._known_mm = mm
         return mm
 
-    def _close_pagemap(self) -> None:
-        self._pagemap.close()
+    @property
+    def _pagemap(self) -> Pagemap:
+        """Opened when it is needed: few processes have candidates, and each costs a descriptor.
 
-    def _new_address_space(self) -> None:
-        """An open pagemap stays with the address space that it was opened for (fs/proc)."""
-        self._close_pagemap()
-        self._pagemap = Pagemap(self._process.pid)
-        self._ager.refused.clear()
+        An open one stays with the address space that it was opened for (fs/proc/task_mmu.c).
+        """
+        if self._open_pagemap is None:
+            self._open_pagemap = Pagemap(self._process.pid)
+        return self._open_pagemap
+
+    def _close_pagemap(self) -> None:
+        if self._open_pagemap is not None:
+            self._open_pagemap.close()
+            self._open_pagemap = None
 
     def vmas(self) -> VmaTable:
         """The mappings, without those that refused to be aged."""
         vmas = self._procfs.maps(self._process.pid)
         self._require_alive()  # the file was opened by pid
-        if refused := self._ager.refused:
-            pairs = zip(vmas.starts.tolist(), vmas.ends.tolist(), strict=True)
-            vmas = vmas.where(np.array([pair not in refused for pair in pairs], dtype=np.bool_))
-        return vmas
+        self._looks += 1
+        if self._looks % _REFUSALS_HOLD_LOOKS == 0:
+            self._ager.refused.clear()
+        return self._ager.allowed(vmas)
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
         """One window for each region that has page tables."""
@@ -188,3 +201,14 @@ def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:
         outside = vmas.index_of(addresses) < 0
         present[rows[at[outside]], columns[outside]] = False
     return bool(len(rows))
+
+
+def _pidfd(process: Process) -> int:
+    try:
+        return os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        raise ProcessGone(process.pid) from None
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise TooManyOpenFiles from None
+        raise

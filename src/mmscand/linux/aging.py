@@ -45,6 +45,15 @@ class Ager:
         ranges = self._allowed(ranges, vmas)
         return sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
 
+    def allowed(self, vmas: VmaTable) -> VmaTable:
+        """Without the mappings that have refused."""
+        if not self.refused:
+            return vmas
+        starts, ends = np.array(sorted(self.refused), dtype=np.uint64).T
+        place = np.minimum(np.searchsorted(starts, vmas.starts), len(starts) - 1)
+        refused = (starts[place] == vmas.starts) & (ends[place] == vmas.ends)
+        return vmas.where(~refused)
+
     def _allowed(self, ranges: UIntArray, vmas: VmaTable) -> UIntArray:
         """Without those in mappings that have refused."""
         if not self.refused or not len(ranges):
@@ -63,6 +72,8 @@ class Ager:
                 self._refuse(error, ranges[0], vmas)
                 ranges = self._allowed(ranges[1:], vmas)
                 continue
+            if done <= 0:
+                break  # cannot be, but a loop that waits for it would never end
             covered += done
             ranges = _rest(ranges, done)
         return covered
@@ -71,7 +82,7 @@ class Ager:
         code = error.errno or 0
         if code == errno.ESRCH:
             raise ProcessGone(self.pid)
-        if code == errno.EPERM:
+        if code in (errno.EPERM, errno.EACCES):
             raise ProcessDenied(self.pid, "age", "CAP_SYS_NICE")
         self.errors[code] += 1
         row = int(vmas.index_of(at[:1])[0])

@@ -1,5 +1,6 @@
 """What this machine offers, tried and told: a row for each thing that the daemon needs."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -123,13 +124,12 @@ def _moving() -> str:
 def _other_agents(proc: Path) -> Iterator[Check]:
     """Who else uses Accessed bits or moves pages. None of it stops `run`."""
     yield _numa_balancing(proc)
-    names = [path.read_text().strip() for path in proc.glob("[0-9]*/comm") if path.exists()]
-    kdamonds = sum(name.startswith("kdamond") for name in names)
+    kdamonds = sum(name.startswith(b"kdamond") for name in _thread_names(proc))
     yield Check(
         "DAMON",
         not kdamonds,
         False,
-        f"{kdamonds} kdamond threads" if kdamonds else "no kdamond runs",
+        f"kdamond runs, {kdamonds} in all" if kdamonds else "no kdamond runs",
         "it clears Accessed bits too: pages may read colder than they are" if kdamonds else "",
     )
     lru_gen = Path("/sys/kernel/mm/lru_gen/enabled")
@@ -137,6 +137,13 @@ def _other_agents(proc: Path) -> Iterator[Check]:
     yield Check(
         "MGLRU", True, False, "on: ages pages when memory is short" if on else "off or not built in"
     )
+
+
+def _thread_names(proc: Path) -> Iterator[bytes]:
+    """Names may hold any byte, and processes may exit while we look."""
+    for path in proc.glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            yield path.read_bytes()
 
 
 def _numa_balancing(proc: Path) -> Check:

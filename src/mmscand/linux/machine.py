@@ -1,6 +1,6 @@
 """The real machine behind the seam."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mmscand.errors import MachineCannot
@@ -20,6 +20,8 @@ class LinuxMachine:
     reader: Reader
     decoder: Decoder
     """One for all, as one thread reads: its arrays are the pass' working memory."""
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    """Better readers that do not work here, and why."""
     nodes: NodeReader = field(default_factory=NodeReader)
     procfs: Procfs = field(default_factory=Procfs)
     page_flags: PageFlags = field(default_factory=PageFlags)
@@ -58,4 +60,4 @@ def open_machine(topology: Topology) -> LinuxMachine:
         )
     slow_ranges = topology.frame_ranges(topology.slow)
     decoder = Decoder(reader.direct_map.encryption_bit, slow_ranges)
-    return LinuxMachine(topology, reader, decoder, procfs=procfs)
+    return LinuxMachine(topology, reader, decoder, reasons, procfs=procfs)

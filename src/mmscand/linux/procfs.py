@@ -4,6 +4,7 @@ The root is a constructor argument, so every reader also runs on a folder made b
 """
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -73,16 +74,11 @@ def parse_maps(data: bytes) -> VmaTable:
     rows = _MAPS_LINE.findall(data)
     starts = np.array([int(row[0], 16) for row in rows], dtype=np.uint64)
     ends = np.array([int(row[1], 16) for row in rows], dtype=np.uint64)
-    kinds: dict[tuple[bytes, bool, bytes], int] = {}
-    flags = np.empty(len(rows), dtype=np.uint16)
-    for at, (_, _, permissions, inode, path) in enumerate(rows):
-        key = (permissions, inode != b"0", path)
-        if (kind := kinds.get(key)) is None:
-            kind = kinds[key] = _vma_flags(*key)
-        flags[at] = kind
-    return VmaTable(starts, ends, flags)
+    kinds = [_vma_flags(permissions, inode != b"0", path) for *_, permissions, inode, path in rows]
+    return VmaTable(starts, ends, np.array(kinds, dtype=np.uint16))
 
 
+@functools.lru_cache(maxsize=8192)
 def _vma_flags(permissions: bytes, file: bool, path: bytes) -> int:
     flags = VmaFlag(0)
     for letter, flag in zip(b"rwx", (VmaFlag.READ, VmaFlag.WRITE, VmaFlag.EXEC), strict=True):

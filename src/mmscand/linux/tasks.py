@@ -62,6 +62,8 @@ class Tasks:
             ],
             dtype=np.uint64,
         )
+        self._passed: dict[tuple[int, int], int] = {}
+        """Address of the task of each (pid, start time) that a walk met; hints, checked on use."""
         self._init_task = self._find_init_task()
 
     def _task(self, address: int) -> _Task:
@@ -100,13 +102,28 @@ class Tasks:
         )
 
     def _find(self, process: Process) -> _Task:
+        """Where the last walks met it, or by walking again; ProcessGone when it is nowhere."""
+        wanted = (process.pid, process.start_time)
+        if wanted in self._passed:
+            task = self._task(self._passed[wanted])
+            if (task.tgid, task.start_time) == wanted:
+                return task
         for _ in range(_TRIES):
             with contextlib.suppress(LookupError):
-                for task in self._backwards(self._task(self._init_task)):
-                    if (task.tgid, task.start_time) == (process.pid, process.start_time):
-                        return task
-                break
+                return self._walk_to(wanted)
         raise ProcessGone(process.pid)
+
+    def _walk_to(self, wanted: tuple[int, int]) -> _Task:
+        """The newest are met first, and all that are met are remembered for the next search."""
+        passed: dict[tuple[int, int], int] = {}
+        for task in self._backwards(self._task(self._init_task)):
+            identity = (task.tgid, task.start_time)
+            passed[identity] = task.address
+            if identity == wanted:
+                self._passed.update(passed)
+                return task
+        self._passed = passed  # a whole round: nothing else is alive
+        raise ProcessGone(wanted[0])
 
     def mm(self, process: Process, known_task: int = 0) -> MmRef:
         """Where the page tables of `process` are now; ProcessGone when it has none (any more).

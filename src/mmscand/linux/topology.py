@@ -17,6 +17,7 @@ _MAX_NODE = 1023
 """MAX_NUMNODES of x86-64 is at most 1024."""
 _ZONE_FIELDS = ("pages free", "high", "spanned", "start_pfn:")
 _ZONE_FIELD = re.compile(rf"^ +({'|'.join(_ZONE_FIELDS)}) +(\d+)$")
+_ZONE_PROTECTION = re.compile(r"^ +protection: \(([\d, ]+)\)$")
 """`high:` with a colon is another thing, a limit of the per-CPU lists."""
 _ZONE_NODE = re.compile(r"^Node (\d+), zone +(\w+)$")
 
@@ -120,14 +121,22 @@ class NodeReader:
             if match := _ZONE_NODE.match(line):
                 inside = int(match[1]) == node
                 if inside:
-                    zones.append(dict.fromkeys(_ZONE_FIELDS, 0))
+                    zones.append(dict.fromkeys((*_ZONE_FIELDS, "protection"), 0))
             elif inside and (match := _ZONE_FIELD.match(line)):
                 zones[-1][match[1]] = int(match[2])
+            elif inside and (match := _ZONE_PROTECTION.match(line)):
+                zones[-1]["protection"] = max(int(pages) for pages in match[1].split(","))
         return zones
 
     def free_pages(self, node: int) -> int:
-        """Pages that the node can take and still stay above the high watermark of its zones."""
-        return sum(max(0, zone["pages free"] - zone["high"]) for zone in self._zones(node))
+        """Pages that the node can take and still stay above the high watermark of its zones.
+
+        A lower zone keeps its `protection` from allocations that a higher one could have served.
+        """
+        return sum(
+            max(0, zone["pages free"] - zone["high"] - zone["protection"])
+            for zone in self._zones(node)
+        )
 
 
 def kernel_top_tier(nodes: Iterable[Node]) -> frozenset[int]:

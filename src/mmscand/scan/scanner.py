@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from mmscand.clock import Clock
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
@@ -138,6 +138,9 @@ class Scanner:
             return
         except ProcessDenied as error:
             self._deny(process, error)
+            return
+        except TooManyOpenFiles as error:
+            self._observer(ProcessLeft(process, 0, str(error)))
             return
         slot = Slot(
             space,

@@ -259,7 +259,9 @@ def test_another_start_time_is_another_process(world: World) -> None:
 
 def test_closing_gives_everything_back(world: World) -> None:
     before = os.listdir("/proc/self/fd")
-    world.open().close()
+    space = world.open()
+    space.shared(np.array([REGION], dtype=np.uint64))
+    space.close()
     assert os.listdir("/proc/self/fd") == before
     assert [pagemap.closed for pagemap in world.opened] == [True]
 
