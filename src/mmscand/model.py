@@ -203,6 +203,10 @@ class Promotion:
     pages_per_slot: int
     source: int
     """The slow node that they are on."""
+    preferred: tuple[int, ...] = ()
+    """Fast nodes by how much of its memory there the process uses, most first."""
+    heat: int = 0
+    """Passes of those that are remembered in which they were accessed: hotter goes first."""
 
     @property
     def pages(self) -> int:

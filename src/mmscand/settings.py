@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mmscand.errors import UsageError
 
 Profile = Literal["auto", "v0", "v1", "v3"]
+TargetPolicyName = Literal["accessed", "nearest", "most-free", "one-tier-up"]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 
 
@@ -100,6 +101,11 @@ class Settings(BaseModel):
         2048,
         description="Pages that a target must have free above its high watermark before a batch "
         "goes there: the batch itself, so that a promotion never makes kswapd run.",
+    )
+    target_policy: TargetPolicyName = Field(
+        "accessed",
+        description="Which fast node pages go to: where most of the process' accessed top-tier "
+        "pages are, the nearest, the one with most free memory, or only one tier up.",
     )
     target_node: Annotated[int, Field(ge=-1, le=1023)] = Field(
         -1, description="Fast node to fall back to when no other has room; -1 is none."

@@ -1,11 +1,13 @@
 """The daemon on the simulated machine, driven by its own events."""
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mmscand.clock import Clock, SystemClock
 from mmscand.daemon import Daemon
 from mmscand.machine import Machine
 from mmscand.model import REGION_BYTES, Process
@@ -77,12 +79,35 @@ def steady(scan_period_ms: int = 1) -> Settings:
     )
 
 
+class FastClock(SystemClock):
+    """A hundred seconds pass in one: what waits for minutes is seen in a test."""
+
+    SPEED = 100.0
+
+    def now(self) -> float:
+        return super().now() * self.SPEED
+
+    def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
+        super().wait(wakeup, timeout_s / self.SPEED if timeout_s else timeout_s)
+
+
 @contextmanager
 def running(
-    machine: Machine, recorder: Recorder, *, scan_period_ms: int = 1, **options: bool
+    machine: Machine,
+    recorder: Recorder,
+    *,
+    scan_period_ms: int = 1,
+    dry_run: bool = False,
+    clock: Clock | None = None,
 ) -> Iterator[Daemon]:
     """A daemon that is started, and stopped at the end."""
-    daemon = Daemon(machine, settings=steady(scan_period_ms), observer=recorder, **options)
+    daemon = Daemon(
+        machine,
+        settings=steady(scan_period_ms),
+        observer=recorder,
+        dry_run=dry_run,
+        clock=clock,
+    )
     daemon.start()
     try:
         yield daemon

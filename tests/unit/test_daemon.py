@@ -12,7 +12,7 @@ from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.sim.machine import SimAddressSpace, SimMachine
-from support.sim_daemon import TIMEOUT_S, Recorder, Tiers, running, steady, tiers
+from support.sim_daemon import TIMEOUT_S, FastClock, Recorder, Tiers, running, steady, tiers
 
 HOT = [0, 5, 511, 512, 1999]
 
@@ -86,13 +86,14 @@ def test_a_full_target_keeps_pages_where_they_are_and_the_daemon_going() -> None
     assert world.on_fast() == HOT
 
 
-def test_failures_are_counted_by_reason_and_tried_again_after_new_proof() -> None:
+def test_failures_are_counted_by_reason_and_tried_again_later() -> None:
     world = tiers()
     world.vma.pinned.flat[5] = True
     recorder = Recorder(touching(world, HOT))
-    with running(world.machine, recorder):
+    with running(world.machine, recorder, clock=FastClock()):
         moved = recorder.wait_for(Moved)
         assert (moved.promoted, moved.failed) == (len(HOT) - 1, {"EBUSY": 1})
+        recorder.wait_for(PassEnd, lambda event: event.held == 1)
         world.vma.pinned[:] = False
         recorder.wait_for(Moved, lambda event: event.promoted == 1)
     assert world.on_fast() == HOT

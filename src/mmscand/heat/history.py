@@ -184,3 +184,9 @@ def is_shared(state: ByteArray) -> BoolArray:
     """Which slots were found to be shared."""
     result: BoolArray = (state & SHARED) != 0
     return result
+
+
+def accessed_passes(state: ByteArray) -> ByteArray:
+    """In how many of the passes that are remembered each slot was accessed."""
+    passes: ByteArray = np.bitwise_count(state & _REGISTER)
+    return passes

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.promotions: deque[Promotion] = deque()
+        """Hottest first, and of the same heat the oldest."""
         self.handed_out: list[Promotion] = []
         self.addresses: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted: queued, and handed out but not yet done."""
@@ -29,7 +31,11 @@ class _Waiting:
         """Queue slots that are not on the list yet."""
         at = np.searchsorted(self.addresses, promotion.addresses)
         self.addresses = np.insert(self.addresses, at, promotion.addresses)
-        self.promotions.append(promotion)
+        colder = next(
+            (n for n, other in enumerate(self.promotions) if other.heat < promotion.heat),
+            len(self.promotions),
+        )
+        self.promotions.insert(colder, promotion)
 
     def strike_off(self, promotion: Promotion) -> bool:
         """Remove what was handed out; False if it was not by us, but before a drop."""
@@ -75,14 +81,18 @@ class MigrationList:
             on_list[new] = True
             return promotion.addresses[on_list]
 
-    def take(self, pages: int, clock: Clock) -> Promotion | None:
-        """The next process' oldest entries, at most `pages` (but one slot); None once closed.
+    def take(self, pages: int, clock: Clock, not_before: float = 0.0) -> Promotion | None:
+        """The next process' hottest entries, at most `pages` (but one slot); None once closed.
 
-        Blocks while the list is empty. What was taken stays on the list until `done`.
+        Blocks while the list is empty, and until clock time `not_before`. What was taken stays on
+        the list until `done`.
         """
         with self._changed:
-            while not self._turn and not self._closed:
-                clock.wait(self._changed, None)
+            while not self._closed:
+                early_s = not_before - clock.now()
+                if self._turn and early_s <= 0:
+                    break
+                clock.wait(self._changed, early_s if self._turn else None)
             if self._closed:
                 return None
             process = self._turn.popleft()
@@ -133,4 +143,4 @@ def _split(promotion: Promotion, pages: int) -> tuple[Promotion, Promotion | Non
 
 
 def _part(promotion: Promotion, addresses: UIntArray) -> Promotion:
-    return Promotion(promotion.process, addresses, promotion.pages_per_slot, promotion.source)
+    return replace(promotion, addresses=addresses)

@@ -4,31 +4,44 @@ import contextlib
 import errno
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from mmscand.clock import Clock
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import Outcome, Promotion
+from mmscand.migrate.rate_limit import RateLimit
+from mmscand.model import IntArray, Outcome, Promotion
 from mmscand.observe.events import Moved, Observer
-from mmscand.policy.target import nearest_with_room
+from mmscand.policy.target import TargetPolicy
 from mmscand.settings import SettingsStore
 
+_FULL_PAUSE_S = 0.5
+"""Rest when no node has room: kswapd needs a while to make some, and asking is not free."""
 
-@dataclass(frozen=True, slots=True)
+
 class Migrator:
     """Runs until the list is closed; a process that exits takes nothing else with it."""
 
-    machine: Machine
-    migration_list: MigrationList
-    settings: SettingsStore
-    clock: Clock
-    observer: Observer
-    report: Callable[[Outcome], None]
-    """Where outcomes go: back to the history of the process."""
+    def __init__(
+        self,
+        machine: Machine,
+        migration_list: MigrationList,
+        settings: SettingsStore,
+        clock: Clock,
+        observer: Observer,
+        report: Callable[[Outcome], None],
+    ) -> None:
+        self._machine = machine
+        self._list = migration_list
+        self._store = settings
+        self._clock = clock
+        self._observer = observer
+        self._report = report
+        """Where outcomes go: back to the history of the process."""
+        self._rate = RateLimit(clock)
+        self._rest_until = 0.0
 
     def run(self) -> None:
         """The thread's whole life."""
@@ -36,30 +49,45 @@ class Migrator:
             try:
                 self._promote(promotion)
             except (ProcessGone, ProcessDenied):
-                self.migration_list.drop(promotion.process)
+                self._list.drop(promotion.process)
+            except TooManyOpenFiles:
+                self._list.drop(promotion.process)
+                self._rest_until = self._clock.now() + _FULL_PAUSE_S
+            pause_s = self._store.current.migrate_sleep_ms / 1000
+            self._rest_until = max(self._rest_until, self._clock.now() + pause_s)
 
     def _next(self) -> Promotion | None:
-        return self.migration_list.take(self.settings.current.migrate_batch_pages, self.clock)
+        settings = self._store.current
+        self._rate.set_mb_s(settings.migrate_rate_mb_s)
+        pages = self._rate.batch_pages(settings.migrate_batch_pages)
+        return self._list.take(pages, self._clock, max(self._rest_until, self._rate.ready_at))
 
     def _promote(self, promotion: Promotion) -> None:
-        started = self.clock.now()
-        target = nearest_with_room(
-            self.machine.topology(),
-            promotion.source,
-            max(promotion.pages, self.settings.current.room_pages),
-            self.machine.free_pages,
-        )
+        started = self._clock.now()
+        target = self._target(promotion)
         if target is None:
-            status = np.full(len(promotion.addresses), -errno.ENOMEM, dtype=np.int32)
+            status: IntArray = np.full(len(promotion.addresses), -errno.ENOMEM, dtype=np.int32)
+            self._rest_until = started + _FULL_PAUSE_S
         else:
             # Opened anew for each batch: 60 us, and the identity is checked right before the move.
-            with contextlib.closing(self.machine.open(promotion.process)) as space:
+            with contextlib.closing(self._machine.open(promotion.process)) as space:
                 status = space.move(promotion.addresses, target)
+            self._rate.pay(promotion.pages)
         outcome = Outcome(promotion, -1 if target is None else target, status)
         # In this order: what is offered after it was struck off is offered knowing the outcome.
-        self.report(outcome)
-        self.migration_list.done(promotion)
-        self.observer(moved_event(outcome, self.clock.now() - started))
+        self._report(outcome)
+        self._list.done(promotion)
+        self._observer(moved_event(outcome, self._clock.now() - started))
+
+    def _target(self, promotion: Promotion) -> int | None:
+        settings = self._store.current
+        return TargetPolicy(settings.target_policy, settings.target_node).choose(
+            self._machine.topology(),
+            promotion.source,
+            promotion.preferred,
+            max(promotion.pages, settings.room_pages),
+            self._machine.free_pages,
+        )
 
 
 def moved_event(outcome: Outcome, seconds: float) -> Moved:

@@ -44,6 +44,8 @@ class PassEnd:
     """Of the hot ones, on the migration list now."""
     shared: int
     """Hot by their bits, but mapped by other processes too."""
+    held: int
+    """Hot, but not to be tried again yet after a failure."""
     discarded: int
     """Page-table pages that were garbage."""
 

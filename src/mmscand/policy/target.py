@@ -1,18 +1,72 @@
 """Where a slow-tier page is promoted to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from mmscand.model import Topology
+from mmscand.model import Node, Topology
 
 
-def nearest_with_room(
-    topology: Topology, source: int, pages: int, free_pages: Callable[[int], int]
-) -> int | None:
-    """The fast node nearest to node `source` that can take `pages` pages; None if none can.
+@dataclass(frozen=True, slots=True)
+class TargetPolicy:
+    """Ranks the nodes that pages may go to."""
 
-    Equal distances are settled by the free memory, then by the number.
-    """
-    distances = topology.node(source).distances
-    free = {node: free_pages(node) for node in topology.fast}
-    room = [node for node in topology.fast if free[node] >= pages]
-    return min(room, key=lambda node: (distances[node], -free[node], node), default=None)
+    name: str = "accessed"
+    """`accessed`: where most of the process' accessed top-tier pages are (RFC V3, with the
+    fallbacks that it left undone). `nearest`: by distance. `most-free`: by free memory.
+    `one-tier-up`: only the next faster tier, by free memory (Hillf Danton's review of V1)."""
+    fallback: int = -1
+    """Tried last; -1 is none."""
+
+    def ranked(
+        self,
+        topology: Topology,
+        source: int,
+        preferred: Sequence[int],
+        free_pages: Callable[[int], int],
+    ) -> list[int]:
+        """The nodes for pages of node `source`, best first; `preferred` is the process' order.
+
+        Ties are settled by distance, then free memory, then the number.
+        """
+        distances = topology.node(source).distances
+        place = {node: at for at, node in enumerate(preferred)}
+        nodes = _one_tier_up(topology, source) if self.name == "one-tier-up" else topology.fast
+
+        def key(node: int) -> tuple[int, int, int, int]:
+            first = {
+                "accessed": place.get(node, len(place)),
+                "nearest": 0,
+            }.get(self.name, -free_pages(node))
+            return first, distances[node], -free_pages(node), node
+
+        ranked = sorted(nodes, key=key)
+        if self.fallback >= 0 and self.fallback not in ranked and self.fallback != source:
+            ranked.append(self.fallback)
+        return ranked
+
+    def choose(
+        self,
+        topology: Topology,
+        source: int,
+        preferred: Sequence[int],
+        pages: int,
+        free_pages: Callable[[int], int],
+    ) -> int | None:
+        """The best node that can take so many pages, None if none can."""
+        free = {node.id: free_pages(node.id) for node in topology.nodes}
+        ranked = self.ranked(topology, source, preferred, free.__getitem__)
+        return next((node for node in ranked if free.get(node, 0) >= pages), None)
+
+
+def _one_tier_up(topology: Topology, source: int) -> frozenset[int]:
+    """The nodes of the slowest tier that is faster than the source's; the fast ones without."""
+    own = topology.node(source).tier
+    faster: list[Node] = [
+        node
+        for node in topology.nodes
+        if None not in (own, node.tier) and node.tier < own  # type: ignore[operator]
+    ]
+    if not faster:
+        return topology.fast
+    nearest_tier = max(node.tier or 0 for node in faster)
+    return frozenset(node.id for node in faster if node.tier == nearest_tier)

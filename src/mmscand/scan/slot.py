@@ -1,6 +1,6 @@
 """A slot: one watched process, its history, and one pass over it."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,14 +14,13 @@ from mmscand.model import (
     Outcome,
     PageBlock,
     Process,
-    Promotion,
     Topology,
-    UIntArray,
     VmaTable,
     Window,
 )
 from mmscand.policy.eligible import eligible
 from mmscand.policy.two_pass import TwoPass
+from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import Pacer
 from mmscand.settings import Settings
 
@@ -38,7 +37,7 @@ class Visit:
 
 
 class Slot:
-    """Owned by the scanner thread; only `report` is called from another one."""
+    """One watched process. Owned by the scanner thread, but for `report`."""
 
     def __init__(
         self,
@@ -50,19 +49,16 @@ class Slot:
         dry_run: bool,
     ) -> None:
         self._space = space
-        self._topology = topology
+        self._candidates = Candidates(space, topology, migration_list)
         self._list = migration_list
         self._settings = settings
         self._dry_run = dry_run
-        self._outcomes: deque[Outcome] = deque()
-        self._moved: list[UIntArray] = []
-        """Addresses that moved since this visit began: it may have read them where they were."""
         self._generation = 0
         self._history = History()
         self._cursor = 0
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
-        self._started = 0.0
+        self._started = self._now = 0.0
         self.pacer = Pacer(settings)
         self.passes = 0
         self.due = 0.0
@@ -75,7 +71,7 @@ class Slot:
 
     def report(self, outcome: Outcome) -> None:
         """Take what became of a promotion; folded into the history by the next visit."""
-        self._outcomes.append(outcome)
+        self._candidates.report(outcome)
 
     def adopt(self, settings: Settings) -> None:
         """Run by other settings from the next visit on."""
@@ -88,6 +84,7 @@ class Slot:
         `go_on` is asked after each window. When it says no the answer is None, and the next call
         continues this visit.
         """
+        self._now = now
         if self._counts is None:
             self._begin(now)
         counts = self._counts = self._counts or Counter()
@@ -114,7 +111,9 @@ class Slot:
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
         self._counts = None
-        self.pacer.step(counts["useful"])
+        self._candidates.use.end_visit()
+        # Pages that must wait after a failure are no reason to come back soon.
+        self.pacer.step(max(0, counts["useful"] - counts["held"]))
         return Visit(self._started, complete, counts)
 
     def _begin(self, now: float) -> None:
@@ -123,23 +122,11 @@ class Slot:
         if generation != self._generation:  # execve: nothing that was known holds any more
             self._generation = generation
             self._history = History()
-            self._outcomes.clear()
-            self._list.drop(self.process)
+            self._candidates.forget()
             self._cursor = self.passes = 0
-        self._take_outcomes()
-        self._moved.clear()
+        self._candidates.begin_visit(self._history, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             self._history.forget_shared()
-
-    def _take_outcomes(self) -> None:
-        """A page that did not move has to prove itself again before it is tried again."""
-        while self._outcomes:
-            outcome = self._outcomes.popleft()
-            promotion, moved = outcome.promotion, outcome.moved
-            self._history.restart(promotion.addresses[~moved], promotion.pages_per_slot)
-            self._moved.append(promotion.addresses[moved])
-            pages = int(np.count_nonzero(moved)) * promotion.pages_per_slot
-            self.pacer.failures.add(pages, promotion.pages - pages)
 
     def _fold(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
         state = self._history.fold(block)
@@ -150,46 +137,13 @@ class Slot:
         count("accessed", block.slow & block.accessed)
         count("useful", accessed_in_a_row(state, 1) & ~is_shared(state))
         count("hot", hot)
-        if hot.any():
-            to_age &= ~self._queue(block, hot, counts)
-        if not self._dry_run:
-            counts["aged"] += self._space.age(block, to_age, vmas)
-
-    def _queue(self, block: PageBlock, hot: BoolArray, counts: Counter[str]) -> BoolArray:
-        """Put the hot slots on the migration list; those that are on it now.
-
-        These are not aged: the page takes its Accessed bit along and is young on its new node.
-        """
-        hot = self._without_moved(block, hot)
-        addresses = block.slot_addresses(hot)
-        shared = self._space.shared(addresses)
-        if shared.any():
-            self._history.mark_shared(addresses[shared], block.pages_per_slot)
-            counts["shared"] += int(np.count_nonzero(shared)) * block.pages_per_slot
+        self._candidates.use.see(block)
         if self._dry_run:
-            return np.zeros_like(hot)
-        sources = self._topology.nodes_of(block.frames[hot])
-        on_list = np.zeros(len(addresses), dtype=np.bool_)
-        for source in np.unique(sources[~shared]).tolist():
-            mine = ~shared & (sources == source)
-            accepted = self._offer(addresses[mine], block.pages_per_slot, source)
-            on_list[mine] = np.isin(addresses[mine], accepted, assume_unique=True)
-        counts["queued"] += int(np.count_nonzero(on_list)) * block.pages_per_slot
-        result = np.zeros_like(hot)
-        result[hot] = on_list
-        return result
-
-    def _without_moved(self, block: PageBlock, hot: BoolArray) -> BoolArray:
-        self._take_outcomes()
-        if not self._moved:
-            return hot
-        still = hot.copy()
-        addresses = block.slot_addresses(hot)
-        still[hot] = ~np.isin(addresses, np.concatenate(self._moved), assume_unique=True)
-        return still
-
-    def _offer(self, addresses: UIntArray, pages_per_slot: int, source: int) -> UIntArray:
-        return self._list.offer(Promotion(self.process, addresses, pages_per_slot, source))
+            return
+        if hot.any():
+            self._candidates.take_outcomes(self._history, self.pacer.failures, self._now)
+            to_age &= ~self._candidates.queue(block, state, hot, self._history, counts, self._now)
+        counts["aged"] += self._space.age(block, to_age, vmas)
 
     def close(self) -> None:
         """Drop the process' entries and let go of it."""

@@ -11,7 +11,7 @@ APP = Process(7, 70, "app")
 
 
 def pass_end(**counts: int) -> PassEnd:
-    names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "discarded")
+    names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "held", "discarded")
     return PassEnd(APP, 3, True, 0.1, **{name: counts.get(name, 0) for name in names})
 
 

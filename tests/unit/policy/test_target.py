@@ -1,47 +1,70 @@
-"""Where a page is promoted to."""
+"""Which node pages go to."""
+
+from dataclasses import replace
+
+import pytest
 
 from mmscand.model import Node, Topology
-from mmscand.policy.target import nearest_with_room
+from mmscand.policy.target import TargetPolicy
 
-DISTANCES = {0: 21, 1: 17, 2: 17, 3: 10, 4: 17}
-"""From the slow node 3."""
-SOURCE = Node(3, False, (), DISTANCES)
-FAST = tuple(Node(number, True, (), {}) for number in (0, 1, 2, 4))
-TOPOLOGY = Topology((*FAST[:3], SOURCE, FAST[3]), frozenset({0, 1, 2, 4}), frozenset({3}))
-
-
-def target(pages: int, *, free: dict[int, int]) -> int | None:
-    return nearest_with_room(TOPOLOGY, 3, pages, lambda node: free.get(node, 0))
-
-
-def test_the_nearest_node_wins_over_the_emptiest() -> None:
-    assert target(10, free={0: 99_999, 1: 10}) == 1
-
-
-def test_a_farther_node_is_taken_when_the_near_ones_are_full() -> None:
-    assert target(10, free={0: 10, 1: 9, 2: 9, 4: 0}) == 0
+# Two top-tier nodes, a middle tier and a slow one; node 3 is nearer to node 1.
+DISTANCES = {
+    0: {0: 10, 1: 20, 2: 25, 3: 40},
+    1: {0: 20, 1: 10, 2: 25, 3: 30},
+    2: {0: 25, 1: 25, 2: 10, 3: 20},
+    3: {0: 40, 1: 30, 2: 20, 3: 10},
+}
+TIERS = {0: 4, 1: 4, 2: 13, 3: 28}
+NODES = tuple(
+    Node(n, n < 2, ((n << 40, (n << 40) + 4096),), DISTANCES[n], tier=TIERS[n]) for n in range(4)
+)
+TOPOLOGY = Topology(NODES, frozenset({0, 1}), frozenset({2, 3}))
+PLENTY = {0: 1000, 1: 900, 2: 800, 3: 700}
 
 
-def test_room_means_all_of_the_pages() -> None:
-    assert target(10, free={1: 9}) is None
-    assert target(9, free={1: 9}) == 1
+def ranked(name: str, preferred: tuple[int, ...] = (), fallback: int = -1) -> list[int]:
+    policy = TargetPolicy(name, fallback)
+    return policy.ranked(TOPOLOGY, 3, preferred, PLENTY.__getitem__)
 
 
-def test_equal_distances_are_settled_by_free_memory_then_by_number() -> None:
-    assert target(10, free={1: 20, 2: 30, 4: 25}) == 2
-    assert target(10, free={1: 20, 2: 30, 4: 30}) == 2
+def test_accessed_goes_where_the_process_is_and_falls_back_by_distance() -> None:
+    assert ranked("accessed", (0, 1)) == [0, 1]
+    assert ranked("accessed", (0,)) == [0, 1]
+    assert ranked("accessed") == [1, 0]  # nothing known: the nearest
 
 
-def test_the_slow_node_itself_is_never_a_target() -> None:
-    assert target(1, free={3: 1000}) is None
+def test_nearest_and_most_free_do_what_they_say() -> None:
+    assert ranked("nearest", (0,)) == [1, 0]
+    assert ranked("most-free", (1,)) == [0, 1]
 
 
-def test_each_node_is_asked_once() -> None:
-    asked: list[int] = []
+def test_one_tier_up_goes_to_the_middle_tier_only() -> None:
+    assert ranked("one-tier-up") == [2]
+    policy = TargetPolicy("one-tier-up")
+    assert policy.ranked(TOPOLOGY, 2, (), PLENTY.__getitem__) == [0, 1]
 
-    def free_pages(node: int) -> int:
-        asked.append(node)
-        return 100
 
-    nearest_with_room(TOPOLOGY, 3, 1, free_pages)
-    assert sorted(asked) == [0, 1, 2, 4]
+def test_one_tier_up_without_tiers_is_the_fast_nodes() -> None:
+    flat = Topology(tuple(replace(node, tier=None) for node in NODES), TOPOLOGY.fast, TOPOLOGY.slow)
+    policy = TargetPolicy("one-tier-up")
+    assert policy.ranked(flat, 3, (), PLENTY.__getitem__) == [0, 1]
+
+
+def test_the_fallback_is_the_last_resort() -> None:
+    assert ranked("nearest", fallback=2) == [1, 0, 2]
+    assert ranked("nearest", fallback=0) == [1, 0]
+    assert ranked("nearest", fallback=3) == [1, 0]  # where the pages are already
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        ({0: 100, 1: 100}, 0),
+        ({0: 99, 1: 100}, 1),  # the preferred one is full: the next is really used
+        ({0: 99, 1: 99}, None),
+        ({}, None),
+    ],
+)
+def test_a_node_without_room_is_passed_over(free: dict[int, int], expected: int | None) -> None:
+    policy = TargetPolicy("accessed")
+    assert policy.choose(TOPOLOGY, 3, (0, 1), 100, lambda node: free.get(node, 0)) == expected

@@ -1,0 +1,114 @@
+"""What of one process goes to the migration list: the hot slots that may move and are worth it."""
+
+from collections import Counter, deque
+
+import numpy as np
+
+from mmscand.heat.history import History, accessed_passes
+from mmscand.machine import AddressSpace
+from mmscand.migrate.back_off import BackOff
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.model import (
+    BoolArray,
+    ByteArray,
+    Outcome,
+    PageBlock,
+    Promotion,
+    Topology,
+    UIntArray,
+)
+from mmscand.scan.node_use import NodeUse
+from mmscand.scan.pacing import FailureRatio
+
+
+class Candidates:
+    """Owned by the scanner thread; only `report` is called from another one."""
+
+    def __init__(
+        self, space: AddressSpace, topology: Topology, migration_list: MigrationList
+    ) -> None:
+        self._space = space
+        self._topology = topology
+        self._list = migration_list
+        self._outcomes: deque[Outcome] = deque()
+        self._moved: UIntArray = np.empty(0, dtype=np.uint64)
+        """Sorted addresses that moved since this visit began: it may have read them before."""
+        self._back_off = BackOff()
+        self.use = NodeUse(topology)
+
+    def report(self, outcome: Outcome) -> None:
+        """Take what became of a promotion; looked at when the scanner comes by."""
+        self._outcomes.append(outcome)
+
+    def begin_visit(self, history: History, failures: FailureRatio, now: float) -> None:
+        """Start anew with what has moved."""
+        self.take_outcomes(history, failures, now)
+        self._moved = np.empty(0, dtype=np.uint64)
+
+    def forget(self) -> None:
+        """The process has another address space: nothing that was known holds any more."""
+        self._list.drop(self._space.process)
+        self._outcomes.clear()
+        self._back_off = BackOff()
+        self.use = NodeUse(self._topology)
+
+    def take_outcomes(self, history: History, failures: FailureRatio, now: float) -> None:
+        """A page that did not move has to prove itself again, and wait if it was its own fault."""
+        while self._outcomes:
+            outcome = self._outcomes.popleft()
+            promotion, moved = outcome.promotion, outcome.moved
+            history.restart(promotion.addresses[~moved], promotion.pages_per_slot)
+            self._back_off.note(promotion.addresses, outcome.status, now)
+            self._moved = np.union1d(self._moved, promotion.addresses[moved])
+            pages = int(np.count_nonzero(moved)) * promotion.pages_per_slot
+            failures.add(pages, promotion.pages - pages)
+
+    def queue(
+        self,
+        block: PageBlock,
+        state: ByteArray,
+        hot: BoolArray,
+        history: History,
+        counts: Counter[str],
+        now: float,
+    ) -> BoolArray:
+        """Put hot slots on the migration list; the slots that need not be aged now.
+
+        What is on the list is not aged: the page takes its Accessed bit along and is young on its
+        new node. What must wait after a failure is left in peace.
+        """
+        addresses = block.slot_addresses(hot)
+        held = self._back_off.holds(addresses, now)
+        open_ = ~held & ~np.isin(addresses, self._moved, assume_unique=True)
+        shared = np.zeros_like(open_)
+        shared[open_] = self._space.shared(addresses[open_])
+        history.mark_shared(addresses[shared], block.pages_per_slot)
+        on_list = self._offer(block, hot, state, open_ & ~shared)
+        for name, mask in (("held", held), ("shared", shared), ("queued", on_list)):
+            counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
+        result = np.zeros_like(hot)
+        result[hot] = on_list | held
+        return result
+
+    def _offer(
+        self, block: PageBlock, hot: BoolArray, state: ByteArray, wanted: BoolArray
+    ) -> BoolArray:
+        """Which of the hot slots are on the list now; one offer for each source and heat."""
+        addresses = block.slot_addresses(hot)
+        sources = self._topology.nodes_of(block.frames[hot])
+        heat = accessed_passes(state[hot])
+        on_list = np.zeros(len(addresses), dtype=np.bool_)
+        kinds = np.unique(np.column_stack((sources, heat))[wanted], axis=0)
+        for source, passes in kinds[::-1].tolist():
+            mine = np.flatnonzero(wanted & (sources == source) & (heat == passes))
+            promotion = Promotion(
+                self._space.process,
+                addresses[mine],
+                block.pages_per_slot,
+                source,
+                self.use.preferred,
+                passes,
+            )
+            accepted = self._list.offer(promotion)
+            on_list[mine] = np.isin(addresses[mine], accepted, assume_unique=True)
+        return on_list
