@@ -25,8 +25,10 @@ ALLOWED = {
     "migrate": {"clock", "machine", "observe", "policy", "settings"},
     "scan": {"clock", "heat", "machine", "migrate", "observe", "policy", "settings"},
     "daemon": {"clock", "machine", "migrate", "observe", "scan", "settings"},
+    "config": {"scan", "settings"},
+    "control": {"config", "observe", "settings"},
     "lab": {"linux", "cli"},
-    "cli": {"linux", "sim", "scan", "observe", "daemon", "lab", "settings"},
+    "cli": {"linux", "sim", "scan", "observe", "daemon", "lab", "settings", "config", "control"},
 }
 EVERYBODYS = {"model", "errors"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from mmscand import __version__
-from mmscand.cli import check, lab, run
+from mmscand.cli import check, knobs, lab, run, status, switch
 from mmscand.errors import MmscandError
 
 _INTERRUPTED = 130
@@ -13,7 +13,6 @@ _INTERRUPTED = 130
 
 app = typer.Typer(
     name="mmscand",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -21,6 +20,11 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(check.check)
+for _command in (status.status, status.ps, knobs.get, knobs.reset):
+    app.command()(_command)
+app.command("set")(knobs.set_)
+for _command in (switch.enable, switch.disable, switch.reload):
+    app.command()(_command)
 app.add_typer(lab.app, name="lab")
 
 
@@ -46,7 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     except MmscandError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(error.format_message(), error.exit_code)
+        message = error.format_message()
+        hint = " Try `mmscand --help`" if message == "Missing command." else ""
+        return _fail(message + hint, error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output is gone, and so is anyone to tell
         return 1

@@ -1,0 +1,132 @@
+"""Talks to the daemon over its socket; every failure is one line."""
+
+import errno
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mmscand.errors import MachineCannot, MmscandError, UsageError
+
+_TIMEOUT_S = 10.0
+"""The daemon answers from memory; only one that hangs takes this long."""
+_NO_DAEMON = {errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR}
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM}
+
+
+class ControlClient:
+    """One method for each operation of the API; answers are its JSON objects."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def status(self) -> dict[str, Any]:
+        """The whole daemon."""
+        return self._ask("GET", "status")
+
+    def processes(self) -> dict[str, Any]:
+        """All processes that are watched."""
+        return self._ask("GET", "processes")
+
+    def process(self, pid: int) -> dict[str, Any]:
+        """One process."""
+        return self._ask("GET", f"processes/{pid}")
+
+    def knobs(self) -> dict[str, Any]:
+        """All knobs."""
+        return self._ask("GET", "knobs")
+
+    def knob(self, name: str) -> dict[str, Any]:
+        """One knob."""
+        return self._ask("GET", f"knobs/{quote(name, safe='')}")
+
+    def change(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Change knobs, all or none."""
+        return self._ask("PATCH", "knobs", values)
+
+    def reset(self, names: Iterable[str] = ()) -> dict[str, Any]:
+        """These knobs, or all, back to the values of the configuration."""
+        query = "&".join(f"name={quote(name, safe='')}" for name in names)
+        return self._ask("DELETE", f"knobs?{query}" if query else "knobs")
+
+    def enable(self) -> dict[str, Any]:
+        """Scan (again)."""
+        return self._ask("POST", "enable")
+
+    def disable(self) -> dict[str, Any]:
+        """Scan no more."""
+        return self._ask("POST", "disable")
+
+    def reload(self) -> dict[str, Any]:
+        """Read the configuration again."""
+        return self._ask("POST", "reload")
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        import httpx  # noqa: PLC0415 - 60 ms that no other command should pay
+
+        self._require_daemon()
+        # Without certificates: loading them takes longer than everything else here.
+        transport = httpx.HTTPTransport(uds=str(self._path), verify=False)
+        with (
+            self._one_line_errors(),
+            httpx.Client(
+                transport=transport,
+                base_url="http://mmscand/v1/",
+                timeout=_TIMEOUT_S,
+                trust_env=False,
+            ) as client,
+        ):
+            response = client.request(method, path, json=body)
+            answer = response.json()
+        if not isinstance(answer, dict):
+            raise self._stranger()
+        if response.is_error:
+            raise _refused(response.status_code, answer)
+        return answer
+
+    def _require_daemon(self) -> None:
+        """Connect once by hand: httpx hides the errno, and leaks the socket when it cannot."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_TIMEOUT_S)
+            try:
+                probe.connect(str(self._path))
+            except OSError as error:  # also a path that is too long for a socket
+                raise self._not_connected(error.errno) from None
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        import httpx  # noqa: PLC0415
+
+        try:
+            yield
+        except httpx.TimeoutException:
+            raise MmscandError(
+                f"the daemon on {self._path} does not answer", hint="look at what it prints"
+            ) from None
+        except (httpx.HTTPError, ValueError):
+            raise self._stranger() from None
+
+    def _not_connected(self, number: int | None) -> MmscandError:
+        if number in _NOT_ALLOWED:
+            return MachineCannot(
+                f"not allowed to use {self._path}",
+                hint="run as root, or as a member of its group (`ls -l` tells which)",
+            )
+        if number in _NO_DAEMON:
+            return MmscandError(
+                f"no daemon on {self._path}", hint="start it with `mmscand run`, or give --socket"
+            )
+        return MmscandError(f"cannot connect to {self._path}", hint="is it a socket?")
+
+    def _stranger(self) -> MmscandError:
+        return MmscandError(
+            f"what answers on {self._path} is not mmscand, or was stopped just now",
+            hint="try again, or give --socket",
+        )
+
+
+def _refused(status: int, answer: Mapping[str, Any]) -> MmscandError:
+    kind = UsageError if status in (404, 422) else MmscandError
+    return kind(str(answer.get("error", status)), hint=str(answer.get("hint", "")))

@@ -1,0 +1,31 @@
+"""What the API needs of a daemon."""
+
+from typing import Protocol
+
+from mmscand.observe.status import DaemonStatus
+from mmscand.settings import SettingsStore
+
+
+class Controlled(Protocol):
+    """A daemon as the API sees it. Called from the API's thread; must answer within a moment."""
+
+    @property
+    def settings(self) -> SettingsStore:
+        """The knobs in force."""
+        ...
+
+    def status(self) -> DaemonStatus:
+        """How things stand now."""
+        ...
+
+    def enable(self) -> None:
+        """Scan (again)."""
+        ...
+
+    def disable(self) -> None:
+        """Scan no more; what is queued is still moved."""
+        ...
+
+    def reload(self) -> list[str]:
+        """Read the configuration again: what changed, in words. UsageError changes nothing."""
+        ...

@@ -1,0 +1,174 @@
+"""What goes over the wire: one model for each answer, every field with what it means.
+
+A page is 4 KiB everywhere, also when it is part of a huge page.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mmscand.control.knobs import KnobInfo, KnobValue
+from mmscand.observe.status import DaemonStatus, ProcessStatus
+from mmscand.settings import Settings
+
+
+class Answer(BaseModel):
+    """Base of all answers: frozen, and nothing but what is described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Error(Answer):
+    """Why a request was refused."""
+
+    error: str = Field(description="What is wrong, in one line.")
+    hint: str = Field(description="What to do about it; may be empty.")
+
+
+class Status(Answer):
+    """The whole daemon."""
+
+    version: str = Field(description="Version of mmscand.")
+    pid: int = Field(description="Process id of the daemon.")
+    enabled: bool = Field(description="Whether it scans; what is queued is moved either way.")
+    running: bool = Field(description="Whether its threads are there.")
+    processes: int = Field(description="Processes that are watched now.")
+    queued_slots: int = Field(description="Slots on the migration list; a huge page is one slot.")
+    counters: Mapping[str, int] = Field(
+        description="Sums since the start by name, also over processes that have left. Pages are "
+        "4 KiB pages."
+    )
+    cpu_seconds: Mapping[str, float] = Field(
+        description="CPU time in seconds since the start, by what it was spent on."
+    )
+
+    @classmethod
+    def of(cls, status: DaemonStatus, version: str) -> "Status":
+        """From a snapshot; the daemon is this process."""
+        return cls(
+            version=version,
+            pid=os.getpid(),
+            enabled=status.enabled,
+            running=status.running,
+            processes=len(status.processes),
+            queued_slots=status.queued_slots,
+            counters=status.counters,
+            cpu_seconds=status.cpu_seconds,
+        )
+
+
+class WatchedProcess(Answer):
+    """One process that is watched."""
+
+    pid: int = Field(description="Process id.")
+    start_time: int = Field(
+        description="When it started, in clock ticks after boot: tells reused pids apart."
+    )
+    name: str = Field(description="As in /proc/PID/comm, at most 15 characters.")
+    passes: int = Field(description="Passes since it was taken up, or since its last execve.")
+    aggressiveness: int = Field(description="0..10: 0 never scans, 5 is usual, 10 scans most.")
+    rule: str = Field(description="The rule that says so; 'default' when none does.")
+    scan_period_ms: int = Field(description="Time between two passes in force, in milliseconds.")
+    scan_size_mb: int = Field(description="Memory examined in one pass in force, in MiB.")
+    cursor: int = Field(description="Address at which the next pass goes on; 0 is the start.")
+    target_node: int | None = Field(
+        description="Node that its pages are promoted to at the moment; null when there is none."
+    )
+    useful_pages: int = Field(description="Hot 4 KiB pages of the last passes, with decay.")
+    failed_percent: int = Field(description="Share of its moves that failed lately, in percent.")
+    counters: Mapping[str, int] = Field(
+        description="Sums since it was taken up, by name. Pages are 4 KiB pages."
+    )
+
+    @classmethod
+    def of(cls, status: ProcessStatus) -> "WatchedProcess":
+        """From a snapshot."""
+        fields = {name: getattr(status, name) for name in cls.model_fields if hasattr(status, name)}
+        process = status.process
+        return cls(pid=process.pid, start_time=process.start_time, name=process.name, **fields)
+
+
+class Processes(Answer):
+    """All processes that are watched."""
+
+    processes: list[WatchedProcess] = Field(description="In ascending order of pid.")
+
+
+class Knob(Answer):
+    """One knob: its value now, and what it may be."""
+
+    name: str = Field(description="The unit is part of it.")
+    value: KnobValue = Field(description="In force now.")
+    unit: str = Field(description="Unit of value, default and bounds; may be empty.")
+    default: KnobValue = Field(description="Where nobody sets anything.")
+    minimum: int | float | None = Field(
+        description="Least that is allowed; null when there is none."
+    )
+    above: int | float | None = Field(description="Values must be more than this; mostly null.")
+    maximum: int | float | None = Field(
+        description="Most that is allowed; null when there is none."
+    )
+    choices: list[str] = Field(description="All that is allowed, for a knob of words.")
+    bounds: str = Field(description="The last four in words.")
+    description: str = Field(description="What it does, and the reason for its default.")
+
+    @classmethod
+    def of(cls, info: KnobInfo, settings: Settings) -> "Knob":
+        """A row of the table with its value."""
+        value = getattr(settings, info.name)
+        fields = asdict(info) | {"choices": list(info.choices)}
+        return cls(value=value, bounds=info.bounds, **fields)
+
+
+class Knobs(Answer):
+    """All knobs."""
+
+    knobs: list[Knob] = Field(description="In the order of the table in settings.py.")
+
+
+class Changes(Answer):
+    """What a change of knobs led to; it is in force."""
+
+    values: dict[str, KnobValue] = Field(
+        description="Knobs that were asked for or have another value now, with their values."
+    )
+    clamped: list[str] = Field(
+        description="What was asked for and given otherwise, in words, with the limits."
+    )
+
+
+class Enabled(Answer):
+    """Whether the daemon scans now."""
+
+    enabled: bool = Field(description="True after enable, false after disable.")
+
+
+class Reloaded(Answer):
+    """The configuration was read again and is in force."""
+
+    changed: list[str] = Field(description="What differs from before, in words; may be empty.")
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class WantedKnobs(Settings):
+    """Knobs to change; those that are left out stay as they are."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        """The store judges the order, together with the values that stay."""
+        return self
+
+
+class WhichKnobs(Answer):
+    """Query of a reset. A misspelled parameter is refused: it would reset everything."""
+
+    name: list[str] = Field([], max_length=100, description="Repeated; all knobs if left out.")

@@ -1,0 +1,67 @@
+"""How the API says no: one shape, whatever went wrong and wherever."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from mmscand.config import require_knobs
+from mmscand.control.models import Error
+from mmscand.errors import MmscandError, UsageError
+
+
+class NotThere(MmscandError):
+    """A process that is not watched, or a knob that does not exist."""
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Answer every exception with an Error."""
+
+    @app.exception_handler(MmscandError)
+    async def refused(request: Request, error: MmscandError) -> JSONResponse:
+        return _answer(_status_of(error), error.message, error.hint)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _answer(422, *_in_words(error.errors()[0]))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        path = f"{request.method} {request.url.path}"
+        hint = "/openapi.json describes what there is"
+        return _answer(error.status_code, f"{path}: {error.detail}", hint, error.headers)
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> JSONResponse:
+        return _answer(500, f"{type(error).__name__}: {error}", "please report it")
+
+
+def _status_of(error: MmscandError) -> int:
+    if isinstance(error, NotThere):
+        return 404
+    return 422 if isinstance(error, UsageError) else 409
+
+
+def _in_words(error: Mapping[str, object]) -> tuple[str, str]:
+    """A line and a hint of what pydantic found first."""
+    place = error["loc"]
+    assert isinstance(place, tuple)
+    name = ".".join(str(part) for part in place[1:])
+    if error["type"] == "extra_forbidden":
+        try:
+            require_knobs([name])
+        except UsageError as unknown:
+            return unknown.message, unknown.hint
+    if error["type"] == "json_invalid":
+        return "the body is no JSON", "send a JSON object"
+    if not name:  # the body as a whole
+        return f"{error['msg']}", "send a JSON object, with Content-Type: application/json"
+    return f"{name}: {error['msg']}", "/openapi.json describes what is allowed"
+
+
+def _answer(
+    status: int, error: str, hint: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    return JSONResponse(Error(error=error, hint=hint).model_dump(), status, headers)

@@ -1,0 +1,196 @@
+"""The API: routes and their descriptions. Loads FastAPI, so only who serves imports this.
+
+All handlers are coroutines: they run one after the other in the API's one thread, so changes
+never overlap, and no pool of threads costs memory.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Path, Query
+
+from mmscand.config import require_knobs
+from mmscand.control.body_limit import BodyLimit
+from mmscand.control.controlled import Controlled
+from mmscand.control.knobs import knob_table
+from mmscand.control.models import (
+    Changes,
+    Enabled,
+    Error,
+    Knob,
+    Knobs,
+    Processes,
+    Reloaded,
+    Status,
+    WantedKnobs,
+    WatchedProcess,
+    WhichKnobs,
+)
+from mmscand.control.refusals import NotThere, add_refusals
+from mmscand.errors import UsageError
+from mmscand.settings import Settings
+
+_MAX_PID = 1 << 22
+"""PID_MAX_LIMIT, include/linux/threads.h."""
+
+Pid = Annotated[int, Path(ge=1, le=_MAX_PID, description="Process id.")]
+KnobName = Annotated[
+    str, Path(max_length=64, description="Name of a knob, as GET /v1/knobs lists them.")
+]
+
+
+def _refusals(**why: str) -> dict[int | str, dict[str, Any]]:
+    """Documented refusals: status code after an underscore, and when it is given."""
+    return {int(code[1:]): {"model": Error, "description": text} for code, text in why.items()}
+
+
+def create_app(controlled: Controlled, version: str) -> FastAPI:
+    """The application, for any ASGI server."""
+    app = FastAPI(
+        title="mmscand",
+        version=version,
+        summary="Status and control of the memory tiering daemon.",
+        description="`curl --unix-socket /run/mmscand.sock http://localhost/v1/status`. A page is "
+        "4 KiB everywhere. Every refusal is an Error: one line of what, one of what to do.",
+        openapi_tags=[
+            {"name": "status", "description": "How things stand."},
+            {"name": "knobs", "description": "Numbers that may be changed while it runs."},
+            {"name": "switch", "description": "On, off, and the configuration again."},
+        ],
+        # Their pages load scripts from the net, which a daemon's socket has no business with.
+        docs_url=None,
+        redoc_url=None,
+        strict_content_type=False,  # it is against web pages, which cannot reach a unix socket
+        redirect_slashes=False,  # DELETE /v1/knobs/ is a name forgotten, not a wish to reset all
+    )
+    app.add_middleware(BodyLimit)
+    add_refusals(app)
+    app.include_router(_status_routes(controlled, version))
+    app.include_router(_knob_routes(controlled))
+    app.include_router(_switch_routes(controlled))
+    return app
+
+
+def _status_routes(controlled: Controlled, version: str) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["status"])
+
+    @router.get("/status", operation_id="status")
+    async def status() -> Status:
+        """The whole daemon."""
+        return Status.of(controlled.status(), version)
+
+    @router.get("/processes", operation_id="processes")
+    async def processes() -> Processes:
+        """All processes that are watched."""
+        watched = sorted(controlled.status().processes, key=lambda each: each.process.pid)
+        return Processes(processes=[WatchedProcess.of(each) for each in watched])
+
+    @router.get(
+        "/processes/{pid}",
+        operation_id="process",
+        responses=_refusals(_404="It is not watched.", _422="That is no process id."),
+    )
+    async def process(pid: Pid) -> WatchedProcess:
+        """One process."""
+        for each in controlled.status().processes:
+            if each.process.pid == pid:
+                return WatchedProcess.of(each)
+        raise NotThere(f"process {pid} is not watched", hint="`mmscand ps` lists those that are")
+
+    return router
+
+
+def _knob_routes(controlled: Controlled) -> APIRouter:
+    router = APIRouter(prefix="/v1/knobs", tags=["knobs"])
+    store, table = controlled.settings, knob_table()
+    unknown = _refusals(_404="No knob has this name.", _422="No name is that long.")
+
+    @router.get("", operation_id="knobs")
+    async def knobs() -> Knobs:
+        """All knobs with values, bounds, defaults and reasons."""
+        return Knobs(knobs=[Knob.of(info, store.current) for info in table.values()])
+
+    @router.get("/{name}", operation_id="knob", responses=unknown)
+    async def knob(name: KnobName) -> Knob:
+        """One knob."""
+        _require(name)
+        return Knob.of(table[name], store.current)
+
+    @router.patch(
+        "",
+        operation_id="set",
+        responses=_refusals(
+            _400="The body cannot be read.",
+            _413="The body is larger than 64 KiB.",
+            _422="Not allowed: nothing has changed.",
+        ),
+    )
+    async def change(wanted: WantedKnobs) -> Changes:
+        """Change knobs, all together or none; they are in force when this answers."""
+        values, before = wanted.model_dump(exclude_unset=True), store.current
+        done = store.change(values)
+        return _changes(before, done.settings, values, done.clamped)
+
+    @router.delete("", operation_id="reset", responses=_refusals(_422="Nothing has changed."))
+    async def reset(which: Annotated[WhichKnobs, Query()]) -> Changes:
+        """Knobs back to the values of the configuration, all together or none."""
+        before = store.current
+        return _changes(before, store.reset(which.name), which.name or table)
+
+    @router.delete(
+        "/{name}",
+        operation_id="reset_one",
+        responses=unknown | _refusals(_422="Other knobs do not allow it: nothing has changed."),
+    )
+    async def reset_one(name: KnobName) -> Changes:
+        """One knob back to the value of the configuration."""
+        _require(name)
+        before = store.current
+        return _changes(before, store.reset([name]), [name])
+
+    return router
+
+
+def _require(name: str) -> None:
+    try:
+        require_knobs([name])
+    except UsageError as error:
+        raise NotThere(error.message, hint=error.hint) from None
+
+
+def _changes(
+    before: Settings, after: Settings, asked: Iterable[str], clamped: Iterable[str] = ()
+) -> Changes:
+    old, new, asked = before.model_dump(), after.model_dump(), set(asked)
+    values = {name: value for name, value in new.items() if name in asked or value != old[name]}
+    return Changes(values=values, clamped=list(clamped))
+
+
+def _switch_routes(controlled: Controlled) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["switch"])
+
+    @router.post("/enable", operation_id="enable")
+    async def enable() -> Enabled:
+        """Scan (again)."""
+        controlled.enable()
+        return Enabled(enabled=True)
+
+    @router.post("/disable", operation_id="disable")
+    async def disable() -> Enabled:
+        """Scan no more, until enabled. What is on the migration list is still moved."""
+        controlled.disable()
+        return Enabled(enabled=False)
+
+    @router.post(
+        "/reload",
+        operation_id="reload",
+        responses=_refusals(
+            _409="It cannot be done now: nothing has changed.",
+            _422="The configuration makes no sense: nothing has changed.",
+        ),
+    )
+    async def reload() -> Reloaded:
+        """Read the configuration again. Knobs that were changed meanwhile take its values."""
+        return Reloaded(changed=controlled.reload())
+
+    return router

@@ -1,0 +1,184 @@
+"""Rules: which processes are scanned, and how hard. Pure: facts in, verdict out.
+
+Aggressiveness is one number from 0 to 10. 0 never scans, 5 is the default, and 10 scans most: it
+is the RFC's prctl with its scale made right (there, a higher number made scanning slower).
+
+The most specific rule that matches a process decides alone; rules never add up. A pid is more
+specific than a cgroup (a longer path more than a shorter one), that more than a name, that more
+than a uid. Where two are equally specific the one with more conditions wins, then the later one.
+A process that no rule matches has the verdict of the process it was forked from, and the first
+process of such a line has the default: a rule without conditions, or 5.
+
+What a rule looks at changes with execve (the name), setuid and a move to another cgroup, so
+verdicts are made anew after these. The parent's verdict must be asked for while the parent is
+still there: an orphan's new parent says nothing about where it came from.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mmscand.errors import UsageError
+from mmscand.model import Process
+from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
+
+MIN_AGGRESSIVENESS = 0
+MAX_AGGRESSIVENESS = 10
+DEFAULT_WORDS = "default"
+"""What `status` shows where no rule decided."""
+
+_PID, _CGROUP, _NAME, _UID, _NONE = 4, 3, 2, 1, 0
+"""Ranks of what a rule asks for, the most specific one counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """What rules look at."""
+
+    process: Process
+    ppid: int
+    uid: int
+    """Effective user id."""
+    cgroup: str
+    """Path in the cgroup v2 hierarchy, as /proc/PID/cgroup has it; '/' is the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided for one process, and by which rule."""
+
+    aggressiveness: int
+    rule: str
+    """In the words of the configuration; 'default' where none decided."""
+    own: bool
+    """A rule matched the process itself; False: inherited, or the default."""
+
+    @property
+    def excluded(self) -> bool:
+        """Never scanned."""
+        return self.aggressiveness == MIN_AGGRESSIVENESS
+
+    def __str__(self) -> str:
+        inherited = not self.own and self.rule != DEFAULT_WORDS
+        return f"{self.rule} (inherited)" if inherited else self.rule
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; every condition that is given must hold."""
+
+    aggressiveness: int
+    name: re.Pattern[str] | None = None
+    """Found anywhere in the name, which has at most 15 characters."""
+    pid: int | None = None
+    uid: int | None = None
+    cgroup: str | None = None
+    """A path that takes in everything below it; `*` and `?` stay inside one part of the path,
+    `**` stands for any number of parts."""
+    source: str = ""
+    """As the person who wrote it would say it; made from the conditions when left out."""
+
+    def __post_init__(self) -> None:
+        if not MIN_AGGRESSIVENESS <= self.aggressiveness <= MAX_AGGRESSIVENESS:
+            raise UsageError(
+                f"aggressiveness {self.aggressiveness} is not between "
+                f"{MIN_AGGRESSIVENESS} and {MAX_AGGRESSIVENESS}",
+                hint="0 never scans, 5 is the default, 10 scans most",
+            )
+        if self.cgroup is not None and not self.cgroup.startswith(("/", "**/")):
+            raise UsageError(
+                f"cgroup {self.cgroup!r} does not begin with / or **/",
+                hint="it is a path as in /proc/PID/cgroup; **/NAME finds a name anywhere",
+            )
+        object.__setattr__(self, "source", self.source or self._words())
+
+    def _words(self) -> str:
+        name = self.name.pattern if self.name is not None else None
+        parts = {"pid": self.pid, "cgroup": self.cgroup, "name": name, "uid": self.uid}
+        given = [f"{key}={value}" for key, value in parts.items() if value is not None]
+        return " ".join(given) if given else DEFAULT_WORDS
+
+    @property
+    def exclude(self) -> bool:
+        """Whether processes that it matches are never scanned."""
+        return self.aggressiveness == MIN_AGGRESSIVENESS
+
+    @property
+    def conditions(self) -> int:
+        """How many are given; a rule without any is the default."""
+        return sum(c is not None for c in (self.pid, self.cgroup, self.name, self.uid))
+
+    @property
+    def specificity(self) -> tuple[int, int, int, int]:
+        """Higher is more specific: rank, parts and literal characters of the path, conditions."""
+        ranks = ((_PID, self.pid), (_CGROUP, self.cgroup), (_NAME, self.name), (_UID, self.uid))
+        rank = next((rank for rank, condition in ranks if condition is not None), _NONE)
+        path = self.cgroup if rank == _CGROUP and self.cgroup is not None else ""
+        literal = path.rstrip("/").replace("*", "").replace("?", "")
+        return rank, len(_parts(path)), len(literal), self.conditions
+
+
+class Rules:
+    """All rules, in the order of the file."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self.rules = tuple(rules)
+        places = sorted(
+            range(len(self.rules)),
+            key=lambda place: (self.rules[place].specificity, place),
+            reverse=True,
+        )
+        ordered = [self.rules[place] for place in places]
+        self._matchers = [_Matcher(rule) for rule in ordered if rule.conditions]
+        self._default = next(
+            (rule.aggressiveness for rule in ordered if not rule.conditions),
+            DEFAULT_AGGRESSIVENESS,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rules) and self.rules == other.rules
+
+    def __hash__(self) -> int:
+        return hash(self.rules)
+
+    def decide(self, facts: ProcessFacts, inherited: Verdict | None = None) -> Verdict:
+        """The verdict on a process; `inherited` is the one on the process it was forked from."""
+        for matcher in self._matchers:
+            if matcher.matches(facts):
+                return Verdict(matcher.rule.aggressiveness, matcher.rule.source, own=True)
+        if inherited is None or inherited.rule == DEFAULT_WORDS:  # the default may be new
+            return Verdict(self._default, DEFAULT_WORDS, own=False)
+        return Verdict(inherited.aggressiveness, inherited.rule, own=False)
+
+
+class _Matcher:
+    """A rule with its path pattern compiled."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._cgroup = None if rule.cgroup is None else _path_pattern(rule.cgroup)
+
+    def matches(self, facts: ProcessFacts) -> bool:
+        rule = self.rule
+        return (
+            (rule.pid is None or rule.pid == facts.process.pid)
+            and (rule.uid is None or rule.uid == facts.uid)
+            and (rule.name is None or rule.name.search(facts.process.name) is not None)
+            and (self._cgroup is None or self._cgroup.match(facts.cgroup) is not None)
+        )
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _path_pattern(path: str) -> re.Pattern[str]:
+    """A pattern that ends at a `/` or at the end, so that /a does not take in /ab."""
+    return re.compile("".join(map(_part_pattern, _parts(path))) + r"(?:/|\Z)", re.DOTALL)
+
+
+def _part_pattern(part: str) -> str:
+    if part == "**":
+        return r"(?:/[^/]+)*"
+    wild = {"*": "[^/]*", "?": "[^/]"}
+    return "/" + "".join(wild.get(letter) or re.escape(letter) for letter in part)

@@ -1,0 +1,55 @@
+"""A daemon that only remembers what it was told: what the API needs, and no thread."""
+
+from dataclasses import dataclass, field
+
+from mmscand.errors import MmscandError
+from mmscand.model import Process
+from mmscand.observe.status import DaemonStatus, ProcessStatus
+from mmscand.settings import Settings, SettingsStore
+
+
+def watched(pid: int, name: str = "app") -> ProcessStatus:
+    return ProcessStatus(
+        process=Process(pid, 1000 + pid, name),
+        passes=3,
+        aggressiveness=8,
+        rule="name=^app",
+        scan_period_ms=400,
+        scan_size_mb=1024,
+        cursor=4096,
+        target_node=None if pid % 2 else 0,
+        useful_pages=77,
+        failed_percent=5,
+        counters={"promoted": 512},
+    )
+
+
+@dataclass
+class FakeDaemon:
+    settings: SettingsStore = field(default_factory=lambda: SettingsStore(Settings(hot_passes=3)))
+    enabled: bool = True
+    pids: tuple[int, ...] = (20, 7)
+    fails: MmscandError | None = None
+    reloads: int = 0
+
+    def status(self) -> DaemonStatus:
+        return DaemonStatus(
+            enabled=self.enabled,
+            running=True,
+            queued_slots=4,
+            processes=tuple(map(watched, self.pids)),
+            counters={"promoted": 1024},
+            cpu_seconds={"scan": 0.25},
+        )
+
+    def enable(self) -> None:
+        self.enabled = True
+
+    def disable(self) -> None:
+        self.enabled = False
+
+    def reload(self) -> list[str]:
+        if self.fails is not None:
+            raise self.fails
+        self.reloads += 1
+        return ["scan_sleep_ms 20 became 30"]

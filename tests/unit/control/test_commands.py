@@ -1,0 +1,132 @@
+"""The client commands, against a real socket."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from mmscand.cli.app import main
+from mmscand.cli.table import table
+from mmscand.control.listener import ControlServer
+from support.fake_daemon import FakeDaemon
+
+
+class Commands:
+    """Runs one with --socket; what it printed."""
+
+    def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._path, self._capsys = path, capsys
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        assert main([*arguments, "--socket", str(self._path)]) == code
+        captured = self._capsys.readouterr()
+        self.complaint = captured.err
+        return captured.out
+
+
+@pytest.fixture
+def run(socket_path: Path, capsys: pytest.CaptureFixture[str]) -> Commands:
+    return Commands(socket_path, capsys)
+
+
+@pytest.fixture
+def served(server: ControlServer, run: Commands) -> Commands:
+    return run
+
+
+def test_status_is_aligned_lines(served: Commands) -> None:
+    lines = served("status").splitlines()
+    assert "enabled            on" in lines
+    assert "counters.promoted  1024" in lines
+
+
+def test_ps_lists_processes_with_their_rules(served: Commands) -> None:
+    header, first, second = served("ps").splitlines()
+    assert header.split()[:3] == ["PID", "NAME", "LEVEL"]
+    assert first.split() == ["7", "app", "8", "400", "1024", "3", "77", "5", "-", "name=^app"]
+    assert second.startswith(" 20")
+    assert "counters.promoted  512" in served("ps", "7")
+    served("ps", "8", code=2)
+    assert "process 8 is not watched" in served.complaint
+
+
+def test_get_lists_one_knob_a_line(served: Commands) -> None:
+    lines = served("get").splitlines()
+    assert lines[0].split() == ["NAME", "VALUE", "UNIT", "BOUNDS", "DEFAULT", "DESCRIPTION"]
+    assert lines[4].split()[:5] == ["scan_period_ms", "1000", "ms", "1..3600000", "1000"]
+    assert "value        3" in served("get", "hot_passes").splitlines()
+    for wrong in (".", "..", "hot_pases"):
+        served("get", wrong, code=2)
+        assert f"no knob {wrong!r}" in served.complaint
+
+
+def test_set_shows_what_is_in_force_and_says_what_was_clamped(served: Commands) -> None:
+    assert served("set", "scan_period_ms=5", "scan_enabled=off").split() == [
+        *("scan_enabled", "off"),
+        *("scan_period_ms", "400"),
+    ]
+    assert served.complaint.startswith("mmscand: scan_period_ms 5 became 400")
+
+
+@pytest.mark.parametrize("wrong", ["hot_passes", "hot_passes=9", "hot_pases=2", "hot_passes=x"])
+def test_set_refuses_all_for_one_mistake(served: Commands, daemon: FakeDaemon, wrong: str) -> None:
+    before = daemon.settings.current
+    assert served("set", "scan_sleep_ms=1", wrong, code=2) == ""
+    assert len(served.complaint.splitlines()) == 1
+    assert daemon.settings.current == before
+
+
+def test_reset_some_or_all(served: Commands, daemon: FakeDaemon) -> None:
+    daemon.settings.change({"hot_passes": 6, "scan_sleep_ms": 1})
+    assert served("reset", "hot_passes") == "hot_passes  3\n"
+    assert len(served("reset").splitlines()) > 10
+    assert daemon.settings.current.scan_sleep_ms == 20
+
+
+def test_the_switches(served: Commands, daemon: FakeDaemon) -> None:
+    assert (served("disable"), daemon.enabled) == ("scanning is off\n", False)
+    assert (served("enable"), daemon.enabled) == ("scanning is on\n", True)
+    assert served("reload") == "scan_sleep_ms 20 became 30\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "ps", "ps 7", "get", "get hot_passes", "set hot_passes=2", "reset"),
+        *("enable", "disable", "reload"),
+    ],
+)
+def test_every_command_has_the_answer_as_json(served: Commands, command: str) -> None:
+    assert isinstance(json.loads(served(*command.split(), "--json")), dict)
+
+
+def test_without_a_daemon_it_is_one_line(run: Commands, socket_path: Path) -> None:
+    run("status", code=1)
+    assert run.complaint.strip().endswith("or give --socket")
+    assert f"no daemon on {socket_path}" in run.complaint
+
+
+def test_a_socket_that_a_dead_daemon_left_is_no_daemon(run: Commands, socket_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(socket_path))
+    run("status", code=1)
+    assert "no daemon on" in run.complaint
+
+
+def test_a_socket_that_is_not_ours_to_use(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: socket.socket, address: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "connect", denied)
+    run("status", code=3)
+    assert "run as root, or as a member of its group" in run.complaint
+
+
+def test_tables_put_numbers_at_the_right_and_words_at_the_left() -> None:
+    assert table(["N", "WORD", "X"], [[5, "a", None], [1000, "bcdef", ""]]).splitlines() == [
+        "   N  WORD   X",
+        "   5  a      -",
+        "1000  bcdef  -",
+    ]
+    assert table(["A", "B"], []) == "A  B"

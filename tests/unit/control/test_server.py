@@ -1,0 +1,181 @@
+"""The answers one by one, through the real socket and the real client."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmscand.control.client import ControlClient
+from mmscand.control.listener import ControlServer
+from mmscand.errors import MachineCannot, MmscandError, UsageError
+from mmscand.settings import Settings
+from support.fake_daemon import FakeDaemon
+
+
+@pytest.fixture
+def client(server: ControlServer, socket_path: Path) -> ControlClient:
+    return ControlClient(socket_path)
+
+
+def test_the_status_is_the_whole_daemon_without_its_processes(client: ControlClient) -> None:
+    status = client.status()
+    assert (status["version"], status["enabled"], status["processes"]) == ("1.2.3", True, 2)
+    assert status["counters"] == {"promoted": 1024}
+    assert status["cpu_seconds"] == {"scan": 0.25}
+
+
+def test_processes_are_in_order_and_one_can_be_asked_for(client: ControlClient) -> None:
+    listed = client.processes()["processes"]
+    assert [each["pid"] for each in listed] == [7, 20]
+    assert client.process(7) == listed[0]
+    assert (listed[0]["rule"], listed[0]["aggressiveness"]) == ("name=^app", 8)
+    assert (listed[0]["target_node"], listed[1]["target_node"]) == (None, 0)
+
+
+def test_a_process_that_is_not_watched_is_a_usage_error(client: ControlClient) -> None:
+    with pytest.raises(UsageError, match="process 5 is not watched"):
+        client.process(5)
+
+
+def test_knobs_carry_their_unit_bounds_default_and_reason(client: ControlClient) -> None:
+    knobs = {knob["name"]: knob for knob in client.knobs()["knobs"]}
+    assert list(knobs) == list(Settings.model_fields)
+    period = knobs["scan_period_ms"]
+    assert (period["value"], period["unit"], period["bounds"]) == (1000, "ms", "1..3600000")
+    assert knobs["scan_enabled"]["value"] is True
+    assert knobs["profile"]["choices"] == ["auto", "v0", "v1", "v3"]
+    assert knobs["cpu_budget_percent"]["bounds"] == ">0..100"
+    assert client.knob("hot_passes")["value"] == 3
+
+
+def test_a_change_is_in_force_at_once_and_a_clamp_is_told(
+    client: ControlClient, daemon: FakeDaemon
+) -> None:
+    answer = client.change({"scan_period_ms": 5, "scan_sleep_ms": 0})
+    assert answer["values"] == {"scan_period_ms": 400, "scan_sleep_ms": 0}
+    assert answer["clamped"] == [
+        "scan_period_ms 5 became 400, its limits are scan_period_min_ms and scan_period_max_ms"
+    ]
+    assert daemon.settings.current.scan_sleep_ms == 0
+
+
+def test_what_a_new_limit_did_to_another_knob_is_told_too(client: ControlClient) -> None:
+    answer = client.change({"scan_period_min_ms": 2000})
+    assert answer["values"] == {"scan_period_min_ms": 2000, "scan_period_ms": 2000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"scan_sleep_ms": 7, "hot_passes": 0}, "hot_passes: .*greater than or equal to 1"),
+        ({"scan_sleep_ms": 7, "hot_passes": "2"}, "hot_passes: .*valid integer"),
+        ({"scan_sleep_ms": 7, "hot_pases": 2}, "no knob 'hot_pases': did you mean hot_passes"),
+        ({"scan_sleep_ms": 7, "scan_period_min_ms": 20_000}, "is above scan_period_max_ms"),
+        ({"scan_sleep_ms": 7, "profile": None}, "profile: "),
+    ],
+)
+def test_a_change_with_one_mistake_changes_nothing(
+    client: ControlClient, daemon: FakeDaemon, changes: dict[str, Any], words: str
+) -> None:
+    before = daemon.settings.current
+    with pytest.raises(UsageError, match=words):
+        client.change(changes)
+    assert daemon.settings.current == before
+
+
+def test_a_reset_goes_back_to_the_values_of_the_start(
+    client: ControlClient, daemon: FakeDaemon
+) -> None:
+    client.change({"hot_passes": 5, "scan_sleep_ms": 1, "target_node": 2})
+    assert client.reset(["hot_passes", "scan_sleep_ms"])["values"] == {
+        "hot_passes": 3,
+        "scan_sleep_ms": 20,
+    }
+    assert daemon.settings.current.target_node == 2
+    assert client.reset()["values"].keys() == Settings.model_fields.keys()
+    assert daemon.settings.current == Settings(hot_passes=3)
+
+
+def test_a_reset_of_an_unknown_knob_resets_none(client: ControlClient, daemon: FakeDaemon) -> None:
+    client.change({"hot_passes": 5})
+    with pytest.raises(UsageError, match="no knob 'x'"):
+        client.reset(["hot_passes", "x"])
+    assert daemon.settings.current.hot_passes == 5
+
+
+def test_enable_disable_and_reload_reach_the_daemon(
+    client: ControlClient, daemon: FakeDaemon
+) -> None:
+    assert client.disable() == {"enabled": False}
+    assert not client.status()["enabled"]
+    assert client.enable() == {"enabled": True}
+    assert client.reload() == {"changed": ["scan_sleep_ms 20 became 30"]}
+    assert daemon.reloads == 1
+
+
+@pytest.mark.parametrize("kind", [UsageError, MachineCannot])
+def test_a_reload_that_fails_says_why(
+    client: ControlClient, daemon: FakeDaemon, kind: type[MmscandError]
+) -> None:
+    daemon.fails = kind("x.toml: line 3", hint="mend it")
+    with pytest.raises(MmscandError, match=r"x\.toml: line 3: mend it"):
+        client.reload()
+
+
+def curl(path: Path, *arguments: str) -> tuple[int, Any]:
+    """Status code and answer."""
+    command = ["curl", "-sS", "--unix-socket", str(path), "-w", "\n%{http_code}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    body, _, code = done.stdout.rpartition("\n")
+    return int(code), json.loads(body)
+
+
+def test_curl_is_a_client(server: ControlServer, socket_path: Path) -> None:
+    url = "http://localhost/v1"
+    assert curl(socket_path, f"{url}/status")[1]["version"] == "1.2.3"
+    as_json = ["-X", "PATCH", "-H", "Content-Type: application/json"]
+    code, answer = curl(socket_path, *as_json, "-d", '{"scan_sleep_ms": 3}', f"{url}/knobs")
+    assert (code, answer["values"]) == (200, {"scan_sleep_ms": 3})
+    code, answer = curl(socket_path, "-X", "PATCH", "-d", '{"scan_sleep_ms": 3}', f"{url}/knobs")
+    assert (code, "Content-Type" in answer["hint"]) == (422, True)
+    assert curl(socket_path, "http://localhost/openapi.json")[1]["info"]["title"] == "mmscand"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["-X", "DELETE", "http://d/v1/knobs/"], 404),
+        (["-X", "DELETE", "http://d/v1/knobs?nmae=hot_passes"], 422),
+        (["-X", "PUT", "http://d/v1/knobs"], 405),
+        (["-X", "PATCH", "--data-binary", "[" * 70_000, "http://d/v1/knobs"], 413),
+        (
+            ["-X", "PATCH", "-H", "Content-Type: application/json", "-d", "{", "http://d/v1/knobs"],
+            422,
+        ),
+        (["http://d/docs"], 404),
+    ],
+)
+def test_refusals_have_one_shape_and_change_nothing(
+    server: ControlServer, socket_path: Path, daemon: FakeDaemon, arguments: list[str], code: int
+) -> None:
+    daemon.settings.change({"hot_passes": 5})
+    got, answer = curl(socket_path, *arguments)
+    assert (got, answer.keys()) == (code, {"error", "hint"})
+    assert daemon.settings.current.hot_passes == 5
+
+
+def test_a_bug_in_the_daemon_is_an_answer_too(client: ControlClient, daemon: FakeDaemon) -> None:
+    daemon.pids = None
+    with pytest.raises(MmscandError, match="please report it"):
+        client.status()
+
+
+def test_only_who_serves_loads_the_web_framework() -> None:
+    heavy = "{'fastapi', 'starlette', 'uvicorn', 'httpx', 'asyncio'}"
+    modules = "mmscand.cli.app, mmscand.control.client, mmscand.control.listener, mmscand.config"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
