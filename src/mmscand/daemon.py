@@ -8,7 +8,10 @@ from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.model import Process
-from mmscand.observe.events import Observer, ignore
+from mmscand.observe.counters import Counters
+from mmscand.observe.events import Event, Observer, ignore
+from mmscand.observe.status import DaemonStatus
+from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
 
@@ -22,6 +25,7 @@ class Daemon:
         select: Callable[[Iterable[Process]], Iterable[Process]] = lambda processes: processes,
         *,
         settings: Settings | SettingsStore | None = None,
+        rules: Rules | None = None,
         observer: Observer = ignore,
         clock: Clock | None = None,
         dry_run: bool = False,
@@ -30,7 +34,9 @@ class Daemon:
         self._machine = machine
         self._select = select
         self.settings = settings if isinstance(settings, SettingsStore) else SettingsStore(settings)
-        self._observer = observer
+        self._rules = rules or Rules()
+        self._counters = Counters()
+        self._observer = _both(self._counters, observer)
         self._clock = clock or SystemClock()
         self._dry_run = dry_run
         self._on_failure = on_failure
@@ -57,6 +63,7 @@ class Daemon:
             self.settings,
             self._clock,
             self._observer,
+            self._rules,
             stop=stop,
             wakeup=self._wakeup,
             dry_run=self._dry_run,
@@ -69,7 +76,7 @@ class Daemon:
             observer=self._observer,
             report=scanner.report,
         )
-        running = _Running(stop, migration_list, self._wakeup)
+        running = _Running(stop, migration_list, self._wakeup, scanner)
         try:
             running.spawn("mmscand-scan", self._guarded(scanner.run))
             running.spawn("mmscand-migrate", self._guarded(migrator.run))
@@ -100,6 +107,26 @@ class Daemon:
         if failure is not None:
             raise failure
 
+    def set_rules(self, rules: Rules) -> None:
+        """Judge every process by these, from now on."""
+        with self._lock:
+            self._rules = rules
+            if self._running is not None:
+                self._running.scanner.set_rules(rules)
+        self._wake()
+
+    def status(self) -> DaemonStatus:
+        """How everything stands."""
+        running = self._running
+        return DaemonStatus(
+            enabled=self.enabled,
+            running=running is not None,
+            queued_slots=len(running.migration_list) if running else 0,
+            processes=running.scanner.status(self._counters) if running else (),
+            counters=self._counters.total(),
+            cpu_seconds={"scanning": running.scanner.cpu_seconds} if running else {},
+        )
+
     def _wake(self) -> None:
         with self._wakeup:
             self._wakeup.notify_all()
@@ -123,15 +150,28 @@ class Daemon:
         return self._running is not None
 
 
+def _both(first: Observer, second: Observer) -> Observer:
+    def observe(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return observe
+
+
 class _Running:
     """The threads of one start, and how to end them."""
 
     def __init__(
-        self, stop: threading.Event, migration_list: MigrationList, wakeup: threading.Condition
+        self,
+        stop: threading.Event,
+        migration_list: MigrationList,
+        wakeup: threading.Condition,
+        scanner: Scanner,
     ) -> None:
         self._stop = stop
-        self._list = migration_list
+        self.migration_list = migration_list
         self._wakeup = wakeup
+        self.scanner = scanner
         self._threads: list[threading.Thread] = []
 
     def spawn(self, name: str, body: Callable[[], None]) -> None:
@@ -143,6 +183,6 @@ class _Running:
         with self._wakeup:
             self._stop.set()
             self._wakeup.notify_all()
-        self._list.close()
+        self.migration_list.close()
         for thread in self._threads:
             thread.join()

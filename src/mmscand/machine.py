@@ -8,6 +8,7 @@ from mmscand.model import (
     IntArray,
     PageBlock,
     Process,
+    ProcessFacts,
     Topology,
     UIntArray,
     VmaTable,
@@ -72,6 +73,10 @@ class Machine(Protocol):
 
     def processes(self) -> Iterable[Process]:
         """User-space processes that are alive now, except this daemon."""
+        ...
+
+    def facts(self, process: Process) -> ProcessFacts:
+        """What rules look at; ProcessGone when it has exited."""
         ...
 
     def open(self, process: Process) -> AddressSpace:

@@ -102,6 +102,18 @@ class Process:
         return f"{self.name or 'process'}[{self.pid}]"
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessFacts:
+    """What rules look at; it may change while the process lives."""
+
+    process: Process
+    ppid: int
+    uid: int
+    """Effective user id."""
+    cgroup: str
+    """Path in the cgroup v2 hierarchy, as /proc/PID/cgroup has it; '/' is the root."""
+
+
 class VmaFlag(IntFlag):
     """What a mapping is, as far as `maps` tells."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,10 +136,10 @@ def test_the_kcore_reader_finds_the_same_pages(machine: LinuxMachine) -> None:
     ram = machine.topology().frame_ranges(machine.topology().fast | machine.topology().slow)
     kcore = open_reader("kcore", ram, machine.procfs)
     assert kcore.direct_map == machine.reader.direct_map
-    other = LinuxMachine(machine.tiers, kcore, machine.decoder)
+    other = replace(machine, reader=kcore)
     with_puppet = live_pages(machine, other)
     assert with_puppet[0] == with_puppet[1]
-    other.close()
+    kcore.close()
 
 
 def live_pages(*machines: LinuxMachine) -> list[list[tuple[int, int]]]:

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmscand.linux.kernel_memory import KernelMemory
-from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
 from mmscand.model import PAGE_BYTES, Process, UIntArray
@@ -181,9 +181,7 @@ def test_a_reader_that_returns_garbage(world: LiveWorld) -> None:
     real = world.machine.reader
     garbling = Garbling(real.memory)
     tasks = Tasks(garbling, real.tasks.offsets)
-    machine = LinuxMachine(
-        world.machine.tiers, Reader(garbling, tasks, real.direct_map), world.machine.decoder
-    )
+    machine = replace(world.machine, reader=Reader(garbling, tasks, real.direct_map))
     garbling.on = True
     recorder = Recorder()
     discarded = 0

@@ -15,8 +15,8 @@ from mmscand.config import (
     parse_assignments,
 )
 from mmscand.errors import UsageError
-from mmscand.model import Process
-from mmscand.scan.rules import ProcessFacts, Rules
+from mmscand.model import Process, ProcessFacts
+from mmscand.scan.rules import Rules
 from mmscand.settings import Settings
 
 FULL = """

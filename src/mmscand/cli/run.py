@@ -4,19 +4,27 @@ import json
 import resource
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from mmscand import __version__
+from mmscand.cli.controlled import ControlledDaemon
 from mmscand.cli.report import EventPrinter
 from mmscand.cli.wiring import NodeOptions, real_machine
+from mmscand.config import Config, load_config
+from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
+
+ONE_DAEMON = Path("/run/mmscand.lock")
+"""Two daemons would spoil each other's Accessed bits, whatever sockets they have."""
 
 
 def run(
@@ -28,6 +36,19 @@ def run(
     ] = None,
     fast_nodes: Annotated[str | None, typer.Option(help="Nodes to promote to, like 0,2-3.")] = None,
     slow_nodes: Annotated[str | None, typer.Option(help="Nodes to promote from.")] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="Read this instead of /etc/mmscand.toml.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of a knob; may be given more than once."),
+    ] = None,
+    socket: Annotated[
+        Path | None, typer.Option(help="Serve the control API here, not on /run/mmscand.sock.")
+    ] = None,
+    control: Annotated[
+        bool, typer.Option("--control/--no-control", help="Serve the control API, or do not.")
+    ] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and decide, but age and move nothing.")
     ] = False,
@@ -37,25 +58,61 @@ def run(
 ) -> None:
     """Promote the hot slow-tier pages of running processes, until SIGTERM or SIGINT.
 
-    Without --pid and --match every process is watched.
+    Without --pid and --match every process is watched. SIGHUP reads the configuration again.
     """
+    config = load_config(config_file, assignments or (), socket=socket)
     machine = real_machine(NodeOptions(fast_nodes, slow_nodes))
     _raise_descriptor_limit()
-    with closing(machine), closing(EventPrinter(json_lines)) as printer, _signals() as ended:
+    with closing(machine), closing(EventPrinter(json_lines)) as printer, _signals() as signals:
         selection = choose(machine.processes(), pid or (), match)
         daemon = Daemon(
             machine,
             selection,
-            observer=_Foreground(printer, selection, ended),
+            settings=config.settings,
+            rules=config.rules,
+            observer=_Foreground(printer, selection, signals.end),
             dry_run=dry_run,
-            on_failure=ended.set,
+            on_failure=signals.end,
         )
-        printer.say(_start_line(machine, selection, dry_run, json_lines))
-        daemon.start()
+        controlled = ControlledDaemon(
+            daemon, config, lambda: load_config(config_file, assignments or (), socket=socket)
+        )
+        with _control(controlled, config, wanted=control):
+            printer.say(_start_line(machine, selection, dry_run, json_lines))
+            for note in config.clamped:
+                printer.say(_note_line(note, json_lines))
+            daemon.start()
+            try:
+                while signals.wait():
+                    for line in controlled.reload_or_why_not():
+                        printer.say(_note_line(line, json_lines))
+            finally:
+                daemon.stop()
+
+
+@contextmanager
+def _control(controlled: ControlledDaemon, config: Config, *, wanted: bool) -> Iterator[None]:
+    """One daemon a machine, whether it can be controlled or not."""
+    lock = DaemonLock(ONE_DAEMON)
+    lock.acquire(str(config.socket) if wanted else "no socket")
+    try:
+        if not wanted:
+            yield
+            return
+        from mmscand.control.listener import ControlServer  # noqa: PLC0415 - 16 MiB
+
+        server = ControlServer(controlled, __version__, config.socket, group=config.group)
+        server.start()
         try:
-            ended.wait()
+            yield
         finally:
-            daemon.stop()
+            server.stop()
+    finally:
+        lock.release()
+
+
+def _note_line(note: str, json_lines: bool) -> str:
+    return json.dumps({"event": "note", "text": note}) if json_lines else note
 
 
 def _raise_descriptor_limit() -> None:
@@ -77,18 +134,44 @@ def _start_line(
     return f"mmscand watches {what}, reader {reader}{why}{mode}; stop with SIGTERM"
 
 
+class _Signals:
+    """SIGTERM and SIGINT end the command, SIGHUP has the configuration read again."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+        self._ended = False
+
+    def end(self) -> None:
+        """As SIGTERM does."""
+        self._ended = True
+        self._woken.set()
+
+    def on_end(self, number: int, frame: FrameType | None) -> None:
+        """Handler."""
+        self.end()
+
+    def on_reload(self, number: int, frame: FrameType | None) -> None:
+        """Handler."""
+        self._woken.set()
+
+    def wait(self) -> bool:
+        """Until one comes; True for a reload, False for the end."""
+        self._woken.wait()
+        self._woken.clear()
+        return not self._ended
+
+
 @contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set. SIGHUP is taken and has no effect."""
-    ended = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
-
-    taken = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: lambda number, frame: None}
+def _signals() -> Iterator[_Signals]:
+    signals = _Signals()
+    taken = {
+        signal.SIGTERM: signals.on_end,
+        signal.SIGINT: signals.on_end,
+        signal.SIGHUP: signals.on_reload,
+    }
     before = {number: signal.signal(number, handler) for number, handler in taken.items()}
     try:
-        yield ended
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -97,11 +180,13 @@ def _signals() -> Iterator[threading.Event]:
 class _Foreground:
     """Prints events, and ends the command when every process given by --pid has exited."""
 
-    def __init__(self, printer: EventPrinter, selection: Selection, ended: threading.Event) -> None:
+    def __init__(
+        self, printer: EventPrinter, selection: Selection, end: Callable[[], None]
+    ) -> None:
         self._print = printer
         self._left = set(selection.processes)
         self._only_pids = bool(selection.processes) and selection.pattern is None
-        self._ended = ended
+        self._end = end
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -109,4 +194,4 @@ class _Foreground:
         if self._only_pids and isinstance(event, ProcessLeft):
             self._left.discard(event.process)
             if not self._left:
-                self._ended.set()
+                self._end()

@@ -124,6 +124,8 @@ def _with_daemon(
     scenario: Scenario, watch: _Watch, workload: Program, results: Path, slow_nodes: str | None
 ) -> Observed:
     argv = ["mmscand", "run", "--pid", str(workload.process.pid), "--json"]
+    # Emulation makes a pass thirty times slower: the budget of 1 % would make it minutes.
+    argv += ["--set", "cpu_budget_percent=100", "--no-control"]
     argv += ["--slow-nodes", slow_nodes] if slow_nodes else []
     splits, kernel_promoted = _vmstat("thp_split"), _vmstat("pgpromote_success")
     started = time.monotonic()

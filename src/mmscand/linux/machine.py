@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mmscand.errors import MachineCannot
+from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import PageFlags, Procfs
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.x86_64 import Decoder
-from mmscand.model import Process, Topology
+from mmscand.model import Process, ProcessFacts, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class LinuxMachine:
     reader: Reader
     decoder: Decoder
     """One for all, as one thread reads: its arrays are the pass' working memory."""
+    process_list: ProcessList
     passed_over: Mapping[str, str] = field(default_factory=dict)
     """Better readers that do not work here, and why."""
     nodes: NodeReader = field(default_factory=NodeReader)
@@ -36,7 +38,14 @@ class LinuxMachine:
 
     def processes(self) -> Iterable[Process]:
         """See machine.Machine.processes."""
-        return self.procfs.scannable()
+        return self.process_list.scannable()
+
+    def facts(self, process: Process) -> ProcessFacts:
+        """See machine.Machine.facts."""
+        facts = self.procfs.facts(process.pid)
+        if facts.process != process:
+            raise ProcessGone(process.pid)
+        return facts
 
     def open(self, process: Process) -> LinuxAddressSpace:
         """See machine.Machine.open."""
@@ -60,4 +69,4 @@ def open_machine(topology: Topology) -> LinuxMachine:
         )
     slow_ranges = topology.frame_ranges(topology.slow)
     decoder = Decoder(reader.direct_map.encryption_bit, slow_ranges)
-    return LinuxMachine(topology, reader, decoder, reasons, procfs=procfs)
+    return LinuxMachine(topology, reader, decoder, ProcessList(procfs), reasons, procfs=procfs)

@@ -20,6 +20,7 @@ from mmscand.model import (
     PAGES_PER_TABLE,
     BoolArray,
     Process,
+    ProcessFacts,
     UIntArray,
     VmaFlag,
     VmaTable,
@@ -50,6 +51,7 @@ class ProcStat:
     process: Process
     state: str
     kernel_thread: bool
+    ppid: int
 
     @property
     def scannable(self) -> bool:
@@ -66,6 +68,7 @@ def _parse_stat(pid: int, data: bytes) -> ProcStat:
         process=Process(pid, int(fields[19]), name),
         state=fields[0].decode(),
         kernel_thread=bool(int(fields[6]) & _PF_KTHREAD),
+        ppid=int(fields[1]),
     )
 
 
@@ -129,15 +132,17 @@ class Procfs:
         """All pids, ascending."""
         return sorted(int(name) for name in os.listdir(self.root) if name.isdigit())
 
-    def scannable(self) -> Iterator[Process]:
-        """User-space processes that are alive, except this one."""
-        for pid in self.pids():
-            if pid == os.getpid():
-                continue
-            with contextlib.suppress(ProcessGone):
-                stat = self.stat(pid)
-                if stat.scannable:
-                    yield stat.process
+    def facts(self, pid: int) -> ProcessFacts:
+        """Parent, effective user and cgroup of a process."""
+        stat = self.stat(pid)
+        uid = re.search(rb"^Uid:\s+\d+\s+(\d+)", self._read(pid, "status"), re.MULTILINE)
+        cgroup = re.search(rb"^0::(.*)$", self._read(pid, "cgroup"), re.MULTILINE)
+        return ProcessFacts(
+            process=stat.process,
+            ppid=stat.ppid,
+            uid=int(uid[1]) if uid else 0,
+            cgroup=os.fsdecode(cgroup[1]) if cgroup else "/",
+        )
 
     def maps(self, pid: int) -> VmaTable:
         """The mappings of a process. An empty table is a process that is about to exit."""

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mmscand.errors import UsageError
-from mmscand.model import Process
+from mmscand.model import ProcessFacts
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
 
 MIN_AGGRESSIVENESS = 0
@@ -29,18 +29,6 @@ DEFAULT_WORDS = "default"
 
 _PID, _CGROUP, _NAME, _UID, _NONE = 4, 3, 2, 1, 0
 """Ranks of what a rule asks for, the most specific one counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessFacts:
-    """What rules look at."""
-
-    process: Process
-    ppid: int
-    uid: int
-    """Effective user id."""
-    cgroup: str
-    """Path in the cgroup v2 hierarchy, as /proc/PID/cgroup has it; '/' is the root."""
 
 
 @dataclass(frozen=True, slots=True)

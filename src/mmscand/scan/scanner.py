@@ -2,17 +2,21 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from mmscand.clock import Clock
 from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
+from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.observe.status import ProcessStatus
 from mmscand.scan.budget import CpuBudget
 from mmscand.scan.pacing import limits_of
+from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
+from mmscand.scan.verdicts import Verdicts
 from mmscand.settings import SettingsStore
 
 _REFRESH_S = 1.0
@@ -34,6 +38,7 @@ class Scanner:
         settings: SettingsStore,
         clock: Clock,
         observer: Observer,
+        rules: Rules,
         *,
         stop: threading.Event,
         wakeup: threading.Condition,
@@ -51,6 +56,8 @@ class Scanner:
         self._dry_run = dry_run
         self._slots: dict[Process, Slot] = {}
         self._denied: set[Process] = set()
+        self._verdicts = Verdicts(machine, rules)
+        self._new_rules: Rules | None = None
         self._refresh_due = 0.0
         self._rest_until = 0.0
         self._first_look = True
@@ -87,6 +94,10 @@ class Scanner:
 
     def _adopt(self) -> None:
         """Go over to new settings; what is due is worked out anew, also for known processes."""
+        if (rules := self._new_rules) is not None:
+            self._new_rules = None
+            self._verdicts.replace_rules(rules)
+            self._refresh_due = 0.0
         settings = self._store.current
         if settings is self._settings:
             return
@@ -122,16 +133,30 @@ class Scanner:
         """Let go of processes that have exited, take up new ones."""
         running = list(self._machine.processes())
         self._denied.intersection_update(running)
-        wanted = [p for p in self._select(running) if p not in self._denied]
-        for process in self._slots.keys() - set(wanted):
-            self._leave(process, "exited")
-        for process in wanted:
-            if process not in self._slots:
-                self._enter(process)
+        self._verdicts.keep_only(running)
+        wanted = {p: v for p, v in self._judged(running) if not v.excluded}
+        for process in self._slots.keys() - wanted.keys():
+            self._leave(process, "excluded by a rule" if process in running else "exited")
+        for process, verdict in wanted.items():
+            if process in self._slots:
+                self._slots[process].judge(verdict)
+            else:
+                self._enter(process, verdict)
         self._first_look = False
         self._refresh_due = self._on_grid(self._clock.now() + _REFRESH_S)
 
-    def _enter(self, process: Process) -> None:
+    def _judged(self, running: list[Process]) -> Iterator[tuple[Process, Verdict]]:
+        """Those that were chosen, each with its verdict; all are judged, for their children."""
+        chosen = set(self._select(running)) - self._denied
+        for process in running:
+            try:
+                verdict = self._verdicts.of(process)
+            except (ProcessGone, ProcessDenied):
+                continue
+            if process in chosen:
+                yield process, verdict
+
+    def _enter(self, process: Process, verdict: Verdict) -> None:
         try:
             space = self._machine.open(process)
         except ProcessGone:
@@ -147,6 +172,7 @@ class Scanner:
             self._machine.topology(),
             self._list,
             self._settings,
+            verdict,
             dry_run=self._dry_run,
         )
         if not self._first_look:  # what ran before us has had time enough
@@ -155,9 +181,12 @@ class Scanner:
         self._observer(ProcessEntered(process))
 
     def _visit(self, slot: Slot) -> None:
-        process = slot.process
+        process, generation = slot.process, slot.generation
         try:
             visit = slot.visit(self._clock.now(), self._may_go_on)
+            if generation not in (0, slot.generation):  # execve: it may have another name now
+                slot.judge(self._verdicts.decide(process))
+                self._refresh_due = 0.0
         except ProcessGone:
             self._leave(process, "exited")
             return
@@ -186,6 +215,15 @@ class Scanner:
         slot = self._slots.pop(process)
         slot.close()
         self._observer(ProcessLeft(process, slot.passes, why))
+
+    def set_rules(self, rules: Rules) -> None:
+        """Judge every process anew; called from any thread, who then notifies `wakeup`."""
+        self._new_rules = rules
+
+    def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
+        """All slots; called from any thread."""
+        slots = list(self._slots.values())
+        return tuple(slot.status(counters.of(slot.process)) for slot in slots)
 
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' slot; called from the migrator's thread."""

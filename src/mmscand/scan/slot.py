@@ -1,7 +1,7 @@
 """A slot: one watched process, its history, and one pass over it."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,12 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
+from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import eligible
 from mmscand.policy.two_pass import TwoPass
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import Pacer
+from mmscand.scan.rules import Verdict
 from mmscand.settings import Settings
 
 
@@ -45,6 +47,7 @@ class Slot:
         topology: Topology,
         migration_list: MigrationList,
         settings: Settings,
+        verdict: Verdict,
         *,
         dry_run: bool,
     ) -> None:
@@ -60,6 +63,7 @@ class Slot:
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
         self.pacer = Pacer(settings)
+        self.judge(verdict)
         self.passes = 0
         self.due = 0.0
         """Clock time of the next visit, or of going on with one."""
@@ -72,6 +76,33 @@ class Slot:
     def report(self, outcome: Outcome) -> None:
         """Take what became of a promotion; folded into the history by the next visit."""
         self._candidates.report(outcome)
+
+    def judge(self, verdict: Verdict) -> None:
+        """Be scanned as hard as the rules say."""
+        self.verdict = verdict
+        self.pacer.aggressiveness = max(1, verdict.aggressiveness)
+
+    @property
+    def generation(self) -> int:
+        """Of the address space that was looked at last."""
+        return self._generation
+
+    def status(self, counters: Mapping[str, int]) -> ProcessStatus:
+        """How the process stands; may be called from any thread."""
+        preferred = self._candidates.use.preferred
+        return ProcessStatus(
+            process=self.process,
+            passes=self.passes,
+            aggressiveness=self.verdict.aggressiveness,
+            rule=str(self.verdict),
+            scan_period_ms=self.pacer.period_ms,
+            scan_size_mb=self.pacer.pace.size_mb,
+            cursor=self._cursor,
+            target_node=preferred[0] if preferred else None,
+            useful_pages=self.pacer.pace.useful_pages,
+            failed_percent=self.pacer.failures.percent,
+            counters=counters,
+        )
 
     def adopt(self, settings: Settings) -> None:
         """Run by other settings from the next visit on."""

@@ -17,6 +17,7 @@ from mmscand.model import (
     Node,
     PageBlock,
     Process,
+    ProcessFacts,
     Topology,
     UIntArray,
     VmaFlag,
@@ -82,6 +83,9 @@ class SimProcess:
     process: Process
     vmas: list[SimVma] = field(default_factory=list)
     generation: int = 1
+    ppid: int = 1
+    uid: int = 1000
+    cgroup: str = "/"
     alive: bool = True
 
     def vma_of(self, address: int) -> SimVma | None:
@@ -121,6 +125,13 @@ class SimMachine:
     def processes(self) -> Iterable[Process]:
         """All that live."""
         return [p.process for p in self._processes.values() if p.alive]
+
+    def facts(self, process: Process) -> ProcessFacts:
+        """As the world set them."""
+        found = self._processes.get(process.pid)
+        if found is None or not found.alive or found.process != process:
+            raise ProcessGone(process.pid)
+        return ProcessFacts(process, found.ppid, found.uid, found.cgroup)
 
     def open(self, process: Process) -> "SimAddressSpace":
         """See machine.Machine.open."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import Procfs, parse_maps, process_errors
 from mmscand.model import Process, VmaFlag, VmaTable
 
@@ -86,7 +87,27 @@ def test_scannable_processes_are_those_alive_except_this_one(proc: Path) -> None
     for name in ("self", "1x", "irq"):
         (proc / name).mkdir()
     assert Procfs(proc).pids() == sorted([3, 4, 5, 6, 7, 20, 100, os.getpid()])
-    assert [process.pid for process in Procfs(proc).scannable()] == [3, 20, 100]
+    listed = ProcessList(Procfs(proc)).scannable()
+    assert [process.pid for process in listed] == [3, 20, 100]
+
+
+def test_old_processes_are_read_again_only_now_and_then(
+    proc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid in (20, 30):
+        add(proc, pid, stat=stat_line())
+    procfs, read = Procfs(proc), list[int]()
+    stat = procfs.stat
+    monkeypatch.setattr(procfs, "stat", lambda pid: (read.append(pid), stat(pid))[1])
+    processes = ProcessList(procfs, lambda: 1e9)
+    for _ in range(9):
+        assert [process.pid for process in processes.scannable()] == [20, 30]
+    assert read == [20, 30]
+    add(proc, 25, stat=stat_line())
+    assert [process.pid for process in processes.scannable()] == [20, 25, 30]
+    assert read == [20, 30, 25]
+    processes.scannable()
+    assert read == [20, 30, 25, 20, 25, 30]
 
 
 @pytest.mark.parametrize("content", [None, b""])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmscand.errors import UsageError
-from mmscand.model import Process
-from mmscand.scan.rules import ProcessFacts, Rule, Rules, Verdict
+from mmscand.model import Process, ProcessFacts
+from mmscand.scan.rules import Rule, Rules, Verdict
 
 PG = "/system.slice/postgresql.service"
 

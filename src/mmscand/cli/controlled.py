@@ -1,0 +1,54 @@
+"""The daemon as the control API sees it: with a configuration that can be read again."""
+
+import threading
+from collections.abc import Callable
+
+from mmscand.config import Config, differences
+from mmscand.daemon import Daemon
+from mmscand.errors import MmscandError
+from mmscand.observe.status import DaemonStatus
+from mmscand.settings import SettingsStore
+
+
+class ControlledDaemon:
+    """See control.controlled.Controlled."""
+
+    def __init__(self, daemon: Daemon, config: Config, load: Callable[[], Config]) -> None:
+        self._daemon = daemon
+        self._config = config
+        self._load = load
+        self._reloading = threading.Lock()
+
+    @property
+    def settings(self) -> SettingsStore:
+        """The knobs in force."""
+        return self._daemon.settings
+
+    def status(self) -> DaemonStatus:
+        """How things stand now."""
+        return self._daemon.status()
+
+    def enable(self) -> None:
+        """Scan (again)."""
+        self._daemon.enable()
+
+    def disable(self) -> None:
+        """Scan no more."""
+        self._daemon.disable()
+
+    def reload(self) -> list[str]:
+        """Take over the configuration as it is now; UsageError takes over nothing."""
+        with self._reloading:
+            new = self._load()
+            changes = differences(self._config, new)
+            self._config = new
+            self._daemon.settings.replace_initial(new.settings)
+            self._daemon.set_rules(new.rules)
+        return [*changes, *new.clamped]
+
+    def reload_or_why_not(self) -> list[str]:
+        """For SIGHUP, which nobody waits for: the refusal is a line like the others."""
+        try:
+            return self.reload() or ["configuration read again, nothing changed"]
+        except MmscandError as error:
+            return [f"configuration not taken over: {error}"]

@@ -1,0 +1,80 @@
+"""Sums of what happened, in all and by process: what `status`, `ps` and the API count.
+
+The RFC's counters (kmmscand-rfc section 1.4) with one exact meaning each: pages are 4 KiB pages,
+also of a huge page, and failures are told by reason.
+
+passes      complete passes over an address space (nr_kmmscand_mm_scans)
+visits      looks at a process, complete or not
+examined    pages that had an entry in the page tables that were read
+slow        of these, present on the slow tier (slowtier)
+accessed    of these, with the Accessed bit set
+idle        of these, without it (idlepage)
+hot, queued hot by the policy; put on the migration list, or on it already (migadded)
+shared, held hot but mapped by others too; hot but waiting after a failure
+aged        pages that were covered by aging
+promoted    pages that were moved to their target (migrated)
+failed_X    pages that did not move, X the errno (migrate_failed)
+discarded   page-table pages that were garbage
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+from mmscand.model import Process
+from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+
+_SUMMED = (
+    "examined",
+    "slow",
+    "accessed",
+    "hot",
+    "queued",
+    "shared",
+    "held",
+    "aged",
+    "discarded",
+)
+
+
+class Counters:
+    """An observer that adds up; read from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._total: Counter[str] = Counter()
+        self._by_process: dict[Process, Counter[str]] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        with self._lock:
+            if isinstance(event, ProcessEntered):
+                self._by_process[event.process] = Counter()
+            elif isinstance(event, ProcessLeft):
+                self._by_process.pop(event.process, None)
+            else:
+                more = _of_pass(event) if isinstance(event, PassEnd) else _of_move(event)
+                self._total.update(more)
+                if event.process in self._by_process:
+                    self._by_process[event.process].update(more)
+
+    def total(self) -> Mapping[str, int]:
+        """Since the start, also of processes that have left."""
+        with self._lock:
+            return dict(self._total)
+
+    def of(self, process: Process) -> Mapping[str, int]:
+        """Since the process was taken up."""
+        with self._lock:
+            return dict(self._by_process.get(process, {}))
+
+
+def _of_pass(event: PassEnd) -> dict[str, int]:
+    counts = {name: getattr(event, name) for name in _SUMMED}
+    idle = event.slow - event.accessed
+    return {**counts, "idle": idle, "visits": 1, "passes": int(event.complete)}
+
+
+def _of_move(event: Moved) -> dict[str, int]:
+    failed = {f"failed_{reason}": pages for reason, pages in event.failed.items()}
+    return {"promoted": event.promoted, **failed}
