@@ -1,6 +1,5 @@
 """What the world does to the daemon: exits, unmapping, storms, reused pids, full nodes, garbage."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -195,9 +194,11 @@ def test_a_reader_that_returns_garbage(world: LiveWorld) -> None:
     assert discarded > 0
 
 
-def command(*arguments: str) -> subprocess.Popen[str]:
+def daemon_of(pid: int) -> subprocess.Popen[str]:
+    # Without a budget: in emulation 1 % of a core is a pass in minutes.
+    options = ["--json", "--no-control", "--set", "cpu_budget_percent=100"]
     return subprocess.Popen(
-        [sys.executable, "-m", "mmscand", *arguments],
+        [sys.executable, "-m", "mmscand", "run", "--pid", str(pid), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -214,7 +215,7 @@ def test_after_kill_9_a_new_daemon_starts_and_there_is_nothing_to_repair(
 ) -> None:
     actor, address = hot_actor(world, 1024)
     for signal_number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)):
-        daemon = command("run", "--pid", str(actor.process.pid), "--json")
+        daemon = daemon_of(actor.process.pid)
         line_with(daemon, "pass_end")
         daemon.send_signal(signal.SIGHUP)
         line_with(daemon, "pass_end")  # it goes on
@@ -222,13 +223,12 @@ def test_after_kill_9_a_new_daemon_starts_and_there_is_nothing_to_repair(
         daemon.communicate(timeout=20)
         assert daemon.returncode == code
         actor.touch(address, [1])
-    assert errno.errorcode  # the process that was watched is still there and answers
     assert world.machine.open(actor.process).vmas().pages * PAGE_BYTES > 0
 
 
 def test_the_daemon_ends_when_all_processes_given_by_pid_have_exited(world: LiveWorld) -> None:
     actor, _ = hot_actor(world, 512)
-    daemon = command("run", "--pid", str(actor.process.pid), "--json")
+    daemon = daemon_of(actor.process.pid)
     line_with(daemon, "pass_end")
     actor.exit()
     _, complaints = daemon.communicate(timeout=20)

@@ -1,4 +1,5 @@
 import errno
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from mmscand.daemon import Daemon
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.scan.rules import Rule, Rules
 from mmscand.sim.machine import SimAddressSpace, SimMachine
 from support.sim_daemon import TIMEOUT_S, FastClock, Recorder, Tiers, running, steady, tiers
 
@@ -385,3 +387,68 @@ def test_statuses_have_names() -> None:
     world.machine.exit(world.process)
     with pytest.raises(ProcessGone):
         space.move(addresses + np.uint64(PAGE_BYTES), 0)
+
+
+def test_rules_leave_processes_out_and_say_how_hard_the_others_are_scanned() -> None:
+    world = tiers()
+    quiet = world.machine.spawn(101, "quiet")
+    world.machine.map(quiet, 1 << 30, 512, 1)
+    rules = Rules(
+        [
+            Rule(0, name=re.compile("^quiet"), source="name=^quiet"),
+            Rule(10, name=re.compile("^app"), source="name=^app"),
+        ]
+    )
+    recorder = Recorder(touching(world, HOT))
+    daemon = Daemon(world.machine, settings=steady(), rules=rules, observer=recorder)
+    daemon.start()
+    try:
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        status = daemon.status()
+        assert [p.process.pid for p in status.processes] == [100]
+        assert (status.processes[0].aggressiveness, status.processes[0].rule) == (10, "name=^app")
+        daemon.set_rules(Rules())
+        recorder.wait_for(ProcessEntered, lambda event: event.process.pid == 101)
+    finally:
+        daemon.stop()
+
+
+def test_status_counts_what_events_told() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        recorder.wait_for(PassEnd, lambda event: event.number >= 6)
+        status = daemon.status()
+    assert status.counters["promoted"] == len(HOT)
+    assert status.processes[0].counters["promoted"] == len(HOT)
+    assert status.counters["passes"] >= 6
+    assert status.cpu_seconds["scanning"] > 0
+    assert (status.enabled, status.running, status.queued_slots) == (True, True, 0)
+
+
+def test_a_changed_period_reaches_a_process_that_sleeps_on_the_old_one() -> None:
+    recorder = Recorder()
+    with running(tiers().machine, recorder, scan_period_ms=3_600_000) as daemon:
+        recorder.wait_for(PassEnd)
+        daemon.settings.change({"scan_period_min_ms": 1, "scan_period_ms": 1})
+        recorder.wait_for(PassEnd, lambda event: event.number == 2)
+
+
+def test_a_visit_is_bounded_in_pages_and_goes_on_inside_a_mapping() -> None:
+    world = tiers(pages=1 << 20, slow_pages=1 << 21)  # 4 GiB in one mapping
+    recorder = Recorder()
+    daemon = Daemon(
+        world.machine,
+        settings=steady().model_copy(
+            update={"scan_size_mb": 2048, "scan_size_min_mb": 2048, "scan_size_max_mb": 2048}
+        ),
+        observer=recorder,
+    )
+    daemon.start()
+    try:
+        visits = [recorder.wait_for(PassEnd) for _ in range(4)]
+    finally:
+        daemon.stop()
+    assert [v.examined for v in visits] == [1 << 19] * 4
+    assert [v.number for v in visits] == [0, 0, 1, 1]  # around once in two visits

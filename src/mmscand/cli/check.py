@@ -19,7 +19,7 @@ def check(
     ] = False,
 ) -> None:
     """Tell whether `mmscand run` would work here, and why not. Exit code 0 or 3."""
-    checks = run_checks(NodeOptions(fast_nodes, slow_nodes).topology())
+    checks = _checks(NodeOptions(fast_nodes, slow_nodes))
     print(json.dumps([asdict(c) for c in checks], indent=2) if as_json else _table(checks))
     missing = [c for c in checks if c.needed and not c.ok]
     if missing:
@@ -27,6 +27,14 @@ def check(
             f"`mmscand run` would not work here: {missing[0].name}: {missing[0].detail}",
             hint=missing[0].hint,
         )
+
+
+def _checks(nodes: NodeOptions) -> list[Check]:
+    try:
+        topology = nodes.topology()
+    except MachineCannot as error:  # no NUMA at all: there is nothing else to look at
+        return [Check("nodes", False, True, error.message, error.hint)]
+    return run_checks(topology)
 
 
 def _table(checks: list[Check]) -> str:

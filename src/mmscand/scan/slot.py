@@ -119,6 +119,7 @@ class Slot:
         if self._counts is None:
             self._begin(now)
         counts = self._counts = self._counts or Counter()
+        began_at = self._cursor
         vmas = self._space.vmas()
         vmas = vmas.where(eligible(vmas))
         for window in self._space.read(vmas, self._cursor):
@@ -130,6 +131,8 @@ class Slot:
         self._cursor = 0
         self._history.end_pass()
         self.passes += 1
+        if began_at and not counts["examined"]:
+            return self.visit(now, go_on)  # the last visit had come just to the end
         return self._end(counts, complete=True)
 
     def _take(self, window: Window, vmas: VmaTable, counts: Counter[str]) -> None:

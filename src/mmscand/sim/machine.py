@@ -148,6 +148,10 @@ class SimMachine:
         self._processes[pid] = SimProcess(Process(pid, self._started, name))
         return self._processes[pid]
 
+    def process(self, pid: int) -> SimProcess:
+        """The process with that pid."""
+        return self._processes[pid]
+
     def exit(self, process: SimProcess) -> None:
         """End it and free its memory."""
         process.alive = False

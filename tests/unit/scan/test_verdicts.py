@@ -1,0 +1,55 @@
+import re
+
+from mmscand.model import Process
+from mmscand.scan.rules import Rule, Rules
+from mmscand.scan.verdicts import Verdicts
+from mmscand.sim.machine import SimMachine, sim_topology
+
+DATABASE = Rule(9, name=re.compile("^db"), source="name=^db")
+NEVER = Rule(0, name=re.compile("^quiet"), source="name=^quiet")
+
+
+def machine() -> SimMachine:
+    return SimMachine(sim_topology((0,), (1,), {0: 512, 1: 512}))
+
+
+def renamed(machine: SimMachine, pid: int, name: str) -> None:
+    """As execve does: the same process with another name."""
+    sim = machine.process(pid)
+    sim.process = Process(pid, sim.process.start_time, name)
+
+
+def test_a_child_takes_over_its_parent_s_verdict_also_when_the_parent_is_gone() -> None:
+    world = machine()
+    parent, child = world.spawn(10, "dbmaster"), world.spawn(11, "worker")
+    child.ppid = 10
+    verdicts = Verdicts(world, Rules([DATABASE]))
+    assert verdicts.of(parent.process).own
+    taken = verdicts.of(child.process)
+    assert (taken.aggressiveness, taken.own) == (9, False)
+    world.exit(parent)
+    child.ppid = 1
+    verdicts.keep_only([child.process])
+    assert verdicts.of(child.process).aggressiveness == 9
+    assert verdicts.decide(child.process).aggressiveness == 9
+
+
+def test_after_execve_the_new_name_counts_and_the_old_name_s_rule_does_not() -> None:
+    world = machine()
+    sim = world.spawn(10, "dbmaster")
+    verdicts = Verdicts(world, Rules([DATABASE, NEVER]))
+    assert verdicts.of(sim.process).aggressiveness == 9
+    renamed(world, 10, "quiet")
+    assert verdicts.of(sim.process).aggressiveness == 9  # not looked at again yet
+    assert verdicts.decide(sim.process).excluded
+    renamed(world, 10, "plain")
+    assert verdicts.decide(sim.process).rule == "default"
+
+
+def test_new_rules_judge_everybody_anew() -> None:
+    world = machine()
+    sim = world.spawn(10, "dbmaster")
+    verdicts = Verdicts(world, Rules([DATABASE]))
+    assert verdicts.of(sim.process).aggressiveness == 9
+    verdicts.replace_rules(Rules([Rule(2, name=re.compile("db"), source="name=db")]))
+    assert verdicts.of(sim.process).aggressiveness == 2
