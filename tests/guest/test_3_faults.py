@@ -136,8 +136,11 @@ def test_a_target_node_without_room(world: LiveWorld) -> None:
         free = world.machine.free_pages(world.fast)
         filler.map((free - 1024) // 512 * 512, node=world.fast)
         with running(world.machine, recorder, scan_period_ms=100):
-            full = recorder.wait_for(Moved, of(actor.process))
-            assert (full.target, full.promoted) == (None, 0)
+            # A first small batch may still have found room.
+            full = recorder.wait_for(
+                Moved, lambda event: event.process == actor.process and event.target is None
+            )
+            assert full.promoted == 0
             assert set(full.failed) == {"ENOMEM"}
             recorder.wait_for(PassEnd, of(actor.process))
             filler.exit()
