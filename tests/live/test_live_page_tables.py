@@ -1,6 +1,11 @@
 """The walk and the decoding against a second source: what /proc/PID/pagemap says."""
 
 import mmap
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -46,10 +51,23 @@ def ordinary(vmas: VmaTable) -> VmaTable:
     return vmas.where((vmas.ends < 1 << 47) & (vmas.flags & VmaFlag.SPECIAL == 0))
 
 
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Hold a process still: its answer may be out before it has touched its last page."""
+    os.kill(pid, signal.SIGSTOP)
+    while Procfs().stat(pid).state not in "Tt":
+        time.sleep(0.001)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def assert_walk_agrees(machine: LinuxMachine, pid: int) -> int:
-    vmas = ordinary(Procfs().maps(pid))
-    expected = pagemap_frames(pid, vmas)
-    assert walked_frames(machine, pid, vmas) == expected
+    with stopped(pid):
+        vmas = ordinary(Procfs().maps(pid))
+        expected = pagemap_frames(pid, vmas)
+        assert walked_frames(machine, pid, vmas) == expected
     return len(expected)
 
 
