@@ -15,6 +15,8 @@ from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
 
+SCAN_THREAD, MIGRATE_THREAD = "mmscand-scan", "mmscand-migrate"
+
 
 class Daemon:
     """Scans and promotes until it is stopped. Safe to call from any thread."""
@@ -78,8 +80,8 @@ class Daemon:
         )
         running = _Running(stop, migration_list, self._wakeup, scanner)
         try:
-            running.spawn("mmscand-scan", self._guarded(scanner.run))
-            running.spawn("mmscand-migrate", self._guarded(migrator.run))
+            running.spawn(SCAN_THREAD, self._guarded(scanner.run))
+            running.spawn(MIGRATE_THREAD, self._guarded(migrator.run))
         except BaseException:
             running.end()
             raise
@@ -130,6 +132,8 @@ class Daemon:
     def _wake(self) -> None:
         with self._wakeup:
             self._wakeup.notify_all()
+        if (running := self._running) is not None:
+            running.migration_list.wake()
 
     def enable(self) -> None:
         """Scan (again)."""

@@ -452,3 +452,21 @@ def test_a_visit_is_bounded_in_pages_and_goes_on_inside_a_mapping() -> None:
         daemon.stop()
     assert [v.examined for v in visits] == [1 << 19] * 4
     assert [v.number for v in visits] == [0, 0, 1, 1]  # around once in two visits
+
+
+def test_a_shorter_pause_between_batches_counts_at_once() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        daemon.settings.change({"migrate_sleep_ms": 3_600_000})
+        recorder.wait_for_promoted(world.process.process, len(HOT))  # the first batch waits not
+        later = world.machine.map(world.process, 8 << 30, 512, 1)
+        more = [0, 9]
+
+        def touch_later(event: Event) -> None:
+            later.accessed.flat[more] = True
+
+        recorder.hook = touch_later
+        recorder.wait_for(PassEnd, lambda event: event.queued == len(more))
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        recorder.wait_for_promoted(world.process.process, len(more))

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from enum import Enum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -14,11 +15,12 @@ import typer
 
 from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
+from mmscand.cli.notify import ServiceNotifier, threads_alive
 from mmscand.cli.report import EventPrinter
 from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.config import Config, load_config
 from mmscand.control.lock import DaemonLock
-from mmscand.daemon import Daemon
+from mmscand.daemon import MIGRATE_THREAD, SCAN_THREAD, Daemon
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
@@ -83,11 +85,23 @@ def run(
                 printer.say(_note_line(note, json_lines))
             daemon.start()
             try:
-                while signals.wait():
-                    for line in controlled.reload_or_why_not():
-                        printer.say(_note_line(line, json_lines))
+                _attend(signals, controlled, lambda text: printer.say(_note_line(text, json_lines)))
             finally:
                 daemon.stop()
+
+
+def _attend(signals: "_Signals", controlled: ControlledDaemon, say: Callable[[str], None]) -> None:
+    """Until the end is asked for: reload when it is asked for, and tell systemd how we are."""
+    notifier = ServiceNotifier(threads_alive(SCAN_THREAD, MIGRATE_THREAD))
+    notifier.ready("watching")
+    while (wanted := signals.wait(notifier.watchdog_interval_s())) is not Wanted.END:
+        if wanted is Wanted.RELOAD:
+            notifier.reloading()
+            for line in controlled.reload_or_why_not():
+                say(line)
+            notifier.ready()
+        notifier.watchdog()
+    notifier.stopping()
 
 
 @contextmanager
@@ -134,12 +148,21 @@ def _start_line(
     return f"mmscand watches {what}, reader {reader}{why}{mode}; stop with SIGTERM"
 
 
+class Wanted(Enum):
+    """What was asked for from outside."""
+
+    NOTHING = 0
+    RELOAD = 1
+    END = 2
+
+
 class _Signals:
     """SIGTERM and SIGINT end the command, SIGHUP has the configuration read again."""
 
     def __init__(self) -> None:
         self._woken = threading.Event()
         self._ended = False
+        self._reload = False
 
     def end(self) -> None:
         """As SIGTERM does."""
@@ -152,13 +175,17 @@ class _Signals:
 
     def on_reload(self, number: int, frame: FrameType | None) -> None:
         """Handler."""
+        self._reload = True
         self._woken.set()
 
-    def wait(self) -> bool:
-        """Until one comes; True for a reload, False for the end."""
-        self._woken.wait()
+    def wait(self, timeout_s: float | None) -> Wanted:
+        """Until one comes, or for so long."""
+        self._woken.wait(timeout_s)
         self._woken.clear()
-        return not self._ended
+        if self._ended:
+            return Wanted.END
+        wanted, self._reload = Wanted.RELOAD if self._reload else Wanted.NOTHING, False
+        return wanted
 
 
 @contextmanager

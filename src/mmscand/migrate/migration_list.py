@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +82,14 @@ class MigrationList:
             on_list[new] = True
             return promotion.addresses[on_list]
 
-    def take(self, pages: int, clock: Clock, not_before: float = 0.0) -> Promotion | None:
+    def wake(self) -> None:
+        """Let a `take` that waits for its time ask for it again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def take(
+        self, pages: int, clock: Clock, not_before: Callable[[], float] = lambda: 0.0
+    ) -> Promotion | None:
         """The next process' hottest entries, at most `pages` (but one slot); None once closed.
 
         Blocks while the list is empty, and until clock time `not_before`. What was taken stays on
@@ -89,7 +97,7 @@ class MigrationList:
         """
         with self._changed:
             while not self._closed:
-                early_s = not_before - clock.now()
+                early_s = not_before() - clock.now()
                 if self._turn and early_s <= 0:
                     break
                 clock.wait(self._changed, early_s if self._turn else None)

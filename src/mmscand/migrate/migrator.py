@@ -42,6 +42,7 @@ class Migrator:
         """Where outcomes go: back to the history of the process."""
         self._rate = RateLimit(clock)
         self._rest_until = 0.0
+        self._ended_at = float("-inf")
 
     def run(self) -> None:
         """The thread's whole life."""
@@ -53,14 +54,18 @@ class Migrator:
             except TooManyOpenFiles:
                 self._list.drop(promotion.process)
                 self._rest_until = self._clock.now() + _FULL_PAUSE_S
-            pause_s = self._store.current.migrate_sleep_ms / 1000
-            self._rest_until = max(self._rest_until, self._clock.now() + pause_s)
+            self._ended_at = self._clock.now()
 
     def _next(self) -> Promotion | None:
         settings = self._store.current
         self._rate.set_mb_s(settings.migrate_rate_mb_s)
         pages = self._rate.batch_pages(settings.migrate_batch_pages)
-        return self._list.take(pages, self._clock, max(self._rest_until, self._rate.ready_at))
+        return self._list.take(pages, self._clock, self._not_before)
+
+    def _not_before(self) -> float:
+        """Clock time of the next batch, by the settings of now."""
+        pause_s = self._store.current.migrate_sleep_ms / 1000
+        return max(self._rest_until, self._rate.ready_at, self._ended_at + pause_s)
 
     def _promote(self, promotion: Promotion) -> None:
         started = self._clock.now()

@@ -72,10 +72,9 @@ class Candidates:
         counts: Counter[str],
         now: float,
     ) -> BoolArray:
-        """Put hot slots on the migration list; the slots that need not be aged now.
+        """Put hot slots on the migration list; those that are on it now.
 
-        What is on the list is not aged: the page takes its Accessed bit along and is young on its
-        new node. What must wait after a failure is left in peace.
+        These need not be aged: the page takes its Accessed bit along and is young on its new node.
         """
         addresses = block.slot_addresses(hot)
         held = self._back_off.holds(addresses, now)
@@ -87,7 +86,7 @@ class Candidates:
         for name, mask in (("held", held), ("shared", shared), ("queued", on_list)):
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
         result = np.zeros_like(hot)
-        result[hot] = on_list | held
+        result[hot] = on_list
         return result
 
     def _offer(

@@ -141,7 +141,7 @@ class Slot:
         for block in window.blocks:
             self._fold(block, vmas, counts)
         self._history.forget_missing(window)
-        self._cursor = window.end
+        self._cursor = max(self._cursor, window.end)
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
         self._counts = None
