@@ -108,7 +108,7 @@ def process_errors(pid: int) -> Iterator[None]:
     except (FileNotFoundError, ProcessLookupError):
         raise ProcessGone(pid) from None
     except PermissionError:
-        raise ProcessDenied(pid, "read", "CAP_SYS_PTRACE") from None
+        raise ProcessDenied(pid, "read", "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH") from None
 
 
 class Procfs:

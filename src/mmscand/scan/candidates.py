@@ -69,6 +69,7 @@ class Candidates:
         state: ByteArray,
         hot: BoolArray,
         history: History,
+        failures: FailureRatio,
         counts: Counter[str],
         now: float,
     ) -> BoolArray:
@@ -78,11 +79,13 @@ class Candidates:
         """
         addresses = block.slot_addresses(hot)
         held = self._back_off.holds(addresses, now)
-        open_ = ~held & ~np.isin(addresses, self._moved, assume_unique=True)
-        shared = np.zeros_like(open_)
-        shared[open_] = self._space.shared(addresses[open_])
+        shared = np.zeros_like(held)
+        shared[~held] = self._space.shared(addresses[~held])
         history.mark_shared(addresses[shared], block.pages_per_slot)
-        on_list = self._offer(block, hot, state, open_ & ~shared)
+        # Last: what moved while the kernel was asked must not be offered again.
+        self.take_outcomes(history, failures, now)
+        moved = np.isin(addresses, self._moved, assume_unique=True)
+        on_list = self._offer(block, hot, state, ~held & ~shared & ~moved)
         for name, mask in (("held", held), ("shared", shared), ("queued", on_list)):
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
         result = np.zeros_like(hot)

@@ -175,8 +175,9 @@ class Slot:
         if self._dry_run:
             return
         if hot.any():
-            self._candidates.take_outcomes(self._history, self.pacer.failures, self._now)
-            to_age &= ~self._candidates.queue(block, state, hot, self._history, counts, self._now)
+            to_age &= ~self._candidates.queue(
+                block, state, hot, self._history, self.pacer.failures, counts, self._now
+            )
         counts["aged"] += self._space.age(block, to_age, vmas)
 
     def close(self) -> None:
