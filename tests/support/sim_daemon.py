@@ -66,7 +66,7 @@ def tiers(
     return Tiers(machine, process, machine.map(process, REGION_BYTES, pages, 1, huge=huge))
 
 
-def steady(scan_period_ms: int = 1) -> Settings:
+def steady(scan_period_ms: int = 1, room_pages: int = 1) -> Settings:
     """The same period for ever, no delay, no budget: passes follow as the test says."""
     return Settings(
         scan_period_ms=scan_period_ms,
@@ -75,7 +75,7 @@ def steady(scan_period_ms: int = 1) -> Settings:
         scan_delay_ms=0,
         scan_sleep_ms=0,
         cpu_budget_percent=100.0,
-        room_pages=1,
+        room_pages=room_pages,
     )
 
 
@@ -97,13 +97,14 @@ def running(
     recorder: Recorder,
     *,
     scan_period_ms: int = 1,
+    room_pages: int = 1,
     dry_run: bool = False,
     clock: Clock | None = None,
 ) -> Iterator[Daemon]:
     """A daemon that is started, and stopped at the end."""
     daemon = Daemon(
         machine,
-        settings=steady(scan_period_ms),
+        settings=steady(scan_period_ms, room_pages),
         observer=recorder,
         dry_run=dry_run,
         clock=clock,
