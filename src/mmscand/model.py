@@ -4,9 +4,12 @@ A page is always 4 KiB here, also when it is part of a huge page. Addresses are 
 addresses in bytes; frames are physical addresses in bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,9 @@ PAGES_PER_TABLE = 512
 HUGE_PAGE_BYTES = PAGE_BYTES * PAGES_PER_TABLE
 REGION_BYTES = HUGE_PAGE_BYTES * PAGES_PER_TABLE
 """1 GiB: what one PUD entry maps; scan windows and history are cut at its borders."""
+
+NO_FRAME = 1 << 52
+"""Above every physical address: x86-64 page tables have room for 52 bits."""
 
 
 def joined_ranges(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -79,6 +85,19 @@ class Topology:
     def frame_ranges(self, node_ids: frozenset[int]) -> tuple[tuple[int, int], ...]:
         """Physical ranges of these nodes, neighbours joined."""
         return joined_ranges(r for n in self.nodes if n.id in node_ids for r in n.frame_ranges)
+
+    def slow_spans(self) -> tuple[tuple[int, int], ...]:
+        """Physical ranges with all slow frames and no frame of another node, ascending.
+
+        They reach over what has no frames, also down to 0 and up to `NO_FRAME`: fewer and open
+        ranges are faster to test.
+        """
+        ranges = sorted((*r, n.id in self.slow) for n in self.nodes for r in n.frame_ranges)
+        runs = [list(run) for _, run in groupby(ranges, key=itemgetter(2))]
+        borders = [0, *(before[-1][1] for before in runs[:-1])]
+        ends = [*(after[0][0] for after in runs[1:]), NO_FRAME]
+        spans = zip(borders, ends, runs, strict=True)
+        return tuple((start, end) for start, end, run in spans if run[0][2])
 
     def nodes_of(self, frames: UIntArray) -> IntArray:
         """Node of each physical address, shape as `frames`; -1 where no node has it."""
@@ -147,6 +166,11 @@ class VmaTable:
         """Only the mappings that `mask` (bool, one a mapping) picks."""
         return VmaTable(self.starts[mask], self.ends[mask], self.flags[mask])
 
+    def covers(self, start: int, end: int) -> bool:
+        """Whether one mapping holds all of [start, end)."""
+        row = int(self.ends.searchsorted(np.uint64(start), side="right"))
+        return row < len(self) and int(self.starts[row]) <= start and end <= int(self.ends[row])
+
     def index_of(self, addresses: UIntArray) -> NDArray[np.int64]:
         """Row of the mapping that holds each address; -1 where none does."""
         rows = np.searchsorted(self.ends, addresses, side="right")
@@ -163,7 +187,7 @@ class VmaTable:
         return hit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageBlock:
     """What a pass saw: rows of page slots that are consecutive inside a row.
 
@@ -174,12 +198,19 @@ class PageBlock:
 
     addresses: UIntArray
     pages_per_slot: int
-    frames: UIntArray
+    frames_or_how: UIntArray | Callable[[], UIntArray]
+    """What `frames` is, or makes it: of most blocks nobody asks, and it costs a fifth of a read."""
     present: BoolArray
     accessed: BoolArray
     """Present and the Accessed bit is set."""
     slow: BoolArray
     """Present, on a slow-tier node, and in a mapping that was asked for."""
+
+    @cached_property
+    def frames(self) -> UIntArray:
+        """(rows, width) physical addresses; of slots that are not present, anything."""
+        known = self.frames_or_how
+        return known() if callable(known) else known
 
     def slot_addresses(self, mask: BoolArray) -> UIntArray:
         """Virtual addresses of the slots that `mask` (rows, width) picks, ascending."""

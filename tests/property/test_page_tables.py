@@ -119,11 +119,12 @@ def found_by(walk: Walk, decoder: Decoder) -> Iterator[Slot]:
     for region in walk:
         for leaves in region.leaves:
             decoded = decoder.leaves(leaves.entries, leaves.shift)
+            frames = decoder.frames(leaves.entries, leaves.shift)
             for row, column in zip(*np.nonzero(decoded.present), strict=True):
                 address = int(leaves.addresses[row]) + (int(column) << leaves.shift)
                 yield Slot(
                     address,
-                    int(decoded.frames[row, column]),
+                    int(frames[row, column]),
                     bool(decoded.accessed[row, column]),
                     1 << leaves.shift,
                 )

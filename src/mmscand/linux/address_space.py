@@ -150,7 +150,7 @@ class LinuxAddressSpace:
         return PageBlock(
             addresses=leaves.addresses,
             pages_per_slot=1 << (leaves.shift - PTE_SHIFT),
-            frames=found.frames,
+            frames_or_how=lambda: self._decoder.frames(leaves.entries, leaves.shift),
             present=found.present,
             accessed=found.accessed,
             slow=found.slow,
@@ -192,6 +192,8 @@ def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:
     """
     slot_bytes = np.uint64(1 << leaves.shift)
     row_bytes = np.uint64(present.shape[1]) * slot_bytes
+    if vmas.covers(int(leaves.addresses[0]), int(leaves.addresses[-1] + row_bytes)):
+        return False
     first = vmas.index_of(leaves.addresses)
     partial = (first < 0) | (first != vmas.index_of(leaves.addresses + row_bytes - np.uint64(1)))
     rows = np.flatnonzero(partial)

@@ -30,18 +30,20 @@ _ATTR_BYTES = 128
 """Enough for every field used here; the kernel wants the rest of union bpf_attr to be zero."""
 
 
+def _attributes(layout: str, *fields: int) -> bytearray:
+    return bytearray(struct.pack(layout, *fields).ljust(_ATTR_BYTES, b"\0"))
+
+
 def _create_array(value_bytes: int, entries: int) -> int:
     return bpf(
         _MAP_CREATE,
-        struct.pack("<IIIII", _MAP_TYPE_ARRAY, 4, value_bytes, entries, _F_MMAPABLE).ljust(
-            _ATTR_BYTES, b"\0"
-        ),
+        _attributes("<IIIII", _MAP_TYPE_ARRAY, 4, value_bytes, entries, _F_MMAPABLE),
     )
 
 
 def _load(program: bytes) -> int:
     code, license_text = ctypes.create_string_buffer(program), ctypes.create_string_buffer(LICENSE)
-    attributes = struct.pack(
+    attributes = _attributes(
         "<IIQQIIQII",
         _PROG_TYPE_SYSCALL,
         len(program) // 8,
@@ -53,7 +55,7 @@ def _load(program: bytes) -> int:
         0,
         _F_SLEEPABLE,  # what this type has to be
     )
-    return bpf(_PROG_LOAD, attributes.ljust(_ATTR_BYTES, b"\0"))
+    return bpf(_PROG_LOAD, attributes)
 
 
 _REASONS = {
@@ -88,35 +90,34 @@ class BpfGather:
     def _open(self) -> None:
         addresses_fd = self._keep(_create_array(BATCH * 8, 1))
         tables_fd = self._keep(_create_array(PAGE_BYTES, BATCH))
-        self._gather_fd = self._keep(_load(gather_program(addresses_fd, tables_fd)))
-        self._task_fd = self._keep(_load(current_task_program()))
+        self._context = np.zeros(1, dtype=np.uint64)
+        self._gather = self._program(gather_program(addresses_fd, tables_fd))
+        self._find_task = self._program(current_task_program())
         self._addresses = np.frombuffer(mmap.mmap(addresses_fd, BATCH * 8), dtype=np.uint64)
         tables = np.frombuffer(mmap.mmap(tables_fd, BATCH * PAGE_BYTES), dtype=np.uint64)
         self._tables = tables.reshape(BATCH, PAGES_PER_TABLE)
-        self._context = np.zeros(1, dtype=np.uint64)
 
     def _keep(self, fd: int) -> int:
         self._fds.append(fd)
         return fd
 
-    def _run(self, program_fd: int) -> None:
+    def _program(self, code: bytes) -> bytearray:
+        """Load it; how to run it with the context."""
         # prog_fd, retval, data sizes and pointers, repeat, duration, ctx_size_in, _out, ctx_in
-        attributes = struct.pack(
-            "<IIIIQQIIIIQ", program_fd, 0, 0, 0, 0, 0, 0, 0, 8, 0, self._context.ctypes.data
-        )
-        bpf(_PROG_TEST_RUN, attributes.ljust(_ATTR_BYTES, b"\0"))
+        fd, context = self._keep(_load(code)), self._context.ctypes.data
+        return _attributes("<IIIIQQIIIIQ", fd, 0, 0, 0, 0, 0, 0, 0, 8, 0, context)
 
     def read(self, addresses: UIntArray) -> UIntArray:
         """See KernelMemory.read; the array is the map itself."""
         count = len(addresses)
         self._addresses[:count] = addresses
         self._context[0] = count
-        self._run(self._gather_fd)
+        bpf(_PROG_TEST_RUN, self._gather)
         return self._tables[:count]
 
     def any_task(self) -> int:
         """The task_struct of the thread that asks."""
-        self._run(self._task_fd)
+        bpf(_PROG_TEST_RUN, self._find_task)
         return int(self._context[0])
 
     def close(self) -> None:

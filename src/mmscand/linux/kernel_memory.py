@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mmscand.model import PAGES_PER_TABLE, UIntArray
+from mmscand.model import UIntArray
 
 BATCH = 512
 """Pages a read, so one read covers the page tables of one region. Measured on EPYC, ns an entry
@@ -38,10 +38,10 @@ class KernelMemory(Protocol):
 
 def read_all(memory: KernelMemory, addresses: UIntArray) -> UIntArray:
     """Like `read` for any number of addresses; the result is the caller's own."""
-    parts = [
-        memory.read(addresses[at : at + BATCH]).copy() for at in range(0, len(addresses), BATCH)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, PAGES_PER_TABLE), dtype=np.uint64)
+    if len(addresses) <= BATCH:
+        return memory.read(addresses).copy()
+    starts = range(0, len(addresses), BATCH)
+    return np.concatenate([memory.read(addresses[at : at + BATCH]).copy() for at in starts])
 
 
 def read_word(memory: KernelMemory, address: int) -> int:

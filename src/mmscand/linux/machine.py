@@ -67,6 +67,5 @@ def open_machine(topology: Topology) -> LinuxMachine:
             "no way to read page tables",
             hint="; ".join(f"{name}: {why}" for name, why in reasons.items()),
         )
-    slow_ranges = topology.frame_ranges(topology.slow)
-    decoder = Decoder(reader.direct_map.encryption_bit, slow_ranges)
+    decoder = Decoder(reader.direct_map.encryption_bit, topology.slow_spans())
     return LinuxMachine(topology, reader, decoder, ProcessList(procfs), reasons, procfs=procfs)

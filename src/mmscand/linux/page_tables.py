@@ -135,19 +135,29 @@ class Walk:
         self, addresses: UIntArray, entries: UIntArray, shift: int
     ) -> tuple[UIntArray, UIntArray]:
         wanted = self._wanted(addresses, shift)
-        addresses = addresses[wanted]
-        frames = entries[wanted] & self._frame_mask
+        if not wanted.all():
+            addresses, entries = addresses[wanted], entries[wanted]
+        frames = entries & self._frame_mask
         room = max(0, self._table_limit - self.tables)
-        kept = np.flatnonzero(self._map.holds(frames))[:room]
-        self.tables += len(kept)
-        self.garbage += len(frames) - len(kept)
-        return addresses[kept], self._map.virtual(frames[kept])
+        inside = self._map.holds(frames)
+        if not inside.all() or len(frames) > room:
+            kept = np.flatnonzero(inside)[:room]
+            self.garbage += len(frames) - len(kept)
+            addresses, frames = addresses[kept], frames[kept]
+        self.tables += len(frames)
+        return addresses, self._map.virtual(frames)
 
     def _wanted(self, addresses: UIntArray, shift: int) -> BoolArray:
-        """Below a mapping, and not all before the start."""
+        """Below a mapping, and not all before the start. Ascending addresses."""
+        if len(addresses) == 0 or self._all_wanted(int(addresses[0]), int(addresses[-1]), shift):
+            return np.ones(len(addresses), dtype=np.bool_)
         wanted = self._vmas.overlaps(addresses, 1 << shift)
         wanted &= addresses + np.uint64(1 << shift) > np.uint64(self._start)
         return wanted
+
+    def _all_wanted(self, first: int, last: int, shift: int) -> bool:
+        """Known at a glance: most regions are inside one mapping."""
+        return first >= self._start and self._vmas.covers(first, last + (1 << shift))
 
     def _regions(self, base: int, pud_table: np.uint64) -> Iterator[Region]:
         entries = read_all(self._memory, np.array([pud_table], dtype=np.uint64))[0]
@@ -179,5 +189,6 @@ class Walk:
     def _leaves(self, addresses: UIntArray, entries: UIntArray, shift: int) -> Entries:
         """The huge pages among the entries of one table."""
         leaves = large(entries)
-        leaves &= self._wanted(addresses, shift)
+        if leaves.any():
+            leaves &= self._wanted(addresses, shift)
         return Entries(addresses[leaves], entries[leaves][:, None], shift)

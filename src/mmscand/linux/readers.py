@@ -118,7 +118,7 @@ def find_direct_map(
     for bit, base, levels in itertools.product(encryption, list(_bases(pgd, ram)), (5, 4)):
         candidate = DirectMap(base, ram, levels, bit)
         entries = probe.entries(memory, candidate, pgd)
-        if np.array_equal(Decoder(bit).leaves(entries[None, :]).frames[0], frames):
+        if np.array_equal(Decoder(bit).frames(entries), frames):
             return candidate
     raise MachineCannot(
         "the page tables of this process cannot be made out",
@@ -130,8 +130,7 @@ def _self_test(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
     """Fresh pages must read present and accessed, at the frames that pagemap tells."""
     probe = ProbeMapping()
     decoder = Decoder(direct_map.encryption_bit)
-    leaves = decoder.leaves(probe.entries(memory, direct_map, pgd)[None, :])
-    if not np.array_equal(leaves.frames[0], probe.frames()):
+    if not np.array_equal(decoder.frames(probe.entries(memory, direct_map, pgd)), probe.frames()):
         raise MachineCannot("walked frames differ from pagemap", hint="try another reader")
     probe.touch()
     leaves = decoder.leaves(probe.entries(memory, direct_map, pgd)[None, :])

@@ -92,8 +92,9 @@ def move_pages(pid: int, addresses: UIntArray, node: int | None) -> tuple[int, I
     return result, status
 
 
-def bpf(command: int, attributes: bytes) -> int:
-    """bpf(2): `attributes` is the packed union bpf_attr; a new descriptor or 0."""
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+def bpf(command: int, attributes: bytearray) -> int:
+    """bpf(2): `attributes` is the packed union bpf_attr, the kernel may write to it; a new
+    descriptor or 0."""
+    buffer = (ctypes.c_char * len(attributes)).from_buffer(attributes)
     result: int = _bpf(command, ctypes.addressof(buffer), len(attributes))
     return result

@@ -98,6 +98,7 @@ class Candidates:
         """Which of the hot slots are on the list now; one offer for each source and heat."""
         addresses = block.slot_addresses(hot)
         sources = self._topology.nodes_of(block.frames[hot])
+        wanted &= sources >= 0  # memory that was added since we started
         heat = accessed_passes(state[hot])
         on_list = np.zeros(len(addresses), dtype=np.bool_)
         kinds = np.unique(np.column_stack((sources, heat))[wanted], axis=0)

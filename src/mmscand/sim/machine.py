@@ -287,7 +287,7 @@ class SimAddressSpace:
         return PageBlock(
             addresses=np.concatenate([np.empty(0, dtype=np.uint64), *addresses]),
             pages_per_slot=pages_per_slot,
-            frames=flat,
+            frames_or_how=flat,
             present=present,
             accessed=np.concatenate([np.empty((0, width), dtype=np.bool_), *accessed]) & present,
             slow=np.isin(self._machine.topology().nodes_of(flat), self._slow) & present,

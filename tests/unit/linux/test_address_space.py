@@ -287,7 +287,8 @@ def test_a_process_that_has_exited_is_gone_for_whoever_holds_it(world: World) ->
 def one_block(space: LinuxAddressSpace, vmas: VmaTable) -> PageBlock:
     """A copy of the only block of the only window."""
     (block,) = [block for window in space.read(vmas) for block in window.blocks]
-    return replace(block, **{n: getattr(block, n).copy() for n in ("frames", "present", "slow")})
+    kept = {name: getattr(block, name).copy() for name in ("present", "slow")}
+    return replace(block, frames_or_how=block.frames.copy(), **kept)
 
 
 def folio(world: World, address: int, pages: int, number: int = 1) -> None:
