@@ -17,9 +17,13 @@ _HISTORY_BYTES = 2
 """For each 4K page of the workload."""
 
 
+_TWO_NODES = ["random", "thp", "range", "small"]
+_MORE_NODES = ["two-fast", "two-fast-full", "three-tiers", "one-tier-up"]
+
+
 @pytest.mark.lab
 @pytest.mark.timeout(_LIMIT_S)
-@pytest.mark.parametrize("name", ["random", "thp", "range", "small"])
+@pytest.mark.parametrize("name", _TWO_NODES + _MORE_NODES)
 def test_the_hot_pages_and_only_they_are_promoted_in_three_passes(
     name: str, tmp_path: Path
 ) -> None:
@@ -33,5 +37,7 @@ def test_the_hot_pages_and_only_they_are_promoted_in_three_passes(
     assert found is not None
     assert found <= scenario.passes_target
     assert result["thp_splits"] == 0
+    for node, least in scenario.least_pages_to.items():
+        assert result["pages_promoted_to"].get(str(node), 0) >= least
     pages = result["pages_hot"] + result["pages_cold"]
     assert result["daemon_peak_mib"] <= _DAEMON_MIB + pages * _HISTORY_BYTES / 2**20

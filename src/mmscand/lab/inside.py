@@ -127,6 +127,7 @@ def _with_daemon(
     # Emulation makes a pass thirty times slower: the budget of 1 % would make it minutes, and the
     # next pass must not begin while the pages of the last one still move.
     knobs = ["cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000"]
+    knobs += scenario.knobs
     argv += ["--no-control", *(word for knob in knobs for word in ("--set", knob))]
     argv += ["--slow-nodes", slow_nodes] if slow_nodes else []
     splits, kernel_promoted = _vmstat("thp_split"), _vmstat("pgpromote_success")

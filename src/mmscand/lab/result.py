@@ -55,6 +55,8 @@ class Measured(Pace):
     pages_hot: int
     pages_cold: int
     pages_promoted: int
+    pages_promoted_to: dict[str, int]
+    """By node."""
     pages_failed: dict[str, int]
     kernel_promoted: int
     thp_splits: int
@@ -191,6 +193,7 @@ def compute(scenario: Scenario, record: Recording, truth: Truth, seen: Observed)
         pages_hot=int(truth.hot.sum()),
         pages_cold=int((~truth.hot).sum()),
         pages_promoted=sum(event["promoted"] for event in moved),
+        pages_promoted_to=by_target(moved),
         pages_failed=failures(moved),
         kernel_promoted=seen.kernel_promoted,
         thp_splits=seen.thp_splits,
@@ -213,6 +216,15 @@ def _pace(record: Recording, truth: Truth, start: float) -> Pace:
         pass_found_99=found_99,
         pass_found_99_9=found_99_9,
     )
+
+
+def by_target(moved: Sequence[Event]) -> dict[str, int]:
+    """Pages that were promoted, by node, over all `moved` events."""
+    total = Counter[str]()
+    for event in moved:
+        if event["promoted"]:
+            total[str(event["target"])] += event["promoted"]
+    return dict(total)
 
 
 def failures(moved: Sequence[Event]) -> dict[str, int]:

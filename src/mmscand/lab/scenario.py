@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from mmscand.errors import UsageError
-from mmscand.lab.spec import GuestSpec
+from mmscand.lab.spec import FAST_NODE, SLOW_NODE, GuestSpec
 from mmscand.lab.truth import Layout
 
 #: A scenario must show what mmscand does, and nothing else. NUMA balancing moves hot pages to the
 #: CPUs too. Huge pages are for who asks: with THP "always", Python itself uses and splits some,
 #: and the counters of splits are the machine's.
 QUIET_GUEST = GuestSpec(kernel_args=("numa_balancing=disable", "transparent_hugepage=madvise"))
+
+_SOCKET = replace(FAST_NODE, memory_mib=768, cpus=1)
+#: Two sockets with local memory, and slow memory that is nearer to the first.
+TWO_SOCKETS = replace(QUIET_GUEST, nodes=(_SOCKET, _SOCKET, replace(SLOW_NODE, memory_mib=1024)))
+#: Local memory, CXL memory, and memory behind a CXL switch.
+THREE_TIERS = replace(
+    QUIET_GUEST,
+    nodes=(
+        FAST_NODE,
+        replace(SLOW_NODE, memory_mib=768),
+        replace(SLOW_NODE, memory_mib=1024, latency_ns=600, bandwidth_mib_s=8 * 1024),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,24 @@ class Scenario:
     ops_ratio_target: float | None = None
     """Least operations a second with the daemon, as a share of those without it."""
     guest: GuestSpec = QUIET_GUEST
+    home_node: int | None = None
+    """Node of further memory that the workload uses all the time."""
+    home_leaves_mib: int | None = None
+    """Fill that node until this much is free."""
+    knobs: tuple[str, ...] = ()
+    """NAME=VALUE for the daemon."""
+    least_pages_to: Mapping[int, int] = field(default_factory=dict)
+    """Pages that each of these nodes must be given at least: the right targets."""
 
     def workload_arguments(self) -> list[str]:
         """The options of `mmscand.lab.workload` that make this workload."""
         hot = ("share", self.hot_share) if self.hot_mib is None else ("mib", self.hot_mib)
         argv = ["--mib", str(self.mib), "--layout", self.layout, f"--hot-{hot[0]}", f"{hot[1]:g}"]
         argv += ["--write-share", f"{self.write_share:g}", "--seed", str(self.seed)]
+        if self.home_node is not None:
+            argv += ["--home-node", str(self.home_node)]
+        if self.home_leaves_mib is not None:
+            argv += ["--home-leaves-mib", str(self.home_leaves_mib)]
         return [*argv, "--huge"] if self.huge else argv
 
 
@@ -62,6 +87,15 @@ _RANDOM = Scenario(
     ops_ratio_target=_NOT_LOWER,
 )
 
+_SHORT = replace(
+    _RANDOM,
+    mib=64,
+    before_s=4.0,
+    converge_limit_s=60.0,
+    after_s=4.0,
+    ops_ratio_target=None,
+)
+
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
         scenario.name: scenario
@@ -70,15 +104,44 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
             Scenario("thp", "512 MiB of huge pages, a random tenth hot", huge=True),
             Scenario("range", "512 MiB of 4K pages, one contiguous tenth hot", layout="range"),
             Scenario("small", "512 MiB of 4K pages, 1 MiB of them hot", hot_mib=1.0),
+            replace(_SHORT, name="quick", summary="64 MiB of 4K pages, a random tenth hot, short"),
             replace(
-                _RANDOM,
-                name="quick",
-                summary="64 MiB of 4K pages, a random tenth hot, short",
-                mib=64,
-                before_s=4.0,
-                converge_limit_s=30.0,
-                after_s=4.0,
-                ops_ratio_target=None,
+                _SHORT,
+                name="two-fast",
+                summary="two top-tier nodes: hot pages go where the program's other memory is",
+                mib=128,
+                guest=TWO_SOCKETS,
+                home_node=1,
+                least_pages_to={1: 3277},
+            ),
+            replace(
+                _SHORT,
+                name="two-fast-full",
+                summary="the same, and that node is full before all are there: the rest goes on",
+                mib=256,
+                hot_share=0.4,
+                guest=TWO_SOCKETS,
+                home_node=1,
+                home_leaves_mib=64,
+                least_pages_to={1: 2048, 0: 8192},
+            ),
+            replace(
+                _SHORT,
+                name="three-tiers",
+                summary="three tiers: hot pages of the slowest go to the fastest at once",
+                mib=128,
+                guest=THREE_TIERS,
+                least_pages_to={0: 3277},
+            ),
+            replace(
+                _SHORT,
+                name="one-tier-up",
+                summary="three tiers: hot pages climb one tier at a time",
+                mib=128,
+                guest=THREE_TIERS,
+                knobs=("target_policy=one-tier-up",),
+                passes_target=8,
+                least_pages_to={0: 3277, 1: 3277},
             ),
         )
     }

@@ -44,7 +44,12 @@ def verdict(scenario: Scenario, result: Result) -> str:
 
 def rows(scenario: Scenario, result: Result) -> Sequence[Row]:
     """All figures, the main promise first."""
-    return [*_promotion(scenario, result), *_application(scenario, result), *_costs(result)]
+    return [
+        *_promotion(scenario, result),
+        *_targets(scenario, result),
+        *_application(scenario, result),
+        *_costs(result),
+    ]
 
 
 def _promotion(scenario: Scenario, result: Result) -> list[Row]:
@@ -75,6 +80,20 @@ def _promotion(scenario: Scenario, result: Result) -> list[Row]:
             cold <= scenario.cold_target,
         ),
         Row("huge pages split", str(result["thp_splits"]), "0", result["thp_splits"] == 0),
+    ]
+
+
+def _targets(scenario: Scenario, result: Result) -> list[Row]:
+    """A row for each node that must be given pages."""
+    got = result["pages_promoted_to"]
+    return [
+        Row(
+            f"pages promoted to node {node}",
+            str(got.get(str(node), 0)),
+            f">= {pages}",
+            got.get(str(node), 0) >= pages,
+        )
+        for node, pages in sorted(scenario.least_pages_to.items())
     ]
 
 

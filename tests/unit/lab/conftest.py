@@ -28,6 +28,7 @@ from mmscand.lab.truth import Truth
 START, END = 100.0, 120.0
 TRUTH = Truth(1, 0, 1000, 1, huge=False, seed=1, hot=np.arange(1000) < 200)
 
+SOME_FAILED = {"EBUSY": 2, "ENOMEM": 4}
 HOT = {number: {2: 199, 3: 1}.get(number, 0) for number in range(1, 16)}
 
 MakeResult = Callable[..., Result]
@@ -42,8 +43,8 @@ def _events() -> list[dict[str, Any]]:
         {"event": "start", "reader": "bpf", "dry_run": False},
         _event("process_entered", 102.0),
         *(_event("pass_end", 102.0 + n, number=n, seconds=0.3, hot=HOT[n], shared=0) for n in HOT),
-        _event("moved", 103.9, seconds=0.1, promoted=199, failed={"EBUSY": 1}),
-        _event("moved", 105.1, seconds=0.2, promoted=1, failed={"EBUSY": 2, "ENOMEM": 4}),
+        _event("moved", 103.9, target=0, seconds=0.1, promoted=199, failed={"EBUSY": 1}),
+        _event("moved", 105.1, target=1, seconds=0.2, promoted=1, failed=SOME_FAILED),
     ]
 
 

@@ -22,6 +22,7 @@ def test_figures_of_a_known_experiment(make_result: MakeResult) -> None:
     assert result["app_ops_per_s_after"] == 3e6
     assert result["app_ops_ratio"] == 1.5
     assert result["pages_promoted"] == 200
+    assert result["pages_promoted_to"] == {"0": 199, "1": 1}
     assert result["pages_failed"] == {"EBUSY": 3, "ENOMEM": 4}
     assert result["daemon_start_s"] == pytest.approx(2.0)
     assert result["passes"] == 15

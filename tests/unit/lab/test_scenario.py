@@ -10,7 +10,11 @@ from mmscand.lab.scenario import SCENARIOS, Scenario, scenario_named
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))
-def test_the_workload_takes_the_options_of_each_scenario(scenario: Scenario) -> None:
+def test_the_workload_takes_the_options_of_each_scenario(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = list(range(len(scenario.guest.nodes)))
+    monkeypatch.setattr(workload, "online_nodes", lambda: nodes)
     options = workload._parse([*scenario.workload_arguments(), "--state", "folder"])
     hot = scenario.mib * scenario.hot_share if scenario.hot_mib is None else scenario.hot_mib
     assert (options.mib, options.layout, options.huge) == (
@@ -20,6 +24,8 @@ def test_the_workload_takes_the_options_of_each_scenario(scenario: Scenario) -> 
     )
     assert options.hot_mib == pytest.approx(hot)
     assert (options.write_share, options.seed) == (scenario.write_share, scenario.seed)
+    home = (scenario.home_node, scenario.home_leaves_mib)
+    assert (options.home_node, options.home_leaves_mib) == home
 
 
 def test_the_guest_has_room_for_each_workload_on_its_slow_node() -> None:

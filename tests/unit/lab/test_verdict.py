@@ -50,6 +50,12 @@ def test_the_other_scenarios_promise_less_and_no_speed(make_result: MakeResult) 
     assert short(make_result(passes_to_99=4), "thp") == ["passes until 99 % were"]
 
 
+def test_the_right_node_is_a_promise_too(make_result: MakeResult) -> None:
+    assert short(make_result(pages_promoted_to={"1": 3277}), "two-fast") == []
+    wrong = make_result(pages_promoted_to={"0": 3277, "1": 3276})
+    assert short(wrong, "two-fast") == ["pages promoted to node 1"]
+
+
 def test_failures_are_named_and_never_is_a_word(make_result: MakeResult) -> None:
     result = make_result(passes_to_99=None, seconds_to_99=None)
     shown = {row.figure: row for row in rows(THP, result)}
