@@ -1,0 +1,240 @@
+"""PostgreSQL's shared buffers on slow memory: are shared hot pages told from shared cold ones?
+
+``python -m mmscand.lab.postgres --results DIR`` runs in a guest with two tiers: a server whose
+buffers hold a small table that clients read all the time and a larger one that nobody reads, all of
+it moved to the slow node before the daemon starts. What each page holds is read from the page
+itself, where it is from pagemap. DIR gets `result.json`.
+
+Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmscand.errors import MmscandError
+from mmscand.lab.kernel import LabError
+from mmscand.lab.pg_cluster import COLD_MARK, HOT_MARK, Cluster, unpack
+from mmscand.lab.programs import running
+from mmscand.lab.result import EVENTS, RESULT
+from mmscand.lab.truth import BoolArray
+from mmscand.linux.procfs import Pagemap
+from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
+from mmscand.model import PAGE_BYTES, Topology
+
+_CGROUP = Path("/sys/fs/cgroup/mmscand-postgres")
+_BUFFERS_MIB = 96
+_CLIENTS = 2
+_START_LIMIT_S = 60.0
+_CONVERGE_LIMIT_S = 90.0
+_AFTER_S = 5.0
+_CONVERGED = 0.99
+_SYS_MIGRATE_PAGES = 256  # arch/x86/entry/syscalls/syscall_64.tbl
+
+_syscall = ctypes.CDLL(None, use_errno=True)["syscall"]
+_syscall.restype = ctypes.c_long
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresResult:
+    """What the experiment found."""
+
+    shared_memory: bool
+    """Whether the daemon was allowed to promote shared memory."""
+    pages_hot: int
+    pages_cold: int
+    hot_promoted_share: float
+    cold_promoted_share: float
+    seconds_to_99: float | None
+    tps_before: float
+    tps_after: float
+    """Medians of pgbench's own figures, before the daemon and at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffers:
+    """The shared buffers as one backend maps them."""
+
+    pagemap: Pagemap
+    start: int
+    hot: BoolArray
+    """One a page: it holds rows of the hot table."""
+    cold: BoolArray
+    topology: Topology
+
+    def shares(self) -> tuple[float, float]:
+        """Of the hot and of the cold pages, how many are on the top tier."""
+        frames = self.pagemap.frames(self.start, len(self.hot))
+        fast = np.isin(self.topology.nodes_of(frames), sorted(self.topology.fast))
+        return float(fast[self.hot].mean()), float(fast[self.cold].mean())
+
+
+@contextmanager
+def _server(cluster: Cluster, log: Path) -> Iterator[None]:
+    """The server in a cgroup of its own, as a service would be."""
+    (_CGROUP.parent / "cgroup.subtree_control").write_text("+memory")
+    _CGROUP.mkdir(exist_ok=True)
+    join = 'echo $$ > "$0"/cgroup.procs; exec "$@"'
+    argv = ["sh", "-c", join, str(_CGROUP), *cluster.server(_BUFFERS_MIB)]
+    with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as server:
+        try:
+            _wait_for((cluster.folder / ".s.PGSQL.5432").exists, "PostgreSQL's socket")
+            yield
+        finally:
+            server.send_signal(signal.SIGINT)  # fast shutdown
+
+
+def _wait_for(done: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _START_LIMIT_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise LabError(f"{what} was not there within {_START_LIMIT_S:g} s")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _session(cluster: Cluster) -> Iterator[int]:
+    """A client that stays connected, with all buffers mapped; the pid of its backend."""
+    argv = cluster.client("psql", "-X", "-q", "-A", "-t")
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        for table in ("cold", "hot"):
+            client.stdin.write(f"select pg_prewarm('{table}', 'buffer');\n")
+            client.stdout.readline()
+        client.stdin.write("select pg_backend_pid();\n")
+        yield int(client.stdout.readline())
+        client.stdin.close()
+
+
+def _shared_mapping(pid: int) -> tuple[int, int]:
+    """The largest shared mapping: start and length."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    spans = [(int(a, 16), int(b, 16)) for a, b in re.findall(r"^(\w+)-(\w+) rw-s", maps, re.M)]
+    start, end = max(spans, key=lambda span: span[1] - span[0])
+    return start, end - start
+
+
+def _contents(pid: int, start: int, length: int) -> tuple[BoolArray, BoolArray]:
+    """Which pages hold rows of the hot table, and which of the cold one only."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        memory.seek(start)
+        pages = [memory.read(PAGE_BYTES) for _ in range(length // PAGE_BYTES)]
+    hot = np.array([HOT_MARK in page for page in pages], dtype=np.bool_)
+    cold = np.array([COLD_MARK in page for page in pages], dtype=np.bool_)
+    return hot, cold & ~hot
+
+
+def _migrate(pid: int, source: int, target: int) -> None:
+    """Move all that the process maps from one node to another (migrate_pages(2))."""
+    old, new = (ctypes.c_ulong(1 << node) for node in (source, target))
+    if _syscall(_SYS_MIGRATE_PAGES, pid, 64, ctypes.byref(old), ctypes.byref(new)) < 0:
+        raise LabError(f"migrate_pages: {os.strerror(ctypes.get_errno())}")
+
+
+def measure(results: Path, topology: Topology, *, shared_memory: bool) -> PostgresResult:
+    """Run it all; the result. Raises MmscandError."""
+    (fast, slow) = min(topology.fast), max(topology.slow)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        cluster = unpack(results, Path(folder))
+        script = Path(folder) / "read-hot.sql"
+        script.write_text("select sum(length(f)) from hot;\n")
+        script.chmod(0o644)
+        with _server(cluster, results / "postgres.log"), _session(cluster) as backend:
+            start, length = _shared_mapping(backend)
+            hot, cold = _contents(backend, start, length)
+            _migrate(backend, fast, slow)
+            with closing(Pagemap(backend)) as pagemap:
+                buffers = _Buffers(pagemap, start, hot, cold, topology)
+                return _with_clients(results, cluster, script, buffers, shared_memory)
+
+
+def _with_clients(
+    results: Path, cluster: Cluster, script: Path, buffers: _Buffers, shared_memory: bool
+) -> PostgresResult:
+    options = ["-n", "-c", str(_CLIENTS), "-j", str(_CLIENTS), "-T", "600", "-P", "1"]
+    log = results / "pgbench.log"
+    argv = cluster.client("pgbench", *options, "-f", str(script))
+    with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as clients:
+        try:
+            time.sleep(_AFTER_S)
+            before = _tps(log)
+            seconds = _with_daemon(results, buffers, shared_memory)
+            after = _tps(log)
+        finally:
+            clients.terminate()
+    hot_share, cold_share = buffers.shares()
+    return PostgresResult(
+        shared_memory,
+        int(buffers.hot.sum()),
+        int(buffers.cold.sum()),
+        hot_share,
+        cold_share,
+        seconds,
+        before,
+        after,
+    )
+
+
+def _with_daemon(results: Path, buffers: _Buffers, shared_memory: bool) -> float | None:
+    """Seconds until the hot pages were up, None if they never were."""
+    knobs = [f"shared_memory={str(shared_memory).lower()}", "cpu_budget_percent=100"]
+    knobs += ["scan_period_min_ms=1000", "scan_period_max_ms=1000"]
+    argv = ["mmscand", "run", "--match", "^postgres", "--json", "--no-control"]
+    argv += [word for knob in knobs for word in ("--set", knob)]
+    started = time.monotonic()
+    found: float | None = None
+    with running("daemon", argv, results, results / EVENTS) as daemon:
+        limit = _CONVERGE_LIMIT_S if shared_memory else _CONVERGE_LIMIT_S / 3
+        while found is None and time.monotonic() - started < limit:
+            daemon.require_alive()
+            if buffers.shares()[0] >= _CONVERGED:
+                found = time.monotonic() - started
+            time.sleep(0.5)
+        time.sleep(_AFTER_S)
+        daemon.stop()
+    return found
+
+
+def _tps(log: Path) -> float:
+    """Median of the last five seconds that pgbench told of."""
+    lines = re.findall(r"progress: .*?, ([\d.]+) tps", log.read_text(errors="replace"))
+    return float(np.median([float(tps) for tps in lines[-5:]])) if lines else 0.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m mmscand.lab.postgres", description=__doc__)
+    parser.add_argument("--results", type=Path, required=True, help="folder with the cluster")
+    parser.add_argument("--shared-memory", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args(argv)
+    try:
+        topology = read_topology(NodeReader())
+        require_two_tiers(topology)
+        result = measure(options.results, topology, shared_memory=options.shared_memory)
+    except MmscandError as error:
+        print(f"postgres: {error}", file=sys.stderr)
+        return error.exit_code
+    (options.results / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
