@@ -10,7 +10,7 @@ from mmscand.migrate.migrator import Migrator
 from mmscand.model import Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, ignore
-from mmscand.observe.status import DaemonStatus
+from mmscand.observe.status import DaemonStatus, summed
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
@@ -120,11 +120,14 @@ class Daemon:
     def status(self) -> DaemonStatus:
         """How everything stands."""
         running = self._running
+        processes = running.scanner.status(self._counters) if running else ()
         return DaemonStatus(
             enabled=self.enabled,
             running=running is not None,
             queued_slots=len(running.migration_list) if running else 0,
-            processes=running.scanner.status(self._counters) if running else (),
+            processes=processes,
+            skipped_mappings=summed(each.skipped_mappings for each in processes),
+            skipped_pages=summed(each.skipped_pages for each in processes),
             counters=self._counters.total(),
             cpu_seconds={"scanning": running.scanner.cpu_seconds} if running else {},
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from mmscand.model import (
+    AllowedNodes,
     BoolArray,
     IntArray,
     PageBlock,
@@ -42,6 +43,10 @@ class AddressSpace(Protocol):
 
     def shared(self, addresses: UIntArray) -> BoolArray:
         """Which of these pages other processes map too, so that age and move do not apply."""
+        ...
+
+    def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
+        """Where the process wants these pages: memory policy of their mapping, and cpuset."""
         ...
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:

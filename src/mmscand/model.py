@@ -144,6 +144,8 @@ class VmaFlag(IntFlag):
     HUGETLB = 32
     SPECIAL = 64
     """Kernel-provided ([vdso], [vvar], [vsyscall]) or a device."""
+    REFUSED = 128
+    """The kernel refused to age it: locked memory, a PFN map, hugetlb by another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,16 @@ class VmaTable:
         hit = rows < len(self)
         hit[hit] = self.starts[rows[hit]] < starts[hit] + np.uint64(length)
         return hit
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedNodes:
+    """For each of some pages the nodes that the owner's memory policy and cpuset allow it."""
+
+    sets: tuple[frozenset[int], ...]
+    """An empty set: the page is to be left alone, or it is not known yet."""
+    of: NDArray[np.intp]
+    """(n,) place in `sets`."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +260,8 @@ class Promotion:
     """The slow node that they are on."""
     preferred: tuple[int, ...] = ()
     """Fast nodes by how much of its memory there the process uses, most first."""
+    allowed: frozenset[int] | None = None
+    """Nodes that the owner's memory policy and cpuset allow; None is all."""
     heat: int = 0
     """Passes of those that are remembered in which they were accessed: hotter goes first."""
 

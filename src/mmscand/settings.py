@@ -74,6 +74,16 @@ class Settings(BaseModel):
         description="Accessed in this many passes in a row is hot: one touch proves nothing (RFC "
         "V3, TPP). History remembers six.",
     )
+    read_only_files: bool = Field(
+        False,
+        description="Whether mappings of files that nobody writes are scanned: program text and "
+        "libraries. Off as in the RFC; most of it is shared, and then left alone anyway.",
+    )
+    shared_memory: bool = Field(
+        False,
+        description="Whether MAP_SHARED mappings are scanned. Pages that other processes map too "
+        "stay left out: their Accessed bits cannot be cleared by MADV_COLD.",
+    )
     shared_recheck_passes: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         32,
         description="Passes after which pages that others mapped too are looked at again: 15 us "

@@ -231,6 +231,18 @@ class ContractSuite:
         if world.fast != world.slow:
             assert (space.move(some, world.fast) < 0).all()
 
+    def test_pages_without_a_policy_may_go_anywhere_and_unmapped_ones_nowhere(
+        self, world: World
+    ) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES_PER_TABLE)
+        space = world.machine.open(actor.process)
+        addresses = np.array([address, address + PAGE_BYTES, 1 << 40], dtype=np.uint64)
+        allowed = space.allowed_nodes(addresses, space.vmas())
+        sets = [allowed.sets[place] for place in allowed.of]
+        assert sets[0] == sets[1] >= {world.fast, world.slow}
+        assert sets[2] == frozenset()
+
     def test_exec_is_a_new_generation(self, world: World) -> None:
         actor = world.actor()
         space = world.machine.open(actor.process)

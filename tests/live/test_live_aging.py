@@ -9,7 +9,7 @@ import pytest
 from contract.suite import PAGES, Seen
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.procfs import Procfs
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, VmaFlag
 from support.puppet import Puppet
 
 _MLOCK_FLAG = 0
@@ -33,7 +33,7 @@ def test_no_huge_page_is_split_whatever_is_aged(machine: LinuxMachine) -> None:
         assert huge_pages(puppet.pid) == before == PAGES // PAGES_PER_TABLE
 
 
-def test_a_locked_mapping_is_refused_once_and_left_out(machine: LinuxMachine) -> None:
+def test_a_locked_mapping_is_refused_once_and_marked(machine: LinuxMachine) -> None:
     with Puppet() as puppet:
         address = puppet.map(PAGES)
         answer = puppet.say("libc", name="mlock", arguments=[address, PAGES * PAGE_BYTES])
@@ -46,7 +46,8 @@ def test_a_locked_mapping_is_refused_once_and_left_out(machine: LinuxMachine) ->
                 space.age(block, block.slow & block.accessed, vmas)
         locked = np.array([address], dtype=np.uint64)
         assert vmas.index_of(locked)[0] >= 0
-        assert space.vmas().index_of(locked)[0] < 0
+        again = space.vmas()
+        assert again.flags[again.index_of(locked)[0]] & VmaFlag.REFUSED
 
 
 def test_a_mapping_that_goes_away_while_it_is_aged_is_a_normal_result(

@@ -20,6 +20,8 @@ def watched(pid: int, name: str = "app") -> ProcessStatus:
         target_node=None if pid % 2 else 0,
         useful_pages=77,
         failed_percent=5,
+        skipped_mappings={"special": 2},
+        skipped_pages={"special": 6},
         counters={"promoted": 512},
     )
 
@@ -38,6 +40,8 @@ class FakeDaemon:
             running=True,
             queued_slots=4,
             processes=tuple(map(watched, self.pids)),
+            skipped_mappings={"special": 4},
+            skipped_pages={"special": 12},
             counters={"promoted": 1024},
             cpu_seconds={"scan": 0.25},
         )

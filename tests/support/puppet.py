@@ -65,6 +65,10 @@ class _Memory:
         for page in pages:
             area[offset + page * PAGE] = 2
 
+    def poke(self, address: int, value: int) -> None:
+        area, offset = self._area(address)
+        area[offset : offset + 8] = value.to_bytes(8, "little")
+
     def churn(self, pages: int, node: int, seconds: float) -> dict[str, int]:
         """Map, touch and unmap as fast as it goes."""
         rounds, end = 0, time.monotonic() + seconds
@@ -167,6 +171,10 @@ class Puppet:
     def touch(self, address: int, pages: Iterable[int]) -> None:
         """Write to pages, counted from the address."""
         self.say("touch", address=address, pages=list(pages))
+
+    def poke(self, address: int, value: int) -> None:
+        """Write a 64-bit word, as an argument for a system call."""
+        self.say("poke", address=address, value=value)
 
     def fork(self) -> int:
         """A child that shares everything copy-on-write and sleeps; its pid."""

@@ -10,7 +10,7 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon
 from mmscand.errors import ProcessDenied, ProcessGone
-from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
+from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaFlag, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.sim.machine import SimAddressSpace, SimMachine
@@ -470,3 +470,48 @@ def test_a_shorter_pause_between_batches_counts_at_once() -> None:
         recorder.wait_for(PassEnd, lambda event: event.queued == len(more))
         daemon.settings.change({"migrate_sleep_ms": 0})
         recorder.wait_for_promoted(world.process.process, len(more))
+
+
+def test_mappings_that_are_left_out_are_told_by_rule_and_brought_in_by_option() -> None:
+    world = tiers()
+    world.vma.flags |= VmaFlag.SHARED
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for(PassEnd, lambda event: event.number >= 2)
+        for status in (daemon.status(), daemon.status().processes[0]):
+            assert status.skipped_mappings == {"shared_memory": 1}
+            assert status.skipped_pages == {"shared_memory": 2048}
+        daemon.settings.change({"shared_memory": True})
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        assert daemon.status().skipped_mappings == {}
+    assert world.on_fast() == HOT
+
+
+def test_memory_that_is_bound_to_slow_nodes_stays_there_and_is_counted() -> None:
+    world = tiers()
+    world.vma.policy = frozenset({1})
+    free = world.machine.map(world.process, 8 << 30, 512, 1)
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            world.vma.accessed.reshape(-1)[HOT] = True
+            free.accessed[0, :3] = True
+
+    recorder = Recorder(hook)
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for(PassEnd, lambda event: event.bound == len(HOT))
+        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
+        assert daemon.status().counters["promoted"] == 3
+    assert world.on_fast() == []
+    assert (world.machine.nodes_of(free)[0, :4] == 0).tolist() == [True, True, True, False]
+
+
+def test_a_cpuset_without_the_fast_node_keeps_everything_where_it_is() -> None:
+    world = tiers()
+    world.process.cpuset = frozenset({1})
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.bound == len(HOT))
+        world.process.cpuset = None
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+    assert world.on_fast() == HOT

@@ -37,6 +37,12 @@ class Status(Answer):
     running: bool = Field(description="Whether its threads are there.")
     processes: int = Field(description="Processes that are watched now.")
     queued_slots: int = Field(description="Slots on the migration list; a huge page is one slot.")
+    skipped_mappings: Mapping[str, int] = Field(
+        description="Mappings of all watched processes that the last look left out, by rule."
+    )
+    skipped_pages: Mapping[str, int] = Field(
+        description="4 KiB pages of address space in these, with or without memory behind them."
+    )
     counters: Mapping[str, int] = Field(
         description="Sums since the start by name, also over processes that have left. Pages are "
         "4 KiB pages."
@@ -48,16 +54,9 @@ class Status(Answer):
     @classmethod
     def of(cls, status: DaemonStatus, version: str) -> "Status":
         """From a snapshot; the daemon is this process."""
-        return cls(
-            version=version,
-            pid=os.getpid(),
-            enabled=status.enabled,
-            running=status.running,
-            processes=len(status.processes),
-            queued_slots=status.queued_slots,
-            counters=status.counters,
-            cpu_seconds=status.cpu_seconds,
-        )
+        fields = {name: getattr(status, name) for name in cls.model_fields if hasattr(status, name)}
+        fields["processes"] = len(status.processes)
+        return cls(version=version, pid=os.getpid(), **fields)
 
 
 class WatchedProcess(Answer):
@@ -79,6 +78,12 @@ class WatchedProcess(Answer):
     )
     useful_pages: int = Field(description="Hot 4 KiB pages of the last passes, with decay.")
     failed_percent: int = Field(description="Share of its moves that failed lately, in percent.")
+    skipped_mappings: Mapping[str, int] = Field(
+        description="Mappings that the last look left out, by the rule that says so."
+    )
+    skipped_pages: Mapping[str, int] = Field(
+        description="4 KiB pages of address space in these, with or without memory behind them."
+    )
     counters: Mapping[str, int] = Field(
         description="Sums since it was taken up, by name. Pages are 4 KiB pages."
     )

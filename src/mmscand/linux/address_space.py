@@ -12,6 +12,7 @@ from mmscand.errors import ProcessGone, TooManyOpenFiles
 from mmscand.linux.aging import Ager
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.moving import move
+from mmscand.linux.numa_policy import MemoryPolicies
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.procfs import PageFlags, Pagemap, Procfs
 from mmscand.linux.readers import Reader
@@ -20,6 +21,7 @@ from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
 from mmscand.model import (
     PAGE_BYTES,
     REGION_BYTES,
+    AllowedNodes,
     BoolArray,
     IntArray,
     PageBlock,
@@ -63,6 +65,7 @@ class LinuxAddressSpace:
                 raise ProcessGone(process.pid)
             undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
+            self._policies = MemoryPolicies(procfs, process.pid)
             self._exit_poll = select.poll()
             self._exit_poll.register(pidfd, select.POLLIN)
             self._undo = undo.pop_all()
@@ -91,6 +94,7 @@ class LinuxAddressSpace:
         if known is not None and known.exec_id != mm.exec_id:
             self._close_pagemap()
             self._ager.refused.clear()
+            self._policies.forget()
         self._known_mm = mm
         return mm
 
@@ -110,13 +114,13 @@ class LinuxAddressSpace:
             self._open_pagemap = None
 
     def vmas(self) -> VmaTable:
-        """The mappings, without those that refused to be aged."""
+        """The mappings; those that refused to be aged are marked."""
         vmas = self._procfs.maps(self._process.pid)
         self._require_alive()  # the file was opened by pid
         self._looks += 1
         if self._looks % _REFUSALS_HOLD_LOOKS == 0:
             self._ager.refused.clear()
-        return self._ager.allowed(vmas)
+        return self._ager.marked(vmas)
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
         """One window for each region that has page tables."""
@@ -159,6 +163,10 @@ class LinuxAddressSpace:
     def shared(self, addresses: UIntArray) -> BoolArray:
         """By pagemap's `exclusively mapped` bit."""
         return self._pagemap.shared(addresses)
+
+    def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
+        """By numa_maps and the cpuset of the main thread."""
+        return self._policies.allowed(addresses, vmas)
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
         """By MADV_COLD; whole folios only."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.syscalls import MADV_COLD, process_madvise
-from mmscand.model import UIntArray, VmaTable
+from mmscand.model import UIntArray, VmaFlag, VmaTable
 
 _IOV_MAX = 1024
 """UIO_MAXIOV: ranges a call."""
@@ -45,14 +45,15 @@ class Ager:
         ranges = self._allowed(ranges, vmas)
         return sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
 
-    def allowed(self, vmas: VmaTable) -> VmaTable:
-        """Without the mappings that have refused."""
+    def marked(self, vmas: VmaTable) -> VmaTable:
+        """The same, with those that have refused flagged as REFUSED."""
         if not self.refused:
             return vmas
         starts, ends = np.array(sorted(self.refused), dtype=np.uint64).T
         place = np.minimum(np.searchsorted(starts, vmas.starts), len(starts) - 1)
         refused = (starts[place] == vmas.starts) & (ends[place] == vmas.ends)
-        return vmas.where(~refused)
+        flags = vmas.flags | np.where(refused, np.uint16(VmaFlag.REFUSED), np.uint16(0))
+        return VmaTable(vmas.starts, vmas.ends, flags)
 
     def _allowed(self, ranges: UIntArray, vmas: VmaTable) -> UIntArray:
         """Without those in mappings that have refused."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.linux.topology import parse_id_list
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -147,6 +148,17 @@ class Procfs:
     def maps(self, pid: int) -> VmaTable:
         """The mappings of a process. An empty table is a process that is about to exit."""
         return parse_maps(self._read(pid, "maps"))
+
+    def numa_maps(self, pid: int) -> bytes:
+        """/proc/PID/numa_maps as it is: the memory policy of each mapping. It walks all pages."""
+        return self._read(pid, "numa_maps")
+
+    def cpuset_nodes(self, pid: int) -> frozenset[int]:
+        """Mems_allowed: nodes that the cpuset of the main thread allows."""
+        found = re.search(rb"^Mems_allowed_list:\s+(\S*)$", self._read(pid, "status"), re.MULTILINE)
+        if found is None:
+            raise ProcessGone(pid)
+        return parse_id_list(found[1].decode())
 
     def page_table_bytes(self, pid: int) -> int:
         """VmPTE: memory that the page tables of a process take, all levels."""

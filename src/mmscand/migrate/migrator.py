@@ -92,6 +92,7 @@ class Migrator:
             promotion.preferred,
             max(promotion.pages, settings.room_pages),
             self._machine.free_pages,
+            promotion.allowed,
         )
 
 

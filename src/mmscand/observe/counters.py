@@ -11,6 +11,7 @@ accessed    of these, with the Accessed bit set
 idle        of these, without it (idlepage)
 hot, queued hot by the policy; put on the migration list, or on it already (migadded)
 shared, held hot but mapped by others too; hot but waiting after a failure
+bound       hot but kept on slow nodes by a memory policy or a cpuset, or not known not to be
 aged        pages that were covered by aging
 promoted    pages that were moved to their target (migrated)
 failed_X    pages that did not move, X the errno (migrate_failed)
@@ -32,6 +33,7 @@ _SUMMED = (
     "queued",
     "shared",
     "held",
+    "bound",
     "aged",
     "discarded",
 )

@@ -46,6 +46,8 @@ class PassEnd:
     """Hot by their bits, but mapped by other processes too."""
     held: int
     """Hot, but not to be tried again yet after a failure."""
+    bound: int
+    """Hot, but on a memory policy or cpuset without a fast node, or not known to be on none."""
     discarded: int
     """Page-table pages that were garbage."""
 

@@ -1,6 +1,7 @@
 """How things stand, as frozen snapshots: what `status`, `ps` and the API show."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mmscand.model import Process
@@ -28,6 +29,10 @@ class ProcessStatus:
     """What the tuning works with: hot pages of the last passes, with decay."""
     failed_percent: int
     """Share of its moves that failed lately."""
+    skipped_mappings: Mapping[str, int]
+    """Mappings that the last look left out, by rule: policy.eligible.RULES."""
+    skipped_pages: Mapping[str, int]
+    """Pages of address space in these, whether there is memory behind them or not."""
     counters: Mapping[str, int]
 
 
@@ -40,7 +45,18 @@ class DaemonStatus:
     queued_slots: int
     """On the migration list."""
     processes: tuple[ProcessStatus, ...]
+    skipped_mappings: Mapping[str, int]
+    """Of all watched processes, by rule."""
+    skipped_pages: Mapping[str, int]
     counters: Mapping[str, int]
     """Sums since the start, also over processes that have left."""
     cpu_seconds: Mapping[str, float]
     """CPU time of scanning, aging and moving since the start."""
+
+
+def summed(parts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    """One sum for each name."""
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return total

@@ -1,18 +1,65 @@
 """Which mappings are looked at at all (the RFC's VMA rules, kmmscand-rfc section 1.7)."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
-from mmscand.model import BoolArray, VmaFlag, VmaTable
+from mmscand.model import BoolArray, ByteArray, VmaFlag, VmaTable
 
-_NEVER = VmaFlag.HUGETLB | VmaFlag.SPECIAL | VmaFlag.SHARED
-"""hugetlb and device memory cannot be aged; shared memory stays accessed whatever we do."""
+RULES = ("hugetlb", "special", "refused", "inaccessible", "read_only_files", "shared_memory")
+"""What leaves a mapping out; the first one that applies is counted.
+
+hugetlb         huge pages that were reserved: MADV_COLD does not take them
+special         devices and what the kernel provides (vdso)
+refused         the kernel refused to age it: locked memory, PFN maps, hugetlb by another name
+inaccessible    PROT_NONE: nobody can touch it
+read_only_files program text and libraries, mostly; by option, as in the RFC's rule
+shared_memory   MAP_SHARED; by option. What others map as well is left out page by page either way
+"""
 _ACCESSIBLE = VmaFlag.READ | VmaFlag.WRITE | VmaFlag.EXEC
 
 
-def eligible(vmas: VmaTable) -> BoolArray:
-    """Private memory that the process can touch, except read-only files (shared libraries)."""
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What one look at the mappings of a process left out, by rule."""
+
+    mappings: Mapping[str, int]
+    pages: Mapping[str, int]
+    """4 KiB pages of address space, whether there is memory behind them or not."""
+
+
+NOTHING_SKIPPED = Skipped({}, {})
+
+
+def rules_of(
+    vmas: VmaTable, *, read_only_files: bool = False, shared_memory: bool = False
+) -> ByteArray:
+    """Place in RULES of the rule that leaves each mapping out; len(RULES) where none does."""
     flags = vmas.flags
-    able = (flags & _NEVER == 0) & (flags & _ACCESSIBLE != 0)
-    read_only_file = (flags & VmaFlag.FILE != 0) & (flags & VmaFlag.WRITE == 0)
-    result: BoolArray = np.logical_and(able, ~read_only_file)
+    masks: tuple[BoolArray, ...] = (
+        flags & VmaFlag.HUGETLB != 0,
+        flags & VmaFlag.SPECIAL != 0,
+        flags & VmaFlag.REFUSED != 0,
+        flags & _ACCESSIBLE == 0,
+        (flags & VmaFlag.FILE != 0) & (flags & VmaFlag.WRITE == 0) & (not read_only_files),
+        (flags & VmaFlag.SHARED != 0) & (not shared_memory),
+    )
+    result = np.full(len(vmas), len(RULES), dtype=np.uint8)
+    for number, mask in reversed(list(enumerate(masks))):
+        result[mask] = number
     return result
+
+
+def eligible(
+    vmas: VmaTable, *, read_only_files: bool = False, shared_memory: bool = False
+) -> tuple[VmaTable, Skipped]:
+    """The mappings that are looked at, and what was left out."""
+    rules = rules_of(vmas, read_only_files=read_only_files, shared_memory=shared_memory)
+    pages = ((vmas.ends - vmas.starts) >> np.uint64(12)).astype(np.int64)
+    mappings = np.bincount(rules, minlength=len(RULES))[: len(RULES)]
+    skipped = {rule: number for number, rule in enumerate(RULES) if mappings[number]}
+    return vmas.where(rules == len(RULES)), Skipped(
+        {rule: int(mappings[number]) for rule, number in skipped.items()},
+        {rule: int(pages[rules == number].sum()) for rule, number in skipped.items()},
+    )

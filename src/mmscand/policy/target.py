@@ -23,10 +23,12 @@ class TargetPolicy:
         source: int,
         preferred: Sequence[int],
         free_pages: Callable[[int], int],
+        allowed: frozenset[int] | None = None,
     ) -> list[int]:
         """The nodes for pages of node `source`, best first; `preferred` is the process' order.
 
-        Ties are settled by distance, then free memory, then the number.
+        Only `allowed` ones, if given. Ties are settled by distance, then free memory, then the
+        number.
         """
         distances = topology.node(source).distances
         place = {node: at for at, node in enumerate(preferred)}
@@ -42,7 +44,7 @@ class TargetPolicy:
         ranked = sorted(nodes, key=key)
         if self.fallback >= 0 and self.fallback not in ranked and self.fallback != source:
             ranked.append(self.fallback)
-        return ranked
+        return [node for node in ranked if allowed is None or node in allowed]
 
     def choose(
         self,
@@ -51,11 +53,17 @@ class TargetPolicy:
         preferred: Sequence[int],
         pages: int,
         free_pages: Callable[[int], int],
+        allowed: frozenset[int] | None = None,
     ) -> int | None:
         """The best node that can take so many pages, None if none can."""
         free = {node.id: free_pages(node.id) for node in topology.nodes}
-        ranked = self.ranked(topology, source, preferred, free.__getitem__)
+        ranked = self.ranked(topology, source, preferred, free.__getitem__, allowed)
         return next((node for node in ranked if free.get(node, 0) >= pages), None)
+
+
+def may_be_promoted(topology: Topology, source: int, allowed: frozenset[int]) -> bool:
+    """Whether any target policy could find a node for pages of `source` among these."""
+    return bool(allowed & (topology.fast | _one_tier_up(topology, source)) - {source})
 
 
 def _one_tier_up(topology: Topology, source: int) -> frozenset[int]:

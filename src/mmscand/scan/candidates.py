@@ -9,14 +9,18 @@ from mmscand.machine import AddressSpace
 from mmscand.migrate.back_off import BackOff
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
+    AllowedNodes,
     BoolArray,
     ByteArray,
+    IntArray,
     Outcome,
     PageBlock,
     Promotion,
     Topology,
     UIntArray,
+    VmaTable,
 )
+from mmscand.policy.target import may_be_promoted
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
 
@@ -68,6 +72,7 @@ class Candidates:
         block: PageBlock,
         state: ByteArray,
         hot: BoolArray,
+        vmas: VmaTable,
         history: History,
         failures: FailureRatio,
         counts: Counter[str],
@@ -82,34 +87,54 @@ class Candidates:
         shared = np.zeros_like(held)
         shared[~held] = self._space.shared(addresses[~held])
         history.mark_shared(addresses[shared], block.pages_per_slot)
+        allowed = self._space.allowed_nodes(addresses, vmas)
+        sources = self._topology.nodes_of(block.frames[hot])
+        bound = ~held & ~shared & ~self._may_move(sources, allowed)
         # Last: what moved while the kernel was asked must not be offered again.
         self.take_outcomes(history, failures, now)
         moved = np.isin(addresses, self._moved, assume_unique=True)
-        on_list = self._offer(block, hot, state, ~held & ~shared & ~moved)
-        for name, mask in (("held", held), ("shared", shared), ("queued", on_list)):
+        wanted = ~held & ~shared & ~bound & ~moved
+        on_list = self._offer(block, hot, state, wanted, sources, allowed)
+        masks = {"held": held, "shared": shared, "bound": bound, "queued": on_list}
+        for name, mask in masks.items():
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
         result = np.zeros_like(hot)
         result[hot] = on_list
         return result
 
+    def _may_move(self, sources: IntArray, allowed: AllowedNodes) -> BoolArray:
+        """Which slots have a node to go to that their owner allows."""
+        result = np.zeros(len(sources), dtype=np.bool_)
+        for source in np.unique(sources[sources >= 0]).tolist():  # not of memory added since
+            may = [may_be_promoted(self._topology, source, nodes) for nodes in allowed.sets]
+            mine = sources == source
+            result[mine] = np.array(may)[allowed.of[mine]]
+        return result
+
     def _offer(
-        self, block: PageBlock, hot: BoolArray, state: ByteArray, wanted: BoolArray
+        self,
+        block: PageBlock,
+        hot: BoolArray,
+        state: ByteArray,
+        wanted: BoolArray,
+        sources: IntArray,
+        allowed: AllowedNodes,
     ) -> BoolArray:
-        """Which of the hot slots are on the list now; one offer for each source and heat."""
+        """Which of the hot slots are on the list now; one offer for each kind of page."""
         addresses = block.slot_addresses(hot)
-        sources = self._topology.nodes_of(block.frames[hot])
-        wanted &= sources >= 0  # memory that was added since we started
         heat = accessed_passes(state[hot])
         on_list = np.zeros(len(addresses), dtype=np.bool_)
-        kinds = np.unique(np.column_stack((sources, heat))[wanted], axis=0)
-        for source, passes in kinds[::-1].tolist():
-            mine = np.flatnonzero(wanted & (sources == source) & (heat == passes))
+        every = np.column_stack((heat, sources, allowed.of))
+        for kind in np.unique(every[wanted], axis=0)[::-1]:  # the hottest first
+            mine = np.flatnonzero(wanted & (every == kind).all(axis=1))
+            passes, source, nodes = kind.tolist()
             promotion = Promotion(
                 self._space.process,
                 addresses[mine],
                 block.pages_per_slot,
                 source,
                 self.use.preferred,
+                allowed.sets[nodes],
                 passes,
             )
             accepted = self._list.offer(promotion)

@@ -24,7 +24,18 @@ _REFRESH_S = 1.0
 _QUIET_STEP_S = 0.5
 """Visits that come a second or more apart are put on this grid, so that hundreds of idle processes
 wake the thread twice a second and not each for itself."""
-_COUNTS = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "held", "discarded")
+_COUNTS = (
+    "examined",
+    "slow",
+    "accessed",
+    "aged",
+    "hot",
+    "queued",
+    "shared",
+    "held",
+    "bound",
+    "discarded",
+)
 
 
 class Scanner:

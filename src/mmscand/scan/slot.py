@@ -19,7 +19,7 @@ from mmscand.model import (
     Window,
 )
 from mmscand.observe.status import ProcessStatus
-from mmscand.policy.eligible import eligible
+from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.policy.two_pass import TwoPass
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import Pacer
@@ -59,6 +59,7 @@ class Slot:
         self._generation = 0
         self._history = History()
         self._cursor = 0
+        self._skipped = NOTHING_SKIPPED
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
@@ -101,6 +102,8 @@ class Slot:
             target_node=preferred[0] if preferred else None,
             useful_pages=self.pacer.pace.useful_pages,
             failed_percent=self.pacer.failures.percent,
+            skipped_mappings=self._skipped.mappings,
+            skipped_pages=self._skipped.pages,
             counters=counters,
         )
 
@@ -121,7 +124,11 @@ class Slot:
         counts = self._counts = self._counts or Counter()
         began_at = self._cursor
         vmas = self._space.vmas()
-        vmas = vmas.where(eligible(vmas))
+        vmas, self._skipped = eligible(
+            vmas,
+            read_only_files=self._settings.read_only_files,
+            shared_memory=self._settings.shared_memory,
+        )
         for window in self._space.read(vmas, self._cursor):
             self._take(window, vmas, counts)
             if counts["examined"] >= self.pacer.size_pages:
@@ -176,7 +183,7 @@ class Slot:
             return
         if hot.any():
             to_age &= ~self._candidates.queue(
-                block, state, hot, self._history, self.pacer.failures, counts, self._now
+                block, state, hot, vmas, self._history, self.pacer.failures, counts, self._now
             )
         counts["aged"] += self._space.age(block, to_age, vmas)
 

@@ -12,6 +12,7 @@ from mmscand.model import (
     PAGE_BYTES,
     PAGES_PER_TABLE,
     REGION_BYTES,
+    AllowedNodes,
     BoolArray,
     IntArray,
     Node,
@@ -64,6 +65,9 @@ class SimVma:
     accessed: BoolArray
     shared: BoolArray
     pinned: BoolArray
+    flags: VmaFlag = VmaFlag.READ | VmaFlag.WRITE
+    policy: frozenset[int] | None = None
+    """Nodes that it is bound to; None is any."""
 
     @property
     def end(self) -> int:
@@ -86,6 +90,8 @@ class SimProcess:
     ppid: int = 1
     uid: int = 1000
     cgroup: str = "/"
+    cpuset: frozenset[int] | None = None
+    """Nodes that it may use; None is all."""
     alive: bool = True
 
     def vma_of(self, address: int) -> SimVma | None:
@@ -257,7 +263,7 @@ class SimAddressSpace:
         return VmaTable(
             np.array([vma.start for vma in vmas], dtype=np.uint64),
             np.array([vma.end for vma in vmas], dtype=np.uint64),
-            np.full(len(vmas), VmaFlag.READ | VmaFlag.WRITE, dtype=np.uint16),
+            np.array([vma.flags for vma in vmas], dtype=np.uint16),
         )
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
@@ -306,6 +312,17 @@ class SimAddressSpace:
         for at, vma, slot in self._slots(addresses):
             result[at] = vma.shared.flat[slot]
         return result
+
+    def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
+        """As the world set them; a page that is not mapped is left alone."""
+        self._require_alive()
+        every = frozenset(node.id for node in self._machine.topology().nodes)
+        cpuset = every if self._sim.cpuset is None else self._sim.cpuset
+        wishes = [every if vma.policy is None else vma.policy for vma in self._sim.vmas]
+        of = np.full(len(addresses), len(wishes), dtype=np.intp)
+        for at, vma, _ in self._slots(addresses):
+            of[at] = next(n for n, other in enumerate(self._sim.vmas) if other is vma)
+        return AllowedNodes((*(wish & cpuset for wish in wishes), frozenset()), of)
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
         """Clear exactly these bits; shared pages keep theirs."""

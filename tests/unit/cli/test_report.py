@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 
 import pytest
 
@@ -11,7 +12,7 @@ APP = Process(7, 70, "app")
 
 
 def pass_end(**counts: int) -> PassEnd:
-    names = ("examined", "slow", "accessed", "aged", "hot", "queued", "shared", "held", "discarded")
+    names = [field.name for field in fields(PassEnd)][4:]
     return PassEnd(APP, 3, True, 0.1, **{name: counts.get(name, 0) for name in names})
 
 

@@ -19,6 +19,7 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         queued=15,
         shared=3,
         held=2,
+        bound=4,
         discarded=1,
     )
 

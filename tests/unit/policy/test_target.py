@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmscand.model import Node, Topology
-from mmscand.policy.target import TargetPolicy
+from mmscand.policy.target import TargetPolicy, may_be_promoted
 
 # Two top-tier nodes, a middle tier and a slow one; node 3 is nearer to node 1.
 DISTANCES = {
@@ -68,3 +68,17 @@ def test_the_fallback_is_the_last_resort() -> None:
 def test_a_node_without_room_is_passed_over(free: dict[int, int], expected: int | None) -> None:
     policy = TargetPolicy("accessed")
     assert policy.choose(TOPOLOGY, 3, (0, 1), 100, lambda node: free.get(node, 0)) == expected
+
+
+def test_a_policy_of_the_owner_takes_nodes_away_and_adds_none() -> None:
+    policy, free = TargetPolicy("accessed"), PLENTY.__getitem__
+    assert policy.ranked(TOPOLOGY, 3, (0, 1), free, frozenset({1, 2, 3})) == [1]
+    assert policy.choose(TOPOLOGY, 3, (0, 1), 100, free, frozenset({1, 3})) == 1
+    assert policy.choose(TOPOLOGY, 3, (0, 1), 100, free, frozenset({3})) is None
+
+
+def test_what_may_be_promoted_is_what_some_target_policy_has_a_node_for() -> None:
+    assert may_be_promoted(TOPOLOGY, 3, frozenset({0}))
+    assert may_be_promoted(TOPOLOGY, 3, frozenset({2, 3}))  # one tier up
+    assert not may_be_promoted(TOPOLOGY, 2, frozenset({2, 3}))
+    assert not may_be_promoted(TOPOLOGY, 3, frozenset())
