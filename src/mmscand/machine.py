@@ -56,6 +56,10 @@ class AddressSpace(Protocol):
         """
         ...
 
+    def nodes(self, addresses: UIntArray) -> IntArray:
+        """The node that each slot is on, or a negative errno where there is no page."""
+        ...
+
     def move(self, addresses: UIntArray, node: int) -> IntArray:
         """Move these slots to `node`; for each the node it is on now, or a negative errno."""
         ...

@@ -280,9 +280,16 @@ class Outcome:
     """The node that was asked for; -1 when none had room."""
     status: IntArray
     """For each slot the node that it is on now, or a negative errno (move_pages(2))."""
+    tried: BoolArray
+    """Which slots were still on their source right before the move; the others were let be."""
+
+    @property
+    def arrived(self) -> BoolArray:
+        """Which slots are on the target now."""
+        arrived: BoolArray = (self.status >= 0) & (self.status == self.target)
+        return arrived
 
     @property
     def moved(self) -> BoolArray:
-        """Which slots are on the target now."""
-        moved: BoolArray = (self.status >= 0) & (self.status == self.target)
-        return moved
+        """Which slots are on the target now and were not before."""
+        return self.arrived & self.tried

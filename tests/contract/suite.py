@@ -196,6 +196,16 @@ class ContractSuite:
             expected[chosen] = False
         assert np.array_equal(slow, expected)
 
+    def test_nodes_tells_where_each_page_is(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        some = addresses_of(address, [0, 7, 513])
+        assert space.nodes(some).tolist() == [world.slow] * 3
+        space.move(some[:1], world.fast)
+        assert space.nodes(some).tolist() == [world.fast, world.slow, world.slow]
+        assert space.nodes(np.array([1 << 40, address], dtype=np.uint64))[0] < 0
+
     def test_a_huge_page_moves_whole(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES, huge=True)

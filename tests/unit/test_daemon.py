@@ -13,7 +13,7 @@ from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaFlag, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
-from mmscand.sim.machine import SimAddressSpace, SimMachine
+from mmscand.sim.machine import SimAddressSpace, SimMachine, sim_topology
 from support.sim_daemon import TIMEOUT_S, FastClock, Recorder, Tiers, running, steady, tiers
 
 HOT = [0, 5, 511, 512, 1999]
@@ -515,3 +515,66 @@ def test_a_cpuset_without_the_fast_node_keeps_everything_where_it_is() -> None:
         world.process.cpuset = None
         recorder.wait_for_promoted(world.process.process, len(HOT))
     assert world.on_fast() == HOT
+
+
+class Waiting:
+    """A migrator that has moved one page of another process and rests for an hour."""
+
+    def __init__(self, world: Tiers) -> None:
+        self.world = world
+        other = world.machine.spawn(101, "other")
+        self.vma = world.machine.map(other, 1 << 30, 512, 1)
+        self.touched: list[int] = []
+        self.recorder = Recorder(self._hook)
+
+    def _hook(self, event: Event) -> None:
+        if isinstance(event, PassEnd):
+            self.vma.accessed.flat[0] = True
+            self.world.vma.accessed.reshape(-1)[self.touched] = True
+
+    def rest_with_hot_pages_on_the_list(self, daemon: Daemon) -> None:
+        daemon.settings.change({"migrate_sleep_ms": 3_600_000})
+        self.recorder.wait_for(Moved)
+        self.touched = HOT
+        self.recorder.wait_for(PassEnd, lambda event: event.waiting == len(HOT))
+
+
+def test_a_page_that_cools_while_it_waits_is_struck_off_and_counted() -> None:
+    world = tiers()
+    waiting = Waiting(world)
+    with running(world.machine, waiting.recorder) as daemon:
+        waiting.rest_with_hot_pages_on_the_list(daemon)
+        waiting.touched = HOT[:2]
+        cooled = waiting.recorder.wait_for(PassEnd, lambda event: event.cooled > 0)
+        assert (cooled.cooled, cooled.waiting) == (len(HOT) - 2, 2)
+        assert daemon.status().queued_slots == 2
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        waiting.recorder.wait_for(Moved)
+    assert world.on_fast() == HOT[:2]
+
+
+def test_what_somebody_else_moved_meanwhile_is_let_be_and_not_called_promoted() -> None:
+    world = tiers()
+    waiting = Waiting(world)
+    with running(world.machine, waiting.recorder) as daemon:
+        waiting.rest_with_hot_pages_on_the_list(daemon)
+        for slot in HOT[:3]:
+            assert world.machine.migrate(world.vma, slot, 0) == 0
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        moved = waiting.recorder.wait_for(Moved)
+        assert (moved.already_there, moved.promoted, moved.failed) == (3, len(HOT) - 3, {})
+    assert world.on_fast() == HOT
+
+
+def test_a_page_that_went_to_a_third_node_is_not_moved() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), {0: 16384, 1: 16384, 2: 16384}))
+    process = machine.spawn(100, "app")
+    world = Tiers(machine, process, machine.map(process, 1 << 30, 2048, 1))
+    waiting = Waiting(world)
+    with running(machine, waiting.recorder) as daemon:
+        waiting.rest_with_hot_pages_on_the_list(daemon)
+        assert machine.migrate(world.vma, HOT[0], 2) == 2
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        moved = waiting.recorder.wait_for(Moved)
+    assert (moved.promoted, moved.failed) == (len(HOT) - 1, {"ELSEWHERE": 1})
+    assert machine.nodes_of(world.vma).flat[HOT[0]] == 2

@@ -71,7 +71,7 @@ def as_text(event: Event) -> str:
     match event:
         case Moved():
             return _moved(event)
-        case PassEnd() if event.hot and not event.queued:
+        case PassEnd() if event.hot and not event.queued + event.waiting:
             return f"{event.process}: {event.hot} pages are hot, none was queued"
         case ProcessLeft() if event.passes or event.why != "exited":
             return f"{event.process}: {event.why}, after {event.passes} passes"

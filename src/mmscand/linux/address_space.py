@@ -11,7 +11,7 @@ import numpy as np
 from mmscand.errors import ProcessGone, TooManyOpenFiles
 from mmscand.linux.aging import Ager
 from mmscand.linux.folios import aging_ranges
-from mmscand.linux.moving import move
+from mmscand.linux.moving import move, nodes
 from mmscand.linux.numa_policy import MemoryPolicies
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.procfs import PageFlags, Pagemap, Procfs
@@ -182,6 +182,11 @@ class LinuxAddressSpace:
     def tails(self, frame: int, pages: int) -> BoolArray:
         """See folios.Beyond."""
         return self._page_flags.tails(frame, pages)
+
+    def nodes(self, addresses: UIntArray) -> IntArray:
+        """By move_pages(2) without nodes to go to, which only asks."""
+        self._require_alive()
+        return nodes(self._process.pid, addresses)
 
     def move(self, addresses: UIntArray, node: int) -> IntArray:
         """By move_pages(2)."""

@@ -15,6 +15,14 @@ from mmscand.linux.syscalls import UNTOLD, move_pages
 from mmscand.model import IntArray, UIntArray
 
 
+def nodes(pid: int, addresses: UIntArray) -> IntArray:
+    """The node that each page is on now, or a negative errno: ENOENT, or EFAULT."""
+    result, told = move_pages(pid, addresses, None)
+    _raise_fatal(pid, result)
+    told[told == UNTOLD] = min(result, -errno.EFAULT)
+    return told
+
+
 def move(pid: int, addresses: UIntArray, node: int) -> IntArray:
     """The node that each page is on now, or a negative errno: EBUSY for one that would not move."""
     status = np.full(len(addresses), UNTOLD, dtype=np.int32)

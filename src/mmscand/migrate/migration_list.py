@@ -38,6 +38,15 @@ class _Waiting:
         )
         self.promotions.insert(colder, promotion)
 
+    def withdraw(self, addresses: UIntArray) -> int:
+        """Take these off again where they are queued; how many were."""
+        parts = [(p, ~np.isin(p.addresses, addresses)) for p in self.promotions]
+        gone = [p.addresses[~stays] for p, stays in parts]
+        self.promotions = deque(_part(p, p.addresses[s]) for p, s in parts if s.any())
+        withdrawn = np.concatenate([np.empty(0, dtype=np.uint64), *gone])
+        self.addresses = np.setdiff1d(self.addresses, withdrawn, assume_unique=True)
+        return len(withdrawn)
+
     def strike_off(self, promotion: Promotion) -> bool:
         """Remove what was handed out; False if it was not by us, but before a drop."""
         for at, handed_out in enumerate(self.handed_out):
@@ -81,6 +90,29 @@ class MigrationList:
                 self._changed.notify_all()
             on_list[new] = True
             return promotion.addresses[on_list]
+
+    def on_list(self, process: Process, start: int, end: int) -> UIntArray:
+        """Addresses of a process in a range that are queued or handed out, ascending."""
+        waiting = self._waiting.get(process)
+        if waiting is None:
+            return np.empty(0, dtype=np.uint64)
+        addresses = waiting.addresses
+        first, last = np.searchsorted(addresses, np.array([start, end], dtype=np.uint64))
+        return addresses[first:last]
+
+    def withdraw(self, process: Process, addresses: UIntArray) -> int:
+        """Strike off what is queued of these, not what was handed out; how many slots it was."""
+        with self._changed:
+            waiting = self._waiting.get(process)
+            if waiting is None or not waiting.promotions:
+                return 0
+            withdrawn = waiting.withdraw(addresses)
+            self._slots -= withdrawn
+            if not waiting.promotions:
+                self._turn.remove(process)
+            if not len(waiting.addresses):
+                del self._waiting[process]
+            return withdrawn
 
     def wake(self) -> None:
         """Let a `take` that waits for its time ask for it again."""

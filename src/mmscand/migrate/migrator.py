@@ -12,7 +12,7 @@ from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
-from mmscand.model import IntArray, Outcome, Promotion
+from mmscand.model import BoolArray, IntArray, Outcome, Promotion
 from mmscand.observe.events import Moved, Observer
 from mmscand.policy.target import TargetPolicy
 from mmscand.settings import SettingsStore
@@ -71,18 +71,28 @@ class Migrator:
         started = self._clock.now()
         target = self._target(promotion)
         if target is None:
-            status: IntArray = np.full(len(promotion.addresses), -errno.ENOMEM, dtype=np.int32)
             self._rest_until = started + _FULL_PAUSE_S
+            outcome = no_room(promotion)
         else:
-            # Opened anew for each batch: 60 us, and the identity is checked right before the move.
-            with contextlib.closing(self._machine.open(promotion.process)) as space:
-                status = space.move(promotion.addresses, target)
-            self._rate.pay(promotion.pages)
-        outcome = Outcome(promotion, -1 if target is None else target, status)
+            outcome = self._move(promotion, target)
+            tried = int(np.count_nonzero(outcome.tried))
+            self._rate.pay(tried * promotion.pages_per_slot)
         # In this order: what is offered after it was struck off is offered knowing the outcome.
         self._report(outcome)
         self._list.done(promotion)
         self._observer(moved_event(outcome, self._clock.now() - started))
+
+    def _move(self, promotion: Promotion, target: int) -> Outcome:
+        """Move what is still on its source: asking first costs 160 ns a page, a move 1.2-2.5 us.
+
+        Opened anew for each batch: 60 us, and the identity is checked right before the move.
+        """
+        with contextlib.closing(self._machine.open(promotion.process)) as space:
+            status = space.nodes(promotion.addresses)
+            tried: BoolArray = status == promotion.source
+            if tried.any():
+                status[tried] = space.move(promotion.addresses[tried], target)
+        return Outcome(promotion, target, status, tried)
 
     def _target(self, promotion: Promotion) -> int | None:
         settings = self._store.current
@@ -96,13 +106,20 @@ class Migrator:
         )
 
 
+def no_room(promotion: Promotion) -> Outcome:
+    """What becomes of pages when no node can take them."""
+    slots = len(promotion.addresses)
+    status: IntArray = np.full(slots, -errno.ENOMEM, dtype=np.int32)
+    return Outcome(promotion, -1, status, np.ones(slots, dtype=np.bool_))
+
+
 def moved_event(outcome: Outcome, seconds: float) -> Moved:
     """The outcome in numbers of pages; failures by the name of their errno."""
     pages = outcome.promotion.pages_per_slot
     failed = Counter[str]()
-    reasons = np.unique(outcome.status[~outcome.moved], return_counts=True)
+    reasons = np.unique(outcome.status[~outcome.arrived], return_counts=True)
     for status, slots in zip(*reasons, strict=True):
-        # A page that is on a third node was moved by somebody else meanwhile.
+        # A page that is on neither its source nor the target was moved by somebody else meanwhile.
         name = "ELSEWHERE" if status >= 0 else errno.errorcode.get(-int(status), str(status))
         failed[name] += int(slots) * pages
     return Moved(
@@ -110,5 +127,6 @@ def moved_event(outcome: Outcome, seconds: float) -> Moved:
         target=None if outcome.target < 0 else outcome.target,
         seconds=seconds,
         promoted=int(np.count_nonzero(outcome.moved)) * pages,
+        already_there=int(np.count_nonzero(outcome.arrived & ~outcome.tried)) * pages,
         failed=failed,
     )

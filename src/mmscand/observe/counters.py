@@ -9,12 +9,17 @@ examined    pages that had an entry in the page tables that were read
 slow        of these, present on the slow tier (slowtier)
 accessed    of these, with the Accessed bit set
 idle        of these, without it (idlepage)
-hot, queued hot by the policy; put on the migration list, or on it already (migadded)
+hot, queued hot by the policy; put on the migration list (migadded)
+waiting     hot, and on the list since an earlier pass; each pass counts it again
+cooled      struck off the list: not accessed for a whole pass while they waited
 shared, held hot but mapped by others too; hot but waiting after a failure
 bound       hot but kept on slow nodes by a memory policy or a cpuset, or not known not to be
 aged        pages that were covered by aging
-promoted    pages that were moved to their target (migrated)
-failed_X    pages that did not move, X the errno (migrate_failed)
+promoted    pages that were moved to their target (migrated). Not the rest of a large folio that
+            came along, nor what was there before
+already_there  pages on the list that were found on their target when their turn came
+failed_X    pages that did not move, X the errno (migrate_failed); ELSEWHERE is a page on neither
+            its source nor the target, ENOENT one that was freed
 discarded   page-table pages that were garbage
 """
 
@@ -31,6 +36,8 @@ _SUMMED = (
     "accessed",
     "hot",
     "queued",
+    "waiting",
+    "cooled",
     "shared",
     "held",
     "bound",
@@ -79,4 +86,4 @@ def _of_pass(event: PassEnd) -> dict[str, int]:
 
 def _of_move(event: Moved) -> dict[str, int]:
     failed = {f"failed_{reason}": pages for reason, pages in event.failed.items()}
-    return {"promoted": event.promoted, **failed}
+    return {"promoted": event.promoted, "already_there": event.already_there, **failed}

@@ -41,7 +41,11 @@ class PassEnd:
     aged: int
     hot: int
     queued: int
-    """Of the hot ones, on the migration list now."""
+    """Of the hot ones, put on the migration list now."""
+    waiting: int
+    """Hot, and on the list since an earlier pass or being moved."""
+    cooled: int
+    """Struck off the list: not accessed for a whole pass while they waited."""
     shared: int
     """Hot by their bits, but mapped by other processes too."""
     held: int
@@ -61,6 +65,9 @@ class Moved:
     """None when no node had room."""
     seconds: float
     promoted: int
+    """On the target now, and not before."""
+    already_there: int
+    """Somebody else had moved them to the target."""
     failed: Mapping[str, int]
     """By the name of the errno, as ENOMEM."""
 

@@ -9,6 +9,7 @@ from mmscand.machine import AddressSpace
 from mmscand.migrate.back_off import BackOff
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
+    PAGE_BYTES,
     AllowedNodes,
     BoolArray,
     ByteArray,
@@ -61,11 +62,13 @@ class Candidates:
         while self._outcomes:
             outcome = self._outcomes.popleft()
             promotion, moved = outcome.promotion, outcome.moved
-            history.restart(promotion.addresses[~moved], promotion.pages_per_slot)
+            arrived = outcome.arrived
+            history.restart(promotion.addresses[~arrived], promotion.pages_per_slot)
             self._back_off.note(promotion.addresses, outcome.status, now)
-            self._moved = np.union1d(self._moved, promotion.addresses[moved])
-            pages = int(np.count_nonzero(moved)) * promotion.pages_per_slot
-            failures.add(pages, promotion.pages - pages)
+            self._moved = np.union1d(self._moved, promotion.addresses[arrived])
+            tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
+            size = promotion.pages_per_slot
+            failures.add(int(pages) * size, int(tried - pages) * size)
 
     def queue(
         self,
@@ -78,11 +81,13 @@ class Candidates:
         counts: Counter[str],
         now: float,
     ) -> BoolArray:
-        """Put hot slots on the migration list; those that are on it now.
+        """Put hot slots on the migration list; those that it has taken now.
 
         These need not be aged: the page takes its Accessed bit along and is young on its new node.
+        What waits there for longer is aged, so that it is seen when it cools.
         """
         addresses = block.slot_addresses(hot)
+        waiting = self._on_list(addresses)
         held = self._back_off.holds(addresses, now)
         shared = np.zeros_like(held)
         shared[~held] = self._space.shared(addresses[~held])
@@ -93,14 +98,40 @@ class Candidates:
         # Last: what moved while the kernel was asked must not be offered again.
         self.take_outcomes(history, failures, now)
         moved = np.isin(addresses, self._moved, assume_unique=True)
-        wanted = ~held & ~shared & ~bound & ~moved
+        wanted = ~waiting & ~held & ~shared & ~bound & ~moved
         on_list = self._offer(block, hot, state, wanted, sources, allowed)
-        masks = {"held": held, "shared": shared, "bound": bound, "queued": on_list}
+        masks = {"waiting": waiting, "held": held, "shared": shared, "bound": bound}
+        masks["queued"] = on_list
         for name, mask in masks.items():
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
         result = np.zeros_like(hot)
         result[hot] = on_list
         return result
+
+    def _on_list(self, addresses: UIntArray) -> BoolArray:
+        """Which of these ascending addresses wait for the migrator or are in its hands."""
+        if not len(addresses):
+            return np.zeros(0, dtype=np.bool_)
+        first, last = int(addresses[0]), int(addresses[-1])
+        return np.isin(addresses, self._list.on_list(self._space.process, first, last + 1))
+
+    def withdraw_cold(self, block: PageBlock) -> int:
+        """Strike off slots that wait, were aged, and were not accessed since; 4 KiB pages.
+
+        This is the check before the move. The migrator could read the bits too, but has nothing to
+        judge them by: a bit that was cleared a moment ago says nothing, one that stays clear from
+        pass to pass does.
+        """
+        step = block.pages_per_slot * PAGE_BYTES
+        end = int(block.addresses[-1]) + block.present.shape[1] * step
+        on_list = self._list.on_list(self._space.process, int(block.addresses[0]), end)
+        rows = np.searchsorted(block.addresses, on_list, side="right") - 1
+        columns = ((on_list - block.addresses[rows]) // np.uint64(step)).astype(np.intp)
+        there = columns < block.present.shape[1]
+        on_list, rows, columns = on_list[there], rows[there], columns[there]
+        cold = block.slow[rows, columns] & ~block.accessed[rows, columns]
+        withdrawn = self._list.withdraw(self._space.process, on_list[cold]) if cold.any() else 0
+        return withdrawn * block.pages_per_slot
 
     def _may_move(self, sources: IntArray, allowed: AllowedNodes) -> BoolArray:
         """Which slots have a node to go to that their owner allows."""

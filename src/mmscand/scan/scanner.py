@@ -31,6 +31,8 @@ _COUNTS = (
     "aged",
     "hot",
     "queued",
+    "waiting",
+    "cooled",
     "shared",
     "held",
     "bound",

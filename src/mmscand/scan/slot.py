@@ -181,6 +181,7 @@ class Slot:
         self._candidates.use.see(block)
         if self._dry_run:
             return
+        counts["cooled"] += self._candidates.withdraw_cold(block)
         if hot.any():
             to_age &= ~self._candidates.queue(
                 block, state, hot, vmas, self._history, self.pacer.failures, counts, self._now

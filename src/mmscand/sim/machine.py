@@ -331,6 +331,15 @@ class SimAddressSpace:
             vma.accessed.flat[slot] &= vma.shared.flat[slot]
         return int(np.count_nonzero(mask)) * block.pages_per_slot
 
+    def nodes(self, addresses: UIntArray) -> IntArray:
+        """Where each slot is."""
+        self._require_alive()
+        found = np.full(len(addresses), -errno.EFAULT, dtype=np.int32)
+        for at, vma, slot in self._slots(addresses):
+            frame = vma.frames.reshape(-1)[slot : slot + 1]
+            found[at] = self._machine.topology().nodes_of(frame)[0] if frame[0] else -errno.ENOENT
+        return found
+
     def move(self, addresses: UIntArray, node: int) -> IntArray:
         """Slot by slot."""
         self._require_alive()

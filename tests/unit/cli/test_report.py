@@ -17,7 +17,7 @@ def pass_end(**counts: int) -> PassEnd:
 
 
 def test_a_move_is_told_with_its_failures_by_reason() -> None:
-    moved = Moved(APP, 0, 0.5, 512, {"ENOMEM": 3, "EBUSY": 1})
+    moved = Moved(APP, 0, 0.5, 512, 0, {"ENOMEM": 3, "EBUSY": 1})
     assert as_text(moved) == (
         "app[7]: promoted 512 pages (2.0 MiB) to node 0; failed: 1 EBUSY, 3 ENOMEM"
     )
@@ -32,11 +32,17 @@ def test_nothing_is_said_where_nothing_happened() -> None:
 def test_hot_pages_that_went_nowhere_are_told() -> None:
     assert "5 pages are hot" in as_text(pass_end(hot=5))
     assert as_text(pass_end(hot=5, queued=5)) == ""
+    assert as_text(pass_end(hot=5, waiting=5)) == ""
 
 
 @pytest.mark.parametrize(
     "event",
-    [pass_end(hot=1), Moved(APP, None, 0.0, 0, {}), ProcessEntered(APP), ProcessLeft(APP, 1, "x")],
+    [
+        pass_end(hot=1),
+        Moved(APP, None, 0.0, 0, 0, {}),
+        ProcessEntered(APP),
+        ProcessLeft(APP, 1, "x"),
+    ],
 )
 def test_every_event_is_one_json_object(event: PassEnd | Moved | ProcessEntered) -> None:
     line = as_json(event)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import moving
-from mmscand.linux.moving import move
+from mmscand.linux.moving import move, nodes
 from mmscand.linux.syscalls import UNTOLD
 from mmscand.model import IntArray, UIntArray
 
@@ -133,3 +133,19 @@ def test_a_call_that_fails_as_a_whole_is_the_status_of_every_page(
 ) -> None:
     answering(monkeypatch, [(-errno.ENODEV, [UNTOLD] * 3), (0, [SLOW] * 3)])
     assert move(7, ADDRESSES, FAST).tolist() == [-errno.ENODEV] * 3
+
+
+def test_asking_moves_nothing_and_tells_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = FakeKernel([FINE, ABSENT, PINNED])
+    monkeypatch.setattr(moving, "move_pages", kernel.move_pages)
+    pages = np.arange(3, dtype=np.uint64) * np.uint64(PAGE)
+    assert nodes(1, pages).tolist() == [SLOW, -errno.ENOENT, SLOW]
+    assert kernel.calls == 0
+
+
+def test_asking_when_nothing_is_told_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> tuple[int, IntArray]:
+        return -errno.ENOMEM, np.full(2, UNTOLD, dtype=np.int32)
+
+    monkeypatch.setattr(moving, "move_pages", refuse)
+    assert (nodes(1, np.zeros(2, dtype=np.uint64)) < 0).all()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import Process, Promotion
+from mmscand.model import Process, Promotion, UIntArray
 
 ONE, TWO, THREE = (Process(pid, 1) for pid in (1, 2, 3))
 CLOCK = SystemClock()
@@ -24,6 +25,7 @@ class NeverWait(SystemClock):
 
 
 NOW = NeverWait()
+OPERATIONS = ["offer", "offer", "take", "done", "drop", "late", "cool"]
 
 
 def promotion(
@@ -294,6 +296,46 @@ class Model:
         return sorted(on_list + new)
 
 
+def test_the_hottest_go_first_and_of_the_same_heat_the_oldest() -> None:
+    queue = MigrationList(100)
+    for heat, number in ((2, 1), (6, 2), (2, 3), (4, 4), (6, 5)):
+        queue.offer(replace(promotion(ONE, number), heat=heat))
+    assert [take(queue)[1] for _ in range(5)] == [[2], [5], [4], [1], [3]]
+
+
+def test_what_is_withdrawn_is_taken_by_nobody_and_may_be_offered_again() -> None:
+    queue = MigrationList(100)
+    offer(queue, ONE, 1, 2, 3)
+    offer(queue, ONE, 4)
+    offer(queue, TWO, 1)
+    assert queue.withdraw(ONE, addresses(1, 3, 9)) == 2
+    assert len(queue) == 3
+    assert offer(queue, ONE, 3) == [3]
+    assert [take(queue) for _ in range(4)] == [(ONE, [2]), (TWO, [1]), (ONE, [4]), (ONE, [3])]
+    assert queue.withdraw(ONE, addresses(2)) == 0  # handed out
+    assert queue.withdraw(THREE, addresses(1)) == 0
+
+
+def test_a_process_of_which_everything_is_withdrawn_has_no_turn() -> None:
+    queue = MigrationList(100)
+    offer(queue, ONE, 1)
+    assert queue.withdraw(ONE, addresses(1)) == 1
+    assert len(queue) == 0
+    assert is_empty(queue)
+
+
+def test_what_is_on_the_list_can_be_asked_for_by_range() -> None:
+    queue = MigrationList(100)
+    offer(queue, ONE, 1, 2, 5, 9)
+    queue.take(1, NOW)
+    assert [int(a) // 4096 for a in queue.on_list(ONE, 4096, 9 * 4096)] == [1, 2, 5]
+    assert queue.on_list(TWO, 0, 1 << 47).tolist() == []
+
+
+def addresses(*numbers: int) -> UIntArray:
+    return np.array(numbers, dtype=np.uint64) * np.uint64(4096)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data(), st.integers(1, 12))
 def test_a_page_is_never_lost_nor_doubled(data: st.DataObject, limit: int) -> None:
@@ -302,7 +344,9 @@ def test_a_page_is_never_lost_nor_doubled(data: st.DataObject, limit: int) -> No
     dropped: list[Promotion] = []
     for _ in range(data.draw(st.integers(1, 25))):
         process = data.draw(st.sampled_from([ONE, TWO]))
-        match data.draw(st.sampled_from(["offer", "offer", "take", "done", "drop", "late"])):
+        match data.draw(
+            st.sampled_from(["offer", "offer", "take", "done", "drop", "late", "cool"])
+        ):
             case "offer":
                 numbers = sorted(data.draw(st.sets(st.integers(0, 9), min_size=1)))
                 assert offer(queue, process, *numbers) == model.offer(process, numbers)
@@ -325,6 +369,12 @@ def test_a_page_is_never_lost_nor_doubled(data: st.DataObject, limit: int) -> No
                 model.flying.pop(process, None)
                 dropped += [batch for batch in flying if batch.process == process]
                 flying = [batch for batch in flying if batch.process != process]
+            case "cool":
+                numbers = sorted(data.draw(st.sets(st.integers(0, 9), min_size=1)))
+                queued = model.queued.get(process, [])
+                model.queued[process] = [n for n in queued if n not in numbers]
+                gone = len(queued) - len(model.queued[process])
+                assert queue.withdraw(process, addresses(*numbers)) == gone
             case "late" if dropped:
                 queue.done(dropped.pop())
         assert len(queue) == model.size <= limit

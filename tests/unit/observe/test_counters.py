@@ -17,6 +17,8 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         aged=40,
         hot=20,
         queued=15,
+        waiting=2,
+        cooled=1,
         shared=3,
         held=2,
         bound=4,
@@ -31,11 +33,12 @@ def test_pages_are_summed_in_all_and_by_process_and_failures_by_reason() -> None
     counters(pass_end(ONE))
     counters(pass_end(ONE, complete=False))
     counters(pass_end(OTHER))
-    counters(Moved(ONE, 0, 0.1, 512, {"EBUSY": 3}))
-    counters(Moved(ONE, None, 0.1, 0, {"ENOMEM": 7, "EBUSY": 1}))
+    counters(Moved(ONE, 0, 0.1, 512, 9, {"EBUSY": 3}))
+    counters(Moved(ONE, None, 0.1, 0, 0, {"ENOMEM": 7, "EBUSY": 1}))
     one, total = counters.of(ONE), counters.total()
     assert (one["visits"], one["passes"], one["idle"], one["hot"]) == (2, 1, 140, 40)
     assert (one["promoted"], one["failed_EBUSY"], one["failed_ENOMEM"]) == (512, 4, 7)
+    assert one["already_there"] == 9
     assert total["visits"] == 3
     assert "promoted" not in counters.of(OTHER)
 
@@ -45,7 +48,7 @@ def test_who_has_left_stays_in_the_total_and_nowhere_else() -> None:
     counters(ProcessEntered(ONE))
     counters(pass_end(ONE))
     counters(ProcessLeft(ONE, 1, "exited"))
-    counters(Moved(ONE, 0, 0.1, 5, {}))  # the batch that was under way
+    counters(Moved(ONE, 0, 0.1, 5, 0, {}))  # the batch that was under way
     assert counters.of(ONE) == {}
     assert counters.total()["promoted"] == 5
     assert counters.total()["slow"] == 100
