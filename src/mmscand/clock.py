@@ -2,7 +2,7 @@
 
 import threading
 import time
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class Clock(Protocol):
@@ -19,6 +19,22 @@ class Clock(Protocol):
     def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
         """Sleep until `wakeup` (held by the caller) is notified or `timeout_s` have passed."""
         ...
+
+
+class CpuMeter:
+    """Adds up the CPU time of what one thread does inside its `with` blocks."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = 0.0
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._began = self._clock.thread_cpu()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self._clock.thread_cpu() - self._began
 
 
 class SystemClock:

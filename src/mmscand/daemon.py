@@ -10,7 +10,7 @@ from mmscand.migrate.migrator import Migrator
 from mmscand.model import Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, ignore
-from mmscand.observe.status import DaemonStatus, summed
+from mmscand.observe.status import DaemonStatus, summed, summed_hotness
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
@@ -78,7 +78,7 @@ class Daemon:
             observer=self._observer,
             report=scanner.report,
         )
-        running = _Running(stop, migration_list, self._wakeup, scanner)
+        running = _Running(stop, migration_list, self._wakeup, scanner, migrator)
         try:
             running.spawn(SCAN_THREAD, self._guarded(scanner.run))
             running.spawn(MIGRATE_THREAD, self._guarded(migrator.run))
@@ -126,10 +126,11 @@ class Daemon:
             running=running is not None,
             queued_slots=len(running.migration_list) if running else 0,
             processes=processes,
+            hotness=summed_hotness(each.hotness for each in processes),
             skipped_mappings=summed(each.skipped_mappings for each in processes),
             skipped_pages=summed(each.skipped_pages for each in processes),
             counters=self._counters.total(),
-            cpu_seconds={"scanning": running.scanner.cpu_seconds} if running else {},
+            cpu_seconds=running.cpu_seconds if running else {},
         )
 
     def _wake(self) -> None:
@@ -174,17 +175,24 @@ class _Running:
         migration_list: MigrationList,
         wakeup: threading.Condition,
         scanner: Scanner,
+        migrator: Migrator,
     ) -> None:
         self._stop = stop
         self.migration_list = migration_list
         self._wakeup = wakeup
         self.scanner = scanner
+        self._migrator = migrator
         self._threads: list[threading.Thread] = []
 
     def spawn(self, name: str, body: Callable[[], None]) -> None:
         thread = threading.Thread(target=body, name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
+
+    @property
+    def cpu_seconds(self) -> dict[str, float]:
+        """What the threads have used so far."""
+        return {**self.scanner.cpu_seconds, "moving": self._migrator.cpu_seconds}
 
     def end(self) -> None:
         with self._wakeup:

@@ -20,6 +20,7 @@ def watched(pid: int, name: str = "app") -> ProcessStatus:
         target_node=None if pid % 2 else 0,
         useful_pages=77,
         failed_percent=5,
+        hotness={1: [9, 0, 0, 0, 0, 3, 4]},
         skipped_mappings={"special": 2},
         skipped_pages={"special": 6},
         counters={"promoted": 512},
@@ -40,10 +41,11 @@ class FakeDaemon:
             running=True,
             queued_slots=4,
             processes=tuple(map(watched, self.pids)),
+            hotness={1: [18, 0, 0, 0, 0, 6, 8]},
             skipped_mappings={"special": 4},
             skipped_pages={"special": 12},
             counters={"promoted": 1024},
-            cpu_seconds={"scan": 0.25},
+            cpu_seconds={"scanning": 0.25, "aging": 0.125, "moving": 0.5},
         )
 
     def enable(self) -> None:

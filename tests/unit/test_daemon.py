@@ -11,7 +11,7 @@ from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaFlag, VmaTable, Window
-from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.observe.events import Event, Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.sim.machine import SimAddressSpace, SimMachine, sim_topology
 from support.sim_daemon import TIMEOUT_S, FastClock, Recorder, Tiers, running, steady, tiers
@@ -423,7 +423,11 @@ def test_status_counts_what_events_told() -> None:
     assert status.counters["promoted"] == len(HOT)
     assert status.processes[0].counters["promoted"] == len(HOT)
     assert status.counters["passes"] >= 6
-    assert status.cpu_seconds["scanning"] > 0
+    assert {name for name, seconds in status.cpu_seconds.items() if seconds > 0} == {
+        "scanning",
+        "aging",
+        "moving",
+    }
     assert (status.enabled, status.running, status.queued_slots) == (True, True, 0)
 
 
@@ -578,3 +582,40 @@ def test_a_page_that_went_to_a_third_node_is_not_moved() -> None:
         moved = waiting.recorder.wait_for(Moved)
     assert (moved.promoted, moved.failed) == (len(HOT) - 1, {"ELSEWHERE": 1})
     assert machine.nodes_of(world.vma).flat[HOT[0]] == 2
+
+
+def test_hotness_is_told_by_node_and_without_what_was_promoted() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder, dry_run=True) as daemon:
+        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
+        dry = daemon.status()
+    assert dry.hotness == dry.processes[0].hotness == {1: [0, 0, 0, 0, 0, 0, 2048]}  # never aged
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        recorder.wait_for(PassEnd, lambda event: event.number >= 10)
+        assert daemon.status().hotness == {1: [2048 - len(HOT), 0, 0, 0, 0, 0, 0]}
+
+
+def test_top_tier_pages_are_counted_beside_the_slow_ones() -> None:
+    world = tiers()
+    fast = world.machine.map(world.process, 4 << 30, 512, 0)
+    fast.accessed[0, :500] = False
+    recorder = Recorder()
+    with running(world.machine, recorder):
+        first = recorder.wait_for(PassEnd)
+    assert (first.slow, first.accessed) == (2048, 2048)
+    assert (first.fast, first.fast_accessed) == (512, 12)
+
+
+def test_each_visit_begins_with_an_event_that_tells_where() -> None:
+    world = tiers(pages=1 << 20, slow_pages=1 << 21)  # 4 GiB, 2 GiB a visit
+    sizes = dict.fromkeys(("scan_size_mb", "scan_size_min_mb", "scan_size_max_mb"), 2048)
+    recorder = Recorder()
+    daemon = Daemon(world.machine, settings=steady().model_copy(update=sizes), observer=recorder)
+    daemon.start()
+    try:
+        starts = [recorder.wait_for(PassStart) for _ in range(2)]
+    finally:
+        daemon.stop()
+    assert [(start.number, start.cursor >> 30) for start in starts] == [(1, 0), (1, 3)]

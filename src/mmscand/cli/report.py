@@ -8,13 +8,14 @@ import time
 from dataclasses import asdict
 
 from mmscand.model import PAGE_BYTES
-from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.observe.events import Event, Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
 
 _WAITING_LINES = 10_000
 """A megabyte of text: minutes of events."""
 _NAMES: dict[type, str] = {
     ProcessEntered: "process_entered",
     ProcessLeft: "process_left",
+    PassStart: "pass_start",
     PassEnd: "pass_end",
     Moved: "moved",
 }

@@ -54,7 +54,12 @@ def _flat(answer: dict[str, Any]) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = []
     for name, value in answer.items():
         if isinstance(value, dict):
-            rows += [(f"{name}.{key}", each) for key, each in sorted(value.items())]
+            rows += [(f"{name}.{key}", _words(each)) for key, each in sorted(value.items())]
         else:
             rows.append((name, value))
     return rows
+
+
+def _words(value: object) -> object:
+    """A histogram as its numbers in a row."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -14,6 +14,11 @@ from mmscand.control.knobs import KnobInfo, KnobValue
 from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.settings import Settings
 
+_SEVEN_NUMBERS = (
+    "Seven numbers for each slow node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last "
+    "six passes. Without pages that other processes map too."
+)
+
 
 class Answer(BaseModel):
     """Base of all answers: frozen, and nothing but what is described."""
@@ -37,6 +42,9 @@ class Status(Answer):
     running: bool = Field(description="Whether its threads are there.")
     processes: int = Field(description="Processes that are watched now.")
     queued_slots: int = Field(description="Slots on the migration list; a huge page is one slot.")
+    hotness: Mapping[int, list[int]] = Field(
+        description="How hot the pages of all watched processes are. " + _SEVEN_NUMBERS
+    )
     skipped_mappings: Mapping[str, int] = Field(
         description="Mappings of all watched processes that the last look left out, by rule."
     )
@@ -48,7 +56,7 @@ class Status(Answer):
         "4 KiB pages."
     )
     cpu_seconds: Mapping[str, float] = Field(
-        description="CPU time in seconds since the start, by what it was spent on."
+        description="CPU time in seconds since the start: scanning, aging, moving."
     )
 
     @classmethod
@@ -78,6 +86,7 @@ class WatchedProcess(Answer):
     )
     useful_pages: int = Field(description="Hot 4 KiB pages of the last passes, with decay.")
     failed_percent: int = Field(description="Share of its moves that failed lately, in percent.")
+    hotness: Mapping[int, list[int]] = Field(description="How hot its pages are. " + _SEVEN_NUMBERS)
     skipped_mappings: Mapping[str, int] = Field(
         description="Mappings that the last look left out, by the rule that says so."
     )

@@ -5,6 +5,7 @@ changed is a new page at an old address (freed and mapped again), and starts wit
 in 256 such changes goes unnoticed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from mmscand.model import (
     REGION_BYTES,
     BoolArray,
     ByteArray,
+    IntArray,
     PageBlock,
     UIntArray,
     Window,
@@ -48,15 +50,17 @@ class _Rows:
     """(n, width)"""
     frame_tag: ByteArray
     """(n, width)"""
+    frames: UIntArray
+    """(n,) the first slow frame: tells which node the row is on."""
 
     @classmethod
     def none(cls, width: int) -> "_Rows":
         empty = np.empty((0, width), dtype=np.uint8)
-        return cls(np.empty(0, dtype=np.intp), empty, empty)
+        return cls(np.empty(0, dtype=np.intp), empty, empty, np.empty(0, dtype=np.uint64))
 
     def where(self, mask: BoolArray) -> "_Rows":
         """Some of them, copied, so that the memory of the others is given back."""
-        return _Rows(self.numbers[mask], self.state[mask], self.frame_tag[mask])
+        return _Rows(self.numbers[mask], self.state[mask], self.frame_tag[mask], self.frames[mask])
 
     def at(self, numbers: RowNumbers) -> tuple[ByteArray, ByteArray]:
         """State and frame tag of these rows; zero of rows that have no history."""
@@ -76,6 +80,7 @@ class _Rows:
             numbers[order],
             np.concatenate((self.state, new.state))[order],
             np.concatenate((self.frame_tag, new.frame_tag))[order],
+            np.concatenate((self.frames, new.frames))[order],
         )
 
 
@@ -107,7 +112,9 @@ class History:
         state[~known] = 0
         slow_rows: BoolArray = np.any(block.slow, axis=1)
         kept = state[slow_rows] | np.where(block.slow[slow_rows], KNOWN, np.uint8(0))
-        new = _Rows(numbers[slow_rows], kept, tags[slow_rows])
+        slow_at = np.flatnonzero(slow_rows)
+        frames = block.frames[slow_at, block.slow[slow_at].argmax(axis=1)]
+        new = _Rows(numbers[slow_rows], kept, tags[slow_rows], frames)
         others = ~np.isin(rows.numbers, numbers)
         self._put(key, rows.where(others).merged(new) if others.any() else new)
         self._visited.add(key)
@@ -165,12 +172,35 @@ class History:
                 at = (place[there], column[there])
                 rows.state[at] = np.where(rows.state[at], KNOWN | add, 0)
 
+    def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
+        """For each node, 4 KiB pages by the number of remembered passes that accessed them.
+
+        Without pages that others map too. A row (2 MiB) counts for the node of its first slow page.
+        It may be asked from any thread: 1 ns a page, and nothing while nobody asks.
+        """
+        total: dict[int, list[int]] = {}
+        for (_, pages), rows in list(self._regions.items()):
+            nodes = nodes_of(rows.frames)
+            for node in np.unique(nodes).tolist():
+                found = _by_passes(rows.state[nodes == node])
+                before = total.get(node, [0] * len(found))
+                total[node] = [b + n * pages for b, n in zip(before, found, strict=True)]
+        return total
+
     @property
     def pages(self) -> int:
         """Slots with history, in 4 KiB pages."""
         return sum(
             int(np.count_nonzero(rows.state)) * pages for (_, pages), rows in self._regions.items()
         )
+
+
+def _by_passes(state: ByteArray) -> list[int]:
+    """How many slots were accessed in 0, 1, ... PASSES of the passes that are remembered."""
+    own = state[(state & (KNOWN | SHARED)) == KNOWN]
+    passes = accessed_passes(own)
+    accessed = [int(np.count_nonzero(passes == number)) for number in range(1, PASSES + 1)]
+    return [len(own) - sum(accessed), *accessed]
 
 
 def accessed_in_a_row(state: ByteArray, passes: int) -> BoolArray:

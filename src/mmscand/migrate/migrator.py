@@ -43,6 +43,8 @@ class Migrator:
         self._rate = RateLimit(clock)
         self._rest_until = 0.0
         self._ended_at = float("-inf")
+        self.cpu_seconds = 0.0
+        """CPU time of the thread so far, as of the last batch."""
 
     def run(self) -> None:
         """The thread's whole life."""
@@ -55,6 +57,7 @@ class Migrator:
                 self._list.drop(promotion.process)
                 self._rest_until = self._clock.now() + _FULL_PAUSE_S
             self._ended_at = self._clock.now()
+            self.cpu_seconds = self._clock.thread_cpu()
 
     def _next(self) -> Promotion | None:
         settings = self._store.current

@@ -9,6 +9,7 @@ examined    pages that had an entry in the page tables that were read
 slow        of these, present on the slow tier (slowtier)
 accessed    of these, with the Accessed bit set
 idle        of these, without it (idlepage)
+fast, fast_accessed  of the examined, present on other nodes (toptier); with the bit set
 hot, queued hot by the policy; put on the migration list (migadded)
 waiting     hot, and on the list since an earlier pass; each pass counts it again
 cooled      struck off the list: not accessed for a whole pass while they waited
@@ -34,6 +35,8 @@ _SUMMED = (
     "examined",
     "slow",
     "accessed",
+    "fast",
+    "fast_accessed",
     "hot",
     "queued",
     "waiting",
@@ -61,7 +64,7 @@ class Counters:
                 self._by_process[event.process] = Counter()
             elif isinstance(event, ProcessLeft):
                 self._by_process.pop(event.process, None)
-            else:
+            elif isinstance(event, PassEnd | Moved):
                 more = _of_pass(event) if isinstance(event, PassEnd) else _of_move(event)
                 self._total.update(more)
                 if event.process in self._by_process:

@@ -24,8 +24,19 @@ class ProcessLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class PassStart:
+    """A visit to a process begins; the PassEnd that follows tells what it found."""
+
+    process: Process
+    number: int
+    """Of the pass over this address space that it is part of: 1 is the first."""
+    cursor: int
+    """Address at which it goes on; 0 is the start."""
+
+
+@dataclass(frozen=True, slots=True)
 class PassEnd:
-    """One pass over a process is complete. All counts are 4 KiB pages."""
+    """One visit to a process is complete. All counts are 4 KiB pages."""
 
     process: Process
     number: int
@@ -38,6 +49,10 @@ class PassEnd:
     """Present on the slow tier."""
     accessed: int
     """Of these, with the Accessed bit set."""
+    fast: int
+    """Present, but not on the slow tier."""
+    fast_accessed: int
+    """Of these, with the Accessed bit set: used since they were mapped, as few are ever aged."""
     aged: int
     hot: int
     queued: int
@@ -72,7 +87,7 @@ class Moved:
     """By the name of the errno, as ENOMEM."""
 
 
-Event = ProcessEntered | ProcessLeft | PassEnd | Moved
+Event = ProcessEntered | ProcessLeft | PassStart | PassEnd | Moved
 
 
 class Observer(Protocol):

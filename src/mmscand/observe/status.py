@@ -1,7 +1,7 @@
 """How things stand, as frozen snapshots: what `status`, `ps` and the API show."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmscand.model import Process
@@ -29,6 +29,10 @@ class ProcessStatus:
     """What the tuning works with: hot pages of the last passes, with decay."""
     failed_percent: int
     """Share of its moves that failed lately."""
+    hotness: Mapping[int, Sequence[int]]
+    """Slow-tier pages of each node by the number of its last six passes that accessed them, 0..6.
+
+    Without pages that others map too. The top tier has no history: counters `fast_accessed`."""
     skipped_mappings: Mapping[str, int]
     """Mappings that the last look left out, by rule: policy.eligible.RULES."""
     skipped_pages: Mapping[str, int]
@@ -45,13 +49,25 @@ class DaemonStatus:
     queued_slots: int
     """On the migration list."""
     processes: tuple[ProcessStatus, ...]
+    hotness: Mapping[int, Sequence[int]]
+    """Of all watched processes together."""
     skipped_mappings: Mapping[str, int]
     """Of all watched processes, by rule."""
     skipped_pages: Mapping[str, int]
     counters: Mapping[str, int]
     """Sums since the start, also over processes that have left."""
     cpu_seconds: Mapping[str, float]
-    """CPU time of scanning, aging and moving since the start."""
+    """CPU time since the start by thread clock: `scanning` without `aging`, and `moving`."""
+
+
+def summed_hotness(parts: Iterable[Mapping[int, Sequence[int]]]) -> Mapping[int, Sequence[int]]:
+    """One histogram for each node."""
+    total: dict[int, Sequence[int]] = {}
+    for part in parts:
+        for node, pages in part.items():
+            before = total.get(node, [0] * len(pages))
+            total[node] = [b + n for b, n in zip(before, pages, strict=True)]
+    return total
 
 
 def summed(parts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

@@ -3,8 +3,9 @@
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 
-from mmscand.clock import Clock
+from mmscand.clock import Clock, CpuMeter
 from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
@@ -24,20 +25,8 @@ _REFRESH_S = 1.0
 _QUIET_STEP_S = 0.5
 """Visits that come a second or more apart are put on this grid, so that hundreds of idle processes
 wake the thread twice a second and not each for itself."""
-_COUNTS = (
-    "examined",
-    "slow",
-    "accessed",
-    "aged",
-    "hot",
-    "queued",
-    "waiting",
-    "cooled",
-    "shared",
-    "held",
-    "bound",
-    "discarded",
-)
+_COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
+"""All that a visit counts; the first four fields are told otherwise."""
 
 
 class Scanner:
@@ -74,12 +63,14 @@ class Scanner:
         self._refresh_due = 0.0
         self._rest_until = 0.0
         self._first_look = True
+        self._aging = CpuMeter(clock)
         self._budget = CpuBudget(clock, self._settings.cpu_budget_percent)
 
     @property
-    def cpu_seconds(self) -> float:
-        """CPU time of scanning and aging so far."""
-        return self._budget.used_s
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time so far, of scanning and of aging."""
+        aging = self._aging.seconds
+        return {"scanning": max(0.0, self._budget.used_s - aging), "aging": aging}
 
     def run(self) -> None:
         """The thread's whole life."""
@@ -187,6 +178,8 @@ class Scanner:
             self._settings,
             verdict,
             dry_run=self._dry_run,
+            aging=self._aging,
+            observer=self._observer,
         )
         if not self._first_look:  # what ran before us has had time enough
             slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000

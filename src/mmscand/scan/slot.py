@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from mmscand.clock import CpuMeter
 from mmscand.heat.history import History, accessed_in_a_row, is_shared
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
@@ -18,6 +20,7 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
+from mmscand.observe.events import Observer, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.policy.two_pass import TwoPass
@@ -50,8 +53,13 @@ class Slot:
         verdict: Verdict,
         *,
         dry_run: bool,
+        aging: CpuMeter,
+        observer: Observer,
     ) -> None:
         self._space = space
+        self._topology = topology
+        self._aging = aging
+        self._observer = observer
         self._candidates = Candidates(space, topology, migration_list)
         self._list = migration_list
         self._settings = settings
@@ -102,6 +110,7 @@ class Slot:
             target_node=preferred[0] if preferred else None,
             useful_pages=self.pacer.pace.useful_pages,
             failed_percent=self.pacer.failures.percent,
+            hotness=self._history.hotness(self._topology.nodes_of),
             skipped_mappings=self._skipped.mappings,
             skipped_pages=self._skipped.pages,
             counters=counters,
@@ -168,6 +177,7 @@ class Slot:
         self._candidates.begin_visit(self._history, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             self._history.forget_shared()
+        self._observer(PassStart(self.process, self.passes + 1, self._cursor))
 
     def _fold(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
         state = self._history.fold(block)
@@ -175,7 +185,13 @@ class Slot:
         hot, to_age = policy.hot(block, state), policy.to_age(block, state)
         count = _counter(counts, block.pages_per_slot)
         count("slow", block.slow)
-        count("accessed", block.slow & block.accessed)
+        accessed = block.slow & block.accessed
+        count("accessed", accessed)
+        # By subtraction: a count of a mask costs a fifth of making one.
+        count("fast", block.present)
+        count("fast", block.slow, sign=-1)
+        count("fast_accessed", block.accessed)
+        count("fast_accessed", accessed, sign=-1)
         count("useful", accessed_in_a_row(state, 1) & ~is_shared(state))
         count("hot", hot)
         self._candidates.use.see(block)
@@ -186,7 +202,8 @@ class Slot:
             to_age &= ~self._candidates.queue(
                 block, state, hot, vmas, self._history, self.pacer.failures, counts, self._now
             )
-        counts["aged"] += self._space.age(block, to_age, vmas)
+        with self._aging:
+            counts["aged"] += self._space.age(block, to_age, vmas)
 
     def close(self) -> None:
         """Drop the process' entries and let go of it."""
@@ -194,8 +211,12 @@ class Slot:
         self._space.close()
 
 
-def _counter(counts: Counter[str], pages_per_slot: int) -> Callable[[str, BoolArray], None]:
-    def count(name: str, mask: BoolArray) -> None:
-        counts[name] += int(np.count_nonzero(mask)) * pages_per_slot
+class _Count(Protocol):
+    def __call__(self, name: str, mask: BoolArray, *, sign: int = 1) -> None: ...
+
+
+def _counter(counts: Counter[str], pages_per_slot: int) -> _Count:
+    def count(name: str, mask: BoolArray, *, sign: int = 1) -> None:
+        counts[name] += sign * int(np.count_nonzero(mask)) * pages_per_slot
 
     return count

@@ -6,7 +6,7 @@ import pytest
 from mmscand.cli.app import main
 from mmscand.cli.report import as_json, as_text
 from mmscand.model import Process
-from mmscand.observe.events import Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.observe.events import Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
 
 APP = Process(7, 70, "app")
 
@@ -41,6 +41,7 @@ def test_hot_pages_that_went_nowhere_are_told() -> None:
         pass_end(hot=1),
         Moved(APP, None, 0.0, 0, 0, {}),
         ProcessEntered(APP),
+        PassStart(APP, 1, 0),
         ProcessLeft(APP, 1, "x"),
     ],
 )

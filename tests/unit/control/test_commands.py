@@ -37,8 +37,9 @@ def served(server: ControlServer, run: Commands) -> Commands:
 
 def test_status_is_aligned_lines(served: Commands) -> None:
     lines = served("status").splitlines()
-    rows = dict(line.split() for line in lines)
+    rows = dict(line.split(maxsplit=1) for line in lines)
     assert (rows["enabled"], rows["counters.promoted"]) == ("on", "1024")
+    assert rows["hotness.1"] == "18 0 0 0 0 6 8"
     assert len({line.index(line.split()[1], len(line.split()[0])) for line in lines}) == 1
 
 

@@ -24,7 +24,8 @@ def test_the_status_is_the_whole_daemon_without_its_processes(client: ControlCli
     status = client.status()
     assert (status["version"], status["enabled"], status["processes"]) == ("1.2.3", True, 2)
     assert status["counters"] == {"promoted": 1024}
-    assert status["cpu_seconds"] == {"scan": 0.25}
+    assert status["cpu_seconds"] == {"scanning": 0.25, "aging": 0.125, "moving": 0.5}
+    assert status["hotness"] == {"1": [18, 0, 0, 0, 0, 6, 8]}
 
 
 def test_processes_are_in_order_and_one_can_be_asked_for(client: ControlClient) -> None:

@@ -1,5 +1,7 @@
 """Reading states, and histories of more than one region."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,29 @@ def test_a_window_forgets_only_its_own_stretch() -> None:
     assert history.pages == 1024
     history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
     assert history.pages == 512
+
+
+def test_hotness_counts_pages_by_accessed_passes_and_node() -> None:
+    history = History()
+    touched = [range(10), range(10), range(5)]  # in the passes after the first look
+    for columns in [range(512), *touched]:
+        first = block(1)
+        accessed = np.zeros_like(first.slow)
+        accessed[0, columns] = True
+        for number in (1, 2):
+            frames = first.frames + np.uint64(number << 40)
+            at = addresses(number)
+            history.fold(replace(first, addresses=at, frames=frames, accessed=accessed))
+    history.mark_shared(addresses(2) + np.uint64(20 * PAGE_BYTES), 1)
+    found = history.hotness(lambda frames: (frames >> np.uint64(40)).astype(np.int32))
+    assert found == {1: [502, 0, 5, 5, 0, 0, 0], 2: [501, 0, 5, 5, 0, 0, 0]}
+
+
+def test_hotness_counts_a_huge_page_as_512() -> None:
+    history = History()
+    slow = np.ones((1, 1), dtype=np.bool_)
+    huge = PageBlock(addresses(1), 512, np.ones((1, 1), dtype=np.uint64), slow, slow, slow)
+    history.fold(huge)
+    history.fold(huge)
+    assert history.hotness(np.int32) == {1: [0, 512, 0, 0, 0, 0, 0]}
+    assert History().hotness(np.int32) == {}
