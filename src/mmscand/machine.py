@@ -29,6 +29,10 @@ class AddressSpace(Protocol):
         """Changes when the process gets a new address space (execve)."""
         ...
 
+    def cpu_ns(self) -> int:
+        """CPU time of the process so far, all threads. The same twice: it did not run between."""
+        ...
+
     def vmas(self) -> VmaTable:
         """The mappings as they are now."""
         ...

@@ -4,6 +4,7 @@
 go nowhere, and other agents may clear bits), `tests/guest` on a two-tier kernel, exactly.
 """
 
+import time
 from typing import Protocol
 
 import numpy as np
@@ -120,6 +121,16 @@ def assert_flags(world: World, found: BoolArray, expected: BoolArray) -> None:
     """Equal; where others clear bits too, one page in a hundred may differ."""
     wrong = int(np.count_nonzero(found != expected))
     assert wrong <= (0 if world.exact else found.size // 100)
+
+
+def settled(space: AddressSpace) -> int:
+    """CPU time of a process once it sleeps: it has to fall asleep after its answer first."""
+    for _ in range(100):
+        before = space.cpu_ns()
+        time.sleep(0.02)
+        if space.cpu_ns() == before:
+            return before
+    raise AssertionError("it does not fall asleep")
 
 
 class ContractSuite:
@@ -253,6 +264,14 @@ class ContractSuite:
         assert sets[0] == sets[1] >= {world.fast, world.slow}
         assert sets[2] == frozenset()
 
+    def test_who_touches_memory_has_run_and_who_sleeps_has_not(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES_PER_TABLE)
+        space = world.machine.open(actor.process)
+        slept = settled(space)
+        actor.touch(address, [0])
+        assert settled(space) > slept
+
     def test_exec_is_a_new_generation(self, world: World) -> None:
         actor = world.actor()
         space = world.machine.open(actor.process)
@@ -271,6 +290,8 @@ class ContractSuite:
             space.vmas()
         with pytest.raises(ProcessGone):
             space.generation()
+        with pytest.raises(ProcessGone):
+            space.cpu_ns()
         with pytest.raises(ProcessGone):
             space.move(addresses_of(address, [0]), world.fast)
         with pytest.raises(ProcessGone):

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -100,10 +100,12 @@ def running(
     room_pages: int = 1,
     dry_run: bool = False,
     clock: Clock | None = None,
+    select: Callable[[Iterable[Process]], Iterable[Process]] = lambda processes: processes,
 ) -> Iterator[Daemon]:
     """A daemon that is started, and stopped at the end."""
     daemon = Daemon(
         machine,
+        select,
         settings=steady(scan_period_ms, room_pages),
         observer=recorder,
         dry_run=dry_run,

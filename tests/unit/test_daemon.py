@@ -25,6 +25,7 @@ def touching(world: Tiers, slots: list[int]) -> Callable[[Event], None]:
     def hook(event: Event) -> None:
         if isinstance(event, PassEnd):
             world.vma.accessed.reshape(-1)[slots] = True
+            world.process.run()
 
     return hook
 
@@ -67,6 +68,7 @@ def test_only_slow_tier_pages_are_candidates() -> None:
 
     def touch_all(event: Event) -> None:
         fast.accessed[:] = True
+        world.process.run()
 
     recorder = Recorder(touch_all)
     with running(world.machine, recorder):
@@ -194,6 +196,8 @@ def test_a_process_that_exits_in_the_middle_of_a_move_is_a_normal_result() -> No
 
     def hook(event: Event) -> None:
         world.vma.accessed.flat[HOT[0]] = True
+        world.process.run()
+        other.run()
         vma.accessed.flat[0] = not other.alive or len(recorder_passes) > 0
 
     recorder_passes: list[PassEnd] = []
@@ -469,6 +473,7 @@ def test_a_shorter_pause_between_batches_counts_at_once() -> None:
 
         def touch_later(event: Event) -> None:
             later.accessed.flat[more] = True
+            world.process.run()
 
         recorder.hook = touch_later
         recorder.wait_for(PassEnd, lambda event: event.queued == len(more))

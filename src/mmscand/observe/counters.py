@@ -5,6 +5,7 @@ also of a huge page, and failures are told by reason.
 
 passes      complete passes over an address space (nr_kmmscand_mm_scans)
 visits      looks at a process, complete or not
+skipped     visits left out, as the process had not run; told by the visit that follows
 examined    pages that had an entry in the page tables that were read
 slow        of these, present on the slow tier (slowtier)
 accessed    of these, with the Accessed bit set
@@ -46,6 +47,7 @@ _SUMMED = (
     "bound",
     "aged",
     "discarded",
+    "skipped",
 )
 
 

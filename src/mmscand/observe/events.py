@@ -69,6 +69,8 @@ class PassEnd:
     """Hot, but on a memory policy or cpuset without a fast node, or not known to be on none."""
     discarded: int
     """Page-table pages that were garbage."""
+    skipped: int
+    """Visits that were left out before this one, as the process had not run."""
 
 
 @dataclass(frozen=True, slots=True)

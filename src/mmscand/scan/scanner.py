@@ -188,8 +188,12 @@ class Scanner:
 
     def _visit(self, slot: Slot) -> None:
         process, generation = slot.process, slot.generation
+        now = self._clock.now()
         try:
-            visit = slot.visit(self._clock.now(), self._may_go_on)
+            if slot.skip():
+                slot.due = self._next_visit(now, slot.pacer.period_ms)
+                return
+            visit = slot.visit(now, self._may_go_on)
             if generation not in (0, slot.generation):  # execve: it may have another name now
                 slot.judge(self._verdicts.decide(process))
                 self._refresh_due = 0.0
@@ -204,7 +208,16 @@ class Scanner:
             slot.due = self._next_visit(visit.started, slot.pacer.period_ms)
             counts = {name: visit.counts[name] for name in _COUNTS}
             seconds = self._clock.now() - visit.started
-            self._observer(PassEnd(process, slot.passes, visit.complete, seconds, **counts))
+            self._observer(
+                PassEnd(
+                    process,
+                    slot.passes,
+                    visit.complete,
+                    seconds,
+                    skipped=visit.skipped,
+                    **counts,
+                )
+            )
 
     def _next_visit(self, started: float, period_ms: int) -> float:
         due = started + period_ms / 1000

@@ -25,6 +25,7 @@ from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.policy.two_pass import TwoPass
 from mmscand.scan.candidates import Candidates
+from mmscand.scan.idle import IdleWatch
 from mmscand.scan.pacing import Pacer
 from mmscand.scan.rules import Verdict
 from mmscand.settings import Settings
@@ -39,6 +40,8 @@ class Visit:
     """It came to the end of the address space; the next one begins at its start."""
     counts: Counter[str]
     """Pages by what they were, see observe.events.PassEnd."""
+    skipped: int
+    """Visits that were left out before this one."""
 
 
 class Slot:
@@ -61,6 +64,7 @@ class Slot:
         self._aging = aging
         self._observer = observer
         self._candidates = Candidates(space, topology, migration_list)
+        self._idle = IdleWatch(space.cpu_ns)
         self._list = migration_list
         self._settings = settings
         self._dry_run = dry_run
@@ -121,6 +125,16 @@ class Slot:
         self._settings = settings
         self.pacer.adopt(settings)
 
+    def skip(self) -> bool:
+        """Leave out the visit that is due, if the process has not run since the last one.
+
+        A pass that found nothing, for the pacing; for the history none, so that it stays.
+        """
+        if self._counts is not None or not self._idle.skip():
+            return False
+        self.pacer.step(0)
+        return True
+
     def visit(self, now: float, go_on: Callable[[], bool]) -> Visit | None:
         """Look at as much of the process as its pacing allows, from where the last visit ended.
 
@@ -164,7 +178,7 @@ class Slot:
         self._candidates.use.end_visit()
         # Pages that must wait after a failure are no reason to come back soon.
         self.pacer.step(max(0, counts["useful"] - counts["held"]))
-        return Visit(self._started, complete, counts)
+        return Visit(self._started, complete, counts, self._idle.taken())
 
     def _begin(self, now: float) -> None:
         self._started = now

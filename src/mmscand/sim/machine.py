@@ -93,13 +93,19 @@ class SimProcess:
     cpuset: frozenset[int] | None = None
     """Nodes that it may use; None is all."""
     alive: bool = True
+    cpu_ns: int = 1
 
     def vma_of(self, address: int) -> SimVma | None:
         """The mapping that holds an address."""
         return next((vma for vma in self.vmas if vma.start <= address < vma.end), None)
 
+    def run(self) -> None:
+        """Take some CPU time."""
+        self.cpu_ns += 1000
+
     def touch(self, address: int, pages: Iterable[int]) -> None:
         """Access pages, counted from an address: what a program does."""
+        self.run()
         for page in pages:
             at = np.array([address + page * PAGE_BYTES], dtype=np.uint64)
             vma = self.vma_of(int(at[0]))
@@ -166,6 +172,7 @@ class SimMachine:
     def exec(self, process: SimProcess) -> None:
         """Give it a new, empty address space."""
         process.generation += 1
+        process.run()
         self._unmap_all(process)
 
     def _unmap_all(self, process: SimProcess) -> None:
@@ -183,6 +190,7 @@ class SimMachine:
         frames = self._allocate(node, rows * shape[1], pages_per_slot)
         if frames is None or start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
             raise ValueError("no room on the node, or not in whole 2 MiB")
+        process.run()
         none = np.zeros(shape, dtype=np.bool_)
         vma = SimVma(start, pages_per_slot, frames.reshape(shape), ~none, none.copy(), none.copy())
         process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
@@ -255,6 +263,11 @@ class SimAddressSpace:
         """Counts execs."""
         self._require_alive()
         return self._sim.generation
+
+    def cpu_ns(self) -> int:
+        """Grows with each thing that it does."""
+        self._require_alive()
+        return self._sim.cpu_ns
 
     def vmas(self) -> VmaTable:
         """All mappings."""

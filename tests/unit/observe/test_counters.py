@@ -25,6 +25,7 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         held=2,
         bound=4,
         discarded=1,
+        skipped=4,
     )
 
 
@@ -41,7 +42,7 @@ def test_pages_are_summed_in_all_and_by_process_and_failures_by_reason() -> None
     assert (one["visits"], one["passes"], one["idle"], one["hot"]) == (2, 1, 140, 40)
     assert (one["promoted"], one["failed_EBUSY"], one["failed_ENOMEM"]) == (512, 4, 7)
     assert one["already_there"] == 9
-    assert total["visits"] == 3
+    assert (total["visits"], total["skipped"]) == (3, 12)
     assert "promoted" not in counters.of(OTHER)
 
 
