@@ -1,12 +1,13 @@
 """The one seam: what the daemon asks of a machine, real (`linux/`) or simulated (`sim/`)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from mmscand.model import (
     AllowedNodes,
     BoolArray,
     IntArray,
+    Look,
     PageBlock,
     Process,
     ProcessFacts,
@@ -84,8 +85,8 @@ class Machine(Protocol):
         """Pages that can go to the node now without pushing it under its high watermark."""
         ...
 
-    def processes(self) -> Iterable[Process]:
-        """User-space processes that are alive now, except this daemon."""
+    def look(self) -> Look:
+        """Which processes there are, and what has changed since the look before."""
         ...
 
     def facts(self, process: Process) -> ProcessFacts:

@@ -122,6 +122,18 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """The processes of a machine, as one look found them."""
+
+    running: tuple[Process, ...]
+    """User-space processes that are alive, except this daemon; parents before their children."""
+    changed: frozenset[Process]
+    """Of these, whose name, user or cgroup may be others than at the look before; new ones too."""
+    quiet: bool
+    """Nothing came, went or changed since then."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessFacts:
     """What rules look at; it may change while the process lives."""
 

@@ -137,7 +137,7 @@ class ContractSuite:
     """Inherit, and provide a `world` fixture."""
 
     def test_an_actor_is_among_the_processes(self, world: World) -> None:
-        assert world.actor().process in set(world.machine.processes())
+        assert world.actor().process in world.machine.look().running
 
     def test_a_fresh_mapping_reads_present_accessed_and_slow(self, world: World) -> None:
         actor = world.actor()
@@ -280,12 +280,22 @@ class ContractSuite:
         actor.exec()
         assert space.generation() != before
 
+    def test_a_look_tells_who_is_new_and_who_called_execve(self, world: World) -> None:
+        world.machine.look()
+        actor, other = world.actor(), world.actor()
+        assert {actor.process, other.process} <= world.machine.look().changed
+        actor.exec()
+        look = world.machine.look()
+        assert actor.process in look.changed
+        assert not look.quiet
+        assert {actor.process, other.process} <= set(look.running)
+
     def test_a_process_that_has_exited_is_gone(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
         space = world.machine.open(actor.process)
         actor.exit()
-        assert actor.process not in set(world.machine.processes())
+        assert actor.process not in world.machine.look().running
         with pytest.raises(ProcessGone):
             space.vmas()
         with pytest.raises(ProcessGone):

@@ -23,6 +23,7 @@ import pytest
 from mmscand.cli.app import main
 from mmscand.errors import MmscandError
 from mmscand.linux.machine import LinuxMachine, open_machine
+from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs
 from mmscand.model import PAGE_BYTES
 from support.puppet import Puppet
@@ -170,6 +171,10 @@ def test_the_kernel_asks_for_each_of_them(
     name: str, refused: str, machine: LinuxMachine, stranger: Stranger
 ) -> None:
     assert in_child(without(name), lambda: first_refusal(machine, stranger)) == refused
+
+
+def test_process_events_need_none_of_them() -> None:
+    assert in_child([], lambda: str(ProcEvents().drain())) == "set()"
 
 
 def test_the_parts_of_sys_admin_are_not_enough(machine: LinuxMachine, stranger: Stranger) -> None:

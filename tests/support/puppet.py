@@ -80,17 +80,6 @@ class _Memory:
             self.leaked.append(self.areas.pop(address))  # never freed: the hole is ours
         return {"rounds": rounds}
 
-    def storm(self, count: int, seconds: float) -> dict[str, int]:
-        """Fork short-lived processes at an even rate."""
-        begun = time.monotonic()
-        for number in range(count):
-            if os.fork() == 0:
-                os._exit(0)
-            os.waitpid(-1, 0)
-            ahead = begun + seconds * (number + 1) / count - time.monotonic()
-            time.sleep(max(0.0, ahead))
-        return {"ms": int((time.monotonic() - begun) * 1000)}
-
     def madvise(self, address: int, pages: int, advice: int) -> None:
         area, offset = self._area(address)
         area.madvise(advice, offset, pages * PAGE)

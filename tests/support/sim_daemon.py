@@ -11,7 +11,8 @@ from mmscand.clock import Clock, SystemClock
 from mmscand.daemon import Daemon
 from mmscand.machine import Machine
 from mmscand.model import REGION_BYTES, Process
-from mmscand.observe.events import Event, Moved
+from mmscand.observe.events import Event, Moved, Observer
+from mmscand.scan.rules import Rules
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine, SimProcess, SimVma, sim_topology
 
@@ -94,19 +95,21 @@ class FastClock(SystemClock):
 @contextmanager
 def running(
     machine: Machine,
-    recorder: Recorder,
+    recorder: Observer,
     *,
     scan_period_ms: int = 1,
     room_pages: int = 1,
     dry_run: bool = False,
     clock: Clock | None = None,
     select: Callable[[Iterable[Process]], Iterable[Process]] = lambda processes: processes,
+    rules: Rules | None = None,
 ) -> Iterator[Daemon]:
     """A daemon that is started, and stopped at the end."""
     daemon = Daemon(
         machine,
         select,
         settings=steady(scan_period_ms, room_pages),
+        rules=rules,
         observer=recorder,
         dry_run=dry_run,
         clock=clock,

@@ -417,6 +417,33 @@ def test_rules_leave_processes_out_and_say_how_hard_the_others_are_scanned() -> 
         daemon.stop()
 
 
+def test_an_excluded_process_is_judged_again_when_its_name_or_user_or_cgroup_changes() -> None:
+    world = tiers()
+    rules = Rules(
+        [
+            Rule(0, name=re.compile("^app"), source="name=^app"),
+            Rule(0, uid=0, source="uid=0"),
+            Rule(0, cgroup="/quiet", source="cgroup=/quiet"),
+        ]
+    )
+    sim, recorder = world.process, Recorder()
+    daemon = Daemon(world.machine, settings=steady(), rules=rules, observer=recorder)
+
+    def becomes(name: str, uid: int, cgroup: str) -> None:
+        sim.process = Process(sim.process.pid, sim.process.start_time, name)
+        sim.uid, sim.cgroup = uid, cgroup
+
+    daemon.start()
+    try:
+        for excluded in (("app", 1, "/"), ("other", 0, "/"), ("other", 1, "/quiet")):
+            becomes("other", 1, "/")
+            recorder.wait_for(ProcessEntered)
+            becomes(*excluded)
+            assert recorder.wait_for(ProcessLeft).why == "excluded by a rule"
+    finally:
+        daemon.stop()
+
+
 def test_status_counts_what_events_told() -> None:
     world = tiers()
     recorder = Recorder(touching(world, HOT))

@@ -36,7 +36,7 @@ def test_it_has_the_capabilities_that_are_needed_and_no_other() -> None:
         ("NoNewPrivileges", "yes"),
         ("ProtectSystem", "strict"),
         ("MemoryDenyWriteExecute", "yes"),
-        ("RestrictAddressFamilies", "AF_UNIX"),
+        ("RestrictAddressFamilies", "AF_UNIX AF_NETLINK"),
         ("OOMScoreAdjust", "-500"),
     ],
 )

@@ -66,7 +66,7 @@ def run(
     machine = real_machine(NodeOptions(fast_nodes, slow_nodes))
     _raise_descriptor_limit()
     with closing(machine), closing(EventPrinter(json_lines)) as printer, _signals() as signals:
-        selection = choose(machine.processes(), pid or (), match)
+        selection = choose(machine.look().running, pid or (), match)
         daemon = Daemon(
             machine,
             selection,

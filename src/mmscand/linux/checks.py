@@ -10,6 +10,7 @@ import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError
 from mmscand.linux.privileges import missing_capabilities
+from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import READERS, ProbeMapping, open_reader
 from mmscand.linux.syscalls import MADV_COLD, move_pages, process_madvise
@@ -59,6 +60,7 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
         _any_reader(readers),
         _tried("aging", True, _aging),
         _tried("moving", True, _moving),
+        _tried("process events", False, _process_events),
         *_other_agents(procfs.root),
     ]
 
@@ -119,6 +121,11 @@ def _moving() -> str:
             f"move_pages: {os.strerror(-status)}", hint="use a kernel with CONFIG_MIGRATION"
         )
     return "move_pages"
+
+
+def _process_events() -> str:
+    ProcEvents().close()
+    return "by the kernel's proc connector"
 
 
 def _other_agents(proc: Path) -> Iterator[Check]:

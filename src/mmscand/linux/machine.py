@@ -1,16 +1,17 @@
 """The real machine behind the seam."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.proc_events import open_events
 from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import PageFlags, Procfs
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.x86_64 import Decoder
-from mmscand.model import Process, ProcessFacts, Topology
+from mmscand.model import Look, Process, ProcessFacts, Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class LinuxMachine:
         """See machine.Machine.free_pages."""
         return self.nodes.free_pages(node)
 
-    def processes(self) -> Iterable[Process]:
-        """See machine.Machine.processes."""
-        return self.process_list.scannable()
+    def look(self) -> Look:
+        """See machine.Machine.look."""
+        return self.process_list.look()
 
     def facts(self, process: Process) -> ProcessFacts:
         """See machine.Machine.facts."""
@@ -53,6 +54,7 @@ class LinuxMachine:
 
     def close(self) -> None:
         """Give the reader back."""
+        self.process_list.close()
         self.reader.close()
         self.page_flags.close()
 
@@ -68,4 +70,5 @@ def open_machine(topology: Topology) -> LinuxMachine:
             hint="; ".join(f"{name}: {why}" for name, why in reasons.items()),
         )
     decoder = Decoder(reader.direct_map.encryption_bit, topology.slow_spans())
-    return LinuxMachine(topology, reader, decoder, ProcessList(procfs), reasons, procfs=procfs)
+    processes = ProcessList(procfs, open_events())
+    return LinuxMachine(topology, reader, decoder, processes, reasons, procfs=procfs)

@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable
 
 from mmscand.errors import ProcessGone
+from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs, ProcStat
-from mmscand.model import Process
+from mmscand.model import Look, Process
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _YOUNG_S = 10
-"""A process changes its name by execve soon after fork if at all: until then it is read anew."""
+"""Without events: a process changes its name by execve soon after fork if at all, so until then it
+is read anew at each look."""
 _FULL_EVERY_LOOKS = 10
-"""And all are, each so many looks. In between, a pid that was there at the last look is taken for
-the same process; should it have been reused, opening it finds out (start time), and nothing is
-done to it."""
+"""Each so many looks all may have changed: a move to another cgroup is no event. Without events all
+are read anew then; in between a pid that was there before is taken for the same process. Should it
+have been reused, opening it finds out (start time), and nothing is done to it. With events only
+what the kernel had no memory to tell is looked for, by what came and went."""
 
 
 def _uptime_s() -> float:
@@ -25,24 +28,60 @@ def _uptime_s() -> float:
 class ProcessList:
     """Lists user-space processes; remembers those that it has read."""
 
-    def __init__(self, procfs: Procfs, uptime_s: Callable[[], float] = _uptime_s) -> None:
+    def __init__(
+        self,
+        procfs: Procfs,
+        events: ProcEvents | None = None,
+        uptime_s: Callable[[], float] = _uptime_s,
+    ) -> None:
+        """Without `events` a look lists /proc."""
         self._procfs = procfs
+        self._events = events
         self._uptime_s = uptime_s
         self._known: dict[int, ProcStat] = {}
+        self._running: tuple[Process, ...] = ()
         self._looks = 0
 
-    def scannable(self) -> list[Process]:
+    def look(self) -> Look:
         """User-space processes that are alive, except this one."""
-        before = {} if self._looks % _FULL_EVERY_LOOKS == 0 else self._known
+        full = self._looks % _FULL_EVERY_LOOKS == 0
         self._looks += 1
-        old_before = (self._uptime_s() - _YOUNG_S) * _TICKS
-        self._known = {}
-        for pid in self._procfs.pids():
-            known = before.get(pid)
-            if known is not None and known.process.start_time < old_before:
-                self._known[pid] = known
-            else:
-                with contextlib.suppress(ProcessGone):
-                    self._known[pid] = self._procfs.stat(pid)
+        touched = self._touched(full=full)
+        if touched:
+            self._read(touched)
+        changed = (p for p in self._running if full or p.pid in touched)
+        return Look(self._running, frozenset(changed), quiet=not (touched or full))
+
+    def _touched(self, *, full: bool) -> set[int]:
+        """Pids to read anew."""
+        if self._events is None:
+            return self._all() if full else self._come_or_gone() | self._young()
+        happened = self._events.drain()
+        if happened is None:
+            return self._all()
+        return happened | self._come_or_gone() if full else happened
+
+    def _read(self, touched: set[int]) -> None:
+        for pid in touched:
+            self._known.pop(pid, None)
+            with contextlib.suppress(ProcessGone):
+                self._known[pid] = self._procfs.stat(pid)
         own = os.getpid()
-        return [s.process for pid, s in self._known.items() if s.scannable and pid != own]
+        alive = [s.process for pid, s in self._known.items() if s.scannable and pid != own]
+        # Parents come before their children, whatever their pids.
+        self._running = tuple(sorted(alive, key=lambda p: (p.start_time, p.pid)))
+
+    def _all(self) -> set[int]:
+        return set(self._procfs.pids()) | self._known.keys()
+
+    def _come_or_gone(self) -> set[int]:
+        return set(self._procfs.pids()) ^ self._known.keys()
+
+    def _young(self) -> set[int]:
+        young = (self._uptime_s() - _YOUNG_S) * _TICKS
+        return {pid for pid, stat in self._known.items() if stat.process.start_time >= young}
+
+    def close(self) -> None:
+        """No more events."""
+        if self._events is not None:
+            self._events.close()

@@ -117,11 +117,12 @@ class Rules:
             reverse=True,
         )
         ordered = [self.rules[place] for place in places]
+        self.conditional = any(rule.conditions for rule in self.rules)
+        """Whether any of them looks at a process; if not, nobody has to."""
         self._matchers = [_Matcher(rule) for rule in ordered if rule.conditions]
-        self._default = next(
-            (rule.aggressiveness for rule in ordered if not rule.conditions),
-            DEFAULT_AGGRESSIVENESS,
-        )
+        default = (rule.aggressiveness for rule in ordered if not rule.conditions)
+        self.default = Verdict(next(default, DEFAULT_AGGRESSIVENESS), DEFAULT_WORDS, own=False)
+        """Of a process that no rule matches and that inherits nothing."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rules) and self.rules == other.rules
@@ -135,7 +136,7 @@ class Rules:
             if matcher.matches(facts):
                 return Verdict(matcher.rule.aggressiveness, matcher.rule.source, own=True)
         if inherited is None or inherited.rule == DEFAULT_WORDS:  # the default may be new
-            return Verdict(self._default, DEFAULT_WORDS, own=False)
+            return self.default
         return Verdict(inherited.aggressiveness, inherited.rule, own=False)
 
 

@@ -9,7 +9,7 @@ from mmscand.clock import Clock, CpuMeter
 from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import Outcome, Process
+from mmscand.model import Look, Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.observe.status import ProcessStatus
@@ -64,6 +64,8 @@ class Scanner:
         self._rest_until = 0.0
         self._first_look = True
         self._aging = CpuMeter(clock)
+        self._unsettled = True
+        """The next look has something to do even if nothing has happened to a process."""
         self._budget = CpuBudget(clock, self._settings.cpu_budget_percent)
 
     @property
@@ -101,7 +103,7 @@ class Scanner:
         if (rules := self._new_rules) is not None:
             self._new_rules = None
             self._verdicts.replace_rules(rules)
-            self._refresh_due = 0.0
+            self._look_now()
         settings = self._store.current
         if settings is self._settings:
             return
@@ -111,6 +113,9 @@ class Scanner:
         for slot in self._slots.values():
             slot.adopt(settings)
             slot.due = min(slot.due, self._clock.now() + slot.pacer.period_ms / 1000)
+
+    def _look_now(self) -> None:
+        self._refresh_due, self._unsettled = 0.0, True
 
     def _next_due(self) -> float:
         due = min([self._refresh_due, *(slot.due for slot in self._slots.values())])
@@ -135,26 +140,30 @@ class Scanner:
 
     def _refresh(self) -> None:
         """Let go of processes that have exited, take up new ones."""
-        running = list(self._machine.processes())
-        self._denied.intersection_update(running)
-        self._verdicts.keep_only(running)
-        wanted = {p: v for p, v in self._judged(running) if not v.excluded}
+        look = self._machine.look()
+        self._refresh_due = self._on_grid(self._clock.now() + _REFRESH_S)
+        if look.quiet and not self._unsettled:
+            return
+        self._unsettled = False
+        self._denied.intersection_update(look.running)
+        self._verdicts.keep_only(look.running)
+        wanted = {p: v for p, v in self._judged(look) if not v.excluded}
         for process in self._slots.keys() - wanted.keys():
-            self._leave(process, "excluded by a rule" if process in running else "exited")
+            self._leave(process, "excluded by a rule" if process in look.running else "exited")
         for process, verdict in wanted.items():
             if process in self._slots:
                 self._slots[process].judge(verdict)
             else:
                 self._enter(process, verdict)
         self._first_look = False
-        self._refresh_due = self._on_grid(self._clock.now() + _REFRESH_S)
 
-    def _judged(self, running: list[Process]) -> Iterator[tuple[Process, Verdict]]:
+    def _judged(self, look: Look) -> Iterator[tuple[Process, Verdict]]:
         """Those that were chosen, each with its verdict; all are judged, for their children."""
-        chosen = set(self._select(running)) - self._denied
-        for process in running:
+        chosen = set(self._select(look.running)) - self._denied
+        for process in look.running:
+            judge = self._verdicts.decide if process in look.changed else self._verdicts.of
             try:
-                verdict = self._verdicts.of(process)
+                verdict = judge(process)
             except (ProcessGone, ProcessDenied):
                 continue
             if process in chosen:
@@ -170,6 +179,7 @@ class Scanner:
             return
         except TooManyOpenFiles as error:
             self._observer(ProcessLeft(process, 0, str(error)))
+            self._unsettled = True
             return
         slot = Slot(
             space,
@@ -196,9 +206,10 @@ class Scanner:
             visit = slot.visit(now, self._may_go_on)
             if generation not in (0, slot.generation):  # execve: it may have another name now
                 slot.judge(self._verdicts.decide(process))
-                self._refresh_due = 0.0
+                self._look_now()
         except ProcessGone:
             self._leave(process, "exited")
+            self._unsettled = True  # should it be there after all, it is taken up again
             return
         except ProcessDenied as error:
             self._leave(process, str(error))

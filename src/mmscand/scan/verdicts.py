@@ -23,6 +23,8 @@ class Verdicts:
 
     def decide(self, process: Process) -> Verdict:
         """Look at the process anew; what it inherited before it keeps, else its parent's counts."""
+        if not self._rules.conditional:
+            return self._rules.default
         facts = self._machine.facts(process)
         before = self._decided.get(process)
         # A rule that matched before execve may not match the new name: it is not inherited.

@@ -15,6 +15,7 @@ from mmscand.model import (
     AllowedNodes,
     BoolArray,
     IntArray,
+    Look,
     Node,
     PageBlock,
     Process,
@@ -124,6 +125,7 @@ class SimMachine:
         }
         self._loose: dict[int, list[int]] = {node.id: [] for node in topology.nodes}
         self._processes: dict[int, SimProcess] = {}
+        self._told: dict[Process, tuple[str, int, str, int]] = {}
         self._started = 0
 
     def topology(self) -> Topology:
@@ -134,9 +136,13 @@ class SimMachine:
         """Frames that are not in use; the simulated kernel has no watermarks."""
         return len(self._free[node]) * PAGES_PER_TABLE + len(self._loose[node])
 
-    def processes(self) -> Iterable[Process]:
-        """All that live."""
-        return [p.process for p in self._processes.values() if p.alive]
+    def look(self) -> Look:
+        """All that live, and those of which something is not as it was told before."""
+        alive = [p for p in self._processes.values() if p.alive]
+        facts = {p.process: (p.process.name, p.uid, p.cgroup, p.generation) for p in alive}
+        before, self._told = self._told, facts
+        changed = frozenset(p for p in facts if facts[p] != before.get(p))
+        return Look(tuple(facts), changed, quiet=facts == before)
 
     def facts(self, process: Process) -> ProcessFacts:
         """As the world set them."""

@@ -46,6 +46,14 @@ def test_after_execve_the_new_name_counts_and_the_old_name_s_rule_does_not() -> 
     assert verdicts.decide(sim.process).rule == "default"
 
 
+def test_without_conditions_nobody_has_to_be_looked_at() -> None:
+    world = machine()
+    sim = world.spawn(10)
+    world.exit(sim)  # a look would find it gone
+    verdicts = Verdicts(world, Rules([Rule(3)]))
+    assert (verdicts.of(sim.process).aggressiveness, verdicts.of(sim.process).own) == (3, False)
+
+
 def test_new_rules_judge_everybody_anew() -> None:
     world = machine()
     sim = world.spawn(10, "dbmaster")

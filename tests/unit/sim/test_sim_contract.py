@@ -1,3 +1,5 @@
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -45,10 +47,10 @@ class SimWorld:
     slow: int = 1
     fast: int = 0
     exact: bool = True
+    pids: Iterator[int] = field(default_factory=lambda: itertools.count(100))
 
     def actor(self) -> Actor:
-        pid = 100 + len(list(self.machine.processes()))
-        return SimActor(self.machine, self.machine.spawn(pid), self.slow)
+        return SimActor(self.machine, self.machine.spawn(next(self.pids)), self.slow)
 
 
 class TestSimulatedMachine(ContractSuite):

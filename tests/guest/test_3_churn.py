@@ -1,0 +1,69 @@
+"""Processes that come and go while pages of some of them are moved, with events and without."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mmscand.linux.process_list import ProcessList
+from mmscand.observe.events import Moved
+from mmscand.scan.rules import Rule, Rules
+from support import churn
+from support.live_world import LiveWorld
+from support.sim_daemon import running
+
+QUICK = (300, 15)
+ISSUE = (1000, 60)
+"""Processes and seconds."""
+_MOST_GROWN_KIB = 4096
+"""Of resident memory: a leak of a slot and a history for each of 300 would be twice that."""
+
+
+def resident_kib() -> int:
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+def run_churn(count: int, seconds: int, node: int) -> dict[str, int]:
+    command = [sys.executable, churn.__file__, str(count), str(seconds), str(node)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
+    counts: dict[str, int] = json.loads(told.stdout)
+    return counts
+
+
+@pytest.mark.parametrize("size", [QUICK, pytest.param(ISSUE, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("way", ["events", "poll"])
+def test_no_wrong_pid_is_touched_and_nothing_leaks(
+    world: LiveWorld, way: str, size: tuple[int, int]
+) -> None:
+    machine = world.machine
+    if way == "poll":
+        machine = replace(machine, process_list=ProcessList(machine.procfs))
+    promoted: dict[str, int] = {}
+
+    def count(event: object) -> None:
+        if isinstance(event, Moved):
+            promoted[event.process.name] = promoted.get(event.process.name, 0) + event.promoted
+
+    rules = Rules([Rule(0), Rule(5, name=re.compile("^hot$"))])
+    with running(machine, count, scan_period_ms=100, rules=rules) as daemon:
+        run_churn(60, 3, world.slow)  # whatever is made once is made now
+        descriptors, memory = len(os.listdir("/proc/self/fd")), resident_kib()
+        told = run_churn(*size, world.slow)
+        while daemon.status().processes:
+            time.sleep(0.1)
+        assert len(os.listdir("/proc/self/fd")) <= descriptors
+        assert resident_kib() <= memory + _MOST_GROWN_KIB
+    assert told["moved"] == 0
+    assert told["born"] >= size[0]
+    assert told["reused"] >= told["born"] // 25  # of a tenth: now and then another was faster
+    assert set(promoted) == {"hot"}
+    assert promoted["hot"] >= churn.PAGES * told["born"] // 40  # a quarter of the hot ones' pages

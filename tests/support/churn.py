@@ -1,0 +1,96 @@
+"""Processes that come and go, as a program: count, seconds, node of their memory; one line of JSON.
+
+Most exit at once. One in ten is called `hot` and touches its pages over and over until it is
+killed; then its pid is given to a bystander, which has memory of the same kind at the same place,
+touches it too, and looks at its end whether somebody has moved it.
+"""
+
+import ctypes
+import json
+import mmap
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PAGES, PAGE = 64, 4096
+HOT_S, BYSTANDER_S = 3.0, 1.5
+_PR_SET_NAME = 15
+_SYS_SET_MEMPOLICY, _MPOL_BIND, _SYS_MOVE_PAGES = 238, 2, 279
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def name(text: str) -> None:
+    libc.prctl(_PR_SET_NAME, text.encode(), 0, 0, 0)
+
+
+def touched(node: int, seconds: float) -> bool:
+    """Map pages on a node and touch them for so long; whether they are all still there."""
+    mask = ctypes.c_ulong(1 << node)
+    libc.syscall(_SYS_SET_MEMPOLICY, _MPOL_BIND, ctypes.byref(mask), 64)
+    area = mmap.mmap(-1, PAGES * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for page in range(PAGES):
+            area[page * PAGE] = 1
+        time.sleep(0.05)
+    first = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    pages = (ctypes.c_void_p * PAGES)(*range(first, first + PAGES * PAGE, PAGE))
+    status = (ctypes.c_int * PAGES)()
+    libc.syscall(_SYS_MOVE_PAGES, 0, ctypes.c_ulong(PAGES), pages, None, status, 0)
+    return set(status) == {node}
+
+
+def fork(node: int, seconds: float, called: str = "") -> int:
+    pid = os.fork()
+    if pid == 0:
+        if called:
+            name(called)
+        os._exit(0 if not seconds or touched(node, seconds) else 1)
+    return pid
+
+
+@dataclass
+class Churn:
+    node: int
+    hot: dict[int, float] = field(default_factory=dict)
+    """When each is to be killed."""
+    bystanders: list[int] = field(default_factory=list)
+    born: int = 0
+    reused: int = 0
+
+    def run(self, count: int, seconds: float) -> None:
+        begun = time.monotonic()
+        while self.born < count:
+            self.end_hot(time.monotonic())
+            self.born += 1
+            if self.born % 10 == 1:
+                self.hot[fork(self.node, 60.0, "hot")] = time.monotonic() + HOT_S
+            else:
+                os.waitpid(fork(self.node, 0), 0)
+            ahead = begun + seconds * self.born / count - time.monotonic()
+            time.sleep(max(0.0, ahead))
+        self.end_hot(float("inf"))
+
+    def end_hot(self, now: float) -> None:
+        for pid in [pid for pid, end in self.hot.items() if end <= now]:
+            del self.hot[pid]
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+            self.bystanders.append(fork(self.node, BYSTANDER_S))
+            self.born += 1
+            self.reused += self.bystanders[-1] == pid
+
+    def moved_bystanders(self) -> int:
+        return sum(os.waitpid(pid, 0)[1] != 0 for pid in self.bystanders)
+
+
+if __name__ == "__main__":
+    name("bystander")  # from the first moment of each child on
+    churn = Churn(int(sys.argv[3]))
+    churn.run(int(sys.argv[1]), float(sys.argv[2]))
+    result = {"born": churn.born, "reused": churn.reused, "moved": churn.moved_bystanders()}
+    print(json.dumps(result))
