@@ -3,13 +3,10 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import PassEnd
-from support.live_world import live_world, one_node_machine
+from support.live_world import live_world
 from support.sim_daemon import Recorder, running
 
 # The leader sleeps; another thread works for a moment each time it gets a line.
@@ -21,13 +18,6 @@ def work():
 threading.Thread(target=work, daemon=True).start()
 time.sleep(100)
 """
-
-
-@pytest.fixture(scope="module")
-def machine() -> Iterator[LinuxMachine]:
-    machine = one_node_machine()
-    yield machine
-    machine.close()
 
 
 def test_a_moment_in_another_thread_counts_as_having_run(machine: LinuxMachine) -> None:

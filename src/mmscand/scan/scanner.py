@@ -24,7 +24,7 @@ _REFRESH_S = 1.0
 """Time between two looks for new processes."""
 _QUIET_STEP_S = 0.5
 """Visits that come a second or more apart are put on this grid, so that hundreds of idle processes
-wake the thread twice a second and not each for itself."""
+wake the thread twice a second and not each for itself. Who is out of budget waits for it too."""
 _COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
 """All that a visit counts; the first four fields are told otherwise."""
 
@@ -119,7 +119,10 @@ class Scanner:
 
     def _next_due(self) -> float:
         due = min([self._refresh_due, *(slot.due for slot in self._slots.values())])
-        return max(due, self._rest_until, self._budget.ready_at)
+        paid = self._budget.ready_at
+        if paid > self._clock.now():
+            paid = math.ceil(paid / _QUIET_STEP_S) * _QUIET_STEP_S
+        return max(due, self._rest_until, paid)
 
     def _cycle(self) -> None:
         """Visit every process that is due, once, the longest due first."""
@@ -235,7 +238,8 @@ class Scanner:
         return self._on_grid(due) if period_ms >= 1000 else due
 
     def _on_grid(self, due: float) -> float:
-        return math.ceil(due / _QUIET_STEP_S) * _QUIET_STEP_S
+        # To the nearest, as whoever wakes on the grid starts a little behind it.
+        return round(due / _QUIET_STEP_S) * _QUIET_STEP_S
 
     def _deny(self, process: Process, error: ProcessDenied) -> None:
         self._denied.add(process)

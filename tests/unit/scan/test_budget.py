@@ -45,7 +45,7 @@ def test_any_ten_seconds_stay_in_the_budget_and_use_most_of_it(window_s: float) 
     done = run(clock, budget, 60, window_s)
     for start in range(1000, 1050):
         used = sum(window_s for at in done if start <= at < start + 10)
-        assert used <= 0.1 + 0.002 + window_s  # the share, the burst, the window in flight
+        assert used <= 0.1 + 0.005 + window_s  # the share, the burst, the window in flight
     assert 0.8 * 0.6 <= budget.used_s <= 1.05 * 0.6
 
 
@@ -56,7 +56,7 @@ def test_idle_time_is_not_saved_up() -> None:
     clock.time += 3600
     clock.work(0.1)
     assert not budget.charge()
-    assert budget.ready_at - clock.time == pytest.approx(0.098 / 0.01, rel=0.02)
+    assert budget.ready_at - clock.time == pytest.approx(0.095 / 0.01, rel=0.02)
 
 
 def test_a_whole_core_is_no_limit_and_a_new_share_counts_at_once() -> None:

@@ -1,0 +1,37 @@
+"""Figures that take two tiers; the others are in tests/live/test_live_figures.py."""
+
+import time
+
+from mmscand.daemon import Daemon
+from mmscand.observe.events import Event, Moved, PassEnd
+from support.live_world import LiveWorld
+from support.sim_daemon import steady
+from support.watched import WatchedMachine
+
+PAGES = 100_352
+"""A hundred thousand, in whole page tables."""
+STOP_S = 1.0
+
+
+def test_stop_in_the_middle_of_a_move_of_100_000_pages(world: LiveWorld) -> None:
+    actor = world.actor()
+    address = actor.map(PAGES)
+    everything = list(range(PAGES))
+    promoted: list[int] = []
+
+    def observe(event: Event) -> None:
+        if isinstance(event, PassEnd) and event.number <= 2:  # hot in the third
+            actor.touch(address, everything)
+        if isinstance(event, Moved):
+            promoted.append(event.promoted)
+
+    watched = WatchedMachine(world.machine)
+    daemon = Daemon(watched, lambda _: [actor.process], settings=steady(1), observer=observe)
+    daemon.start()
+    assert watched.moving.began.wait(60)
+    asked = time.monotonic()
+    daemon.stop()
+    took = time.monotonic() - max(asked, watched.moving.ended)
+    print(f"{took:.3f} s after the call in flight")
+    assert took <= STOP_S
+    assert 0 < sum(promoted) < PAGES
