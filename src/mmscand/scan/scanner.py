@@ -222,16 +222,7 @@ class Scanner:
             slot.due = self._next_visit(visit.started, slot.pacer.period_ms)
             counts = {name: visit.counts[name] for name in _COUNTS}
             seconds = self._clock.now() - visit.started
-            self._observer(
-                PassEnd(
-                    process,
-                    slot.passes,
-                    visit.complete,
-                    seconds,
-                    skipped=visit.skipped,
-                    **counts,
-                )
-            )
+            self._observer(PassEnd(process, slot.passes, visit.complete, seconds, **counts))
 
     def _next_visit(self, started: float, period_ms: int) -> float:
         due = started + period_ms / 1000

@@ -39,9 +39,7 @@ class Visit:
     complete: bool
     """It came to the end of the address space; the next one begins at its start."""
     counts: Counter[str]
-    """Pages by what they were, see observe.events.PassEnd."""
-    skipped: int
-    """Visits that were left out before this one."""
+    """Pages by what they were, and visits that were left out, see observe.events.PassEnd."""
 
 
 class Slot:
@@ -178,7 +176,8 @@ class Slot:
         self._candidates.use.end_visit()
         # Pages that must wait after a failure are no reason to come back soon.
         self.pacer.step(max(0, counts["useful"] - counts["held"]))
-        return Visit(self._started, complete, counts, self._idle.taken())
+        counts["skipped"] = self._idle.taken()
+        return Visit(self._started, complete, counts)
 
     def _begin(self, now: float) -> None:
         self._started = now

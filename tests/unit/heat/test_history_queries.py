@@ -102,7 +102,7 @@ def test_hotness_counts_pages_by_accessed_passes_and_node() -> None:
         for number in (1, 2):
             frames = first.frames + np.uint64(number << 40)
             at = addresses(number)
-            history.fold(replace(first, addresses=at, frames=frames, accessed=accessed))
+            history.fold(replace(first, addresses=at, frames_or_how=frames, accessed=accessed))
     history.mark_shared(addresses(2) + np.uint64(20 * PAGE_BYTES), 1)
     found = history.hotness(lambda frames: (frames >> np.uint64(40)).astype(np.int32))
     assert found == {1: [502, 0, 5, 5, 0, 0, 0], 2: [501, 0, 5, 5, 0, 0, 0]}
