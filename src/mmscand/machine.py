@@ -65,8 +65,11 @@ class AddressSpace(Protocol):
         """The node that each slot is on, or a negative errno where there is no page."""
         ...
 
-    def move(self, addresses: UIntArray, node: int) -> IntArray:
-        """Move these slots to `node`; for each the node it is on now, or a negative errno."""
+    def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
+        """Move these slots to `node`; for each the node it is on now, or a negative errno.
+
+        Those that other processes map too only where `shared` says so.
+        """
         ...
 
     def close(self) -> None:
@@ -91,6 +94,20 @@ class Machine(Protocol):
 
     def facts(self, process: Process) -> ProcessFacts:
         """What rules look at; ProcessGone when it has exited."""
+        ...
+
+    def bulk_group(self, process: Process) -> str:
+        """Name of the group of processes that `age_bulk` ages together with this one.
+
+        MachineCannot says why there is none, ProcessGone that it has exited.
+        """
+        ...
+
+    def age_bulk(self, group: str) -> None:
+        """Clear the Accessed bits of all slow-tier pages of a group, shared ones too.
+
+        MachineCannot when it did not work.
+        """
         ...
 
     def open(self, process: Process) -> AddressSpace:

@@ -274,6 +274,8 @@ class Promotion:
     """Fast nodes by how much of its memory there the process uses, most first."""
     allowed: frozenset[int] | None = None
     """Nodes that the owner's memory policy and cpuset allow; None is all."""
+    shared: bool = False
+    """Pages that other processes map too are moved as well."""
     heat: int = 0
     """Passes of those that are remembered in which they were accessed: hotter goes first."""
 

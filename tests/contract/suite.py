@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.model import (
     HUGE_PAGE_BYTES,
@@ -40,6 +40,10 @@ class Actor(Protocol):
 
     def share(self, address: int) -> None:
         """Let another process map the same pages."""
+        ...
+
+    def join_cgroup(self) -> None:
+        """Move to a cgroup with memory accounting of its own; its children are born there."""
         ...
 
     def exec(self) -> None: ...
@@ -251,6 +255,29 @@ class ContractSuite:
         )
         if world.fast != world.slow:
             assert (space.move(some, world.fast) < 0).all()
+
+    def test_bulk_aging_clears_shared_bits_and_shared_pages_move_when_told(
+        self, world: World
+    ) -> None:
+        if not world.exact:
+            return  # no cgroup is made, and nothing is aged, on a machine that is not ours
+        actor = world.actor()
+        with pytest.raises(MachineCannot):
+            world.machine.bulk_group(actor.process)
+        actor.join_cgroup()
+        address = actor.map(PAGES)
+        actor.share(address)
+        space = world.machine.open(actor.process)
+        for hot in ([], [1, 5, 600]):
+            world.machine.age_bulk(world.machine.bulk_group(actor.process))
+            actor.touch(address, hot)
+            expected = np.zeros(PAGES, dtype=np.bool_)
+            expected[hot] = True
+            assert_flags(world, Seen(space, address, PAGES).flags("accessed"), expected)
+        cold = addresses_of(address, [2, 7])  # a touched page is no longer shared, it was copied
+        assert space.shared(cold).all()
+        assert (space.move(cold, world.fast) < 0).all()
+        assert (space.move(cold, world.fast, shared=True) == world.fast).all()
 
     def test_pages_without_a_policy_may_go_anywhere_and_unmapped_ones_nowhere(
         self, world: World

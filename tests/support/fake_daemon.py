@@ -17,6 +17,7 @@ def watched(pid: int, name: str = "app") -> ProcessStatus:
         scan_period_ms=400,
         scan_size_mb=1024,
         cursor=4096,
+        aging="shared memory is left out",
         target_node=None if pid % 2 else 0,
         useful_pages=77,
         failed_percent=5,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from contract.suite import Actor
 from mmscand.linux.machine import LinuxMachine, open_machine
@@ -26,6 +27,13 @@ class LiveActor:
 
     def share(self, address: int) -> None:
         self.puppet.fork()
+
+    def join_cgroup(self) -> None:
+        root = Path("/sys/fs/cgroup")
+        (root / "cgroup.subtree_control").write_text("+memory")
+        own = root / f"mmscand-test-{self.puppet.pid}"
+        own.mkdir()
+        (own / "cgroup.procs").write_text(str(self.puppet.pid))
 
     def exec(self) -> None:
         self.puppet.exec()

@@ -44,6 +44,6 @@ class WatchedSpace:
         with self._watch.aging:
             return self._space.age(*arguments)
 
-    def move(self, *arguments: Any) -> Any:  # noqa: ANN401
+    def move(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         with self._watch.moving:
-            return self._space.move(*arguments)
+            return self._space.move(*arguments, **options)

@@ -171,9 +171,9 @@ class HostileSpace(SimAddressSpace):
             yield window
             self._require_alive()
 
-    def move(self, addresses: UIntArray, node: int) -> IntArray:
+    def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
         self._hostile.on_move()
-        return super().move(addresses, node)
+        return super().move(addresses, node, shared=shared)
 
 
 def nothing() -> None:

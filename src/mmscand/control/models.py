@@ -81,6 +81,9 @@ class WatchedProcess(Answer):
     scan_period_ms: int = Field(description="Time between two passes in force, in milliseconds.")
     scan_size_mb: int = Field(description="Memory examined in one pass in force, in MiB.")
     cursor: int = Field(description="Address at which the next pass goes on; 0 is the start.")
+    aging: str = Field(
+        description="What is aged in bulk by MGLRU beside MADV_COLD, or why nothing is."
+    )
     target_node: int | None = Field(
         description="Node that its pages are promoted to at the moment; null when there is none."
     )

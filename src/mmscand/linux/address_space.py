@@ -200,10 +200,10 @@ class LinuxAddressSpace:
         self._require_alive()
         return nodes(self._process.pid, addresses)
 
-    def move(self, addresses: UIntArray, node: int) -> IntArray:
+    def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
         """By move_pages(2)."""
         self._require_alive()  # the call goes by pid: a moment earlier it was still ours
-        return move(self._process.pid, addresses, node)
+        return move(self._process.pid, addresses, node, shared=shared)
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError
+from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.privileges import missing_capabilities
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs
@@ -139,11 +140,12 @@ def _other_agents(proc: Path) -> Iterator[Check]:
         f"kdamond runs, {kdamonds} in all" if kdamonds else "no kdamond runs",
         "it clears Accessed bits too: pages may read colder than they are" if kdamonds else "",
     )
-    lru_gen = Path("/sys/kernel/mm/lru_gen/enabled")
-    on = lru_gen.exists() and int(lru_gen.read_text(), 16) != 0
-    yield Check(
-        "MGLRU", True, False, "on: ages pages when memory is short" if on else "off or not built in"
-    )
+    yield _tried("bulk aging", False, _bulk_aging)
+
+
+def _bulk_aging() -> str:
+    GenerationAger().require()
+    return "by MGLRU: with shared_memory=true, shared pages of a cgroup are told hot from cold"
 
 
 def _thread_names(proc: Path) -> Iterator[bytes]:

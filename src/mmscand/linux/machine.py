@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.proc_events import open_events
 from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import PageFlags, Procfs
@@ -28,6 +29,7 @@ class LinuxMachine:
     nodes: NodeReader = field(default_factory=NodeReader)
     procfs: Procfs = field(default_factory=Procfs)
     page_flags: PageFlags = field(default_factory=PageFlags)
+    generations: GenerationAger = field(default_factory=GenerationAger)
 
     def topology(self) -> Topology:
         """As read at start."""
@@ -47,6 +49,14 @@ class LinuxMachine:
         if facts.process != process:
             raise ProcessGone(process.pid)
         return facts
+
+    def bulk_group(self, process: Process) -> str:
+        """By memory cgroup, see linux.mglru."""
+        return self.generations.group(self.facts(process).cgroup)
+
+    def age_bulk(self, group: str) -> None:
+        """By MGLRU, on the slow nodes."""
+        self.generations.age(group, sorted(self.tiers.slow))
 
     def open(self, process: Process) -> LinuxAddressSpace:
         """See machine.Machine.open."""

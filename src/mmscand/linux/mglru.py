@@ -53,26 +53,38 @@ class GenerationAger:
 
     def __init__(self, file: Path = _FILE, enabled: Path = _ENABLED) -> None:
         self._file = file
+        self._enabled = enabled
         self._known: dict[str, CgroupGenerations] = {}
-        if not (enabled.exists() and int(enabled.read_text(), 16) & _CORE):
-            raise MachineCannot("MGLRU is off", hint=f"write y to {enabled}, or leave it")
+
+    def require(self) -> None:
+        """MachineCannot says why this machine cannot do it."""
+        if not (self._enabled.exists() and int(self._enabled.read_text(), 16) & _CORE):
+            raise MachineCannot("MGLRU is off", hint=f"write y to {self._enabled}, or leave it")
         try:
-            with file.open("r+"):
+            with self._file.open("r+"):
                 pass
         except FileNotFoundError:
-            raise MachineCannot(
-                f"no {file}", hint="mount debugfs: mount -t debugfs none /sys/kernel/debug"
-            ) from None
+            hint = "mount debugfs: mount -t debugfs none /sys/kernel/debug"
+            raise MachineCannot(f"no {self._file}", hint=hint) from None
         except OSError as error:
+            hint = "kernel lockdown forbids it, or a read-only /sys"
             raise MachineCannot(
-                f"{file} cannot be written ({error.strerror})", hint="kernel lockdown forbids it"
+                f"{self._file} cannot be written ({error.strerror})", hint=hint
             ) from None
 
     def group(self, cgroup: str) -> str:
-        """The memory cgroup that accounts for a process of this cgroup: itself or an ancestor."""
+        """The memory cgroup that accounts for a process of this cgroup: itself or an ancestor.
+
+        Never the root: one write would age everybody who has no memory cgroup of his own.
+        """
+        self.require()
         if self._nearest(cgroup) != cgroup:
             self._look()
-        return self._nearest(cgroup)
+        found = self._nearest(cgroup)
+        if found == "/":
+            hint = "start it as a service, or enable the memory controller for its cgroup"
+            raise MachineCannot(f"cgroup {cgroup} has no memory accounting of its own", hint=hint)
+        return found
 
     def _nearest(self, cgroup: str) -> str:
         while cgroup not in self._known and cgroup != "/":

@@ -23,12 +23,15 @@ def nodes(pid: int, addresses: UIntArray) -> IntArray:
     return told
 
 
-def move(pid: int, addresses: UIntArray, node: int) -> IntArray:
-    """The node that each page is on now, or a negative errno: EBUSY for one that would not move."""
+def move(pid: int, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
+    """The node that each page is on now, or a negative errno: EBUSY for one that would not move.
+
+    EACCES for those that other processes map too, unless `shared`.
+    """
     status = np.full(len(addresses), UNTOLD, dtype=np.int32)
     first = 0
     while first < len(addresses):
-        result, told = move_pages(pid, addresses[first:], node)
+        result, told = move_pages(pid, addresses[first:], node, shared=shared)
         _raise_fatal(pid, result)
         _ask_again(pid, addresses[first:], told, node)
         failure = -errno.EBUSY if result >= 0 else result

@@ -19,7 +19,7 @@ _NR_PROCESS_MADVISE = 440
 
 # include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
 MADV_COLD = 20
-_MPOL_MF_MOVE = 1 << 1
+_MPOL_MF_MOVE, _MPOL_MF_MOVE_ALL = 1 << 1, 1 << 2
 UNTOLD = -4096
 """No errno and no node: the kernel has not written this entry."""
 
@@ -69,9 +69,12 @@ def process_madvise(pidfd: int, iovec: UIntArray, advice: int) -> int:
     return result
 
 
-def move_pages(pid: int, addresses: UIntArray, node: int | None) -> tuple[int, IntArray]:
-    """move_pages(2) of pages that only this process maps; `node` None only asks where they are.
+def move_pages(
+    pid: int, addresses: UIntArray, node: int | None, *, shared: bool = False
+) -> tuple[int, IntArray]:
+    """move_pages(2); `node` None only asks where the pages are.
 
+    Pages that other processes map too are moved only if `shared`, which needs CAP_SYS_NICE.
     What the call returned (pages that did not move, or a negative errno), and the status of each
     page as the kernel wrote it: a node, a negative errno, or UNTOLD where it wrote nothing.
     """
@@ -85,7 +88,7 @@ def move_pages(pid: int, addresses: UIntArray, node: int | None) -> tuple[int, I
             addresses.ctypes.data,
             None if nodes is None else nodes.ctypes.data,
             status.ctypes.data,
-            _MPOL_MF_MOVE,
+            _MPOL_MF_MOVE_ALL if shared else _MPOL_MF_MOVE,
         )
     except OSError as error:
         result = -(error.errno or errno.EIO)

@@ -94,7 +94,9 @@ class Migrator:
             status = space.nodes(promotion.addresses)
             tried: BoolArray = status == promotion.source
             if tried.any():
-                status[tried] = space.move(promotion.addresses[tried], target)
+                status[tried] = space.move(
+                    promotion.addresses[tried], target, shared=promotion.shared
+                )
         return Outcome(promotion, target, status, tried)
 
     def _target(self, promotion: Promotion) -> int | None:

@@ -23,6 +23,8 @@ class ProcessStatus:
     scan_size_mb: int
     cursor: int
     """Address at which the next pass goes on; 0 is the start."""
+    aging: str
+    """What is aged in bulk beside MADV_COLD, or why nothing is."""
     target_node: int | None
     """Where its pages are promoted to at the moment."""
     useful_pages: int

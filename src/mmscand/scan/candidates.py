@@ -40,6 +40,8 @@ class Candidates:
         """Sorted addresses that moved since this visit began: it may have read them before."""
         self._back_off = BackOff()
         self.use = NodeUse(topology)
+        self.shared_too = False
+        """Whether the bits of pages that others map too are cleared, and so mean something."""
 
     def report(self, outcome: Outcome) -> None:
         """Take what became of a promotion; looked at when the scanner comes by."""
@@ -90,7 +92,8 @@ class Candidates:
         waiting = self._on_list(addresses)
         held = self._back_off.holds(addresses, now)
         shared = np.zeros_like(held)
-        shared[~held] = self._space.shared(addresses[~held])
+        if not self.shared_too:
+            shared[~held] = self._space.shared(addresses[~held])
         history.mark_shared(addresses[shared], block.pages_per_slot)
         allowed = self._space.allowed_nodes(addresses, vmas)
         sources = self._topology.nodes_of(block.frames[hot])
@@ -166,6 +169,7 @@ class Candidates:
                 source,
                 self.use.preferred,
                 allowed.sets[nodes],
+                self.shared_too,
                 passes,
             )
             accepted = self._list.offer(promotion)

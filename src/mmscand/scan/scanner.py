@@ -14,11 +14,12 @@ from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.observe.status import ProcessStatus
 from mmscand.scan.budget import CpuBudget
+from mmscand.scan.bulk import BulkAging
 from mmscand.scan.pacing import limits_of
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
 from mmscand.scan.verdicts import Verdicts
-from mmscand.settings import SettingsStore
+from mmscand.settings import Settings, SettingsStore
 
 _REFRESH_S = 1.0
 """Time between two looks for new processes."""
@@ -66,6 +67,7 @@ class Scanner:
         self._aging = CpuMeter(clock)
         self._unsettled = True
         """The next look has something to do even if nothing has happened to a process."""
+        self._bulk = BulkAging(machine)
         self._budget = CpuBudget(clock, self._settings.cpu_budget_percent)
 
     @property
@@ -104,15 +106,22 @@ class Scanner:
             self._new_rules = None
             self._verdicts.replace_rules(rules)
             self._look_now()
-        settings = self._store.current
-        if settings is self._settings:
+        before, settings = self._settings, self._store.current
+        if settings is before:
             return
         self._settings = settings
+        if self._bulk_wanted(settings) != self._bulk_wanted(before):
+            self._bulk = BulkAging(self._machine)
+            for slot in self._slots.values():
+                self._bulk.join(slot, wanted=self._bulk_wanted(settings))
         self._budget.set_percent(settings.cpu_budget_percent)
         self._rest_until = 0.0
         for slot in self._slots.values():
             slot.adopt(settings)
             slot.due = min(slot.due, self._clock.now() + slot.pacer.period_ms / 1000)
+
+    def _bulk_wanted(self, settings: Settings) -> bool:
+        return settings.shared_memory and not self._dry_run
 
     def _look_now(self) -> None:
         self._refresh_due, self._unsettled = 0.0, True
@@ -197,6 +206,7 @@ class Scanner:
         if not self._first_look:  # what ran before us has had time enough
             slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
         self._slots[process] = slot
+        self._bulk.join(slot, wanted=self._bulk_wanted(self._settings))
         self._observer(ProcessEntered(process))
 
     def _visit(self, slot: Slot) -> None:
@@ -204,7 +214,7 @@ class Scanner:
         now = self._clock.now()
         try:
             if slot.skip():
-                slot.due = self._next_visit(now, slot.pacer.period_ms)
+                self._bulk.visited(slot, self._next_visit(now, slot.pacer.period_ms))
                 return
             visit = slot.visit(now, self._may_go_on)
             if generation not in (0, slot.generation):  # execve: it may have another name now
@@ -219,7 +229,11 @@ class Scanner:
             self._denied.add(process)
             return
         if visit is not None:
-            slot.due = self._next_visit(visit.started, slot.pacer.period_ms)
+            due = self._next_visit(visit.started, slot.pacer.period_ms)
+            if visit.complete:
+                self._bulk.visited(slot, due)
+            else:
+                slot.due = due
             counts = {name: visit.counts[name] for name in _COUNTS}
             seconds = self._clock.now() - visit.started
             self._observer(PassEnd(process, slot.passes, visit.complete, seconds, **counts))
@@ -238,6 +252,7 @@ class Scanner:
 
     def _leave(self, process: Process, why: str) -> None:
         slot = self._slots.pop(process)
+        self._bulk.leave(slot)
         slot.close()
         self._observer(ProcessLeft(process, slot.passes, why))
 

@@ -73,6 +73,7 @@ class Slot:
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
+        self._aged_by = ""
         self.pacer = Pacer(settings)
         self.judge(verdict)
         self.passes = 0
@@ -93,6 +94,12 @@ class Slot:
         self.verdict = verdict
         self.pacer.aggressiveness = max(1, verdict.aggressiveness)
 
+    def set_aging(self, group: str | None, why: str) -> None:
+        """See scan.bulk.Member."""
+        self._candidates.shared_too = group is not None
+        self._history.forget_shared()
+        self._aged_by = why
+
     @property
     def generation(self) -> int:
         """Of the address space that was looked at last."""
@@ -109,6 +116,7 @@ class Slot:
             scan_period_ms=self.pacer.period_ms,
             scan_size_mb=self.pacer.pace.size_mb,
             cursor=self._cursor,
+            aging=self._aged_by,
             target_node=preferred[0] if preferred else None,
             useful_pages=self.pacer.pace.useful_pages,
             failed_percent=self.pacer.failures.percent,

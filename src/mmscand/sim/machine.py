@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -151,6 +151,21 @@ class SimMachine:
             raise ProcessGone(process.pid)
         return ProcessFacts(process, found.ppid, found.uid, found.cgroup)
 
+    def bulk_group(self, process: Process) -> str:
+        """The cgroup, if it is not the root."""
+        cgroup = self.facts(process).cgroup
+        if cgroup == "/":
+            raise MachineCannot("cgroup / has no memory accounting of its own", hint="move it")
+        return cgroup
+
+    def age_bulk(self, group: str) -> None:
+        """Of each process in the cgroup, on the slow nodes."""
+        slow = np.array(sorted(self._topology.slow), dtype=np.int32)
+        for process in self._processes.values():
+            if process.alive and process.cgroup == group:
+                for vma in process.vmas:
+                    vma.accessed &= ~np.isin(self.nodes_of(vma), slow)
+
     def open(self, process: Process) -> "SimAddressSpace":
         """See machine.Machine.open."""
         found = self._processes.get(process.pid)
@@ -227,13 +242,13 @@ class SimMachine:
             mine = frames[self._topology.nodes_of(frames) == node.id].tolist()
             (self._free if pages_per_slot > 1 else self._loose)[node.id].extend(mine)
 
-    def migrate(self, vma: SimVma, slot: int, node: int) -> int:
+    def migrate(self, vma: SimVma, slot: int, node: int, *, shared: bool = False) -> int:
         """Move one slot: the node that it is on afterwards, or a negative errno."""
         frames = vma.frames.reshape(-1)
         now = int(self._topology.nodes_of(frames[slot : slot + 1])[0])
         if frames[slot] == 0:
             return -errno.ENOENT
-        if vma.shared.flat[slot]:
+        if vma.shared.flat[slot] and not shared:
             return -errno.EACCES
         if vma.pinned.flat[slot]:
             return -errno.EBUSY
@@ -359,12 +374,12 @@ class SimAddressSpace:
             found[at] = self._machine.topology().nodes_of(frame)[0] if frame[0] else -errno.ENOENT
         return found
 
-    def move(self, addresses: UIntArray, node: int) -> IntArray:
+    def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
         """Slot by slot."""
         self._require_alive()
         status = np.full(len(addresses), -errno.EFAULT, dtype=np.int32)
         for at, vma, slot in self._slots(addresses):
-            status[at] = self._machine.migrate(vma, slot, node)
+            status[at] = self._machine.migrate(vma, slot, node, shared=shared)
         return status
 
     def close(self) -> None:

@@ -28,7 +28,9 @@ class FakeKernel:
         self.room = room
         self.calls = 0
 
-    def move_pages(self, pid: int, addresses: UIntArray, node: int | None) -> tuple[int, IntArray]:
+    def move_pages(
+        self, pid: int, addresses: UIntArray, node: int | None, *, shared: bool = False
+    ) -> tuple[int, IntArray]:
         pages = [int(at) // PAGE for at in addresses]
         told = np.full(len(pages), UNTOLD, dtype=np.int32)
         if node is None:
@@ -96,7 +98,9 @@ def answering(
 ) -> list[tuple[list[int], int | None]]:
     asked: list[tuple[list[int], int | None]] = []
 
-    def move_pages(pid: int, addresses: UIntArray, node: int | None) -> tuple[int, IntArray]:
+    def move_pages(
+        pid: int, addresses: UIntArray, node: int | None, *, shared: bool = False
+    ) -> tuple[int, IntArray]:
         asked.append((addresses.tolist(), node))
         result, told = answers[len(asked) - 1]
         return result, np.array(told, dtype=np.int32)

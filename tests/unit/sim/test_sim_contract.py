@@ -32,6 +32,9 @@ class SimActor:
         assert vma is not None
         vma.shared[:] = True
 
+    def join_cgroup(self) -> None:
+        self.sim.cgroup = "/own"
+
     def exec(self) -> None:
         self.machine.exec(self.sim)
 

@@ -1,0 +1,102 @@
+"""Who is aged together, and when."""
+
+from dataclasses import dataclass
+
+from mmscand.errors import MachineCannot
+from mmscand.model import Process
+from mmscand.scan.bulk import BulkAging
+from mmscand.sim.machine import SimMachine, sim_topology
+
+NEVER = float("inf")
+
+
+@dataclass
+class FakeMember:
+    process: Process
+    due: float = 0.0
+    group: str | None = None
+    why: str = ""
+
+    def set_aging(self, group: str | None, why: str) -> None:
+        self.group, self.why = group, why
+
+
+class CountingMachine(SimMachine):
+    """Remembers what was aged; can be told to fail."""
+
+    def __init__(self) -> None:
+        super().__init__(sim_topology((0,), (1,), {0: 1024, 1: 1024}))
+        self.aged: list[str] = []
+        self.fails = False
+
+    def age_bulk(self, group: str) -> None:
+        if self.fails:
+            raise MachineCannot("no more generations", hint="")
+        self.aged.append(group)
+        super().age_bulk(group)
+
+
+def member(machine: SimMachine, pid: int, cgroup: str = "/db") -> FakeMember:
+    process = machine.spawn(pid)
+    process.cgroup = cgroup
+    return FakeMember(process.process)
+
+
+def test_a_group_is_aged_once_all_of_it_has_been_read_and_is_due_together() -> None:
+    machine = CountingMachine()
+    bulk = BulkAging(machine)
+    one, two = member(machine, 1), member(machine, 2)
+    for each in (one, two):
+        bulk.join(each, wanted=True)
+    assert (one.group, two.group) == ("/db", "/db")
+    bulk.visited(one, 7.0)
+    assert (machine.aged, one.due) == ([], NEVER)
+    bulk.visited(two, 5.0)
+    assert (machine.aged, one.due, two.due) == (["/db"], 5.0, 5.0)
+    bulk.visited(two, 9.0)
+    assert machine.aged == ["/db"]
+
+
+def test_nobody_waits_for_one_that_has_left() -> None:
+    machine = CountingMachine()
+    bulk = BulkAging(machine)
+    one, two = member(machine, 1), member(machine, 2)
+    for each in (one, two):
+        bulk.join(each, wanted=True)
+    bulk.visited(one, 7.0)
+    bulk.leave(two)
+    assert (machine.aged, one.due) == (["/db"], 7.0)
+    bulk.leave(one)
+    bulk.leave(one)  # twice is once
+    bulk.visited(one, 8.0)
+    assert one.due == 8.0
+
+
+def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
+    machine = CountingMachine()
+    bulk = BulkAging(machine)
+    left_out, root = member(machine, 1), member(machine, 2, "/")
+    bulk.join(left_out, wanted=False)
+    bulk.join(root, wanted=True)
+    for each in (left_out, root):
+        bulk.visited(each, 3.0)
+        assert (each.group, each.due) == (None, 3.0)
+    assert "left out" in left_out.why
+    assert "no memory accounting" in root.why
+    assert machine.aged == []
+
+
+def test_a_group_that_cannot_be_aged_is_given_up_for_good() -> None:
+    machine = CountingMachine()
+    bulk = BulkAging(machine)
+    one, two = member(machine, 1), member(machine, 2)
+    for each in (one, two):
+        bulk.join(each, wanted=True)
+    machine.fails = True
+    bulk.visited(one, 1.0)
+    bulk.visited(two, 2.0)
+    assert (one.group, two.group, one.due, two.due) == (None, None, 1.0, 1.0)
+    assert "no more generations" in one.why
+    late = member(machine, 3)
+    bulk.join(late, wanted=True)
+    assert late.group is None
