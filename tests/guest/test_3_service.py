@@ -173,6 +173,19 @@ def test_the_kernel_asks_for_each_of_them(
     assert in_child(without(name), lambda: first_refusal(machine, stranger)) == refused
 
 
+def test_pages_of_others_move_without_sys_nice(machine: LinuxMachine, stranger: Stranger) -> None:
+    """move_pages asks for it with MPOL_MF_MOVE_ALL only (mm/migrate.c)."""
+    process, fast = Procfs().stat(stranger.puppet.pid).process, min(machine.topology().fast)
+
+    def ask() -> str:
+        space = machine.open(process)
+        status = space.move(np.array([stranger.address], dtype=np.uint64), fast)
+        return str(status.tolist())
+
+    assert in_child(without("CAP_SYS_NICE"), ask) == f"[{fast}]"
+    assert "ProcessDenied" in in_child(without("CAP_SYS_PTRACE"), ask)
+
+
 def test_process_events_need_none_of_them() -> None:
     assert in_child([], lambda: str(ProcEvents().drain())) == "set()"
 

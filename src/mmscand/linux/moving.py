@@ -45,7 +45,7 @@ def _raise_fatal(pid: int, result: int) -> None:
     if -result == errno.ESRCH:
         raise ProcessGone(pid)
     if -result == errno.EPERM:
-        raise ProcessDenied(pid, "move", "CAP_SYS_NICE")
+        raise ProcessDenied(pid, "move", "CAP_SYS_PTRACE")
 
 
 def _ask_again(pid: int, addresses: UIntArray, told: IntArray, node: int) -> None:

@@ -8,9 +8,9 @@ from mmscand.linux.procfs import Procfs
 # include/uapi/linux/capability.h
 NEEDED = {
     2: ("CAP_DAC_READ_SEARCH", "open the pagemap of other users' processes"),
-    19: ("CAP_SYS_PTRACE", "read the mappings of other users' processes"),
+    19: ("CAP_SYS_PTRACE", "read the mappings of other users' processes and move their pages"),
     21: ("CAP_SYS_ADMIN", "read kernel memory, and frame numbers in pagemap"),
-    23: ("CAP_SYS_NICE", "age and move the memory of other processes"),
+    23: ("CAP_SYS_NICE", "age the memory of other processes"),
 }
 """Bit, name, and what for. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON too."""
 
