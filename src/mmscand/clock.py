@@ -37,6 +37,38 @@ class CpuMeter:
         self.seconds += self._clock.thread_cpu() - self._began
 
 
+class Pulse:
+    """A clock for one thread that remembers when it was asked last: who asks gets on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen = clock.now()
+        self._asleep = False
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was heard of its thread, 0 while it sleeps; from any thread."""
+        return 0.0 if self._asleep else self._clock.now() - self._seen
+
+    def now(self) -> float:
+        """See Clock."""
+        self._seen = self._clock.now()
+        return self._seen
+
+    def thread_cpu(self) -> float:
+        """See Clock."""
+        return self._clock.thread_cpu()
+
+    def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
+        """See Clock."""
+        self._asleep = True
+        try:
+            self._clock.wait(wakeup, timeout_s)
+        finally:
+            self.now()
+            self._asleep = False
+
+
 class SystemClock:
     """The monotonic clock of this machine."""
 

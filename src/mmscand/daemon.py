@@ -1,9 +1,9 @@
 """The daemon: builds the parts, starts and stops the two threads."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from mmscand.clock import Clock, SystemClock
+from mmscand.clock import Clock, Pulse, SystemClock
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
@@ -16,6 +16,8 @@ from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
 
 SCAN_THREAD, MIGRATE_THREAD = "mmscand-scan", "mmscand-migrate"
+STUCK_S = 60.0
+"""A window of a pass takes milliseconds and a batch of moves a second, on a bad day a few."""
 
 
 class Daemon:
@@ -57,13 +59,14 @@ class Daemon:
 
     def _launch(self) -> "_Running":
         stop = threading.Event()
+        scan_pulse, migrate_pulse = Pulse(self._clock), Pulse(self._clock)
         migration_list = MigrationList(self.settings.current.migration_list_slots)
         scanner = Scanner(
             self._machine,
             self._select,
             migration_list,
             self.settings,
-            self._clock,
+            scan_pulse,
             self._observer,
             self._rules,
             stop=stop,
@@ -74,14 +77,14 @@ class Daemon:
             machine=self._machine,
             migration_list=migration_list,
             settings=self.settings,
-            clock=self._clock,
+            clock=migrate_pulse,
             observer=self._observer,
             report=scanner.report,
         )
         running = _Running(stop, migration_list, self._wakeup, scanner, migrator)
         try:
-            running.spawn(SCAN_THREAD, self._guarded(scanner.run))
-            running.spawn(MIGRATE_THREAD, self._guarded(migrator.run))
+            running.spawn(SCAN_THREAD, self._guarded(scanner.run), scan_pulse)
+            running.spawn(MIGRATE_THREAD, self._guarded(migrator.run), migrate_pulse)
         except BaseException:
             running.end()
             raise
@@ -133,6 +136,11 @@ class Daemon:
             cpu_seconds=running.cpu_seconds if running else {},
         )
 
+    def trouble(self) -> str:
+        """What is wrong with its threads, in words; '' when they get on or are not wanted."""
+        running = self._running
+        return "; ".join(running.troubles()) if running is not None else ""
+
     def _wake(self) -> None:
         with self._wakeup:
             self._wakeup.notify_all()
@@ -182,12 +190,19 @@ class _Running:
         self._wakeup = wakeup
         self.scanner = scanner
         self._migrator = migrator
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[threading.Thread, Pulse] = {}
 
-    def spawn(self, name: str, body: Callable[[], None]) -> None:
+    def spawn(self, name: str, body: Callable[[], None], pulse: Pulse) -> None:
         thread = threading.Thread(target=body, name=name, daemon=True)
         thread.start()
-        self._threads.append(thread)
+        self._threads[thread] = pulse
+
+    def troubles(self) -> Iterator[str]:
+        for thread, pulse in self._threads.items():
+            if not thread.is_alive():
+                yield f"thread {thread.name} has ended"
+            elif (silent_s := pulse.silent_s) > STUCK_S:
+                yield f"thread {thread.name} has been stuck for {silent_s:.0f} s"
 
     @property
     def cpu_seconds(self) -> dict[str, float]:

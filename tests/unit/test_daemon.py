@@ -369,6 +369,43 @@ def test_a_failure_in_a_thread_is_told_and_raised_by_stop() -> None:
     assert thread_names() == []
 
 
+@pytest.mark.parametrize(("stuck", "thread"), [("read", "scan"), ("move", "migrate")])
+def test_a_stuck_thread_is_seen_and_one_that_sleeps_is_not(stuck: str, thread: str) -> None:
+    world = tiers()
+    go_on = threading.Event()
+
+    def hold() -> None:
+        assert go_on.wait(TIMEOUT_S)
+
+    machine = Hostile(world, *((hold, nothing) if stuck == "read" else (nothing, hold)))
+    recorder = Recorder(touching(world, HOT))
+    with running(machine, recorder, clock=FastClock()) as daemon:
+        while not (trouble := daemon.trouble()):  # after 0.6 s of this clock
+            time.sleep(0.01)
+        assert re.fullmatch(rf"thread mmscand-{thread} has been stuck for \d\d s", trouble)
+        go_on.set()
+        recorder.wait_for(Moved)
+        daemon.disable()
+        time.sleep(1.0)
+        assert daemon.trouble() == ""
+    assert daemon.trouble() == ""
+
+
+def test_a_thread_that_has_ended_is_trouble() -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    ended = threading.Event()
+    daemon = Daemon(Hostile(tiers(), fail, nothing), on_failure=ended.set)
+    daemon.start()
+    assert ended.wait(TIMEOUT_S)
+    while not daemon.trouble():
+        time.sleep(0.001)
+    assert daemon.trouble() == "thread mmscand-scan has ended"
+    with pytest.raises(RuntimeError, match="a bug"):
+        daemon.stop()
+
+
 def test_a_reused_pid_is_another_process() -> None:
     world = tiers()
     recorder = Recorder(touching(world, HOT))

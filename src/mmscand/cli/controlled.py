@@ -28,6 +28,10 @@ class ControlledDaemon:
         """How things stand now."""
         return self._daemon.status()
 
+    def trouble(self) -> str:
+        """See Daemon.trouble."""
+        return self._daemon.trouble()
+
     def enable(self) -> None:
         """Scan (again)."""
         self._daemon.enable()

@@ -6,9 +6,8 @@ library is enough.
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 _SEND_LIMIT_S = 1.0
@@ -21,13 +20,7 @@ _US_PER_S = 1_000_000
 class ServiceNotifier:
     """Says ready, reloading, stopping and alive. Whatever the manager does, no method raises."""
 
-    def __init__(
-        self,
-        healthy: Callable[[], bool] = lambda: True,
-        environ: Mapping[str, str] = os.environ,
-    ) -> None:
-        """`healthy` is asked before each sign of life: when it says no, systemd restarts us."""
-        self._healthy = healthy
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self._interval_s = _interval_s(environ) if self._address else None
 
@@ -49,8 +42,8 @@ class ServiceNotifier:
         return self._interval_s
 
     def watchdog(self) -> None:
-        """A sign of life, if we are healthy and if somebody waits for it."""
-        if self._interval_s is not None and self._healthy():
+        """A sign of life, if somebody waits for it: without one, systemd starts us anew."""
+        if self._interval_s is not None:
             self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:
@@ -60,12 +53,6 @@ class ServiceNotifier:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.settimeout(_SEND_LIMIT_S)
             sock.sendto(message, self._address)
-
-
-def threads_alive(*names: str) -> Callable[[], bool]:
-    """Whether a thread of each of these names runs in this process."""
-    wanted = set(names)
-    return lambda: wanted <= {thread.name for thread in threading.enumerate()}
 
 
 def _address(path: str) -> str:

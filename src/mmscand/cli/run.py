@@ -15,12 +15,12 @@ import typer
 
 from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
-from mmscand.cli.notify import ServiceNotifier, threads_alive
+from mmscand.cli.notify import ServiceNotifier
 from mmscand.cli.report import EventPrinter
 from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.config import Config, load_config
 from mmscand.control.lock import DaemonLock
-from mmscand.daemon import MIGRATE_THREAD, SCAN_THREAD, Daemon
+from mmscand.daemon import Daemon
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
@@ -92,16 +92,21 @@ def run(
 
 def _attend(signals: "_Signals", controlled: ControlledDaemon, say: Callable[[str], None]) -> None:
     """Until the end is asked for: reload when it is asked for, and tell systemd how we are."""
-    notifier = ServiceNotifier(threads_alive(SCAN_THREAD, MIGRATE_THREAD))
+    notifier = ServiceNotifier()
     notifier.ready("watching")
-    while (wanted := signals.wait(notifier.watchdog_interval_s())) is not Wanted.END:
-        if wanted is Wanted.RELOAD:
-            notifier.reloading()
-            for line in controlled.reload_or_why_not():
-                say(line)
-            notifier.ready()
-        notifier.watchdog()
-    notifier.stopping()
+    try:
+        while (wanted := signals.wait(notifier.watchdog_interval_s())) is not Wanted.END:
+            if wanted is Wanted.RELOAD:
+                notifier.reloading()
+                for line in controlled.reload_or_why_not():
+                    say(line)
+                notifier.ready()
+            if trouble := controlled.trouble():
+                say(trouble)  # and no sign of life: systemd starts us anew
+            else:
+                notifier.watchdog()
+    finally:
+        notifier.stopping()
 
 
 @contextmanager

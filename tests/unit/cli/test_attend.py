@@ -1,0 +1,67 @@
+"""`mmscand run` between its start and its end, told to a socket like systemd's."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mmscand.cli import run
+
+
+class Signals:
+    """Wakes so many times, then ends."""
+
+    def __init__(self, *wanted: run.Wanted) -> None:
+        self._wanted = iter(wanted)
+
+    def wait(self, timeout_s: float | None) -> run.Wanted:
+        return next(self._wanted)
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "120000000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        yield manager
+
+
+def told(manager: socket.socket) -> list[str]:
+    lines = []
+    while True:
+        try:
+            lines.append(manager.recv(4096).decode().partition("\n")[0])
+        except BlockingIOError:
+            return lines
+
+
+def controlled(trouble: str = "") -> SimpleNamespace:
+    return SimpleNamespace(trouble=lambda: trouble, reload_or_why_not=lambda: ["reloaded"])
+
+
+def test_signs_of_life_a_reload_and_the_end(manager: socket.socket) -> None:
+    said: list[str] = []
+    nothing, reload, end = run.Wanted.NOTHING, run.Wanted.RELOAD, run.Wanted.END
+    run._attend(Signals(nothing, reload, end), controlled(), said.append)
+    life = "WATCHDOG=1"
+    assert told(manager) == ["READY=1", life, "RELOADING=1", "READY=1", life, "STOPPING=1"]
+    assert said == ["reloaded"]
+
+
+def test_a_stuck_thread_gives_no_sign_of_life_and_is_told(manager: socket.socket) -> None:
+    said: list[str] = []
+    run._attend(Signals(run.Wanted.NOTHING, run.Wanted.END), controlled("stuck"), said.append)
+    assert told(manager) == ["READY=1", "STOPPING=1"]
+    assert said == ["stuck"]
+
+
+def test_systemd_is_told_of_the_end_also_when_something_fails(manager: socket.socket) -> None:
+    failing = SimpleNamespace(reload_or_why_not=lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run._attend(Signals(run.Wanted.RELOAD), failing, lambda text: None)
+    assert told(manager)[-1] == "STOPPING=1"
