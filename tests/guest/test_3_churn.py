@@ -21,6 +21,7 @@ from support.sim_daemon import running
 QUICK = (300, 15)
 ISSUE = (1000, 60)
 """Processes and seconds."""
+SOAK = [pytest.mark.soak, pytest.mark.timeout(400)]
 _MOST_GROWN_KIB = 4096
 """Of resident memory: a leak of a slot and a history for each of 300 would be twice that."""
 
@@ -39,7 +40,7 @@ def run_churn(count: int, seconds: int, node: int) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("size", [QUICK, pytest.param(ISSUE, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("size", [QUICK, pytest.param(ISSUE, marks=SOAK)])
 @pytest.mark.parametrize("way", ["events", "poll"])
 def test_no_wrong_pid_is_touched_and_nothing_leaks(
     world: LiveWorld, way: str, size: tuple[int, int]

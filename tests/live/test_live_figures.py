@@ -29,7 +29,7 @@ from support.watched import WatchedMachine
 
 STOP_S = 1.0
 GIB_PAGES = 1 << 18
-long = pytest.mark.soak
+long = [pytest.mark.soak, pytest.mark.timeout(300)]
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Scanner:
         self._slots: dict[Process, Slot] = {}
         self._denied: set[Process] = set()
         self._verdicts = Verdicts(machine, rules)
-        self._new_rules: Rules | None = None
+        self._rules = self._wanted_rules = rules
         self._refresh_due = 0.0
         self._rest_until = 0.0
         self._first_look = True
@@ -102,8 +102,9 @@ class Scanner:
 
     def _adopt(self) -> None:
         """Go over to new settings; what is due is worked out anew, also for known processes."""
-        if (rules := self._new_rules) is not None:
-            self._new_rules = None
+        rules = self._wanted_rules
+        if rules is not self._rules:
+            self._rules = rules
             self._verdicts.replace_rules(rules)
             self._look_now()
         before, settings = self._settings, self._store.current
@@ -258,7 +259,7 @@ class Scanner:
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""
-        self._new_rules = rules
+        self._wanted_rules = rules
 
     def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
         """All slots; called from any thread."""

@@ -148,6 +148,9 @@ class Slot:
         continues this visit.
         """
         self._now = now
+        generation = self._space.generation()
+        if generation != self._generation:  # execve: nothing that was known holds any more
+            self._forget_all(generation)
         if self._counts is None:
             self._begin(now)
         counts = self._counts = self._counts or Counter()
@@ -187,14 +190,15 @@ class Slot:
         counts["skipped"] = self._idle.taken()
         return Visit(self._started, complete, counts)
 
+    def _forget_all(self, generation: int) -> None:
+        self._generation = generation
+        self._history = History()
+        self._candidates.forget()
+        self._cursor = self.passes = 0
+        self._counts = None
+
     def _begin(self, now: float) -> None:
         self._started = now
-        generation = self._space.generation()
-        if generation != self._generation:  # execve: nothing that was known holds any more
-            self._generation = generation
-            self._history = History()
-            self._candidates.forget()
-            self._cursor = self.passes = 0
         self._candidates.begin_visit(self._history, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             self._history.forget_shared()

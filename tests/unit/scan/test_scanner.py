@@ -1,0 +1,152 @@
+"""When who is visited, in time that jumps."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from mmscand.errors import TooManyOpenFiles
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.model import REGION_BYTES, Process
+from mmscand.observe.events import Event, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.scan.rules import Rule, Rules
+from mmscand.scan.scanner import Scanner
+from mmscand.settings import Settings, SettingsStore
+from mmscand.sim.machine import SimAddressSpace, SimMachine, SimProcess, sim_topology
+from support.jump_clock import JumpClock
+
+
+def busy(world: SimMachine, pid: int) -> SimProcess:
+    sim = world.spawn(pid)
+    world.map(sim, REGION_BYTES, 512, 1)
+    return sim
+
+
+class World:
+    """A scanner without its thread, on a machine whose processes run between any two visits."""
+
+    def __init__(self, settings: Settings, seconds: float, processes: int) -> None:
+        self.machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 1 << 20}))
+        self.sims = [busy(self.machine, 100 + number) for number in range(processes)]
+        self.stop = threading.Event()
+        self.clock = JumpClock(self.stop, seconds)
+        self.events: list[tuple[float, Event]] = []
+        self.store = SettingsStore(settings)
+        self.scanner = self._scanner(self.machine)
+
+    def _scanner(self, machine: SimMachine) -> Scanner:
+        return Scanner(
+            machine,
+            self._all,
+            MigrationList(512),
+            self.store,
+            self.clock,
+            self._observe,
+            Rules(),
+            stop=self.stop,
+            wakeup=threading.Condition(),
+        )
+
+    def _all(self, processes: Iterable[Process]) -> Iterable[Process]:
+        return processes
+
+    def _observe(self, event: Event) -> None:
+        self.events.append((self.clock.now(), event))
+        for sim in self.sims:
+            sim.run()
+
+    def times(self, kind: type, pid: int | None = None) -> list[float]:
+        """Of all events of a kind, or of those of a process."""
+        return [at for at, e in self.events if isinstance(e, kind) and pid in (None, e.process.pid)]
+
+
+def every(period_ms: int, **more: int) -> Settings:
+    limits = {f"scan_period{end}_ms": period_ms for end in ("", "_min", "_max")}
+    return Settings(**limits, cpu_budget_percent=100.0, **more)
+
+
+def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> None:
+    world = World(every(400, mms_to_scan=3, scan_sleep_ms=20), seconds=10, processes=10)
+    world.scanner.run()
+    at_once = Counter(world.times(PassEnd))
+    assert max(at_once.values()) == 3
+    visits = [len(world.times(PassEnd, sim.process.pid)) for sim in world.sims]
+    assert min(visits) >= 20
+    assert max(visits) - min(visits) <= 1
+
+
+def test_who_was_there_before_is_visited_at_once_and_a_new_process_after_a_delay() -> None:
+    world = World(every(400, scan_delay_ms=3000), seconds=20, processes=1)
+    world.clock.at(5, lambda: world.sims.append(busy(world.machine, 200)))
+    world.scanner.run()
+    assert world.times(PassEnd, 100)[0] == pytest.approx(100.2)
+    (entered,) = world.times(ProcessEntered, 200)
+    assert 105.2 <= entered <= 106.2
+    assert world.times(PassEnd, 200)[0] == pytest.approx(entered + 3, abs=0.01)
+
+
+@pytest.mark.parametrize("period_ms", [1000, 1300, 4900])
+def test_visits_a_second_or_more_apart_are_on_one_grid(period_ms: int) -> None:
+    world = World(every(period_ms, scan_sleep_ms=0), seconds=100, processes=5)
+    world.clock.at(7.77, lambda: world.sims.append(busy(world.machine, 200)))
+    world.scanner.run()
+    for pid in (100, 200):
+        later = world.times(PassEnd, pid)[1:]
+        assert len(later) >= 100_000 / period_ms * 0.75
+        assert all(at % 0.5 == 0 for at in later)
+
+
+def test_visits_less_than_a_second_apart_are_not() -> None:
+    world = World(every(400, scan_sleep_ms=0), seconds=10, processes=1)
+    world.scanner.run()
+    visits = world.times(PassEnd)
+    assert visits[1] - visits[0] == pytest.approx(0.4)
+    assert visits[10] - visits[0] == pytest.approx(4.0)
+
+
+class FewDescriptors(SimMachine):
+    """Opens so many processes and no more."""
+
+    def __init__(self, world: SimMachine, room: int) -> None:
+        self.__dict__.update(world.__dict__)
+        self.room = room
+
+    def open(self, process: Process) -> SimAddressSpace:
+        if self.room == 0:
+            raise TooManyOpenFiles
+        self.room -= 1
+        return super().open(process)
+
+
+def test_who_got_no_descriptor_is_told_and_taken_up_when_there_is_one() -> None:
+    world = World(every(400), seconds=10, processes=3)
+    few = FewDescriptors(world.machine, 2)
+    world.scanner = world._scanner(few)
+    world.clock.at(5, lambda: setattr(few, "room", 5))
+    world.scanner.run()
+    told = [e for _, e in world.events if isinstance(e, ProcessLeft) and "too many open" in e.why]
+    assert {e.process.pid for e in told} == {102}
+    assert len(world.times(PassEnd, 100)) > 20  # the others are not held up
+    (entered,) = world.times(ProcessEntered, 102)
+    assert 105.2 <= entered <= 106.2
+    assert world.times(PassEnd, 102)
+
+
+def test_rules_that_come_while_others_are_taken_over_are_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(every(400), seconds=10, processes=1)
+    verdicts = world.scanner._verdicts
+    take_over: Callable[[Rules], None] = verdicts.replace_rules
+    more = iter([Rules([Rule(0)])])
+
+    def while_it_takes_over(rules: Rules) -> None:
+        for other in more:
+            world.scanner.set_rules(other)
+        take_over(rules)
+
+    monkeypatch.setattr(verdicts, "replace_rules", while_it_takes_over)
+    world.clock.at(5, lambda: world.scanner.set_rules(Rules([Rule(7)])))
+    world.scanner.run()
+    assert [e.why for _, e in world.events if isinstance(e, ProcessLeft)] == ["excluded by a rule"]

@@ -1,0 +1,79 @@
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.model import REGION_BYTES
+from mmscand.scan.rules import Rules
+from mmscand.scan.slot import Slot
+from mmscand.settings import Settings
+from mmscand.sim.machine import SimMachine, SimProcess, sim_topology
+
+
+def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:
+    return Slot(
+        machine.open(sim.process),
+        machine.topology(),
+        MigrationList(512),
+        Settings(),
+        Rules().default,
+        dry_run=False,
+    )
+
+
+def test_a_visit_that_goes_on_after_an_execve_starts_anew() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    for region in (1, 2):
+        machine.map(sim, region * REGION_BYTES, 512, 1)
+    slot = slot_of(machine, sim)
+    first = slot.visit(1.0, lambda: True)
+    assert first is not None
+    assert slot.visit(2.0, lambda: False) is None  # interrupted behind the first window
+    machine.exec(sim)
+    machine.map(sim, REGION_BYTES, 1024, 1)
+    assert not slot.skip()
+    visit = slot.visit(3.0, lambda: True)
+    assert visit is not None
+    assert (visit.started, visit.complete, visit.counts["examined"]) == (3.0, True, 1024)
+    assert visit.counts["useful"] == 0  # bits of pages that were never seen before say nothing
+    assert slot.passes == 1
+
+
+def test_an_interrupted_visit_is_never_skipped() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    for region in (1, 2):
+        machine.map(sim, region * REGION_BYTES, 512, 1)
+    slot = slot_of(machine, sim)
+    assert not slot.skip()
+    assert slot.visit(1.0, lambda: False) is None
+    assert not slot.skip()
+    assert slot.visit(1.0, lambda: True) is not None
+    assert slot.skip()
+    assert slot.passes == 1
+
+
+def test_a_skipped_visit_is_a_pass_that_found_nothing_for_the_pacing() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    slot = slot_of(machine, machine.spawn(100))
+    assert not slot.skip()
+    assert slot.visit(1.0, lambda: True) is not None
+    assert slot.pacer.period_ms == 1150
+    assert slot.skip()
+    assert slot.pacer.period_ms == 1322
+
+
+def test_a_skipped_visit_is_no_pass_for_the_history() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    vma = machine.map(sim, REGION_BYTES, 512, 1)
+    slot = slot_of(machine, sim)
+    hot = []
+    for now, runs in ((1.0, True), (2.0, True), (3.0, False), (4.0, True)):
+        if runs:
+            vma.accessed[:] = True
+            sim.run()
+        assert slot.skip() is not runs
+        if runs:
+            visit = slot.visit(now, lambda: True)
+            assert visit is not None
+            hot.append(visit.counts["hot"])
+    assert hot == [0, 0, 512]
+    assert slot.passes == 3
