@@ -1,10 +1,7 @@
 """Processes that come and go while pages of some of them are moved, with events and without."""
 
-import json
 import os
 import re
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +30,6 @@ def resident_kib() -> int:
     return int(found[1])
 
 
-def run_churn(count: int, seconds: int, node: int) -> dict[str, int]:
-    command = [sys.executable, churn.__file__, str(count), str(seconds), str(node)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    counts: dict[str, int] = json.loads(told.stdout)
-    return counts
-
-
 @pytest.mark.parametrize("size", [QUICK, pytest.param(ISSUE, marks=SOAK)])
 @pytest.mark.parametrize("way", ["events", "poll"])
 def test_no_wrong_pid_is_touched_and_nothing_leaks(
@@ -56,9 +46,9 @@ def test_no_wrong_pid_is_touched_and_nothing_leaks(
 
     rules = Rules([Rule(0), Rule(5, name=re.compile("^hot$"))])
     with running(machine, count, scan_period_ms=100, rules=rules) as daemon:
-        run_churn(60, 3, world.slow)  # whatever is made once is made now
+        churn.run_churn(60, 3, world.slow)  # whatever is made once is made now
         descriptors, memory = len(os.listdir("/proc/self/fd")), resident_kib()
-        told = run_churn(*size, world.slow)
+        told = churn.run_churn(*size, world.slow)
         while daemon.status().processes:
             time.sleep(0.1)
         assert len(os.listdir("/proc/self/fd")) <= descriptors

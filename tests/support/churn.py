@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -86,6 +87,14 @@ class Churn:
 
     def moved_bystanders(self) -> int:
         return sum(os.waitpid(pid, 0)[1] != 0 for pid in self.bystanders)
+
+
+def run_churn(count: int, seconds: int, node: int) -> dict[str, int]:
+    """Run this program and wait: how many were born, got a hot one's pid, and were moved."""
+    command = [sys.executable, __file__, str(count), str(seconds), str(node)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
+    counts: dict[str, int] = json.loads(told.stdout)
+    return counts
 
 
 if __name__ == "__main__":

@@ -1,0 +1,114 @@
+"""The real daemon under everything at once; script/soak says for how long."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from support.churn import run_churn
+from support.live_world import LiveActor, LiveWorld
+from support.puppet import Puppet
+from support.soak import SoakDaemon, loads, quarter, turn_knobs
+
+SECONDS = 60 * float(os.environ.get("MMSCAND_SOAK_MINUTES", "3"))
+_FULL_S, _EMPTY_S = 10, 10
+_KNOB_S = 2.0
+_MOST_GROWN_KIB = 2048
+RULES = """
+[settings]
+scan_period_ms = 500
+cpu_budget_percent = 50
+
+[[rule]]
+name = "^bystander"
+exclude = true
+"""
+
+
+def fill_and_empty(world: LiveWorld) -> None:
+    filler = Puppet()
+    try:
+        free = world.machine.free_pages(world.fast)
+        if free > 2048:
+            filler.map((free - 1024) // 512 * 512, node=world.fast)
+        time.sleep(_FULL_S)
+    finally:
+        filler.exit()
+    time.sleep(_EMPTY_S)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SECONDS + 600)
+def test_soak(world: LiveWorld, tmp_path: Path) -> None:
+    actor = world.actor()
+    assert isinstance(actor, LiveActor)
+    address, number = 0, 0
+    moved_bystanders = 0
+
+    def work() -> None:
+        """Hot memory that is mapped anew now and then, so that there is always some to promote."""
+        nonlocal address, number
+        if number % 200 == 0:
+            actor.exec()
+            address = actor.map(4096)
+        actor.touch(address, range(0, 4096, 2))
+        number += 1
+        time.sleep(0.1)
+
+    def churn() -> None:
+        nonlocal moved_bystanders
+        moved_bystanders += run_churn(60, 6, world.slow)["moved"]
+
+    daemon = SoakDaemon(tmp_path, RULES)
+    knobs = turn_knobs(daemon)
+    resident, descriptors = [], []
+    with loads(
+        work, churn, lambda: fill_and_empty(world), lambda: (next(knobs), time.sleep(_KNOB_S))
+    ) as check:
+        time.sleep(SECONDS / 4)  # warm
+        end = time.monotonic() + SECONDS * 3 / 4
+        while time.monotonic() < end:
+            resident.append(daemon.resident_kib())
+            descriptors.append(daemon.descriptors())
+            check()
+            time.sleep(1)
+    daemon.client.enable()
+    actor.exit()
+    settled(daemon)
+    counters = daemon.client.status()["counters"]
+    code, complaints = daemon.end()
+    print(f"resident {resident[0]} .. {resident[-1]} KiB, most {max(resident)}")
+    print(f"descriptors {min(descriptors)} .. {max(descriptors)}")
+    print(dict(daemon.events), counters)
+
+    assert (code, complaints) == (0, "")
+    assert moved_bystanders == 0
+    grown = max(quarter(resident, 3)) - max(quarter(resident, 0))
+    assert grown <= _MOST_GROWN_KIB
+    assert max(quarter(descriptors, 3)) <= max(quarter(descriptors, 0)) + 20  # who lives just now
+    assert_consistent(daemon, counters)
+
+
+def settled(daemon: SoakDaemon) -> None:
+    """Wait until what is queued is moved, then stop scanning."""
+    daemon.client.reset()
+    daemon.client.disable()
+    time.sleep(1)  # the visit in flight
+    while daemon.client.status()["queued_slots"]:
+        time.sleep(0.2)
+
+
+def assert_consistent(daemon: SoakDaemon, counters: dict[str, int]) -> None:
+    """Counters are what the events told, and what is a part is not more than the whole."""
+    summed = set(daemon.told) & set(counters)
+    assert summed >= {"examined", "slow", "accessed", "queued", "promoted", "skipped"}
+    assert {name: daemon.told[name] for name in summed} == {name: counters[name] for name in summed}
+    assert counters["visits"] == daemon.events["pass_end"] >= counters["passes"] > 0
+    assert counters["idle"] + counters["accessed"] == counters["slow"] <= counters["examined"]
+    assert counters["hot"] <= counters["accessed"]
+    assert counters["queued"] + counters["shared"] + counters["held"] <= counters["hot"]
+    failed = sum(pages for name, pages in counters.items() if name.startswith("failed_"))
+    assert failed + counters["promoted"] <= counters["queued"]
+    assert counters["promoted"] > 0
+    assert daemon.events["process_entered"] == daemon.events["process_left"] > 0

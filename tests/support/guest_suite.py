@@ -1,0 +1,33 @@
+"""pytest inside a guest, from this checkout."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmscand.lab.guest import STDERR, STDOUT, run_in_guest
+from mmscand.lab.kernel import fetch_kernel
+from mmscand.lab.spec import GuestSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_guest_tests(
+    spec: GuestSpec,
+    arguments: list[str],
+    results: Path,
+    limit_s: float,
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Exit code and report."""
+    # Both plugins would write to the checkout, which is read-only there.
+    plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    status = run_in_guest(
+        [sys.executable, "-m", "pytest", "-v", *plugins, *arguments],
+        spec=spec,
+        kernel=fetch_kernel(),
+        results=results,
+        timeout_s=limit_s,
+        cwd=ROOT,
+        env={"MMSCAND_NO_SKIPS": "1", **(env or {})},
+    )
+    return status, (results / STDOUT).read_text() + (results / STDERR).read_text()
