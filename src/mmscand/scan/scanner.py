@@ -1,6 +1,5 @@
 """The scanner thread: finds processes, looks at each when it is due, sleeps in between."""
 
-import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
@@ -13,6 +12,7 @@ from mmscand.model import Look, Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.observe.status import ProcessStatus
+from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
 from mmscand.scan.bulk import BulkAging
 from mmscand.scan.pacing import limits_of
@@ -23,9 +23,6 @@ from mmscand.settings import Settings, SettingsStore
 
 _REFRESH_S = 1.0
 """Time between two looks for new processes."""
-_QUIET_STEP_S = 0.5
-"""Visits that come a second or more apart are put on this grid, so that hundreds of idle processes
-wake the thread twice a second and not each for itself. Who is out of budget waits for it too."""
 _COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
 """All that a visit counts; the first four fields are told otherwise."""
 
@@ -131,7 +128,7 @@ class Scanner:
         due = min([self._refresh_due, *(slot.due for slot in self._slots.values())])
         paid = self._budget.ready_at
         if paid > self._clock.now():
-            paid = math.ceil(paid / _QUIET_STEP_S) * _QUIET_STEP_S
+            paid = grid.not_before(paid)
         return max(due, self._rest_until, paid)
 
     def _cycle(self) -> None:
@@ -154,7 +151,7 @@ class Scanner:
     def _refresh(self) -> None:
         """Let go of processes that have exited, take up new ones."""
         look = self._machine.look()
-        self._refresh_due = self._on_grid(self._clock.now() + _REFRESH_S)
+        self._refresh_due = grid.nearest(self._clock.now() + _REFRESH_S)
         if look.quiet and not self._unsettled:
             return
         self._unsettled = False
@@ -215,7 +212,7 @@ class Scanner:
         now = self._clock.now()
         try:
             if slot.skip():
-                self._bulk.visited(slot, self._next_visit(now, slot.pacer.period_ms))
+                self._bulk.visited(slot, grid.next_visit(now, slot.pacer.period_ms))
                 return
             visit = slot.visit(now, self._may_go_on)
             if generation not in (0, slot.generation):  # execve: it may have another name now
@@ -230,7 +227,7 @@ class Scanner:
             self._denied.add(process)
             return
         if visit is not None:
-            due = self._next_visit(visit.started, slot.pacer.period_ms)
+            due = grid.next_visit(visit.started, slot.pacer.period_ms)
             if visit.complete:
                 self._bulk.visited(slot, due)
             else:
@@ -238,14 +235,6 @@ class Scanner:
             counts = {name: visit.counts[name] for name in _COUNTS}
             seconds = self._clock.now() - visit.started
             self._observer(PassEnd(process, slot.passes, visit.complete, seconds, **counts))
-
-    def _next_visit(self, started: float, period_ms: int) -> float:
-        due = started + period_ms / 1000
-        return self._on_grid(due) if period_ms >= 1000 else due
-
-    def _on_grid(self, due: float) -> float:
-        # To the nearest, as whoever wakes on the grid starts a little behind it.
-        return round(due / _QUIET_STEP_S) * _QUIET_STEP_S
 
     def _deny(self, process: Process, error: ProcessDenied) -> None:
         self._denied.add(process)

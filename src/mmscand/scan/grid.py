@@ -1,0 +1,24 @@
+"""Moments that wake the scanner together, so that hundreds of idle processes cost two wake-ups."""
+
+import math
+
+_STEP_S = 0.5
+"""Half of the second that a new process may stay unseen; a wake-up takes 50 us."""
+_QUIET_MS = 1000
+"""Visits closer than this are not moved: half a second would be too much of their period."""
+
+
+def next_visit(started: float, period_ms: int) -> float:
+    """When the next visit is due, by the start of this one."""
+    due = started + period_ms / 1000
+    return nearest(due) if period_ms >= _QUIET_MS else due
+
+
+def nearest(moment: float) -> float:
+    """To the nearest, as whoever wakes on the grid starts a little behind it."""
+    return round(moment / _STEP_S) * _STEP_S
+
+
+def not_before(moment: float) -> float:
+    """The first moment of the grid from here on."""
+    return math.ceil(moment / _STEP_S) * _STEP_S
