@@ -105,7 +105,7 @@ def test_stop_in_the_middle_of_a_pass_over_a_gib(machine: LinuxMachine) -> None:
         assert time.monotonic() - max(asked, watched.aging.ended) <= STOP_S
 
 
-@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=long)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=long)])
 def test_cpu_while_no_process_is_due_and_while_disabled(
     machine: LinuxMachine, seconds: int
 ) -> None:
@@ -127,7 +127,7 @@ def test_cpu_while_no_process_is_due_and_while_disabled(
             assert cost == Cost(0.0, 0)  # disabled: asleep without a deadline
 
 
-@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=long)])
+@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=long)])
 def test_wake_ups_with_500_idle_processes(machine: LinuxMachine, seconds: int) -> None:
     with (
         sleepers(machine, 500) as processes,
@@ -145,7 +145,7 @@ def budgeted(daemon: Daemon) -> float:
     return told["scanning"] + told["aging"]
 
 
-@pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=long)])
+@pytest.mark.parametrize("seconds", [6, pytest.param(60, marks=long)])
 def test_the_cpu_budget_with_more_work_than_fits(machine: LinuxMachine, seconds: int) -> None:
     with live_world(machine, exact=False) as world:
         actors = [world.actor() for _ in range(8)]

@@ -464,7 +464,9 @@ def test_an_excluded_process_is_judged_again_when_its_name_or_user_or_cgroup_cha
         ]
     )
     sim, recorder = world.process, Recorder()
-    daemon = Daemon(world.machine, settings=steady(), rules=rules, observer=recorder)
+    daemon = Daemon(
+        world.machine, settings=steady(), rules=rules, observer=recorder, clock=FastClock()
+    )
 
     def becomes(name: str, uid: int, cgroup: str) -> None:
         sim.process = Process(sim.process.pid, sim.process.start_time, name)

@@ -3,7 +3,7 @@
 import math
 
 _STEP_S = 0.5
-"""Half of the second that a new process may stay unseen; a wake-up takes 50 us."""
+"""Two wake-ups a second; a visit comes a quarter of a second early or late at most."""
 _QUIET_MS = 1000
 """Visits closer than this are not moved: half a second would be too much of their period."""
 
