@@ -19,7 +19,8 @@ from pathlib import Path
 PAGES, PAGE = 64, 4096
 HOT_S, BYSTANDER_S = 3.0, 1.5
 _PR_SET_NAME = 15
-_SYS_SET_MEMPOLICY, _MPOL_BIND, _SYS_MOVE_PAGES = 238, 2, 279
+_SYS_SET_MEMPOLICY, _SYS_MOVE_PAGES = 238, 279
+_MPOL_DEFAULT, _MPOL_BIND = 0, 2
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -36,6 +37,7 @@ def touched(node: int, seconds: float) -> bool:
     while time.monotonic() < end:
         for page in range(PAGES):
             area[page * PAGE] = 1
+        libc.syscall(_SYS_SET_MEMPOLICY, _MPOL_DEFAULT, None, 0)  # a policy would be kept to
         time.sleep(0.05)
     first = ctypes.addressof(ctypes.c_char.from_buffer(area))
     pages = (ctypes.c_void_p * PAGES)(*range(first, first + PAGES * PAGE, PAGE))

@@ -9,15 +9,16 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Cost:
-    """Sums over all threads whose names begin with mmscand."""
+    """Sums over threads of the daemon."""
 
     cpu_s: float
     wakeups: int
 
     @classmethod
-    def now(cls) -> Self:
-        threads = [t for t in threading.enumerate() if t.name.startswith("mmscand")]
-        assert {t.name for t in threads} >= {"mmscand-scan", "mmscand-migrate"}
+    def now(cls, names: str = "mmscand") -> Self:
+        """Of all threads whose names begin so."""
+        threads = [t for t in threading.enumerate() if t.name.startswith(names)]
+        assert "mmscand-scan" in {thread.name for thread in threads}
         folders = [Path(f"/proc/self/task/{thread.native_id}") for thread in threads]
         ns = sum(int((folder / "schedstat").read_text().split()[0]) for folder in folders)
         slept = [

@@ -238,4 +238,6 @@ def _pidfd(process: Process) -> int:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise TooManyOpenFiles from None
+        if error.errno == errno.EINVAL:  # it is just being reaped: the pid is there, no task is
+            raise ProcessGone(process.pid) from None
         raise
