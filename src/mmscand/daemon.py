@@ -11,6 +11,7 @@ from mmscand.model import Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, ignore
 from mmscand.observe.status import DaemonStatus, summed, summed_hotness
+from mmscand.policy.target import require_target
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
@@ -47,6 +48,7 @@ class Daemon:
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._wakeup = threading.Condition()
+        self.settings.require(lambda wanted: require_target(machine.topology(), wanted.target_node))
         self.settings.listen(self._wake)
         self.failure: BaseException | None = None
         """What ended a thread before its time; raised by stop()."""
@@ -145,6 +147,7 @@ class Daemon:
         with self._wakeup:
             self._wakeup.notify_all()
         if (running := self._running) is not None:
+            running.migration_list.resize(self.settings.current.migration_list_slots)
             running.migration_list.wake()
 
     def enable(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from mmscand.model import (
+    Aged,
     AllowedNodes,
     BoolArray,
     IntArray,
@@ -54,8 +55,8 @@ class AddressSpace(Protocol):
         """Where the process wants these pages: memory policy of their mapping, and cpuset."""
         ...
 
-    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
-        """Clear the Accessed bits of the slots in `mask`; pages that were covered by it.
+    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
+        """Clear the Accessed bits of the slots in `mask`.
 
         Pages around them may be aged too, but no large folio is ever split.
         """

@@ -244,6 +244,16 @@ class PageBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Aged:
+    """What aging some slots of a block came to."""
+
+    pages: int
+    """4 KiB pages that were covered, those in between included."""
+    missed: UIntArray
+    """First addresses of slots that were to be aged and could not: their bits mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """One stretch of an address space, at most a region long, as it was read."""
 

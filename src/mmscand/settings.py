@@ -86,8 +86,8 @@ class Settings(BaseModel):
     )
     shared_recheck_passes: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         32,
-        description="Passes after which pages that others mapped too are looked at again: 15 us "
-        "for 2 MiB, lost in the cost of 32 passes.",
+        description="Passes after which pages that others mapped too, or that could not be aged, "
+        "are looked at again: 15 us for 2 MiB, lost in the cost of 32 passes.",
     )
     migration_list_slots: Annotated[int, Field(ge=512, le=1 << 28)] = Field(
         262_144,
@@ -118,7 +118,9 @@ class Settings(BaseModel):
         "pages are, the nearest, the one with most free memory, or only one tier up.",
     )
     target_node: Annotated[int, Field(ge=-1, le=1023)] = Field(
-        -1, description="Fast node to fall back to when no other has room; -1 is none."
+        -1,
+        description="Fast node to go to when nothing is known of where a process is (policy "
+        "accessed), and the last resort of one-tier-up; -1 is none.",
     )
 
     @model_validator(mode="after")
@@ -178,6 +180,7 @@ class SettingsStore:
         self._initial = initial or Settings()
         self._current = self._initial
         self._listeners: list[Callable[[], None]] = []
+        self._requirements: list[Callable[[Settings], None]] = []
 
     @property
     def current(self) -> Settings:
@@ -188,10 +191,20 @@ class SettingsStore:
         """Call this after every change: it wakes whoever sleeps by the old settings."""
         self._listeners.append(listener)
 
+    def require(self, requirement: Callable[[Settings], None]) -> None:
+        """Take over only settings for which this raises no UsageError: those of now, and later."""
+        requirement(self._current)
+        self._requirements.append(requirement)
+
+    def _check(self, wanted: Settings) -> None:
+        for requirement in self._requirements:
+            requirement(wanted)
+
     def change(self, changes: Mapping[str, Any]) -> Changed:
         """Apply all changes at once, or raise UsageError and apply none."""
         with self._lock:
             result = changed(self._current, changes)
+            self._check(result.settings)
             self._current = result.settings
         self._tell()
         return result
@@ -204,7 +217,8 @@ class SettingsStore:
         return self.change({name: getattr(self._initial, name) for name in names}).settings
 
     def replace_initial(self, initial: Settings) -> Settings:
-        """Take over a configuration that was read again."""
+        """Take over a configuration that was read again, or raise UsageError."""
+        self._check(initial)
         with self._lock:
             self._initial = self._current = initial
         self._tell()

@@ -136,7 +136,7 @@ def first_refusal(machine: LinuxMachine, stranger: Stranger) -> str:
         step = "ask what is shared"
         assert not space.shared(pages).any()
         step = "age"
-        assert space.age(block, block.present, vmas) >= _PAGES
+        assert space.age(block, block.present, vmas).pages >= _PAGES
         step = "move"
         assert (space.move(pages, fast) == fast).all()
     except MmscandError:

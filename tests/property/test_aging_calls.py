@@ -130,10 +130,11 @@ def test_a_short_return_is_continued_at_the_very_page(pairs: list[Pair], step: i
     fake = FakeKernel(step=step)
     patch = install(fake)
     try:
-        covered = an_ager().age(array(pairs), vma_table([(START, START << 1)]))
+        covered, missed = an_ager().age(array(pairs), vma_table([(START, START << 1)]))
     finally:
         patch.undo()
     assert covered == sum(length for _, length in pairs)
+    assert len(missed) == 0
     assert glued(fake.advised) == pairs
 
 
@@ -148,18 +149,19 @@ def test_a_refused_range_is_left_out_and_its_mapping_remembered(
     patch = install(fake)
     try:
         ager = an_ager()
-        covered = ager.age(array(pairs), vma_table(vmas))
+        covered, missed = ager.age(array(pairs), vma_table(vmas))
     finally:
         patch.undo()
     good = [(at, length) for at, length in pairs if (at, at + length) not in refused]
     assert glued(fake.advised) == glued(good)
     assert covered == sum(length for _, length in good)
+    assert sorted(at for at, _ in missed.tolist()) == sorted(start for start, _ in refused)
     assert ager.refused == refused
     assert ager.errors[errno.EINVAL] == len(refused)
 
 
 def test_nothing_to_age_is_no_call(kernel: FakeKernel) -> None:
-    assert an_ager().age(array([]), vma_table([])) == 0
+    assert an_ager().age(array([]), vma_table([]))[0] == 0
     assert kernel.calls == 0
 
 
@@ -180,7 +182,9 @@ def test_a_call_that_is_not_permitted_says_which_capabilities_it_needs(kernel: F
 def test_a_mapping_that_has_gone_is_an_error_but_no_refusal(kernel: FakeKernel) -> None:
     kernel.refuse = {START: errno.ENOMEM}
     ager = an_ager()
-    assert ager.age(array([(START, PAGE), (START + HUGE, PAGE)]), vma_table([(START, REGION)]))
+    pairs = [(START, PAGE), (START + HUGE, PAGE)]
+    covered, missed = ager.age(array(pairs), vma_table([(START, REGION)]))
+    assert (covered, missed.tolist()) == (PAGE, [[START, PAGE]])
     assert (ager.refused, dict(ager.errors)) == (set(), {errno.ENOMEM: 1})
 
 
@@ -189,6 +193,7 @@ def test_a_mapping_that_refused_is_not_asked_for_each_of_its_ranges(kernel: Fake
     pairs = [(START + at * HUGE, PAGE) for at in range(1024)]
     kernel.refuse = {at: errno.EINVAL for at, _ in pairs if at < locked[1]}
     ager = an_ager()
-    assert ager.age(array(pairs), vma_table([locked, fine])) == 512 * PAGE
+    covered, missed = ager.age(array(pairs), vma_table([locked, fine]))
+    assert (covered, len(missed)) == (512 * PAGE, 512)
     assert ager.refused == {locked}
     assert kernel.calls <= 4

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.linux.folios import aging_ranges
+from mmscand.linux.folios import Beyond, aging_ranges
 from mmscand.model import BoolArray, PageBlock, UIntArray, VmaTable
 from synthetic.tables import HUGE, PAGE, vma_table
 
@@ -210,6 +210,15 @@ def random_mask(block: PageBlock, seed: int, density: float) -> BoolArray:
     return mask
 
 
+def ranges_of(block: PageBlock, mask: BoolArray, vmas: VmaTable, beyond: Beyond) -> UIntArray:
+    """What is aged; every slot of the mask is either in it or said to be left out."""
+    ranges, left_out = aging_ranges(block, mask, vmas, beyond)
+    told = np.concatenate((ranges, left_out))
+    for address in block.slot_addresses(mask).tolist():
+        assert any(at <= address < at + length for at, length in told.tolist())
+    return ranges
+
+
 def as_pairs(ranges: UIntArray) -> Ranges:
     return [(int(at), int(at + length)) for at, length in ranges]
 
@@ -239,7 +248,7 @@ def test_ranges_cover_what_is_wanted_and_cut_no_folio(
         return
     mask = random_mask(block, seed, density)
     vmas = vma_table(world.vmas)
-    ranges = as_pairs(aging_ranges(block, mask, vmas, Kernel(world)))
+    ranges = as_pairs(ranges_of(block, mask, vmas, Kernel(world)))
     require_well_formed(ranges, vmas)
     covered = {p for start, end in ranges for p in range(world.page(start), world.page(end))}
     for piece in world.pieces():
@@ -257,7 +266,7 @@ def test_an_empty_mask_is_no_range(world: World) -> None:
     block = world.block()
     if len(block.addresses):
         mask = np.zeros_like(block.present)
-        assert aging_ranges(block, mask, vma_table(world.vmas), Nothing()).shape == (0, 2)
+        assert ranges_of(block, mask, vma_table(world.vmas), Nothing()).shape == (0, 2)
 
 
 def huge_block(rows: list[int]) -> PageBlock:
@@ -282,7 +291,7 @@ def test_huge_pages_are_taken_whole_and_nothing_else_is(
     mask = random_mask(block, seed, density)
     edges = sorted(borders | {0, 512})
     vmas = vma_table((START + lo * HUGE, START + hi * HUGE) for lo, hi in itertools.pairwise(edges))
-    ranges = as_pairs(aging_ranges(block, mask, vmas, Nothing()))
+    ranges = as_pairs(ranges_of(block, mask, vmas, Nothing()))
     require_well_formed(ranges, vmas)
     covered = [at for start, end in ranges for at in range(start, end, HUGE)]
     assert covered == block.slot_addresses(mask).tolist()
@@ -296,7 +305,7 @@ def test_near_ranges_of_a_mapping_are_joined_and_far_ones_are_not() -> None:
         block = PageBlock(addresses, 1, frames[None, :] * np.uint64(PAGE), yes, yes, yes)
         mask = np.zeros((1, ROW), dtype=np.bool_)
         mask[0, pages] = True
-        found = as_pairs(aging_ranges(block, mask, vma_table(vmas), Nothing()))
+        found = as_pairs(ranges_of(block, mask, vma_table(vmas), Nothing()))
         return [((lo - START) // PAGE, (hi - START) // PAGE) for lo, hi in found]
 
     whole = [(START, START + HUGE)]
@@ -328,7 +337,7 @@ def test_a_folio_across_two_rows_is_taken_whole_from_either_side() -> None:
         mask.reshape(-1)[ROW - 32 + wanted] = True
         whole = (START + (ROW - 32) * PAGE, START + (ROW + 32) * PAGE)
         vmas = vma_table([(START, START + 2 * HUGE)])
-        assert as_pairs(aging_ranges(block, mask, vmas, Nothing())) == [whole]
+        assert as_pairs(ranges_of(block, mask, vmas, Nothing())) == [whole]
 
 
 def test_frames_that_go_on_behind_a_missing_row_are_another_folio() -> None:
@@ -336,7 +345,7 @@ def test_frames_that_go_on_behind_a_missing_row_are_another_folio() -> None:
     block.addresses[1] += np.uint64(HUGE)
     vmas = vma_table([(START, START + 3 * HUGE)])
     first = (START + (ROW - 32) * PAGE, START + HUGE)
-    assert as_pairs(aging_ranges(block, mask, vmas, Nothing())) == [first]
+    assert as_pairs(ranges_of(block, mask, vmas, Nothing())) == [first]
 
 
 def test_an_absent_page_before_the_first_frames_of_ram_is_not_taken_along() -> None:
@@ -344,14 +353,14 @@ def test_an_absent_page_before_the_first_frames_of_ram_is_not_taken_along() -> N
     frames[0, 7] = PAGE
     present = frames != 0
     block = PageBlock(np.array([START], dtype=np.uint64), 1, frames, present, present, present)
-    ranges = aging_ranges(block, present, vma_table([(START, START + HUGE)]), Nothing())
+    ranges = ranges_of(block, present, vma_table([(START, START + HUGE)]), Nothing())
     assert as_pairs(ranges) == [(START + 7 * PAGE, START + 8 * PAGE)]
 
 
 def test_a_gigabyte_of_huge_pages_is_cut_into_pieces_for_one_call() -> None:
     block = huge_block(list(range(512)))
     vmas = vma_table([(START, START + 512 * HUGE)])
-    ranges = as_pairs(aging_ranges(block, np.ones((512, 1), dtype=np.bool_), vmas, Nothing()))
+    ranges = as_pairs(ranges_of(block, np.ones((512, 1), dtype=np.bool_), vmas, Nothing()))
     require_well_formed(ranges, vmas)
     assert len(ranges) <= 17
     assert sum(end - start for start, end in ranges) == 512 * HUGE
@@ -360,7 +369,7 @@ def test_a_gigabyte_of_huge_pages_is_cut_into_pieces_for_one_call() -> None:
 def test_a_folio_that_lies_in_two_mappings_is_left_alone() -> None:
     for cut in (ROW - 100, ROW):
         block, mask, vmas = straddling(cut)
-        assert as_pairs(aging_ranges(block, mask, vma_table(vmas), Nothing())) == []
+        assert as_pairs(ranges_of(block, mask, vma_table(vmas), Nothing())) == []
 
 
 def test_a_folio_that_reaches_into_a_mapping_nobody_asked_for_is_left_alone() -> None:
@@ -368,11 +377,11 @@ def test_a_folio_that_reaches_into_a_mapping_nobody_asked_for_is_left_alone() ->
     # eligible, so its slots do not count as present.
     block, mask, vmas = straddling(ROW - 100)
     block.present.reshape(-1)[ROW - 100 :] = False
-    assert as_pairs(aging_ranges(block, mask, vma_table(vmas[:1]), Nothing())) == []
+    assert as_pairs(ranges_of(block, mask, vma_table(vmas[:1]), Nothing())) == []
 
 
 def test_a_huge_page_that_reaches_out_of_its_mapping_is_left_alone() -> None:
     block = huge_block([0, 1])
     vmas = vma_table([(START, START + HUGE + 5 * PAGE)])
     mask = np.ones((2, 1), dtype=np.bool_)
-    assert as_pairs(aging_ranges(block, mask, vmas, Nothing())) == [(START, START + HUGE)]
+    assert as_pairs(ranges_of(block, mask, vmas, Nothing())) == [(START, START + HUGE)]

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.heat.history import KNOWN, PASSES, SHARED, History
+from mmscand.heat.history import KNOWN, PASSES, STUCK, History
 from mmscand.model import PageBlock, UIntArray, Window
 from synthetic.tables import HUGE, PAGE, REGION
 
@@ -40,7 +40,7 @@ class Record:
     @property
     def state(self) -> int:
         bits = sum(1 << at for at, bit in enumerate(self.bits[:PASSES]) if bit)
-        return int(KNOWN) | bits | (int(SHARED) if self.shared else 0)
+        return int(KNOWN) | bits | (int(STUCK) if self.shared else 0)
 
 
 class Model:
@@ -173,7 +173,7 @@ def words(addresses: list[int]) -> UIntArray:
 def test_history_remembers_what_a_record_for_each_slot_would(data: st.DataObject) -> None:
     history, model = History(), Model()
     for _ in range(data.draw(st.integers(1, 12))):
-        match data.draw(st.sampled_from(["pass"] * 5 + ["restart", "shared", "forget_shared"])):
+        match data.draw(st.sampled_from(["pass"] * 5 + ["restart", "shared", "forget_stuck"])):
             case "pass":
                 # A pass that was stopped has no end; the next one may start inside a region.
                 ends, first = data.draw(st.booleans()), data.draw(st.sampled_from(ROWS))
@@ -188,15 +188,14 @@ def test_history_remembers_what_a_record_for_each_slot_would(data: st.DataObject
             case "shared":
                 size = data.draw(st.sampled_from([1, 512]))
                 chosen = some_slots(data, model, size)
-                history.mark_shared(words(chosen), size)
+                history.mark_stuck(words(chosen), size)
                 for address in chosen:
                     if record := model.records.get((address, size)):
                         record.bits, record.shared = [], True
-            case "forget_shared":
-                history.forget_shared()
-                for record in model.records.values():
-                    if record.shared:
-                        record.bits, record.shared = [], False
+            case "forget_stuck":
+                history.forget_stuck()
+                unshared = {k: record for k, record in model.records.items() if not record.shared}
+                model.records = unshared
         assert history.pages == model.pages
 
 

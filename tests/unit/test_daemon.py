@@ -9,10 +9,11 @@ import pytest
 
 from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone, UsageError
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaFlag, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
+from mmscand.settings import Settings
 from mmscand.sim.machine import SimAddressSpace, SimMachine, sim_topology
 from support.sim_daemon import TIMEOUT_S, FastClock, Recorder, Tiers, running, steady, tiers
 
@@ -690,3 +691,68 @@ def test_each_visit_begins_with_an_event_that_tells_where() -> None:
     finally:
         daemon.stop()
     assert [(start.number, start.cursor >> 30) for start in starts] == [(1, 0), (1, 3)]
+
+
+def test_a_target_that_is_no_fast_node_is_refused_at_the_start_and_later() -> None:
+    world = tiers()
+    with pytest.raises(UsageError, match="target_node 1 is no fast node"):
+        Daemon(world.machine, settings=Settings(target_node=1))
+    daemon = Daemon(world.machine)
+    with pytest.raises(UsageError, match="target_node 7"):
+        daemon.settings.change({"target_node": 7, "hot_passes": 5})
+    assert daemon.settings.current.hot_passes == Settings().hot_passes
+    with pytest.raises(UsageError, match="target_node 7"):
+        daemon.settings.replace_initial(Settings(target_node=7))
+    assert daemon.settings.change({"target_node": 0}).settings.target_node == 0
+
+
+def test_another_size_of_the_migration_list_counts_at_once() -> None:
+    world = tiers(pages=4096)
+    waiting = Waiting(world)
+    with running(world.machine, waiting.recorder) as daemon:
+        daemon.settings.change({"migrate_sleep_ms": 3_600_000, "migration_list_slots": 512})
+        waiting.recorder.wait_for(Moved)
+        waiting.touched = list(range(2048))
+        waiting.recorder.wait_for(PassEnd, lambda event: event.waiting == 512)
+        daemon.settings.change({"migration_list_slots": 1024})
+        waiting.recorder.wait_for(PassEnd, lambda event: event.waiting == 1024)
+
+
+def test_pages_that_cannot_be_aged_are_never_taken_for_hot() -> None:
+    world = tiers()
+    world.vma.unaged = True
+    other = world.machine.map(world.process, 8 << 30, 512, 1)
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            other.accessed[0, :3] = True
+
+    recorder = Recorder(hook)
+    for hot_passes in (1, 2):
+        with running(world.machine, recorder) as daemon:
+            daemon.settings.change({"hot_passes": hot_passes, "shared_recheck_passes": 3})
+            recorder.wait_for(PassEnd, lambda event: event.unaged == 2048)
+            recorder.wait_for(PassEnd, lambda event: event.number >= 12)
+    assert world.on_fast() == []
+    assert (world.machine.nodes_of(other)[0, :4] == 0).tolist() == [True, True, True, False]
+
+
+def test_pages_go_to_the_fast_node_that_the_process_uses_not_where_most_of_it_lies() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), dict.fromkeys((0, 1, 2), 65536)))
+    process = machine.spawn(100, "app")
+    world = Tiers(machine, process, machine.map(process, 1 << 30, 2048, 1))
+    machine.map(process, 8 << 30, 8192, 0)
+    used = machine.map(process, 16 << 30, 2048, 2)
+    touched: list[int] = []
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            used.accessed[:] = True
+            world.vma.accessed.reshape(-1)[touched] = True
+
+    recorder = Recorder(hook)
+    with running(machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.number >= 12)
+        touched += HOT
+        recorder.wait_for_promoted(process.process, len(HOT))
+    assert np.flatnonzero(machine.nodes_of(world.vma) == 2).tolist() == HOT

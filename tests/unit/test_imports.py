@@ -24,7 +24,7 @@ ALLOWED = {
     "sim": {"machine"},
     "migrate": {"clock", "machine", "observe", "policy", "settings"},
     "scan": {"clock", "heat", "machine", "migrate", "observe", "policy", "settings"},
-    "daemon": {"clock", "machine", "migrate", "observe", "scan", "settings"},
+    "daemon": {"clock", "machine", "migrate", "observe", "policy", "scan", "settings"},
     "config": {"scan", "settings"},
     "control": {"config", "observe", "settings"},
     "lab": {"linux", "cli"},

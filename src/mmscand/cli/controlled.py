@@ -45,8 +45,8 @@ class ControlledDaemon:
         with self._reloading:
             new = self._load()
             changes = differences(self._config, new)
-            self._config = new
             self._daemon.settings.replace_initial(new.settings)
+            self._config = new
             self._daemon.set_rules(new.rules)
         return [*changes, *new.clamped]
 

@@ -27,8 +27,8 @@ RowNumbers = NDArray[np.intp]
 
 KNOWN = np.uint8(1 << 7)
 """Seen in an earlier pass. Before that the Accessed bit says nothing: a fresh mapping has it."""
-SHARED = np.uint8(1 << 6)
-"""Other processes map the page too, so its Accessed bit stays set whatever we do."""
+STUCK = np.uint8(1 << 6)
+"""The Accessed bit stays set whatever we do: others map the page too, or it cannot be aged."""
 PASSES = 6
 """Passes that the register remembers; bit 0 is the latest."""
 _PAGE_SHIFT = np.uint64(12)
@@ -108,7 +108,7 @@ class History:
         old, old_tags = rows.at(numbers)
         tags = (block.frames >> _PAGE_SHIFT).astype(np.uint8)
         known = block.slow & (old >= KNOWN) & (tags == old_tags)
-        state: ByteArray = (old << _ONE | block.accessed) & _REGISTER | old & SHARED | KNOWN
+        state: ByteArray = (old << _ONE | block.accessed) & _REGISTER | old & STUCK | KNOWN
         state[~known] = 0
         slow_rows: BoolArray = np.any(block.slow, axis=1)
         kept = state[slow_rows] | np.where(block.slow[slow_rows], KNOWN, np.uint8(0))
@@ -149,14 +149,14 @@ class History:
         """Make these slots prove themselves again, from the next pass on."""
         self._update(addresses, pages_per_slot, add=np.uint8(0))
 
-    def mark_shared(self, addresses: UIntArray, pages_per_slot: int) -> None:
+    def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Remember that these slots' Accessed bits mean nothing."""
-        self._update(addresses, pages_per_slot, add=SHARED)
+        self._update(addresses, pages_per_slot, add=STUCK)
 
-    def forget_shared(self) -> None:
-        """Give pages that were shared another chance: the others may be gone."""
+    def forget_stuck(self) -> None:
+        """Give such pages another chance, as if never seen: the others may be gone."""
         for rows in self._regions.values():
-            rows.state[(rows.state & SHARED) != 0] = KNOWN
+            rows.state[(rows.state & STUCK) != 0] = 0
 
     def _update(self, addresses: UIntArray, pages_per_slot: int, add: np.uint8) -> None:
         """Set the state of slots that have one to KNOWN and `add`."""
@@ -175,8 +175,8 @@ class History:
     def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
         """For each node, 4 KiB pages by the number of remembered passes that accessed them.
 
-        Without pages that others map too. A row (2 MiB) counts for the node of its first slow page.
-        It may be asked from any thread: 1 ns a page, and nothing while nobody asks.
+        Without pages whose bits mean nothing. A row (2 MiB) counts for the node of its first slow
+        page. It may be asked from any thread: 1 ns a page, and nothing while nobody asks.
         """
         total: dict[int, list[int]] = {}
         for (_, pages), rows in list(self._regions.items()):
@@ -197,7 +197,7 @@ class History:
 
 def _by_passes(state: ByteArray) -> list[int]:
     """How many slots were accessed in 0, 1, ... PASSES of the passes that are remembered."""
-    own = state[(state & (KNOWN | SHARED)) == KNOWN]
+    own = state[(state & (KNOWN | STUCK)) == KNOWN]
     passes = accessed_passes(own)
     accessed = [int(np.count_nonzero(passes == number)) for number in range(1, PASSES + 1)]
     return [len(own) - sum(accessed), *accessed]
@@ -210,9 +210,9 @@ def accessed_in_a_row(state: ByteArray, passes: int) -> BoolArray:
     return result
 
 
-def is_shared(state: ByteArray) -> BoolArray:
-    """Which slots were found to be shared."""
-    result: BoolArray = (state & SHARED) != 0
+def is_stuck(state: ByteArray) -> BoolArray:
+    """Which slots have a bit that means nothing."""
+    result: BoolArray = (state & STUCK) != 0
     return result
 
 

@@ -22,6 +22,7 @@ from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
 from mmscand.model import (
     PAGE_BYTES,
     REGION_BYTES,
+    Aged,
     AllowedNodes,
     BoolArray,
     IntArray,
@@ -180,12 +181,14 @@ class LinuxAddressSpace:
         """By numa_maps and the cpuset of the main thread."""
         return self._policies.allowed(addresses, vmas)
 
-    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
+    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """By MADV_COLD; whole folios only."""
         if not mask.any():
-            return 0
-        ranges = aging_ranges(block, mask, vmas, self)
-        return self._ager.age(ranges, vmas) // PAGE_BYTES
+            return Aged(0, np.empty(0, dtype=np.uint64))
+        ranges, left_out = aging_ranges(block, mask, vmas, self)
+        covered, refused = self._ager.age(ranges, vmas)
+        missed = np.concatenate((left_out, refused))
+        return Aged(covered // PAGE_BYTES, _inside(missed, block, mask))
 
     def frames(self, start: int, pages: int) -> UIntArray:
         """See folios.Beyond."""
@@ -208,6 +211,18 @@ class LinuxAddressSpace:
     def close(self) -> None:
         """Close the descriptors."""
         self._undo.close()
+
+
+def _inside(ranges: UIntArray, block: PageBlock, mask: BoolArray) -> UIntArray:
+    """Addresses of the slots in `mask` that lie in one of these ranges (n, 2)."""
+    if not len(ranges):
+        return np.empty(0, dtype=np.uint64)
+    starts, sizes = ranges[np.argsort(ranges[:, 0])].T
+    addresses = block.slot_addresses(mask)
+    place = np.searchsorted(starts, addresses, side="right").astype(np.intp) - 1
+    inside: BoolArray = (place >= 0) & (addresses - starts[place] < sizes[place])
+    result: UIntArray = addresses[inside]
+    return result
 
 
 def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:

@@ -39,11 +39,14 @@ class Ager:
     """Mappings (start, end) for which the kernel said EINVAL: locked, hugetlb or PFN maps."""
     errors: Counter[int] = field(default_factory=Counter)
     """Refused ranges by errno."""
+    _missed: list[UIntArray] = field(default_factory=list)
 
-    def age(self, ranges: UIntArray, vmas: VmaTable) -> int:
-        """Clear the bits of all ranges; bytes that were covered."""
+    def age(self, ranges: UIntArray, vmas: VmaTable) -> tuple[int, UIntArray]:
+        """Clear the bits of all ranges: bytes that were covered, and (n, 2) what was not."""
+        self._missed = [np.empty((0, 2), dtype=np.uint64)]
         ranges = self._allowed(ranges, vmas)
-        return sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
+        covered = sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
+        return covered, np.concatenate(self._missed)
 
     def marked(self, vmas: VmaTable) -> VmaTable:
         """The same, with those that have refused flagged as REFUSED."""
@@ -56,12 +59,14 @@ class Ager:
         return VmaTable(vmas.starts, vmas.ends, flags)
 
     def _allowed(self, ranges: UIntArray, vmas: VmaTable) -> UIntArray:
-        """Without those in mappings that have refused."""
+        """Without those in mappings that have refused; these are missed."""
         if not self.refused or not len(ranges):
             return ranges
         starts = np.array([start for start, _ in self.refused], dtype=np.uint64)
         rows = vmas.index_of(ranges[:, 0])
-        allowed: UIntArray = ranges[~np.isin(vmas.starts[rows], starts)]
+        refused = (rows >= 0) & np.isin(vmas.starts[rows], starts)
+        self._missed.append(ranges[refused])
+        allowed: UIntArray = ranges[~refused]
         return allowed
 
     def _call(self, ranges: UIntArray, vmas: VmaTable) -> int:
@@ -71,9 +76,11 @@ class Ager:
                 done = process_madvise(self.pidfd, ranges, MADV_COLD)
             except OSError as error:
                 self._refuse(error, ranges[0], vmas)
+                self._missed.append(ranges[:1])
                 ranges = self._allowed(ranges[1:], vmas)
                 continue
             if done <= 0:
+                self._missed.append(ranges)
                 break  # cannot be, but a loop that waits for it would never end
             covered += done
             ranges = _rest(ranges, done)

@@ -51,10 +51,13 @@ def linked(frames: UIntArray, following: UIntArray) -> BoolArray:
     return result
 
 
-def aging_ranges(block: PageBlock, mask: BoolArray, vmas: VmaTable, beyond: Beyond) -> UIntArray:
+def aging_ranges(
+    block: PageBlock, mask: BoolArray, vmas: VmaTable, beyond: Beyond
+) -> tuple[UIntArray, UIntArray]:
     """(n, 2) of address and bytes that cover the slots in `mask` and cut no large folio.
 
-    A slot is left out when its folio may reach out of its mapping: nothing can age it alone.
+    And those that are left out, as their folio may reach out of its mapping: nothing can age them
+    alone.
     """
     if block.pages_per_slot > 1:
         starts = block.slot_addresses(mask)
@@ -63,7 +66,8 @@ def aging_ranges(block: PageBlock, mask: BoolArray, vmas: VmaTable, beyond: Beyo
         starts, ends = _runs(_Rows.around(block, mask), beyond)
     vma = vmas.index_of(starts)
     whole = (vma >= 0) & (vma == vmas.index_of(ends - np.uint64(PAGE_BYTES)))
-    return _join(starts[whole], ends[whole], vmas)
+    left_out = np.column_stack((starts, ends - starts))[~whole]
+    return _join(starts[whole], ends[whole], vmas), left_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,11 @@ class MigrationList:
                 del self._waiting[process]
             return withdrawn
 
+    def resize(self, slots: int) -> None:
+        """Another bound from now on; what is on the list already stays."""
+        with self._changed:
+            self._limit = slots
+
     def wake(self) -> None:
         """Let a `take` that waits for its time ask for it again."""
         with self._changed:

@@ -17,6 +17,7 @@ cooled      struck off the list: not accessed for a whole pass while they waited
 shared, held hot but mapped by others too; hot but waiting after a failure
 bound       hot but kept on slow nodes by a memory policy or a cpuset, or not known not to be
 aged        pages that were covered by aging
+unaged      pages whose bit could not be cleared, so that it says nothing: no candidates
 promoted    pages that were moved to their target (migrated). Not the rest of a large folio that
             came along, nor what was there before
 already_there  pages on the list that were found on their target when their turn came
@@ -46,6 +47,7 @@ _SUMMED = (
     "held",
     "bound",
     "aged",
+    "unaged",
     "discarded",
     "skipped",
 )

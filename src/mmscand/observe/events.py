@@ -54,6 +54,8 @@ class PassEnd:
     fast_accessed: int
     """Of these, with the Accessed bit set: used since they were mapped, as few are ever aged."""
     aged: int
+    unaged: int
+    """Were to be aged and could not be: left alone for `shared_recheck_passes`."""
     hot: int
     queued: int
     """Of the hot ones, put on the migration list now."""

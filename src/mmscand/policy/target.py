@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mmscand.errors import UsageError
 from mmscand.model import Node, Topology
 
 
@@ -15,7 +16,8 @@ class TargetPolicy:
     fallbacks that it left undone). `nearest`: by distance. `most-free`: by free memory.
     `one-tier-up`: only the next faster tier, by free memory (Hillf Danton's review of V1)."""
     fallback: int = -1
-    """Tried last; -1 is none."""
+    """`accessed`: tried first where no use is known, as in the RFC. Tried last where the policy
+    does not have it (`one-tier-up`). -1 is none."""
 
     def ranked(
         self,
@@ -31,7 +33,8 @@ class TargetPolicy:
         number.
         """
         distances = topology.node(source).distances
-        place = {node: at for at, node in enumerate(preferred)}
+        known = preferred or ((self.fallback,) if self.fallback >= 0 else ())
+        place = {node: at for at, node in enumerate(known)}
         nodes = _one_tier_up(topology, source) if self.name == "one-tier-up" else topology.fast
 
         def key(node: int) -> tuple[int, int, int, int]:
@@ -59,6 +62,15 @@ class TargetPolicy:
         free = {node.id: free_pages(node.id) for node in topology.nodes}
         ranked = self.ranked(topology, source, preferred, free.__getitem__, allowed)
         return next((node for node in ranked if free.get(node, 0) >= pages), None)
+
+
+def require_target(topology: Topology, node: int) -> None:
+    """UsageError unless the node is one that pages are promoted to, or -1 for none."""
+    if node >= 0 and node not in topology.fast:
+        raise UsageError(
+            f"target_node {node} is no fast node",
+            hint=f"the fast nodes are {', '.join(map(str, sorted(topology.fast)))}; -1 is none",
+        )
 
 
 def may_be_promoted(topology: Topology, source: int, allowed: frozenset[int]) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mmscand.heat.history import accessed_in_a_row, is_shared
+from mmscand.heat.history import accessed_in_a_row, is_stuck
 from mmscand.model import BoolArray, ByteArray, PageBlock
 
 
@@ -14,10 +14,10 @@ class TwoPass:
 
     def hot(self, block: PageBlock, state: ByteArray) -> BoolArray:
         """Slots to promote, shape as the block's arrays."""
-        result: BoolArray = accessed_in_a_row(state, self.hot_passes) & ~is_shared(state)
+        result: BoolArray = accessed_in_a_row(state, self.hot_passes) & ~is_stuck(state)
         return result
 
     def to_age(self, block: PageBlock, state: ByteArray) -> BoolArray:
         """Slots whose Accessed bit has to be cleared for the next pass to mean anything."""
-        result: BoolArray = block.accessed & block.slow & ~is_shared(state)
+        result: BoolArray = block.accessed & block.slow & ~is_stuck(state)
         return result

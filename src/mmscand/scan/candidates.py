@@ -94,7 +94,7 @@ class Candidates:
         shared = np.zeros_like(held)
         if not self.shared_too:
             shared[~held] = self._space.shared(addresses[~held])
-        history.mark_shared(addresses[shared], block.pages_per_slot)
+        history.mark_stuck(addresses[shared], block.pages_per_slot)
         allowed = self._space.allowed_nodes(addresses, vmas)
         sources = self._topology.nodes_of(block.frames[hot])
         bound = ~held & ~shared & ~self._may_move(sources, allowed)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from mmscand.clock import CpuMeter
-from mmscand.heat.history import History, accessed_in_a_row, is_shared
+from mmscand.heat.history import History, accessed_in_a_row, is_stuck
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
@@ -97,7 +97,7 @@ class Slot:
     def set_aging(self, group: str | None, why: str) -> None:
         """See scan.bulk.Member."""
         self._candidates.shared_too = group is not None
-        self._history.forget_shared()
+        self._history.forget_stuck()
         self._aged_by = why
 
     @property
@@ -184,7 +184,7 @@ class Slot:
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
         self._counts = None
-        self._candidates.use.end_visit()
+        self._candidates.use.end_visit(complete=complete)
         # Pages that must wait after a failure are no reason to come back soon.
         self.pacer.step(max(0, counts["useful"] - counts["held"]))
         counts["skipped"] = self._idle.taken()
@@ -201,7 +201,7 @@ class Slot:
         self._started = now
         self._candidates.begin_visit(self._history, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
-            self._history.forget_shared()
+            self._history.forget_stuck()
         self._observer(PassStart(self.process, self.passes + 1, self._cursor))
 
     def _fold(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
@@ -217,7 +217,7 @@ class Slot:
         count("fast", block.slow, sign=-1)
         count("fast_accessed", block.accessed)
         count("fast_accessed", accessed, sign=-1)
-        count("useful", accessed_in_a_row(state, 1) & ~is_shared(state))
+        count("useful", accessed_in_a_row(state, 1) & ~is_stuck(state))
         count("hot", hot)
         self._candidates.use.see(block)
         if self._dry_run:
@@ -227,8 +227,13 @@ class Slot:
             to_age &= ~self._candidates.queue(
                 block, state, hot, vmas, self._history, self.pacer.failures, counts, self._now
             )
+        if self._candidates.use.chooses:
+            to_age |= self._candidates.use.to_age(block)
         with self._aging:
-            counts["aged"] += self._space.age(block, to_age, vmas)
+            aged = self._space.age(block, to_age, vmas)
+        self._history.mark_stuck(aged.missed, block.pages_per_slot)
+        counts["aged"] += aged.pages
+        counts["unaged"] += len(aged.missed) * block.pages_per_slot
 
     def close(self) -> None:
         """Drop the process' entries and let go of it."""

@@ -12,6 +12,7 @@ from mmscand.model import (
     PAGE_BYTES,
     PAGES_PER_TABLE,
     REGION_BYTES,
+    Aged,
     AllowedNodes,
     BoolArray,
     IntArray,
@@ -67,6 +68,8 @@ class SimVma:
     shared: BoolArray
     pinned: BoolArray
     flags: VmaFlag = VmaFlag.READ | VmaFlag.WRITE
+    unaged: bool = False
+    """Aging does not take it."""
     policy: frozenset[int] | None = None
     """Nodes that it is bound to; None is any."""
 
@@ -358,12 +361,16 @@ class SimAddressSpace:
             of[at] = next(n for n, other in enumerate(self._sim.vmas) if other is vma)
         return AllowedNodes((*(wish & cpuset for wish in wishes), frozenset()), of)
 
-    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> int:
+    def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """Clear exactly these bits; shared pages keep theirs."""
         self._require_alive()
-        for _, vma, slot in self._slots(block.slot_addresses(mask)):
-            vma.accessed.flat[slot] &= vma.shared.flat[slot]
-        return int(np.count_nonzero(mask)) * block.pages_per_slot
+        addresses = block.slot_addresses(mask)
+        missed = np.zeros(len(addresses), dtype=np.bool_)
+        for at, vma, slot in self._slots(addresses):
+            missed[at] = vma.unaged
+            vma.accessed.flat[slot] &= vma.shared.flat[slot] | vma.unaged
+        pages = int(np.count_nonzero(~missed)) * block.pages_per_slot
+        return Aged(pages, addresses[missed])
 
     def nodes(self, addresses: UIntArray) -> IntArray:
         """Where each slot is."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmscand.heat.history import KNOWN, SHARED, History, accessed_in_a_row, is_shared
+from mmscand.heat.history import KNOWN, STUCK, History, accessed_in_a_row, is_stuck
 from mmscand.model import PAGE_BYTES, REGION_BYTES, PageBlock, UIntArray, Window
 
 STATES = np.array([[0, 0x80, 0x81, 0x83, 0x82, 0xBF, 0x87, 0xC3, 0xC0, 0x03]], dtype=np.uint8)
@@ -29,8 +29,8 @@ def test_accessed_in_a_row_looks_at_the_latest_passes_only(
 
 
 def test_shared_is_one_bit_beside_the_register() -> None:
-    assert STATES[is_shared(STATES)].tolist() == [0xC3, 0xC0]
-    assert int(KNOWN) & int(SHARED) == 0
+    assert STATES[is_stuck(STATES)].tolist() == [0xC3, 0xC0]
+    assert int(KNOWN) & int(STUCK) == 0
 
 
 def block(region: int, columns: range = range(512)) -> PageBlock:
@@ -52,7 +52,7 @@ def test_an_update_reaches_every_region_that_has_one_of_the_slots() -> None:
         history.fold(block(region))
         history.fold(block(region))
     second = np.uint64(PAGE_BYTES)
-    history.mark_shared(addresses(1, 3, 9) + np.array([0, 1, 2], dtype=np.uint64) * second, 1)
+    history.mark_stuck(addresses(1, 3, 9) + np.array([0, 1, 2], dtype=np.uint64) * second, 1)
     states = {region: history.fold(block(region))[0, :2].tolist() for region in (1, 2, 3)}
     assert states == {1: [0xC1, 0x83], 2: [0x83, 0x83], 3: [0x83, 0xC1]}
     history.restart(addresses(2, 3), 1)
@@ -103,7 +103,7 @@ def test_hotness_counts_pages_by_accessed_passes_and_node() -> None:
             frames = first.frames + np.uint64(number << 40)
             at = addresses(number)
             history.fold(replace(first, addresses=at, frames_or_how=frames, accessed=accessed))
-    history.mark_shared(addresses(2) + np.uint64(20 * PAGE_BYTES), 1)
+    history.mark_stuck(addresses(2) + np.uint64(20 * PAGE_BYTES), 1)
     found = history.hotness(lambda frames: (frames >> np.uint64(40)).astype(np.int32))
     assert found == {1: [502, 0, 5, 5, 0, 0, 0], 2: [501, 0, 5, 5, 0, 0, 0]}
 

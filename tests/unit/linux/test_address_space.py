@@ -309,7 +309,7 @@ def test_aging_one_page_takes_its_whole_folio(world: World, space: LinuxAddressS
     folio(world, REGION + 64 * PAGE, 16)
     vmas = space.vmas()
     block = one_block(space, vmas)
-    assert space.age(block, only(block, REGION + 70 * PAGE), vmas) == 16
+    assert space.age(block, only(block, REGION + 70 * PAGE), vmas).pages == 16
     assert world.aged == [(REGION + 64 * PAGE, REGION + 80 * PAGE)]
 
 
@@ -347,8 +347,9 @@ def test_aging_does_not_cut_a_folio_that_reaches_into_a_mapping_left_out(
     border = REGION + 100 * PAGE
     vmas = vma_table([(REGION, border), (border + 28 * PAGE, 2 * REGION)])
     block = one_block(space, vmas)
-    space.age(block, block.slow, vmas)
+    aged = space.age(block, block.slow, vmas)
     assert world.aged == [(REGION + 200 * PAGE, REGION + 201 * PAGE)]
+    assert aged.missed.tolist() == [REGION + at * PAGE for at in range(64, 100)]
 
 
 def test_mappings_that_refused_are_marked_in_the_next_table(
@@ -363,7 +364,8 @@ def test_mappings_that_refused_are_marked_in_the_next_table(
     vmas = space.vmas()
     block = one_block(space, vmas)
     monkeypatch.setattr(aging, "process_madvise", refuse)
-    assert space.age(block, block.slow, vmas) == 0
+    aged = space.age(block, block.slow, vmas)
+    assert (aged.pages, aged.missed.tolist()) == (0, [REGION])
     assert (space.vmas().flags & VmaFlag.REFUSED != 0).tolist() == [True, False]
     world.procfs.ranges = [(REGION, 2 * REGION + PAGE)]  # it became another mapping
     assert (space.vmas().flags & VmaFlag.REFUSED != 0).tolist() == [False]

@@ -17,6 +17,7 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         fast=50,
         fast_accessed=45,
         aged=40,
+        unaged=6,
         hot=20,
         queued=15,
         waiting=2,

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from mmscand.errors import UsageError
 from mmscand.model import Node, Topology
-from mmscand.policy.target import TargetPolicy, may_be_promoted
+from mmscand.policy.target import TargetPolicy, may_be_promoted, require_target
 
 # Two top-tier nodes, a middle tier and a slow one; node 3 is nearer to node 1.
 DISTANCES = {
@@ -82,3 +83,17 @@ def test_what_may_be_promoted_is_what_some_target_policy_has_a_node_for() -> Non
     assert may_be_promoted(TOPOLOGY, 3, frozenset({2, 3}))  # one tier up
     assert not may_be_promoted(TOPOLOGY, 2, frozenset({2, 3}))
     assert not may_be_promoted(TOPOLOGY, 3, frozenset())
+
+
+def test_the_fallback_comes_first_where_no_use_is_known_and_not_where_one_is() -> None:
+    assert ranked("accessed", fallback=0) == [0, 1]
+    assert ranked("accessed", (1,), fallback=0) == [1, 0]
+
+
+def test_a_target_must_be_a_fast_node() -> None:
+    for fine in (-1, 0, 1):
+        require_target(TOPOLOGY, fine)
+    for wrong in (2, 3, 99):
+        with pytest.raises(UsageError, match=f"target_node {wrong} is no fast node") as refused:
+            require_target(TOPOLOGY, wrong)
+        assert "0, 1" in refused.value.hint
