@@ -1,3 +1,4 @@
+from mmscand.clock import CpuMeter, SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES
 from mmscand.scan.rules import Rules
@@ -14,6 +15,8 @@ def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:
         Settings(),
         Rules().default,
         dry_run=False,
+        aging=CpuMeter(SystemClock()),
+        observer=lambda event: None,
     )
 
 
