@@ -9,6 +9,7 @@
 #   require_root      ends the script unless it runs as root
 #   find_python       sets PYTHON to the oldest interpreter here that is new enough
 #   ensure_packages   installs those of the Debian packages named that are missing
+#   ensure_postgresql installs PostgreSQL's programs for the lab, and starts no server
 #   host_packages     prints the Debian packages that the lab needs
 #   make_venv EXTRAS  makes .venv, and installs mmscand with these extras
 
@@ -79,6 +80,16 @@ ensure_packages() {
 host_packages() {
     PYTHONPATH=$ROOT/src "$PYTHON" -c \
         'from mmscand.lab.kernel import HOST_PACKAGES; print(*HOST_PACKAGES, sep="\n")'
+}
+
+# Its programs only: the package would start a server of its own, unless it is told not to.
+ensure_postgresql() {
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && return
+    if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    ensure_packages postgresql
 }
 
 # Debian keeps ensurepip, which venv needs, in a package of each Python version.

@@ -65,6 +65,35 @@ def run(
     _run(scenario, json_file, picture, results)
 
 
+@app.command()
+def postgres(
+    shared_memory: Annotated[
+        bool, typer.Option(help="Let the daemon promote shared memory; off by default elsewhere.")
+    ] = True,
+    json_file: JsonOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Show that shared buffers that clients read are told from those that nobody reads.
+
+    Exit code 1 when under 95 % of the pages read, or over 1 % of the others, are promoted.
+    """
+    _require_extra()
+    from mmscand.lab.experiment import run_postgres  # noqa: PLC0415
+    from mmscand.lab.screen import progress_shown  # noqa: PLC0415
+
+    with _os_errors(), progress_shown(_console()) as progress:
+        found = run_postgres(
+            results or Path("out") / "postgres", shared_memory=shared_memory, progress=progress
+        )
+        if json_file is not None:
+            json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for name, value in found.items():
+        print(f"{name:22} {value}")
+    up = found["hot_promoted_share"] >= 0.95 and found["cold_promoted_share"] <= 0.01
+    if shared_memory and not up:
+        raise MmscandError("short of the promise", hint="look at the events in the results folder")
+
+
 @app.command(name="list")
 def list_scenarios() -> None:
     """List the scenarios."""

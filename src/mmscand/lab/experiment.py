@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import compileall
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mmscand
 from mmscand.lab import result as results_of
 from mmscand.lab.guest import STDERR, kvm_works, run_in_guest
 from mmscand.lab.kernel import LabError, ensure_packages, fetch_kernel
+from mmscand.lab.pg_cluster import make_archive
 from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleReader
-from mmscand.lab.scenario import Scenario
+from mmscand.lab.scenario import QUIET_GUEST, Scenario
 
 #: What is going on; a sample comes with it once the guest measures.
 Progress = Callable[[str, Sample | None], None]
@@ -23,6 +26,8 @@ Progress = Callable[[str, Sample | None], None]
 # Booting takes 2 s with KVM and 5 s without; the starts of three Python programs 25 s without.
 # Eight times that: beside other guests a boot alone was seen to take 80 s.
 _OVERHEAD_LIMIT_S = 240.0
+# Under emulation: start and warm up in 30 s, clients alone for 5 s, at most 90 s with the daemon.
+_POSTGRES_LIMIT_S = 90.0 + 2 * _OVERHEAD_LIMIT_S
 _FOLLOW_PERIOD_S = 0.25
 
 _STATES = {
@@ -62,6 +67,33 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
     if status != 0:
         raise _failed(results, status)
     return results_of.load(results)
+
+
+def run_postgres(
+    results: Path, *, shared_memory: bool, progress: Progress = ignore
+) -> dict[str, Any]:
+    """Run PostgreSQL with its buffers on slow memory; what `lab.postgres` found, as it wrote it.
+
+    Raises LabError, also when the machine lacks what it needs.
+    """
+    ensure_packages()
+    kernel = fetch_kernel()
+    _prepare(results)
+    progress("making the tables", None)
+    make_archive(results)
+    option = "--shared-memory" if shared_memory else "--no-shared-memory"
+    progress(f"booting {kernel.release}: clients read one table of two", None)
+    status = run_in_guest(
+        [sys.executable, "-m", "mmscand.lab.postgres", "--results", str(results.resolve()), option],
+        spec=QUIET_GUEST,
+        kernel=kernel,
+        results=results,
+        timeout_s=_POSTGRES_LIMIT_S,
+    )
+    if status != 0:
+        raise _failed(results, status)
+    found: dict[str, Any] = json.loads((results / RESULT).read_text(encoding="utf-8"))
+    return found
 
 
 def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:
