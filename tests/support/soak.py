@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from mmscand.control.client import ControlClient
 from mmscand.errors import UsageError
@@ -53,7 +53,28 @@ class SoakDaemon:
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
         self._reader.start()
         while not self.events["start"]:
+            self.check()
             time.sleep(0.05)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._complaints.close()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def check(self) -> None:
+        """Fails with its last words if it has ended."""
+        code = self._process.poll()
+        assert code is None, f"the daemon ended with {code}: {self._last_words()}"
+
+    def _last_words(self) -> str:
+        self._complaints.seek(0)
+        return self._complaints.read()
 
     def _read(self, lines: IO[str]) -> None:
         for line in lines:
@@ -83,8 +104,7 @@ class SoakDaemon:
         self._process.terminate()
         code = self._process.wait(timeout=60)
         self._reader.join()
-        self._complaints.seek(0)
-        return code, self._complaints.read()
+        return code, self._last_words()
 
 
 def turn_knobs(daemon: SoakDaemon) -> Iterator[None]:
