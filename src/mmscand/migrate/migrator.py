@@ -133,5 +133,5 @@ def moved_event(outcome: Outcome, seconds: float) -> Moved:
         seconds=seconds,
         promoted=int(np.count_nonzero(outcome.moved)) * pages,
         already_there=int(np.count_nonzero(outcome.arrived & ~outcome.tried)) * pages,
-        failed=failed,
+        failed=dict(failed),  # asdict makes nonsense of a Counter
     )

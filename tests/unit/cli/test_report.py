@@ -1,11 +1,14 @@
+import errno
 import json
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from mmscand.cli.app import main
 from mmscand.cli.report import as_json, as_text
-from mmscand.model import Process
+from mmscand.migrate.migrator import moved_event
+from mmscand.model import Outcome, Process, Promotion
 from mmscand.observe.events import Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
 
 APP = Process(7, 70, "app")
@@ -51,6 +54,14 @@ def test_every_event_is_one_json_object(event: PassEnd | Moved | ProcessEntered)
     found = json.loads(line)
     assert found["process"] == {"pid": 7, "start_time": 70, "name": "app"}
     assert found["event"]
+
+
+def test_what_the_migrator_tells_of_a_move_that_failed_is_json_too() -> None:
+    addresses = np.arange(3, dtype=np.uint64) * np.uint64(4096)
+    status = np.array([0, -errno.EBUSY, -errno.EBUSY], dtype=np.int32)
+    event = moved_event(Outcome(Promotion(APP, addresses, 1, 1), 0, status), 0.1)
+    found = json.loads(as_json(event))
+    assert (found["promoted"], found["failed"]) == (1, {"EBUSY": 2})
 
 
 @pytest.mark.parametrize(
