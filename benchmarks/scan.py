@@ -91,7 +91,7 @@ def measure(mib: int) -> dict[str, float | int | str]:
     with memory_owner(mib << 20) as pid:
         space = machine.open(machine.procfs.stat(pid).process)
         vmas = space.vmas()
-        vmas = vmas.where(eligible(vmas))
+        vmas, _ = eligible(vmas)
         entries = read_pass(space, vmas)
         ways: dict[str, Callable[[], object]] = {
             "mmscand": lambda: read_pass(space, vmas),

@@ -5,6 +5,7 @@ Run as a program it reads commands from standard input and answers each with one
 """
 
 import ctypes
+import fcntl
 import json
 import mmap
 import os
@@ -39,9 +40,12 @@ class _Memory:
         self.areas: dict[int, tuple[mmap.mmap, int, int]] = {}
         self.leaked: list[tuple[mmap.mmap, int, int]] = []
 
-    def map(self, pages: int, advice: int, node: int | None) -> dict[str, int]:
+    def map(
+        self, pages: int, advice: int, node: int | None, shared: bool = False
+    ) -> dict[str, int]:
         size = pages * PAGE
-        area = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        kind = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE
+        area = mmap.mmap(-1, size + HUGE_PAGE, flags=kind | mmap.MAP_ANONYMOUS)
         outer = ctypes.addressof(ctypes.c_char.from_buffer(area))
         skip = -outer % HUGE_PAGE
         if advice:
@@ -68,6 +72,18 @@ class _Memory:
     def poke(self, address: int, value: int) -> None:
         area, offset = self._area(address)
         area[offset : offset + 8] = value.to_bytes(8, "little")
+
+    def pin(self, address: int, pages: list[int]) -> dict[str, int]:
+        """Hold a reference to pages in a pipe that nobody reads: they cannot be moved."""
+        _, into = os.pipe()
+        fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 2 * len(pages) * PAGE)
+        vectors = (ctypes.c_size_t * (2 * len(pages)))()
+        for number, page in enumerate(pages):
+            vectors[2 * number : 2 * number + 2] = [address + page * PAGE, PAGE]
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.vmsplice.restype = ctypes.c_ssize_t
+        done = libc.vmsplice(into, vectors, ctypes.c_size_t(len(pages)), 0)
+        return {"pages": done // PAGE}
 
     def churn(self, pages: int, node: int, seconds: float) -> dict[str, int]:
         """Map, touch and unmap as fast as it goes."""
@@ -152,10 +168,17 @@ class Puppet:
         answer: dict[str, int] = json.loads(self._process.stdout.readline())
         return answer
 
-    def map(self, pages: int, *, huge: bool | None = False, node: int | None = None) -> int:
+    def map(
+        self,
+        pages: int,
+        *,
+        huge: bool | None = False,
+        node: int | None = None,
+        shared: bool = False,
+    ) -> int:
         """Map and touch pages at a 2 MiB border; the address. `huge` None gives no advice."""
         advice = {None: 0, False: mmap.MADV_NOHUGEPAGE, True: mmap.MADV_HUGEPAGE}[huge]
-        return self.say("map", pages=pages, advice=advice, node=node)["address"]
+        return self.say("map", pages=pages, advice=advice, node=node, shared=shared)["address"]
 
     def touch(self, address: int, pages: Iterable[int]) -> None:
         """Write to pages, counted from the address."""
@@ -164,6 +187,10 @@ class Puppet:
     def poke(self, address: int, value: int) -> None:
         """Write a 64-bit word, as an argument for a system call."""
         self.say("poke", address=address, value=value)
+
+    def pin(self, address: int, pages: list[int]) -> int:
+        """Keep pages where they are, for good (vmsplice); how many. At most 1024."""
+        return self.say("pin", address=address, pages=pages)["pages"]
 
     def fork(self) -> int:
         """A child that shares everything copy-on-write and sleeps; its pid."""

@@ -2,6 +2,7 @@ import errno
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -756,3 +757,61 @@ def test_pages_go_to_the_fast_node_that_the_process_uses_not_where_most_of_it_li
         touched += HOT
         recorder.wait_for_promoted(process.process, len(HOT))
     assert np.flatnonzero(machine.nodes_of(world.vma) == 2).tolist() == HOT
+
+
+class SlowToMove(SimMachine):
+    """Moves of one process take 20 ms each."""
+
+    def __init__(self, world: Tiers, pid: int) -> None:
+        self.__dict__.update(world.machine.__dict__)
+        self.pid = pid
+
+    def open(self, process: Process) -> SimAddressSpace:
+        space = super().open(process)
+        if process.pid == self.pid:
+            move = space.move
+
+            def slow(addresses: UIntArray, node: int) -> IntArray:
+                time.sleep(0.02)
+                return move(addresses, node)
+
+            space.move = slow  # type: ignore[method-assign]
+        return space
+
+
+def test_of_two_equal_processes_the_one_that_moves_slowly_gets_as_many_pages() -> None:
+    world = tiers(pages=4096)
+    other = world.machine.spawn(101, "other")
+    areas = [world.vma, world.machine.map(other, 1 << 30, 4096, 1)]
+    promoted: Counter[int] = Counter()
+    both_wait = threading.Event()
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            areas[event.process.pid - 100].accessed[:] = True
+            if event.waiting >= 2048:
+                waiting.add(event.process.pid)
+            if len(waiting) == 2:
+                both_wait.set()
+        if isinstance(event, Moved):
+            promoted[event.process.pid] += event.promoted
+
+    waiting: set[int] = set()
+    daemon = Daemon(
+        SlowToMove(world, 101),
+        settings=steady(50).model_copy(
+            update={"migrate_batch_pages": 64, "migrate_sleep_ms": 3_600_000}
+        ),
+        observer=hook,
+    )
+    daemon.start()
+    try:
+        assert both_wait.wait(TIMEOUT_S)
+        before = dict(promoted)
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        while promoted.total() < 4096:
+            time.sleep(0.005)
+        gained = [promoted[pid] - before.get(pid, 0) for pid in (100, 101)]
+    finally:
+        daemon.stop()
+    assert abs(gained[0] - gained[1]) <= 0.1 * min(gained)
