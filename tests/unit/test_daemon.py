@@ -815,3 +815,34 @@ def test_of_two_equal_processes_the_one_that_moves_slowly_gets_as_many_pages() -
     finally:
         daemon.stop()
     assert abs(gained[0] - gained[1]) <= 0.1 * min(gained)
+
+
+def test_a_process_whose_own_nodes_are_full_lets_no_other_wait() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), {0: 512, 1: 16384, 2: 16384}))
+    machine.map(machine.spawn(200, "filler"), 1 << 30, 512, 0)
+    bound, free = machine.spawn(100, "bound"), machine.spawn(101, "free")
+    areas = {p.process: machine.map(p, 1 << 30, 2048, 1) for p in (bound, free)}
+    areas[bound.process].policy = frozenset({0, 1})
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd) and event.process in areas:
+            areas[event.process].accessed[:] = True
+
+    recorder = Recorder(hook)
+    daemon = Daemon(
+        machine,
+        settings=steady(5).model_copy(update={"migrate_batch_pages": 64}),
+        observer=recorder,
+    )
+    began = time.monotonic()
+    daemon.start()
+    try:
+        recorder.wait_for(Moved, lambda event: event.failed == {"ENOMEM": 64})
+        recorder.wait_for_promoted(free.process, 2048)
+    finally:
+        daemon.stop()
+    assert (
+        time.monotonic() - began < 32 * 0.5 / 2
+    )  # 32 batches, each behind a rest of half a second
+    assert (machine.nodes_of(areas[free.process]) == 2).all()
+    assert (machine.nodes_of(areas[bound.process]) == 1).all()

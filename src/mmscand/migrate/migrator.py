@@ -4,6 +4,7 @@ import contextlib
 import errno
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -74,7 +75,9 @@ class Migrator:
         started = self._clock.now()
         target = self._target(promotion)
         if target is None:
-            self._rest_until = started + _FULL_PAUSE_S
+            if self._target(replace(promotion, allowed=None)) is None:
+                self._rest_until = started + _FULL_PAUSE_S
+            # Else only the nodes that its owner allows are full: no reason to let others wait.
             outcome = no_room(promotion)
         else:
             outcome = self._move(promotion, target)
