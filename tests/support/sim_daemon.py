@@ -11,13 +11,15 @@ from mmscand.clock import Clock, SystemClock
 from mmscand.daemon import Daemon
 from mmscand.machine import Machine
 from mmscand.model import REGION_BYTES, Process
-from mmscand.observe.events import Event, Moved, Observer
+from mmscand.observe.events import Event, Moved, Observer, PassEnd
 from mmscand.scan.rules import Rules
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine, SimProcess, SimVma, sim_topology
 
 E = TypeVar("E")
 
+HOT = [0, 5, 511, 512, 1999]
+"""Slots that tests touch in each pass."""
 TIMEOUT_S = 20.0
 """No test waits this long unless something hangs."""
 
@@ -78,6 +80,17 @@ def steady(scan_period_ms: int = 1, room_pages: int = 1) -> Settings:
         cpu_budget_percent=100.0,
         room_pages=room_pages,
     )
+
+
+def touching(world: Tiers, slots: list[int]) -> Callable[[Event], None]:
+    """Touch slots after each pass, in the scanner's thread: every pass sees them accessed."""
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            world.vma.accessed.reshape(-1)[slots] = True
+            world.process.run()
+
+    return hook
 
 
 class FastClock(SystemClock):

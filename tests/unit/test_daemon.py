@@ -2,7 +2,6 @@ import errno
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -11,25 +10,22 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon
 from mmscand.errors import ProcessDenied, ProcessGone, UsageError
-from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaFlag, VmaTable, Window
-from mmscand.observe.events import Event, Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
+from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
+from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.settings import Settings
-from mmscand.sim.machine import SimAddressSpace, SimMachine, sim_topology
-from support.sim_daemon import TIMEOUT_S, FastClock, Recorder, Tiers, running, steady, tiers
-
-HOT = [0, 5, 511, 512, 1999]
-
-
-def touching(world: Tiers, slots: list[int]) -> Callable[[Event], None]:
-    """Touch slots after each pass, in the scanner's thread: every pass sees them accessed."""
-
-    def hook(event: Event) -> None:
-        if isinstance(event, PassEnd):
-            world.vma.accessed.reshape(-1)[slots] = True
-            world.process.run()
-
-    return hook
+from mmscand.sim.machine import SimAddressSpace, SimMachine
+from support.sim_daemon import (
+    HOT,
+    TIMEOUT_S,
+    FastClock,
+    Recorder,
+    Tiers,
+    running,
+    steady,
+    tiers,
+    touching,
+)
 
 
 def thread_names() -> list[str]:
@@ -371,43 +367,6 @@ def test_a_failure_in_a_thread_is_told_and_raised_by_stop() -> None:
     assert thread_names() == []
 
 
-@pytest.mark.parametrize(("stuck", "thread"), [("read", "scan"), ("move", "migrate")])
-def test_a_stuck_thread_is_seen_and_one_that_sleeps_is_not(stuck: str, thread: str) -> None:
-    world = tiers()
-    go_on = threading.Event()
-
-    def hold() -> None:
-        assert go_on.wait(TIMEOUT_S)
-
-    machine = Hostile(world, *((hold, nothing) if stuck == "read" else (nothing, hold)))
-    recorder = Recorder(touching(world, HOT))
-    with running(machine, recorder, clock=FastClock()) as daemon:
-        while not (trouble := daemon.trouble()):  # after 0.6 s of this clock
-            time.sleep(0.01)
-        assert re.fullmatch(rf"thread mmscand-{thread} has been stuck for \d\d s", trouble)
-        go_on.set()
-        recorder.wait_for(Moved)
-        daemon.disable()
-        time.sleep(1.0)
-        assert daemon.trouble() == ""
-    assert daemon.trouble() == ""
-
-
-def test_a_thread_that_has_ended_is_trouble() -> None:
-    def fail() -> None:
-        raise RuntimeError("a bug")
-
-    ended = threading.Event()
-    daemon = Daemon(Hostile(tiers(), fail, nothing), on_failure=ended.set)
-    daemon.start()
-    assert ended.wait(TIMEOUT_S)
-    while not daemon.trouble():
-        time.sleep(0.001)
-    assert daemon.trouble() == "thread mmscand-scan has ended"
-    with pytest.raises(RuntimeError, match="a bug"):
-        daemon.stop()
-
-
 def test_a_reused_pid_is_another_process() -> None:
     world = tiers()
     recorder = Recorder(touching(world, HOT))
@@ -452,35 +411,6 @@ def test_rules_leave_processes_out_and_say_how_hard_the_others_are_scanned() -> 
         assert (status.processes[0].aggressiveness, status.processes[0].rule) == (10, "name=^app")
         daemon.set_rules(Rules())
         recorder.wait_for(ProcessEntered, lambda event: event.process.pid == 101)
-    finally:
-        daemon.stop()
-
-
-def test_an_excluded_process_is_judged_again_when_its_name_or_user_or_cgroup_changes() -> None:
-    world = tiers()
-    rules = Rules(
-        [
-            Rule(0, name=re.compile("^app"), source="name=^app"),
-            Rule(0, uid=0, source="uid=0"),
-            Rule(0, cgroup="/quiet", source="cgroup=/quiet"),
-        ]
-    )
-    sim, recorder = world.process, Recorder()
-    daemon = Daemon(
-        world.machine, settings=steady(), rules=rules, observer=recorder, clock=FastClock()
-    )
-
-    def becomes(name: str, uid: int, cgroup: str) -> None:
-        sim.process = Process(sim.process.pid, sim.process.start_time, name)
-        sim.uid, sim.cgroup = uid, cgroup
-
-    daemon.start()
-    try:
-        for excluded in (("app", 1, "/"), ("other", 0, "/"), ("other", 1, "/quiet")):
-            becomes("other", 1, "/")
-            recorder.wait_for(ProcessEntered)
-            becomes(*excluded)
-            assert recorder.wait_for(ProcessLeft).why == "excluded by a rule"
     finally:
         daemon.stop()
 
@@ -549,151 +479,6 @@ def test_a_shorter_pause_between_batches_counts_at_once() -> None:
         recorder.wait_for_promoted(world.process.process, len(more))
 
 
-def test_mappings_that_are_left_out_are_told_by_rule_and_brought_in_by_option() -> None:
-    world = tiers()
-    world.vma.flags |= VmaFlag.SHARED
-    recorder = Recorder(touching(world, HOT))
-    with running(world.machine, recorder) as daemon:
-        recorder.wait_for(PassEnd, lambda event: event.number >= 2)
-        for status in (daemon.status(), daemon.status().processes[0]):
-            assert status.skipped_mappings == {"shared_memory": 1}
-            assert status.skipped_pages == {"shared_memory": 2048}
-        daemon.settings.change({"shared_memory": True})
-        recorder.wait_for_promoted(world.process.process, len(HOT))
-        assert daemon.status().skipped_mappings == {}
-    assert world.on_fast() == HOT
-
-
-def test_memory_that_is_bound_to_slow_nodes_stays_there_and_is_counted() -> None:
-    world = tiers()
-    world.vma.policy = frozenset({1})
-    free = world.machine.map(world.process, 8 << 30, 512, 1)
-
-    def hook(event: Event) -> None:
-        if isinstance(event, PassEnd):
-            world.vma.accessed.reshape(-1)[HOT] = True
-            free.accessed[0, :3] = True
-
-    recorder = Recorder(hook)
-    with running(world.machine, recorder) as daemon:
-        recorder.wait_for(PassEnd, lambda event: event.bound == len(HOT))
-        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
-        assert daemon.status().counters["promoted"] == 3
-    assert world.on_fast() == []
-    assert (world.machine.nodes_of(free)[0, :4] == 0).tolist() == [True, True, True, False]
-
-
-def test_a_cpuset_without_the_fast_node_keeps_everything_where_it_is() -> None:
-    world = tiers()
-    world.process.cpuset = frozenset({1})
-    recorder = Recorder(touching(world, HOT))
-    with running(world.machine, recorder):
-        recorder.wait_for(PassEnd, lambda event: event.bound == len(HOT))
-        world.process.cpuset = None
-        recorder.wait_for_promoted(world.process.process, len(HOT))
-    assert world.on_fast() == HOT
-
-
-class Waiting:
-    """A migrator that has moved one page of another process and rests for an hour."""
-
-    def __init__(self, world: Tiers) -> None:
-        self.world = world
-        other = world.machine.spawn(101, "other")
-        self.vma = world.machine.map(other, 1 << 30, 512, 1)
-        self.touched: list[int] = []
-        self.recorder = Recorder(self._hook)
-
-    def _hook(self, event: Event) -> None:
-        if isinstance(event, PassEnd):
-            self.vma.accessed.flat[0] = True
-            self.world.vma.accessed.reshape(-1)[self.touched] = True
-
-    def rest_with_hot_pages_on_the_list(self, daemon: Daemon) -> None:
-        daemon.settings.change({"migrate_sleep_ms": 3_600_000})
-        self.recorder.wait_for(Moved)
-        self.touched = HOT
-        self.recorder.wait_for(PassEnd, lambda event: event.waiting == len(HOT))
-
-
-def test_a_page_that_cools_while_it_waits_is_struck_off_and_counted() -> None:
-    world = tiers()
-    waiting = Waiting(world)
-    with running(world.machine, waiting.recorder) as daemon:
-        waiting.rest_with_hot_pages_on_the_list(daemon)
-        waiting.touched = HOT[:2]
-        cooled = waiting.recorder.wait_for(PassEnd, lambda event: event.cooled > 0)
-        assert (cooled.cooled, cooled.waiting) == (len(HOT) - 2, 2)
-        assert daemon.status().queued_slots == 2
-        daemon.settings.change({"migrate_sleep_ms": 0})
-        waiting.recorder.wait_for(Moved)
-    assert world.on_fast() == HOT[:2]
-
-
-def test_what_somebody_else_moved_meanwhile_is_let_be_and_not_called_promoted() -> None:
-    world = tiers()
-    waiting = Waiting(world)
-    with running(world.machine, waiting.recorder) as daemon:
-        waiting.rest_with_hot_pages_on_the_list(daemon)
-        for slot in HOT[:3]:
-            assert world.machine.migrate(world.vma, slot, 0) == 0
-        daemon.settings.change({"migrate_sleep_ms": 0})
-        moved = waiting.recorder.wait_for(Moved)
-        assert (moved.already_there, moved.promoted, moved.failed) == (3, len(HOT) - 3, {})
-    assert world.on_fast() == HOT
-
-
-def test_a_page_that_went_to_a_third_node_is_not_moved() -> None:
-    machine = SimMachine(sim_topology((0, 2), (1,), {0: 16384, 1: 16384, 2: 16384}))
-    process = machine.spawn(100, "app")
-    world = Tiers(machine, process, machine.map(process, 1 << 30, 2048, 1))
-    waiting = Waiting(world)
-    with running(machine, waiting.recorder) as daemon:
-        waiting.rest_with_hot_pages_on_the_list(daemon)
-        assert machine.migrate(world.vma, HOT[0], 2) == 2
-        daemon.settings.change({"migrate_sleep_ms": 0})
-        moved = waiting.recorder.wait_for(Moved)
-    assert (moved.promoted, moved.failed) == (len(HOT) - 1, {"ELSEWHERE": 1})
-    assert machine.nodes_of(world.vma).flat[HOT[0]] == 2
-
-
-def test_hotness_is_told_by_node_and_without_what_was_promoted() -> None:
-    world = tiers()
-    recorder = Recorder(touching(world, HOT))
-    with running(world.machine, recorder, dry_run=True) as daemon:
-        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
-        dry = daemon.status()
-    assert dry.hotness == dry.processes[0].hotness == {1: [0, 0, 0, 0, 0, 0, 2048]}  # never aged
-    with running(world.machine, recorder) as daemon:
-        recorder.wait_for_promoted(world.process.process, len(HOT))
-        recorder.wait_for(PassEnd, lambda event: event.number >= 10)
-        assert daemon.status().hotness == {1: [2048 - len(HOT), 0, 0, 0, 0, 0, 0]}
-
-
-def test_top_tier_pages_are_counted_beside_the_slow_ones() -> None:
-    world = tiers()
-    fast = world.machine.map(world.process, 4 << 30, 512, 0)
-    fast.accessed[0, :500] = False
-    recorder = Recorder()
-    with running(world.machine, recorder):
-        first = recorder.wait_for(PassEnd)
-    assert (first.slow, first.accessed) == (2048, 2048)
-    assert (first.fast, first.fast_accessed) == (512, 12)
-
-
-def test_each_visit_begins_with_an_event_that_tells_where() -> None:
-    world = tiers(pages=1 << 20, slow_pages=1 << 21)  # 4 GiB, 2 GiB a visit
-    sizes = dict.fromkeys(("scan_size_mb", "scan_size_min_mb", "scan_size_max_mb"), 2048)
-    recorder = Recorder()
-    daemon = Daemon(world.machine, settings=steady().model_copy(update=sizes), observer=recorder)
-    daemon.start()
-    try:
-        starts = [recorder.wait_for(PassStart) for _ in range(2)]
-    finally:
-        daemon.stop()
-    assert [(start.number, start.cursor >> 30) for start in starts] == [(1, 0), (1, 3)]
-
-
 def test_a_target_that_is_no_fast_node_is_refused_at_the_start_and_later() -> None:
     world = tiers()
     with pytest.raises(UsageError, match="target_node 1 is no fast node"):
@@ -707,142 +492,67 @@ def test_a_target_that_is_no_fast_node_is_refused_at_the_start_and_later() -> No
     assert daemon.settings.change({"target_node": 0}).settings.target_node == 0
 
 
-def test_another_size_of_the_migration_list_counts_at_once() -> None:
-    world = tiers(pages=4096)
-    waiting = Waiting(world)
-    with running(world.machine, waiting.recorder) as daemon:
-        daemon.settings.change({"migrate_sleep_ms": 3_600_000, "migration_list_slots": 512})
-        waiting.recorder.wait_for(Moved)
-        waiting.touched = list(range(2048))
-        waiting.recorder.wait_for(PassEnd, lambda event: event.waiting == 512)
-        daemon.settings.change({"migration_list_slots": 1024})
-        waiting.recorder.wait_for(PassEnd, lambda event: event.waiting == 1024)
-
-
-def test_pages_that_cannot_be_aged_are_never_taken_for_hot() -> None:
+@pytest.mark.parametrize(("stuck", "thread"), [("read", "scan"), ("move", "migrate")])
+def test_a_stuck_thread_is_seen_and_one_that_sleeps_is_not(stuck: str, thread: str) -> None:
     world = tiers()
-    world.vma.unaged = True
-    other = world.machine.map(world.process, 8 << 30, 512, 1)
+    go_on = threading.Event()
 
-    def hook(event: Event) -> None:
-        if isinstance(event, PassEnd):
-            other.accessed[0, :3] = True
+    def hold() -> None:
+        assert go_on.wait(TIMEOUT_S)
 
-    recorder = Recorder(hook)
-    for hot_passes in (1, 2):
-        with running(world.machine, recorder) as daemon:
-            daemon.settings.change({"hot_passes": hot_passes, "shared_recheck_passes": 3})
-            recorder.wait_for(PassEnd, lambda event: event.unaged == 2048)
-            recorder.wait_for(PassEnd, lambda event: event.number >= 12)
-    assert world.on_fast() == []
-    assert (world.machine.nodes_of(other)[0, :4] == 0).tolist() == [True, True, True, False]
-
-
-def test_pages_go_to_the_fast_node_that_the_process_uses_not_where_most_of_it_lies() -> None:
-    machine = SimMachine(sim_topology((0, 2), (1,), dict.fromkeys((0, 1, 2), 65536)))
-    process = machine.spawn(100, "app")
-    world = Tiers(machine, process, machine.map(process, 1 << 30, 2048, 1))
-    machine.map(process, 8 << 30, 8192, 0)
-    used = machine.map(process, 16 << 30, 2048, 2)
-    touched: list[int] = []
-
-    def hook(event: Event) -> None:
-        if isinstance(event, PassEnd):
-            used.accessed[:] = True
-            world.vma.accessed.reshape(-1)[touched] = True
-
-    recorder = Recorder(hook)
-    with running(machine, recorder):
-        recorder.wait_for(PassEnd, lambda event: event.number >= 12)
-        touched += HOT
-        recorder.wait_for_promoted(process.process, len(HOT))
-    assert np.flatnonzero(machine.nodes_of(world.vma) == 2).tolist() == HOT
+    machine = Hostile(world, *((hold, nothing) if stuck == "read" else (nothing, hold)))
+    recorder = Recorder(touching(world, HOT))
+    with running(machine, recorder, clock=FastClock()) as daemon:
+        while not (trouble := daemon.trouble()):  # after 0.6 s of this clock
+            time.sleep(0.01)
+        assert re.fullmatch(rf"thread mmscand-{thread} has been stuck for \d\d s", trouble)
+        go_on.set()
+        recorder.wait_for(Moved)
+        daemon.disable()
+        time.sleep(1.0)
+        assert daemon.trouble() == ""
+    assert daemon.trouble() == ""
 
 
-class SlowToMove(SimMachine):
-    """Moves of one process take 20 ms each."""
+def test_a_thread_that_has_ended_is_trouble() -> None:
+    def fail() -> None:
+        raise RuntimeError("a bug")
 
-    def __init__(self, world: Tiers, pid: int) -> None:
-        self.__dict__.update(world.machine.__dict__)
-        self.pid = pid
-
-    def open(self, process: Process) -> SimAddressSpace:
-        space = super().open(process)
-        if process.pid == self.pid:
-            move = space.move
-
-            def slow(addresses: UIntArray, node: int) -> IntArray:
-                time.sleep(0.02)
-                return move(addresses, node)
-
-            space.move = slow  # type: ignore[method-assign]
-        return space
+    ended = threading.Event()
+    daemon = Daemon(Hostile(tiers(), fail, nothing), on_failure=ended.set)
+    daemon.start()
+    assert ended.wait(TIMEOUT_S)
+    while not daemon.trouble():
+        time.sleep(0.001)
+    assert daemon.trouble() == "thread mmscand-scan has ended"
+    with pytest.raises(RuntimeError, match="a bug"):
+        daemon.stop()
 
 
-def test_of_two_equal_processes_the_one_that_moves_slowly_gets_as_many_pages() -> None:
-    world = tiers(pages=4096)
-    other = world.machine.spawn(101, "other")
-    areas = [world.vma, world.machine.map(other, 1 << 30, 4096, 1)]
-    promoted: Counter[int] = Counter()
-    both_wait = threading.Event()
-
-    def hook(event: Event) -> None:
-        if isinstance(event, PassEnd):
-            areas[event.process.pid - 100].accessed[:] = True
-            if event.waiting >= 2048:
-                waiting.add(event.process.pid)
-            if len(waiting) == 2:
-                both_wait.set()
-        if isinstance(event, Moved):
-            promoted[event.process.pid] += event.promoted
-
-    waiting: set[int] = set()
-    daemon = Daemon(
-        SlowToMove(world, 101),
-        settings=steady(50).model_copy(
-            update={"migrate_batch_pages": 64, "migrate_sleep_ms": 3_600_000}
-        ),
-        observer=hook,
+def test_an_excluded_process_is_judged_again_when_its_name_or_user_or_cgroup_changes() -> None:
+    world = tiers()
+    rules = Rules(
+        [
+            Rule(0, name=re.compile("^app"), source="name=^app"),
+            Rule(0, uid=0, source="uid=0"),
+            Rule(0, cgroup="/quiet", source="cgroup=/quiet"),
+        ]
     )
+    sim, recorder = world.process, Recorder()
+    daemon = Daemon(
+        world.machine, settings=steady(), rules=rules, observer=recorder, clock=FastClock()
+    )
+
+    def becomes(name: str, uid: int, cgroup: str) -> None:
+        sim.process = Process(sim.process.pid, sim.process.start_time, name)
+        sim.uid, sim.cgroup = uid, cgroup
+
     daemon.start()
     try:
-        assert both_wait.wait(TIMEOUT_S)
-        before = dict(promoted)
-        daemon.settings.change({"migrate_sleep_ms": 0})
-        while promoted.total() < 4096:
-            time.sleep(0.005)
-        gained = [promoted[pid] - before.get(pid, 0) for pid in (100, 101)]
+        for excluded in (("app", 1, "/"), ("other", 0, "/"), ("other", 1, "/quiet")):
+            becomes("other", 1, "/")
+            recorder.wait_for(ProcessEntered)
+            becomes(*excluded)
+            assert recorder.wait_for(ProcessLeft).why == "excluded by a rule"
     finally:
         daemon.stop()
-    assert abs(gained[0] - gained[1]) <= 0.1 * min(gained)
-
-
-def test_a_process_whose_own_nodes_are_full_lets_no_other_wait() -> None:
-    machine = SimMachine(sim_topology((0, 2), (1,), {0: 512, 1: 16384, 2: 16384}))
-    machine.map(machine.spawn(200, "filler"), 1 << 30, 512, 0)
-    bound, free = machine.spawn(100, "bound"), machine.spawn(101, "free")
-    areas = {p.process: machine.map(p, 1 << 30, 2048, 1) for p in (bound, free)}
-    areas[bound.process].policy = frozenset({0, 1})
-
-    def hook(event: Event) -> None:
-        if isinstance(event, PassEnd) and event.process in areas:
-            areas[event.process].accessed[:] = True
-
-    recorder = Recorder(hook)
-    daemon = Daemon(
-        machine,
-        settings=steady(5).model_copy(update={"migrate_batch_pages": 64}),
-        observer=recorder,
-    )
-    began = time.monotonic()
-    daemon.start()
-    try:
-        recorder.wait_for(Moved, lambda event: event.failed == {"ENOMEM": 64})
-        recorder.wait_for_promoted(free.process, 2048)
-    finally:
-        daemon.stop()
-    assert (
-        time.monotonic() - began < 32 * 0.5 / 2
-    )  # 32 batches, each behind a rest of half a second
-    assert (machine.nodes_of(areas[free.process]) == 2).all()
-    assert (machine.nodes_of(areas[bound.process]) == 1).all()

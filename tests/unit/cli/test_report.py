@@ -59,7 +59,10 @@ def test_every_event_is_one_json_object(event: PassEnd | Moved | ProcessEntered)
 def test_what_the_migrator_tells_of_a_move_that_failed_is_json_too() -> None:
     addresses = np.arange(3, dtype=np.uint64) * np.uint64(4096)
     status = np.array([0, -errno.EBUSY, -errno.EBUSY], dtype=np.int32)
-    event = moved_event(Outcome(Promotion(APP, addresses, 1, 1), 0, status), 0.1)
+    event = moved_event(
+        Outcome(Promotion(APP, addresses, 1, 1), 0, status, np.ones(len(status), dtype=np.bool_)),
+        0.1,
+    )
     found = json.loads(as_json(event))
     assert (found["promoted"], found["failed"]) == (1, {"EBUSY": 2})
 

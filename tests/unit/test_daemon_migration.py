@@ -1,0 +1,199 @@
+"""The daemon on the simulated machine: what waits to be moved, and where it goes."""
+
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+
+from mmscand.daemon import Daemon
+from mmscand.model import IntArray, Process, UIntArray
+from mmscand.observe.events import Event, Moved, PassEnd
+from mmscand.sim.machine import SimAddressSpace, SimMachine, sim_topology
+from support.sim_daemon import HOT, TIMEOUT_S, Recorder, Tiers, running, steady, tiers
+
+
+class Waiting:
+    """A migrator that has moved one page of another process and rests for an hour."""
+
+    def __init__(self, world: Tiers) -> None:
+        self.world = world
+        other = world.machine.spawn(101, "other")
+        self.vma = world.machine.map(other, 1 << 30, 512, 1)
+        self.touched: list[int] = []
+        self.recorder = Recorder(self._hook)
+
+    def _hook(self, event: Event) -> None:
+        if isinstance(event, PassEnd):
+            self.vma.accessed.flat[0] = True
+            self.world.vma.accessed.reshape(-1)[self.touched] = True
+
+    def rest_with_hot_pages_on_the_list(self, daemon: Daemon) -> None:
+        daemon.settings.change({"migrate_sleep_ms": 3_600_000})
+        self.recorder.wait_for(Moved)
+        self.touched = HOT
+        self.recorder.wait_for(PassEnd, lambda event: event.waiting == len(HOT))
+
+
+def test_a_page_that_cools_while_it_waits_is_struck_off_and_counted() -> None:
+    world = tiers()
+    waiting = Waiting(world)
+    with running(world.machine, waiting.recorder) as daemon:
+        waiting.rest_with_hot_pages_on_the_list(daemon)
+        waiting.touched = HOT[:2]
+        cooled = waiting.recorder.wait_for(PassEnd, lambda event: event.cooled > 0)
+        assert (cooled.cooled, cooled.waiting) == (len(HOT) - 2, 2)
+        assert daemon.status().queued_slots == 2
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        waiting.recorder.wait_for(Moved)
+    assert world.on_fast() == HOT[:2]
+
+
+def test_what_somebody_else_moved_meanwhile_is_let_be_and_not_called_promoted() -> None:
+    world = tiers()
+    waiting = Waiting(world)
+    with running(world.machine, waiting.recorder) as daemon:
+        waiting.rest_with_hot_pages_on_the_list(daemon)
+        for slot in HOT[:3]:
+            assert world.machine.migrate(world.vma, slot, 0) == 0
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        moved = waiting.recorder.wait_for(Moved)
+        assert (moved.already_there, moved.promoted, moved.failed) == (3, len(HOT) - 3, {})
+    assert world.on_fast() == HOT
+
+
+def test_a_page_that_went_to_a_third_node_is_not_moved() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), {0: 16384, 1: 16384, 2: 16384}))
+    process = machine.spawn(100, "app")
+    world = Tiers(machine, process, machine.map(process, 1 << 30, 2048, 1))
+    waiting = Waiting(world)
+    with running(machine, waiting.recorder) as daemon:
+        waiting.rest_with_hot_pages_on_the_list(daemon)
+        assert machine.migrate(world.vma, HOT[0], 2) == 2
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        moved = waiting.recorder.wait_for(Moved)
+    assert (moved.promoted, moved.failed) == (len(HOT) - 1, {"ELSEWHERE": 1})
+    assert machine.nodes_of(world.vma).flat[HOT[0]] == 2
+
+
+def test_another_size_of_the_migration_list_counts_at_once() -> None:
+    world = tiers(pages=4096)
+    waiting = Waiting(world)
+    with running(world.machine, waiting.recorder) as daemon:
+        daemon.settings.change({"migrate_sleep_ms": 3_600_000, "migration_list_slots": 512})
+        waiting.recorder.wait_for(Moved)
+        waiting.touched = list(range(2048))
+        waiting.recorder.wait_for(PassEnd, lambda event: event.waiting == 512)
+        daemon.settings.change({"migration_list_slots": 1024})
+        waiting.recorder.wait_for(PassEnd, lambda event: event.waiting == 1024)
+
+
+class SlowToMove(SimMachine):
+    """Moves of one process take 20 ms each."""
+
+    def __init__(self, world: Tiers, pid: int) -> None:
+        self.__dict__.update(world.machine.__dict__)
+        self.pid = pid
+
+    def open(self, process: Process) -> SimAddressSpace:
+        space = super().open(process)
+        if process.pid == self.pid:
+            move = space.move
+
+            def slow(addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
+                time.sleep(0.02)
+                return move(addresses, node, shared=shared)
+
+            space.move = slow  # type: ignore[method-assign]
+        return space
+
+
+def test_of_two_equal_processes_the_one_that_moves_slowly_gets_as_many_pages() -> None:
+    world = tiers(pages=4096)
+    other = world.machine.spawn(101, "other")
+    areas = [world.vma, world.machine.map(other, 1 << 30, 4096, 1)]
+    promoted: Counter[int] = Counter()
+    both_wait = threading.Event()
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            areas[event.process.pid - 100].accessed[:] = True
+            world.machine.process(event.process.pid).run()
+            if event.waiting >= 2048:
+                waiting.add(event.process.pid)
+            if len(waiting) == 2:
+                both_wait.set()
+        if isinstance(event, Moved):
+            promoted[event.process.pid] += event.promoted
+
+    waiting: set[int] = set()
+    daemon = Daemon(
+        SlowToMove(world, 101),
+        settings=steady(50).model_copy(
+            update={"migrate_batch_pages": 64, "migrate_sleep_ms": 3_600_000}
+        ),
+        observer=hook,
+    )
+    daemon.start()
+    try:
+        assert both_wait.wait(TIMEOUT_S)
+        before = dict(promoted)
+        daemon.settings.change({"migrate_sleep_ms": 0})
+        while promoted.total() < 4096:
+            time.sleep(0.005)
+        gained = [promoted[pid] - before.get(pid, 0) for pid in (100, 101)]
+    finally:
+        daemon.stop()
+    assert abs(gained[0] - gained[1]) <= 0.1 * min(gained)
+
+
+def test_a_process_whose_own_nodes_are_full_lets_no_other_wait() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), {0: 512, 1: 16384, 2: 16384}))
+    machine.map(machine.spawn(200, "filler"), 1 << 30, 512, 0)
+    bound, free = machine.spawn(100, "bound"), machine.spawn(101, "free")
+    areas = {p.process: machine.map(p, 1 << 30, 2048, 1) for p in (bound, free)}
+    areas[bound.process].policy = frozenset({0, 1})
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd) and event.process in areas:
+            areas[event.process].accessed[:] = True
+
+    recorder = Recorder(hook)
+    daemon = Daemon(
+        machine,
+        settings=steady(5).model_copy(update={"migrate_batch_pages": 64}),
+        observer=recorder,
+    )
+    began = time.monotonic()
+    daemon.start()
+    try:
+        recorder.wait_for(Moved, lambda event: event.failed == {"ENOMEM": 64})
+        recorder.wait_for_promoted(free.process, 2048)
+    finally:
+        daemon.stop()
+    assert (
+        time.monotonic() - began < 32 * 0.5 / 2
+    )  # 32 batches, each behind a rest of half a second
+    assert (machine.nodes_of(areas[free.process]) == 2).all()
+    assert (machine.nodes_of(areas[bound.process]) == 1).all()
+
+
+def test_pages_go_to_the_fast_node_that_the_process_uses_not_where_most_of_it_lies() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), dict.fromkeys((0, 1, 2), 65536)))
+    process = machine.spawn(100, "app")
+    world = Tiers(machine, process, machine.map(process, 1 << 30, 2048, 1))
+    machine.map(process, 8 << 30, 8192, 0)
+    used = machine.map(process, 16 << 30, 2048, 2)
+    touched: list[int] = []
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            used.accessed[:] = True
+            world.vma.accessed.reshape(-1)[touched] = True
+
+    recorder = Recorder(hook)
+    with running(machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.number >= 12)
+        touched += HOT
+        recorder.wait_for_promoted(process.process, len(HOT))
+    assert np.flatnonzero(machine.nodes_of(world.vma) == 2).tolist() == HOT
