@@ -24,14 +24,14 @@ _NAMES: dict[type, str] = {
 class EventPrinter:
     """Writes lines to standard output from a thread of its own.
 
-    The daemon's threads never wait for whoever reads them: behind a full pipe, lines are dropped
-    and counted.
+    The daemon's threads never wait for whoever reads them: behind a full pipe, lines are dropped,
+    and how many is told as soon as there is room again.
     """
 
     def __init__(self, json_lines: bool) -> None:
         self._json_lines = json_lines
         self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_WAITING_LINES)
-        self.dropped = 0
+        self.dropped = self._told = 0
         self._thread = threading.Thread(target=self._write, name="mmscand-print", daemon=True)
         self._thread.start()
 
@@ -52,6 +52,9 @@ class EventPrinter:
         try:
             while (line := self._lines.get()) is not None:
                 print(line, flush=True)
+                if dropped := self.dropped - self._told:
+                    self._told += dropped
+                    print(_dropped(dropped, self._json_lines), flush=True)
         except (OSError, ValueError):
             pass  # whoever read it is gone: the daemon goes on without
 
@@ -60,6 +63,12 @@ class EventPrinter:
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
         self._thread.join(timeout=1.0)
+
+
+def _dropped(lines: int, json_lines: bool) -> str:
+    if json_lines:
+        return json.dumps({"event": "dropped", "lines": lines})
+    return f"{lines} lines were dropped: nobody read fast enough"
 
 
 def as_json(event: Event) -> str:

@@ -1,12 +1,14 @@
 import errno
 import json
+import threading
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from mmscand.cli import report
 from mmscand.cli.app import main
-from mmscand.cli.report import as_json, as_text
+from mmscand.cli.report import EventPrinter, as_json, as_text
 from mmscand.migrate.migrator import moved_event
 from mmscand.model import Outcome, Process, Promotion
 from mmscand.observe.events import Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
@@ -92,3 +94,27 @@ def test_version_and_help_exit_with_0(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["--version"]) == 0
     assert main(["run", "--help"]) == 0
     assert "--dry-run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_lines_that_nobody_had_room_for_are_counted_and_told(
+    json_lines: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[str] = []
+    goes_on = threading.Event()
+
+    def slow_print(line: str, *, flush: bool) -> None:
+        goes_on.wait(10)
+        printed.append(line)
+
+    monkeypatch.setattr(report, "_WAITING_LINES", 5)
+    monkeypatch.setattr("builtins.print", slow_print)
+    printer = EventPrinter(json_lines)
+    for number in range(20):
+        printer.say(f"line {number}")
+    goes_on.set()
+    printer.close()
+    lines = [line for line in printed if line.startswith("line")]
+    (told,) = [line for line in printed if "dropped" in line]
+    assert 5 <= len(lines) <= 6  # one may have been taken before
+    assert str(20 - len(lines)) in told
