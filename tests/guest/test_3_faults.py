@@ -112,8 +112,8 @@ def reuse_pid(pid: int) -> subprocess.Popen[bytes]:
 
 
 def test_a_target_node_without_room(world: LiveWorld) -> None:
-    actor, address = hot_actor(world, 4096)
-    hot = list(range(0, 4096, 2))
+    actor, address = hot_actor(world, 8192)
+    hot = list(range(8192))  # several batches: memory of earlier tests may be freed late
     recorder = Recorder(
         lambda event: (
             isinstance(event, PassEnd)

@@ -44,7 +44,7 @@ def promoted(world: LiveWorld, actor: LiveActor, address: int) -> list[int]:
     return np.flatnonzero(found == world.fast).tolist()
 
 
-def watch(world: LiveWorld, actor: LiveActor, *addresses: int) -> PassEnd:
+def watch(world: LiveWorld, actor: LiveActor, *addresses: int, shared: bool = False) -> PassEnd:
     """Touch the hot pages of these areas through enough passes; the last of them."""
 
     def hook(event: Event) -> None:
@@ -53,7 +53,8 @@ def watch(world: LiveWorld, actor: LiveActor, *addresses: int) -> PassEnd:
                 actor.touch(address, HOT)
 
     recorder = Recorder(hook)
-    with running(world.machine, recorder, scan_period_ms=100):
+    with running(world.machine, recorder, scan_period_ms=100) as daemon:
+        daemon.settings.change({"shared_memory": shared})
         return recorder.wait_for(PassEnd, lambda e: e.process == actor.process and e.number == 7)
 
 
@@ -102,3 +103,12 @@ def test_locked_memory_is_left_alone_and_told(world: LiveWorld) -> None:
     assert status.skipped_mappings["refused"] == 1
     assert status.skipped_pages["refused"] == PAGES
     assert promoted(world, actor, address) == []
+
+
+def test_shared_memory_that_only_one_process_maps_is_promoted_by_option(world: LiveWorld) -> None:
+    actor = actor_of(world)
+    address = actor.puppet.map(PAGES, node=world.slow, shared=True)
+    watch(world, actor, address)
+    assert promoted(world, actor, address) == []
+    watch(world, actor, address, shared=True)
+    assert promoted(world, actor, address) == HOT

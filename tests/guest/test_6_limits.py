@@ -1,0 +1,114 @@
+"""What keeps the migrator in bounds, on real pages: pins, and the rate limit."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
+
+import numpy as np
+import pytest
+
+from mmscand.daemon import Daemon
+from mmscand.linux.syscalls import move_pages
+from mmscand.migrate.back_off import BackOff
+from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
+from mmscand.observe.events import Event, Moved, PassEnd
+from support.live_world import LiveActor, LiveWorld
+from support.sim_daemon import steady
+
+PAGES = 1000
+PINNED = list(range(5, PAGES, 10))
+PIN_TEST_S = 14.0
+"""Long enough for the first delay of 4 s, too short for the second."""
+RATE_MB_S, RATE_TEST_S = 50, 7.0
+
+
+@contextmanager
+def watching(
+    world: LiveWorld, actor: LiveActor, observer: Callable[[Event], None], **knobs: int
+) -> Iterator[Daemon]:
+    """A daemon for one process only."""
+    daemon = Daemon(
+        world.machine,
+        lambda processes: [process for process in processes if process == actor.process],
+        settings=steady(20).model_copy(update=knobs),
+        observer=observer,
+    )
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+def actor_of(world: LiveWorld) -> LiveActor:
+    actor = world.actor()
+    assert isinstance(actor, LiveActor)
+    return actor
+
+
+def failures_while_pinned(world: LiveWorld) -> tuple[int, BoolArray]:
+    """Failed moves of a process that uses all its pages and has a tenth of them pinned.
+
+    And which pages are on the fast node at the end.
+    """
+    actor = actor_of(world)
+    address = actor.map(1024)
+    assert actor.puppet.pin(address, PINNED) == len(PINNED)
+    failed: Counter[str] = Counter()
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            actor.touch(address, list(range(PAGES)))
+        if isinstance(event, Moved):
+            failed.update(event.failed)
+
+    with watching(world, actor, hook):
+        time.sleep(PIN_TEST_S)
+    assert set(failed) == {"EBUSY"}
+    pages: UIntArray = np.arange(PAGES, dtype=np.uint64) * np.uint64(PAGE_BYTES)
+    found = move_pages(actor.process.pid, pages + np.uint64(address), None)[1]
+    return failed["EBUSY"], found == world.fast
+
+
+def test_pinned_pages_are_tried_twenty_times_less_often_than_without_back_off(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_back_off, on_fast = failures_while_pinned(world)
+    assert np.flatnonzero(~on_fast).tolist() == PINNED
+    with monkeypatch.context() as patch:
+        patch.setattr(BackOff, "holds", lambda self, pages, now: np.zeros(len(pages), np.bool_))
+        without, on_fast = failures_while_pinned(world)
+    assert np.flatnonzero(~on_fast).tolist() == PINNED
+    print(f"failed moves with back-off {with_back_off}, without {without}")
+    assert with_back_off <= 2 * len(PINNED)
+    assert without >= 20 * with_back_off
+
+
+def test_the_rate_limit_holds_over_any_five_seconds(world: LiveWorld) -> None:
+    actor = actor_of(world)
+    size = int(RATE_MB_S * (RATE_TEST_S + 3)) << 20
+    address = actor.map(size // PAGE_BYTES)
+    moved: list[tuple[float, int]] = []
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            actor.puppet.say("libc", name="memset", arguments=[address, 1, size])
+        if isinstance(event, Moved):
+            moved.append((time.monotonic(), event.promoted))
+
+    with watching(world, actor, hook, migrate_rate_mb_s=RATE_MB_S, scan_period_ms=500):
+        while not moved:
+            time.sleep(0.05)
+        time.sleep(RATE_TEST_S)
+    times = np.array([at for at, _ in moved])
+    sums = np.array([0, *accumulate(pages for _, pages in moved)])
+    rates = []
+    for first, start in enumerate(times[times + 5 <= times[-1]]):
+        last = int(np.searchsorted(times, start + 5))
+        rates.append((sums[last] - sums[first]) * PAGE_BYTES / 2**20 / 5)
+    print(f"MiB/s over 5 s: {min(rates):.1f}-{max(rates):.1f}, {len(rates)} windows")
+    assert len(rates) > 10
+    assert min(rates) >= 45
+    assert max(rates) <= 52
