@@ -1,30 +1,5 @@
-"""These tests need a kernel with two memory tiers that nobody else uses: `tests/lab` boots one.
+"""These tests need a kernel with two memory tiers that nobody else uses: `tests/lab` boots one."""
 
-Here exactness is asserted, memory is filled up, and the kernel is changed for good.
-"""
+from support.guest_world import machine, world
 
-from collections.abc import Iterator
-
-import pytest
-
-from mmscand.cli.wiring import NodeOptions, real_machine
-from mmscand.errors import MachineCannot
-from mmscand.linux.machine import LinuxMachine
-from support.live_world import LiveWorld, live_world
-
-
-@pytest.fixture(scope="session")
-def machine() -> Iterator[LinuxMachine]:
-    """The guest, with the tiers that its kernel sees."""
-    try:
-        machine = real_machine(NodeOptions())
-    except MachineCannot as error:
-        pytest.skip(f"guest tests need two tiers: {error}")
-    yield machine
-    machine.close()
-
-
-@pytest.fixture
-def world(machine: LinuxMachine) -> Iterator[LiveWorld]:
-    with live_world(machine, exact=True) as world:
-        yield world
+__all__ = ["machine", "world"]

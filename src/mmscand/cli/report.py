@@ -61,8 +61,8 @@ class EventPrinter:
     def close(self) -> None:
         """Let what waits be written, for a second at most."""
         with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(None)
-        self._thread.join(timeout=1.0)
+            self._lines.put(None, timeout=0.5)
+        self._thread.join(timeout=0.5)
 
 
 def _dropped(lines: int, json_lines: bool) -> str:

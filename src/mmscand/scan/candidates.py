@@ -1,6 +1,7 @@
 """What of one process goes to the migration list: the hot slots that may move and are worth it."""
 
 from collections import Counter, deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +25,17 @@ from mmscand.model import (
 from mmscand.policy.target import may_be_promoted
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
+
+
+@dataclass(frozen=True, slots=True)
+class _HotSlots:
+    """What is asked of the hot slots of one block; one entry each, ascending."""
+
+    addresses: UIntArray
+    pages_per_slot: int
+    heat: ByteArray
+    sources: IntArray
+    allowed: AllowedNodes
 
 
 class Candidates:
@@ -88,28 +100,41 @@ class Candidates:
         These need not be aged: the page takes its Accessed bit along and is young on its new node.
         What waits there for longer is aged, so that it is seen when it cools.
         """
-        addresses = block.slot_addresses(hot)
-        waiting = self._on_list(addresses)
-        held = self._back_off.holds(addresses, now)
-        shared = np.zeros_like(held)
-        if not self.shared_too:
-            shared[~held] = self._space.shared(addresses[~held])
-        history.mark_stuck(addresses[shared], block.pages_per_slot)
-        allowed = self._space.allowed_nodes(addresses, vmas)
-        sources = self._topology.nodes_of(block.frames[hot])
-        bound = ~held & ~shared & ~self._may_move(sources, allowed)
+        slots = self._hot_slots(block, state, hot, vmas)
+        masks = self._kept_back(slots, history, now)
         # Last: what moved while the kernel was asked must not be offered again.
         self.take_outcomes(history, failures, now)
-        moved = np.isin(addresses, self._moved, assume_unique=True)
-        wanted = ~waiting & ~held & ~shared & ~bound & ~moved
-        on_list = self._offer(block, hot, state, wanted, sources, allowed)
-        masks = {"waiting": waiting, "held": held, "shared": shared, "bound": bound}
-        masks["queued"] = on_list
+        moved = np.isin(slots.addresses, self._moved, assume_unique=True)
+        wanted = ~np.logical_or.reduce([*masks.values(), moved])
+        masks["queued"] = self._offer(slots, wanted)
         for name, mask in masks.items():
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
         result = np.zeros_like(hot)
-        result[hot] = on_list
+        result[hot] = masks["queued"]
         return result
+
+    def _hot_slots(
+        self, block: PageBlock, state: ByteArray, hot: BoolArray, vmas: VmaTable
+    ) -> _HotSlots:
+        addresses = block.slot_addresses(hot)
+        return _HotSlots(
+            addresses,
+            block.pages_per_slot,
+            heat=accessed_passes(state[hot]),
+            sources=self._topology.nodes_of(block.frames[hot]),
+            allowed=self._space.allowed_nodes(addresses, vmas),
+        )
+
+    def _kept_back(self, slots: _HotSlots, history: History, now: float) -> dict[str, BoolArray]:
+        """Which slots are not to be queued, by the name of the counter that says why."""
+        held = self._back_off.holds(slots.addresses, now)
+        shared = np.zeros_like(held)
+        if not self.shared_too:
+            shared[~held] = self._space.shared(slots.addresses[~held])
+        history.mark_stuck(slots.addresses[shared], slots.pages_per_slot)
+        bound = ~held & ~shared & ~self._may_move(slots)
+        waiting = self._on_list(slots.addresses)
+        return {"held": held, "shared": shared, "bound": bound, "waiting": waiting}
 
     def _on_list(self, addresses: UIntArray) -> BoolArray:
         """Which of these ascending addresses wait for the migrator or are in its hands."""
@@ -136,42 +161,32 @@ class Candidates:
         withdrawn = self._list.withdraw(self._space.process, on_list[cold]) if cold.any() else 0
         return withdrawn * block.pages_per_slot
 
-    def _may_move(self, sources: IntArray, allowed: AllowedNodes) -> BoolArray:
+    def _may_move(self, slots: _HotSlots) -> BoolArray:
         """Which slots have a node to go to that their owner allows."""
-        result = np.zeros(len(sources), dtype=np.bool_)
-        for source in np.unique(sources[sources >= 0]).tolist():  # not of memory added since
-            may = [may_be_promoted(self._topology, source, nodes) for nodes in allowed.sets]
-            mine = sources == source
-            result[mine] = np.array(may)[allowed.of[mine]]
+        result = np.zeros(len(slots.addresses), dtype=np.bool_)
+        for source in np.unique(slots.sources[slots.sources >= 0]).tolist():  # not of memory added since
+            may = [may_be_promoted(self._topology, source, nodes) for nodes in slots.allowed.sets]
+            mine = slots.sources == source
+            result[mine] = np.array(may)[slots.allowed.of[mine]]
         return result
 
-    def _offer(
-        self,
-        block: PageBlock,
-        hot: BoolArray,
-        state: ByteArray,
-        wanted: BoolArray,
-        sources: IntArray,
-        allowed: AllowedNodes,
-    ) -> BoolArray:
-        """Which of the hot slots are on the list now; one offer for each kind of page."""
-        addresses = block.slot_addresses(hot)
-        heat = accessed_passes(state[hot])
-        on_list = np.zeros(len(addresses), dtype=np.bool_)
-        every = np.column_stack((heat, sources, allowed.of))
+    def _offer(self, slots: _HotSlots, wanted: BoolArray) -> BoolArray:
+        """Which of the slots are on the list now; one offer for each kind of page."""
+        on_list = np.zeros(len(wanted), dtype=np.bool_)
+        every = np.column_stack((slots.heat, slots.sources, slots.allowed.of))
         for kind in np.unique(every[wanted], axis=0)[::-1]:  # the hottest first
             mine = np.flatnonzero(wanted & (every == kind).all(axis=1))
-            passes, source, nodes = kind.tolist()
+            heat, source, nodes = kind.tolist()
             promotion = Promotion(
                 self._space.process,
-                addresses[mine],
-                block.pages_per_slot,
+                slots.addresses[mine],
+                slots.pages_per_slot,
                 source,
                 self.use.preferred,
-                allowed.sets[nodes],
+                slots.allowed.sets[nodes],
                 self.shared_too,
-                passes,
+                heat,
             )
             accepted = self._list.offer(promotion)
-            on_list[mine] = np.isin(addresses[mine], accepted, assume_unique=True)
+            on_list[mine] = np.isin(slots.addresses[mine], accepted, assume_unique=True)
         return on_list

@@ -114,6 +114,7 @@ def test_lines_that_nobody_had_room_for_are_counted_and_told(
         printer.say(f"line {number}")
     goes_on.set()
     printer.close()
+    assert "mmscand-print" not in [thread.name for thread in threading.enumerate()]
     lines = [line for line in printed if line.startswith("line")]
     (told,) = [line for line in printed if "dropped" in line]
     assert 5 <= len(lines) <= 6  # one may have been taken before
