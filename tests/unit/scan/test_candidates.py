@@ -1,0 +1,135 @@
+"""What of the hot slots of a block goes to the migration list, and what comes off it again."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from mmscand.clock import SystemClock
+from mmscand.heat.history import KNOWN, History
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.model import REGION_BYTES, BoolArray, IntArray, Outcome, PageBlock, Promotion
+from mmscand.scan.candidates import Candidates
+from mmscand.scan.pacing import FailureRatio
+from mmscand.sim.machine import SimAddressSpace, SimMachine, SimVma, sim_topology
+
+EBUSY = -16
+
+
+@dataclass
+class Bench:
+    """One process with four rows on the slow node, and everything around its candidates."""
+
+    huge: bool = False
+    machine: SimMachine = field(
+        default_factory=lambda: SimMachine(sim_topology((0,), (1,), {0: 8192, 1: 8192}))
+    )
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: FailureRatio = field(default_factory=FailureRatio)
+
+    def __post_init__(self) -> None:
+        process = self.machine.spawn(100)
+        self.vma: SimVma = self.machine.map(process, REGION_BYTES, 2048, 1, huge=self.huge)
+        self.space: SimAddressSpace = self.machine.open(process.process)
+        self.list = MigrationList(10_000)
+        self.candidates = Candidates(self.space, self.machine.topology(), self.list)
+        self.history = History()
+
+    def block(self) -> PageBlock:
+        (window,) = self.space.read(self.space.vmas())
+        (block,) = window.blocks
+        return block
+
+    def queue(self, *slots: int, now: float = 0.0) -> list[int]:
+        """Offer these slots as hot; those that were taken."""
+        self.counts.clear()
+        block = self.block()
+        hot: BoolArray = np.zeros(block.present.shape, dtype=np.bool_)
+        hot.flat[list(slots)] = True
+        state = np.where(hot, KNOWN | np.uint8(3), KNOWN)
+        taken = self.candidates.queue(
+            block, state, hot, self.space.vmas(), self.history, self.failures, self.counts, now
+        )
+        return np.flatnonzero(taken).tolist()
+
+    def take(self) -> Promotion:
+        promotion = self.list.take(10_000, SystemClock())
+        assert promotion is not None
+        return promotion
+
+    def report(self, promotion: Promotion, status: int) -> None:
+        answers: IntArray = np.full(len(promotion.addresses), status, dtype=np.int32)
+        self.candidates.report(Outcome(promotion, 0, answers, np.ones(len(answers), np.bool_)))
+        self.list.done(promotion)
+
+
+def test_a_slot_is_queued_once_and_waits_after_that() -> None:
+    bench = Bench()
+    assert bench.queue(3, 600) == [3, 600]
+    assert bench.queue(3, 600, 700) == [700]
+    assert (bench.counts["waiting"], bench.counts["queued"]) == (2, 1)
+    taken = bench.take()
+    assert bench.queue(3) == []  # it is being moved
+    bench.report(taken, 0)
+    assert bench.queue(3) == []  # it was, since this visit began
+    bench.candidates.begin_visit(bench.history, bench.failures, 0.0)
+    assert bench.queue(3) == [3]
+
+
+def test_a_slot_that_failed_is_held_until_its_time_has_come() -> None:
+    bench = Bench()
+    bench.queue(3)
+    bench.report(bench.take(), EBUSY)
+    bench.candidates.begin_visit(bench.history, bench.failures, 10.0)
+    assert bench.queue(3, 4, now=11.0) == [4]
+    assert bench.counts["held"] == 1
+    assert bench.queue(3, now=14.5) == [3]
+
+
+def test_pages_of_others_and_bound_pages_are_kept_back_and_told_apart() -> None:
+    bench = Bench()
+    bench.vma.shared[0, :10] = True
+    assert bench.queue(3, 600) == [600]
+    assert bench.counts["shared"] == 1
+    bench.vma.policy = frozenset({1})
+    assert bench.queue(4, 601) == []
+    assert (bench.counts["shared"], bench.counts["bound"]) == (1, 1)
+
+
+def test_what_is_queued_carries_the_nodes_that_its_owner_allows() -> None:
+    bench = Bench()
+    bench.vma.policy = frozenset({0})
+    bench.queue(3)
+    assert bench.take().allowed == {0}
+
+
+@pytest.mark.parametrize(("huge", "pages"), [(False, 1), (True, 512)])
+def test_only_waiting_slots_whose_bit_stayed_clear_come_off_the_list(
+    huge: bool, pages: int
+) -> None:
+    bench = Bench(huge=huge)
+    bench.queue(0, 1, 3)
+    bench.vma.accessed.flat[[1, 3]] = False
+    assert bench.candidates.withdraw_cold(bench.block()) == 2 * pages
+    assert bench.candidates.withdraw_cold(bench.block()) == 0
+    assert len(bench.list) == 1
+
+
+def test_what_is_on_the_list_but_in_no_row_of_the_block_stays() -> None:
+    bench = Bench()
+    block = bench.block()
+    away = np.array([REGION_BYTES * 3], dtype=np.uint64)
+    bench.list.offer(Promotion(bench.space.process, away, 1, 1))
+    bench.vma.accessed[:] = False
+    assert bench.candidates.withdraw_cold(bench.block()) == 0
+    assert len(bench.list) == 1
+    assert len(block.addresses) == 4
+
+
+def test_what_is_in_the_migrator_s_hands_is_not_withdrawn() -> None:
+    bench = Bench()
+    bench.queue(3)
+    bench.take()
+    bench.vma.accessed[:] = False
+    assert bench.candidates.withdraw_cold(bench.block()) == 0
