@@ -164,7 +164,8 @@ class Candidates:
     def _may_move(self, slots: _HotSlots) -> BoolArray:
         """Which slots have a node to go to that their owner allows."""
         result = np.zeros(len(slots.addresses), dtype=np.bool_)
-        for source in np.unique(slots.sources[slots.sources >= 0]).tolist():  # not of memory added since
+        known = slots.sources[slots.sources >= 0]  # not of memory that was added since the start
+        for source in np.unique(known).tolist():
             may = [may_be_promoted(self._topology, source, nodes) for nodes in slots.allowed.sets]
             mine = slots.sources == source
             result[mine] = np.array(may)[slots.allowed.of[mine]]
