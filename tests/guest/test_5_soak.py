@@ -16,6 +16,7 @@ _FULL_S, _EMPTY_S = 10, 10
 _KNOB_S = 2.0
 _SPARE_PAGES = 1024
 _MOST_GROWN_KIB = 2048
+"""What samples of one run differ by from moment to moment; what leaks is more within an hour."""
 RULES = """
 [settings]
 scan_period_ms = 500
