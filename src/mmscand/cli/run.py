@@ -21,6 +21,7 @@ from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.config import Config, load_config
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
+from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
@@ -81,7 +82,7 @@ def run(
         )
         with _control(controlled, config, wanted=control):
             printer.say(_start_line(machine, selection, dry_run, json_lines))
-            for note in config.clamped:
+            for note in (*config.clamped, *_who_else()):
                 printer.say(_note_line(note, json_lines))
             daemon.start()
             try:
@@ -128,6 +129,13 @@ def _control(controlled: ControlledDaemon, config: Config, *, wanted: bool) -> I
             server.stop()
     finally:
         lock.release()
+
+
+def _who_else() -> Iterator[str]:
+    """Other agents that use the same bits or move the same pages, and what to expect of them."""
+    for check in other_agents():
+        if check.hint:
+            yield f"beside {check.name} ({check.detail}): {check.hint}"
 
 
 def _note_line(note: str, json_lines: bool) -> str:

@@ -62,7 +62,8 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
         _tried("aging", True, _aging),
         _tried("moving", True, _moving),
         _tried("process events", False, _process_events),
-        *_other_agents(procfs.root),
+        *other_agents(procfs.root),
+        _tried("bulk aging", False, _bulk_aging),
     ]
 
 
@@ -129,8 +130,8 @@ def _process_events() -> str:
     return "by the kernel's proc connector"
 
 
-def _other_agents(proc: Path) -> Iterator[Check]:
-    """Who else uses Accessed bits or moves pages. None of it stops `run`."""
+def other_agents(proc: Path = Path("/proc")) -> Iterator[Check]:
+    """Who else uses Accessed bits or moves pages, and what to expect. None of it stops `run`."""
     yield _numa_balancing(proc)
     kdamonds = sum(name.startswith(b"kdamond") for name in _thread_names(proc))
     yield Check(
@@ -140,7 +141,14 @@ def _other_agents(proc: Path) -> Iterator[Check]:
         f"kdamond runs, {kdamonds} in all" if kdamonds else "no kdamond runs",
         "it clears Accessed bits too: pages may read colder than they are" if kdamonds else "",
     )
-    yield _tried("bulk aging", False, _bulk_aging)
+    yield _mglru()
+
+
+def _mglru() -> Check:
+    enabled = Path("/sys/kernel/mm/lru_gen/enabled")
+    on = enabled.exists() and int(enabled.read_text(), 16) != 0
+    hint = "when memory is short it clears Accessed bits too: pages may read colder than they are"
+    return Check("MGLRU", True, False, "on" if on else "off or not built in", hint if on else "")
 
 
 def _bulk_aging() -> str:
@@ -160,5 +168,9 @@ def _numa_balancing(proc: Path) -> Check:
     mode = int(path.read_text()) if path.exists() else 0
     if not mode:
         return Check("NUMA balancing", True, False, "off")
-    hint = "it promotes too, inside the application; mmscand reads its PROT_NONE pages as mapped"
+    hint = "it moves pages to the CPUs that use them: some will be up before mmscand finds them hot"
+    if mode & 2:
+        hint = (
+            "it promotes too, in the application's own time: sysctl kernel.numa_balancing=0 ends it"
+        )
     return Check("NUMA balancing", not mode & 2, False, f"mode {mode}", hint)
