@@ -12,6 +12,8 @@ from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageBlock, Topology, UIntA
 
 _SAMPLE_ROWS = 16
 """One row in so many is counted: finding nodes costs ten times what reading a page does."""
+_LEAST_ROWS = 32
+"""But of a small block so many, else all memory of a node may be missed."""
 _AGED_ROWS = 8
 """Rows (2 MiB) that are aged in a pass: 4096 pages at 50 ns are 0.2 ms."""
 _LEAST_TURNS = 4
@@ -42,20 +44,28 @@ class NodeUse:
         """Count a block of this visit."""
         if not self.chooses:
             return
-        some = slice(None, None, _SAMPLE_ROWS if block.slow.shape[1] > 1 else 1)
-        self._count(_PRESENT, block, some, block.present)
+        rows, width = block.slow.shape
+        step = min(_SAMPLE_ROWS, max(1, rows // _LEAST_ROWS)) if width > 1 else 1
+        some = slice(self._turn % step, None, step)
+        self._count(_PRESENT, block, some, block.present, weight=step)
         watched = np.flatnonzero(np.isin(block.addresses, self._watched))
         if len(watched):
             self._count(_WATCHED, block, watched, block.present)
             self._count(_ACCESSED, block, watched, block.accessed)
 
     def _count(
-        self, what: int, block: PageBlock, rows: slice | NDArray[np.intp], which: BoolArray
+        self,
+        what: int,
+        block: PageBlock,
+        rows: slice | NDArray[np.intp],
+        which: BoolArray,
+        weight: int = 1,
     ) -> None:
         mask = which[rows] & ~block.slow[rows]
         nodes = self._topology.nodes_of(block.frames[rows][mask])
         for at, node in enumerate(self._fast):
-            self._seen[what, at] += np.count_nonzero(nodes == node) * block.pages_per_slot
+            slots = np.count_nonzero(nodes == node) * weight
+            self._seen[what, at] += slots * block.pages_per_slot
 
     def to_age(self, block: PageBlock) -> BoolArray:
         """The slots whose bit is to be cleared, so that the next pass tells whether they are used.

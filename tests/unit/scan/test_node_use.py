@@ -84,6 +84,27 @@ def test_a_small_process_is_judged_too(rows: int) -> None:
     assert use.preferred == (1, 0)
 
 
+def test_a_few_rows_on_a_node_are_not_missed_among_others_in_the_same_block() -> None:
+    """As in a window of a real process: cold rows on node 0, used ones on node 1, one block."""
+    use, cold, used = NodeUse(TOPOLOGY), Area(0, 18, hot=0.0), Area(1, 8, hot=1.0)
+    for _ in range(15):
+        a, b = cold.block, used.block
+        together = PageBlock(
+            np.arange(26, dtype=np.uint64) << np.uint64(21),
+            1,
+            *(
+                np.concatenate((getattr(a, name), getattr(b, name)))
+                for name in ("frames", "present", "accessed", "slow")
+            ),
+        )
+        use.see(together)
+        mask = use.to_age(together)
+        cold.age(mask[:18])
+        used.age(mask[18:])
+        use.end_visit()
+    assert use.preferred == (1, 0)
+
+
 def test_what_was_long_ago_fades() -> None:
     use = NodeUse(TOPOLOGY)
     passes(use, [Area(0, 64, hot=1.0)], 4)
