@@ -1,5 +1,10 @@
 """What the owner of memory asked for is kept to: mbind, set_mempolicy, mlock, cpuset."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 
 from mmscand.linux.syscalls import move_pages
@@ -112,3 +117,32 @@ def test_shared_memory_that_only_one_process_maps_is_promoted_by_option(world: L
     assert promoted(world, actor, address) == []
     watch(world, actor, address, shared=True)
     assert promoted(world, actor, address) == HOT
+
+
+@contextmanager
+def in_cpuset(actor: LiveActor, nodes: str) -> Iterator[Path]:
+    """The actor in a cgroup that may use these nodes only."""
+    root = Path("/sys/fs/cgroup")
+    if not (root / "cgroup.controllers").exists():
+        subprocess.run(["mount", "-t", "cgroup2", "none", str(root)], check=True)
+    (root / "cgroup.subtree_control").write_text("+cpuset")
+    group = root / "mmscand-test"
+    group.mkdir()
+    try:
+        (group / "cpuset.mems").write_text(nodes)
+        (group / "cgroup.procs").write_text(str(actor.process.pid))
+        yield group
+    finally:
+        (root / "cgroup.procs").write_text(str(actor.process.pid))
+        group.rmdir()
+
+
+def test_a_cpuset_is_kept_to_and_its_change_is_seen_at_once(world: LiveWorld) -> None:
+    actor = actor_of(world)
+    address = actor.map(PAGES)
+    with in_cpuset(actor, str(world.slow)) as group:
+        assert watch(world, actor, address).bound >= len(HOT)
+        assert promoted(world, actor, address) == []
+        (group / "cpuset.mems").write_text(f"{world.fast},{world.slow}")
+        watch(world, actor, address)
+        assert promoted(world, actor, address) == HOT
