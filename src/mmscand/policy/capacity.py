@@ -1,0 +1,232 @@
+"""The policy `capacity`: rank pages by estimated rate, cut at the size of the fast tier.
+
+After MEMTIS (SOSP'23: the threshold is what makes the hot set fit), memory-optimizer (the exposure
+is tuned until bits tell pages apart), ARMS and HybridTier (a slow estimate, and a fast one when
+things change). The estimates are empirical Bayes (policy.rates), which takes the place of fixed
+thresholds: pages that differ by chance only have the same expected rate, so they never trade
+places. History is two bytes a page.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmscand.model import BoolArray
+from mmscand.policy.placement import NO_MOVES, Moves, exchange
+from mmscand.policy.rates import FloatArray, RateMixture
+
+_MOST_OBSERVATIONS = 64
+"""Decay: a score is the mean of the last 64 exposures or so. 16 leave zipf 0.99 1 pp from the
+optimum, 64 leave 0.3 (docs/results.md)."""
+_AFTER_RETUNING, _AFTER_CHANGE = 4, 8
+"""Observations that a score is still worth when the exposure, or some pages, have changed."""
+_GAP = 0.6
+"""Least gain of a trade, as a share of the rate at the edge of the fast tier. 0.3 moves twice as
+much for nothing, 1.0 loses 0.2 pp on zipf 0.7."""
+_PAYBACK_ACCESSES = 16.0
+"""What a trade costs, in accesses: two moves of 1.24 us each against 157 ns an access."""
+_LASTING_EXPOSURES = 256.0
+"""How long a placement is taken to hold until changes have been seen."""
+_EDGE_SHARE = 0.85
+"""Where the fast tier is larger than the hot set, its edge is where so many accesses are held."""
+_CHANGE_EXPOSURES = 4
+"""Exposures in which pages that have changed are told from those that have not; fits in 3 bits."""
+_SATURATED, _EMPTY = 0.97, 0.002
+"""Share of bits that are set when an exposure tells nothing."""
+_LEAST_DROP, _SIGMAS = 0.02, 6.0
+"""A fall of the hit share that is a change: 2 %, and six standard deviations of chance."""
+_LEAST_OBSERVATIONS = 3
+_UNITS = 8191
+"""A score in the upper 13 bits of its word; the lower three count bits since a change."""
+
+
+class Capacity:
+    """See policy.placement.PlacementPolicy."""
+
+    name = "capacity"
+
+    def __init__(self, pages: int, capacity: int) -> None:
+        self._capacity = capacity
+        self._share = capacity / pages
+        self._history: NDArray[np.uint16] = np.zeros(pages, dtype=np.uint16)
+        self._observations = 0
+        self._mixture = RateMixture()
+        self._hits = _HitWatch()
+        self._exposures = _Exposures()
+        self._rates: FloatArray | None = None
+        self._change: _Change | None = None
+        self._lasting = _LASTING_EXPOSURES
+        self.exposure = 1.0
+
+    def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
+        """See PlacementPolicy.decide."""
+        share = float(accessed.mean())
+        if self._observations == 0 and not _EMPTY <= share <= _SATURATED:
+            self.exposure *= 0.2 if share > _SATURATED else 5.0
+            return NO_MOVES
+        self._exposures.age += 1
+        hit = float(accessed[fast].mean()) if fast.any() else share
+        self._notice(hit, share, int(np.count_nonzero(fast)))
+        rates = self._steady(accessed) if self._change is None else self._changing(accessed)
+        if rates is None:
+            return NO_MOVES
+        self._rates = rates
+        edge = self._edge(rates)
+        if self._change is None and self._retuned():
+            return NO_MOVES
+        lasting = max(self._lasting, float(self._exposures.age))
+        return exchange(fast, rates, self._capacity, max(_GAP * edge, _PAYBACK_ACCESSES / lasting))
+
+    def forget(self, pages: NDArray[np.intp]) -> None:
+        """These pages are new ones: freed, and mapped again."""
+        self._history[pages] = 0
+
+    def _notice(self, hit: float, share: float, fast_pages: int) -> None:
+        """A fall of the hit share means that pages have changed: from now on, what is seen counts."""
+        fell = self._hits.fell(hit, fast_pages) if self._rates is not None else 0.0
+        if fell > 0 and (self._change is None or self._change.exposures >= 2):
+            if self._change is not None:
+                self._settle()
+            # A page that changed is as likely seen as any other: so much of the fall is explained.
+            changed = float(np.clip(fell / max(hit + fell - share, 0.02), 0.03, 0.97))
+            self._change = _Change(changed)
+            self._history &= np.uint16(_UNITS << 3)
+            self._lasting += (self._exposures.age - self._lasting) / 4
+            self._exposures.restart()
+            self._hits.restart()
+        self._hits.add(hit)
+
+    def _steady(self, accessed: BoolArray) -> FloatArray | None:
+        self._observations += 1
+        weight = max(1 / _MOST_OBSERVATIONS, 1 / self._observations)
+        scores = self._scores()
+        scores += weight * (accessed - scores)
+        self._keep(scores)
+        if self._observations < _LEAST_OBSERVATIONS:
+            return None
+        # A mean with exponential decay is worth as many as one over 2 n - 1 (Hunter 1986).
+        worth = min(self._observations, 2 * _MOST_OBSERVATIONS - 1)
+        return self._mixture.learn(scores, worth)
+
+    def _changing(self, accessed: BoolArray) -> FloatArray:
+        change = self._change
+        assert change is not None
+        assert self._rates is not None
+        if change.before is None:
+            change.before = self._rates
+        self._history += accessed
+        change.exposures += 1
+        seen = (self._history & np.uint16(7)).astype(np.uint8)
+        rates = self._mixture.after_change(seen, change.exposures, change.before, change.share)
+        if change.exposures >= _CHANGE_EXPOSURES:
+            self._rates = rates
+            self._settle()
+        return rates
+
+    def _settle(self) -> None:
+        """The change is over: what is believed now becomes the history."""
+        assert self._rates is not None
+        self._keep(-np.expm1(-self._rates))
+        self._observations = _AFTER_CHANGE
+        self._change = None
+
+    def _retuned(self) -> bool:
+        """Whether the exposure was changed; what is known is turned into the new one's terms."""
+        if not self._exposures.due(self._observations):
+            return False
+        factor = self._exposures.step(self._mixture.better_exposure(self._share))
+        if factor == 1.0:
+            return False
+        self.exposure *= factor
+        scores = np.minimum(self._scores(), 1 - 0.5 / max(self._observations, 2))
+        self._keep(1 - (1 - scores) ** factor)
+        halved = 0.5 < factor < 2
+        self._observations = min(self._observations, _AFTER_RETUNING if halved else 2)
+        self._mixture.forget()
+        self._rates = None
+        self._hits.restart()
+        return True
+
+    def _edge(self, rates: FloatArray) -> float:
+        """Rate of the last page that has to be on the fast tier."""
+        top = np.sort(rates)[::-1][: self._capacity]
+        held = np.cumsum(top)
+        place = int(np.searchsorted(held, _EDGE_SHARE * float(rates.sum())))
+        return float(top[min(place, len(top) - 1)])
+
+    def _scores(self) -> FloatArray:
+        scores: FloatArray = (self._history >> np.uint16(3)) / _UNITS
+        return scores
+
+    def _keep(self, scores: FloatArray) -> None:
+        self._history = np.rint(scores * _UNITS).astype(np.uint16) << np.uint16(3)
+
+
+class _Change:
+    """What is known of a change that was noticed."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        """Of the pages, that changed."""
+        self.exposures = 0
+        self.before: FloatArray | None = None
+        """Expected rates until then."""
+
+
+class _HitWatch:
+    """Watches the share of fast-tier pages that are accessed: what bits show of a hit ratio."""
+
+    def __init__(self) -> None:
+        self._hits: deque[float] = deque(maxlen=4)
+
+    def restart(self) -> None:
+        """Other pages, or another exposure."""
+        self._hits.clear()
+
+    def add(self, hit: float) -> None:
+        """One more exposure."""
+        self._hits.append(hit)
+
+    def fell(self, hit: float, pages: int) -> float:
+        """By how much it is below what it was, if that is no chance; else 0."""
+        if not self._hits or not pages:
+            return 0.0
+        usual = sum(self._hits) / len(self._hits)
+        chance = float(np.sqrt(max(usual * (1 - usual), 1e-3) / pages))
+        drop = usual - hit
+        return drop if drop > max(_LEAST_DROP * usual, _SIGMAS * chance) else 0.0
+
+
+class _Exposures:
+    """When the exposure is looked at again, and how boldly it is changed."""
+
+    _EVERY, _STRETCH, _LEAST = 3, 1.6, 1.4
+
+    def __init__(self) -> None:
+        self.age = 0
+        self._due = self._EVERY
+        self._boldness = 0.7
+        self._last = 0.0
+
+    def restart(self) -> None:
+        """Something changed: look again soon."""
+        self.age, self._due = 1, self._EVERY + 1
+
+    def due(self, observations: int) -> bool:
+        """Whether to look now."""
+        return self.age >= self._due and observations >= _LEAST_OBSERVATIONS
+
+    def step(self, factor: float) -> float:
+        """How far to go towards a factor; 1.0 is not at all. Turning back makes it careful."""
+        self._due = max(self.age + self._EVERY, int(self.age * self._STRETCH))
+        if factor == 1.0:
+            return 1.0
+        direction = float(np.sign(np.log(factor)))
+        turned = direction * self._last < 0
+        self._boldness = self._boldness * 0.6 if turned else min(1.0, self._boldness * 1.2)
+        taken = factor**self._boldness
+        if max(taken, 1 / taken) <= self._LEAST:
+            return 1.0
+        self._last = direction
+        return float(taken)

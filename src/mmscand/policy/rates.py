@@ -1,0 +1,132 @@
+"""How often pages are used, from Accessed bits alone: an empirical-Bayes estimate.
+
+A bit says that a page was touched at least once in an exposure, the time between its clearing and
+its reading: probability 1 - exp(-rate). A page's score is the mean of its bits with decay. From the
+scores of all pages together the distribution of rates is learned (a mixture on a fixed grid, by
+maximum likelihood; Kiefer and Wolfowitz 1956), and with it the expected rate behind each score.
+
+So noise is told from difference without any threshold: on a machine where every page is used alike,
+the mixture is one point and all pages have the same expected rate, however their scores scatter.
+"""
+
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+_BINS = 128
+"""Scores are told apart to 0.8 %, finer than 64 observations can."""
+RATES: FloatArray = np.geomspace(0.003, 12.0, 48)
+"""Accesses an exposure that the mixture can have. Below, no bit is seen in 300 exposures; above,
+no exposure without one: 1 - exp(-12) is 1 to six places. A step is a fifth."""
+_SEEN: FloatArray = -np.expm1(-RATES)
+"""Probability that the bit is set."""
+_FIRST_STEPS, _STEPS = 30, 8
+"""Of expectation maximization: from nothing, and when only a pass was added."""
+_LOOK_AHEAD = 4
+"""Exposures after which a choice of exposure has to pay: what a change has to be found in."""
+_AS_GOOD = 0.004
+"""Share of all accesses: less is no reason to change the exposure."""
+_FACTORS: FloatArray = np.geomspace(1 / 8, 8, 25)
+
+
+class RateMixture:
+    """The distribution of rates over all pages, in accesses an exposure."""
+
+    def __init__(self) -> None:
+        self._weights: FloatArray | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything was learned."""
+        return self._weights is not None
+
+    def forget(self) -> None:
+        """The exposure has changed: what was learned was in other units."""
+        self._weights = None
+
+    def learn(self, scores: FloatArray, observations: int) -> FloatArray:
+        """Take in the scores (pages,) of so many observations; the expected rate of each page."""
+        place = np.minimum((scores * _BINS).astype(np.intp), _BINS - 1)
+        pages = np.bincount(place, minlength=_BINS).astype(np.float64)
+        centers = (np.arange(_BINS) + 0.5) / _BINS
+        means = np.bincount(place, weights=scores, minlength=_BINS) / np.maximum(pages, 1)
+        likelihood = _likelihood(np.where(pages > 0, means, centers), observations)
+        flat = np.full(len(RATES), 1 / len(RATES))
+        weights = flat if self._weights is None else 0.9 * self._weights + 0.1 * flat
+        for _ in range(_FIRST_STEPS if self._weights is None else _STEPS):
+            weights = pages @ _shares(likelihood * weights) / pages.sum()
+        self._weights = weights
+        expected: FloatArray = (_shares(likelihood * weights) @ RATES)[place]
+        return expected
+
+    def after_change(
+        self, seen: NDArray[np.uint8], exposures: int, before: FloatArray, changed: float
+    ) -> FloatArray:
+        """Expected rates when a share `changed` of the pages has got other rates meanwhile.
+
+        `seen` (pages,) counts the bits of the few exposures since, `before` are the expected rates
+        until then. Each page is weighed: does what was seen fit what it was, or a page drawn anew?
+        """
+        weights = self._require()
+        expected = np.empty(len(seen))
+        for count in range(exposures + 1):
+            mine = seen == count
+            chance = _SEEN**count * (1 - _SEEN) ** (exposures - count) * weights
+            anew, rate = (
+                float(chance.sum()),
+                float(chance @ RATES) / max(float(chance.sum()), 1e-300),
+            )
+            old = -np.expm1(-before[mine])
+            same = old**count * (1 - old) ** (exposures - count)
+            belief = changed * anew / (changed * anew + (1 - changed) * same + 1e-300)
+            expected[mine] = belief * rate + (1 - belief) * before[mine]
+        return expected
+
+    def better_exposure(self, share: float) -> float:
+        """By what to multiply the exposure, so that the hottest `share` of pages is found best.
+
+        The measure is the share of all accesses that the pages hold that look hottest after a few
+        exposures. 1.0 where no other exposure is clearly better.
+        """
+        weights = self._require()
+        held = np.array([_held(factor, weights, share) for factor in _FACTORS])
+        good = np.flatnonzero(held >= held.max() - _AS_GOOD)
+        nearest = float(_FACTORS[good[np.argmin(np.abs(np.log(_FACTORS[good])))]])
+        return nearest if abs(np.log(nearest)) > 0.2 else 1.0
+
+    def _require(self) -> FloatArray:
+        if self._weights is None:
+            raise ValueError("nothing was learned yet")
+        return self._weights
+
+
+def _likelihood(scores: FloatArray, observations: int) -> FloatArray:
+    """(scores, rates), each row scaled to 1 at its best: binomial, with the score as its mean."""
+    hits = scores[:, None] * observations
+    log = hits * np.log(_SEEN) - (observations - hits) * RATES
+    likelihood: FloatArray = np.exp(log - log.max(axis=1, keepdims=True))
+    return likelihood
+
+
+def _shares(rows: FloatArray) -> FloatArray:
+    shares: FloatArray = rows / (rows.sum(axis=1, keepdims=True) + 1e-300)
+    return shares
+
+
+def _held(factor: float, weights: FloatArray, share: float) -> float:
+    """Accesses held by the pages that look hottest, as a share, at `factor` times the exposure."""
+    seen = -np.expm1(-factor * RATES)
+    counts = range(_LOOK_AHEAD + 1)
+    chance = np.array(
+        [comb(_LOOK_AHEAD, n) * seen**n * (1 - seen) ** (_LOOK_AHEAD - n) for n in counts]
+    )
+    pages, rates = chance @ weights, chance @ (weights * RATES)
+    held, left = 0.0, share
+    for count in np.argsort(-rates / np.maximum(pages, 1e-12)):
+        taken = min(left, float(pages[count]))
+        held += float(rates[count]) * taken / max(float(pages[count]), 1e-12)
+        left -= taken
+    return held / float(weights @ RATES)
