@@ -40,7 +40,7 @@ from mmscand.model import PAGE_BYTES, Topology
 _CGROUP = Path("/sys/fs/cgroup/mmscand-postgres")
 _BUFFERS_MIB = 96
 _CLIENTS = 2
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 120.0
 _CONVERGE_LIMIT_S = 90.0
 _AFTER_S = 5.0
 _CONVERGED = 0.99
@@ -199,9 +199,11 @@ def _with_daemon(results: Path, buffers: _Buffers, shared_memory: bool) -> float
     knobs += ["scan_period_min_ms=1000", "scan_period_max_ms=1000"]
     argv = ["mmscand", "run", "--match", "^postgres", "--json", "--no-control"]
     argv += [word for knob in knobs for word in ("--set", knob)]
-    started = time.monotonic()
     found: float | None = None
     with running("daemon", argv, results, results / EVENTS) as daemon:
+        # Counted from its first pass: how long a start takes in emulation is not the question.
+        _wait_for(lambda: "pass_end" in (results / EVENTS).read_text(), "the daemon's first pass")
+        started = time.monotonic()
         limit = _CONVERGE_LIMIT_S if shared_memory else _CONVERGE_LIMIT_S / 3
         while found is None and time.monotonic() - started < limit:
             daemon.require_alive()

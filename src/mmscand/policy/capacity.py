@@ -83,7 +83,7 @@ class Capacity:
         self._history[pages] = 0
 
     def _notice(self, hit: float, share: float, fast_pages: int) -> None:
-        """A fall of the hit share means that pages have changed: from now on, what is seen counts."""
+        """A fall of the hit share means that pages have changed: what is seen now counts."""
         fell = self._hits.fell(hit, fast_pages) if self._rates is not None else 0.0
         if fell > 0 and (self._change is None or self._change.exposures >= 2):
             if self._change is not None:
