@@ -28,6 +28,7 @@ def run_guest_tests(
         results=results,
         timeout_s=limit_s,
         cwd=ROOT,
-        env={"MMSCAND_NO_SKIPS": "1", **(env or {})},
+        # This checkout, wherever the installed package comes from.
+        env={"MMSCAND_NO_SKIPS": "1", "PYTHONPATH": str(ROOT / "src"), **(env or {})},
     )
     return status, (results / STDOUT).read_text() + (results / STDERR).read_text()

@@ -14,7 +14,9 @@ from mmscand.model import REGION_BYTES, Process
 from mmscand.observe.events import Event, Moved, Observer, PassEnd
 from mmscand.scan.rules import Rules
 from mmscand.settings import Settings
-from mmscand.sim.machine import SimMachine, SimProcess, SimVma, sim_topology
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess, SimVma
 
 E = TypeVar("E")
 

@@ -14,7 +14,8 @@ from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Wi
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.settings import Settings
-from mmscand.sim.machine import SimAddressSpace, SimMachine
+from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.machine import SimMachine
 from support.sim_daemon import (
     HOT,
     TIMEOUT_S,

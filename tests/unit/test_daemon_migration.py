@@ -9,7 +9,9 @@ import numpy as np
 from mmscand.daemon import Daemon
 from mmscand.model import IntArray, Process, UIntArray
 from mmscand.observe.events import Event, Moved, PassEnd
-from mmscand.sim.machine import SimAddressSpace, SimMachine, sim_topology
+from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
 from support.sim_daemon import HOT, TIMEOUT_S, Recorder, Tiers, running, steady, tiers
 
 

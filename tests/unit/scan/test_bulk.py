@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from mmscand.errors import MachineCannot
 from mmscand.model import Process
 from mmscand.scan.bulk import BulkAging
-from mmscand.sim.machine import SimMachine, sim_topology
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
 
 NEVER = float("inf")
 

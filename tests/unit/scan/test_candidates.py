@@ -12,7 +12,10 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Outcome, PageBlock, Promotion
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import FailureRatio
-from mmscand.sim.machine import SimAddressSpace, SimMachine, SimVma, sim_topology
+from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimVma
 
 EBUSY = -16
 

@@ -13,7 +13,10 @@ from mmscand.observe.events import Event, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
-from mmscand.sim.machine import SimAddressSpace, SimMachine, SimProcess, sim_topology
+from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess
 from support.jump_clock import JumpClock
 
 

@@ -4,7 +4,9 @@ from mmscand.model import REGION_BYTES
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
 from mmscand.settings import Settings
-from mmscand.sim.machine import SimMachine, SimProcess, sim_topology
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess
 
 
 def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:

@@ -3,7 +3,8 @@ import re
 from mmscand.model import Process
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.verdicts import Verdicts
-from mmscand.sim.machine import SimMachine, sim_topology
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
 
 DATABASE = Rule(9, name=re.compile("^db"), source="name=^db")
 NEVER = Rule(0, name=re.compile("^quiet"), source="name=^quiet")

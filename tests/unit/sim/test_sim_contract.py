@@ -6,7 +6,9 @@ import pytest
 
 from contract.suite import Actor, ContractSuite
 from mmscand.model import REGION_BYTES, Process
-from mmscand.sim.machine import SimMachine, SimProcess, sim_topology
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess
 
 
 @dataclass
