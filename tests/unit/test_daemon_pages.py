@@ -21,6 +21,22 @@ def test_mappings_that_are_left_out_are_told_by_rule_and_brought_in_by_option() 
     assert world.on_fast() == HOT
 
 
+def test_what_others_map_too_comes_up_only_where_its_cgroup_can_be_aged() -> None:
+    world = tiers()
+    world.vma.shared[:] = True
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        daemon.settings.change({"shared_memory": True})
+        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
+        assert "no memory accounting" in daemon.status().processes[0].aging
+        assert world.on_fast() == []
+        world.process.cgroup = "/db"
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        assert daemon.status().processes[0].aging == "shared pages with all of cgroup /db"
+        recorder.wait_for(PassEnd, lambda event: event.number >= 20)
+    assert world.on_fast() == HOT
+
+
 def test_memory_that_is_bound_to_slow_nodes_stays_there_and_is_counted() -> None:
     world = tiers()
     world.vma.policy = frozenset({1})

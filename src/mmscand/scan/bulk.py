@@ -44,12 +44,15 @@ class BulkAging:
         self._groups: dict[str, _Group] = {}
         self._group_of: dict[Process, str] = {}
         self._refused: dict[str, str] = {}
+        self.wanted = False
+        """Whether shared memory is to be aged; whoever changes it has everybody join again."""
 
-    def join(self, member: Member, *, wanted: bool) -> None:
-        """Find the group of a slot, if shared memory is `wanted` and the machine can age it."""
+    def join(self, member: Member) -> None:
+        """Find the group of a slot: at first, and when its cgroup may have changed."""
         self.leave(member)
-        if not wanted:
+        if not self.wanted:
             member.set_aging(None, "shared memory is left out")
+            self._refused.clear()  # once it is wanted again, it is tried again
             return
         try:
             name = self._machine.bulk_group(member.process)
@@ -69,7 +72,7 @@ class BulkAging:
             return
         group = self._groups[name]
         group.members.pop(member.process)
-        group.read.pop(member.process, None)
+        member.due = group.read.pop(member.process, member.due)
         if group.members:
             self._age_if_all_are_read(name)
         else:
@@ -84,6 +87,11 @@ class BulkAging:
         member.due = _NEVER
         self._groups[name].read[member.process] = due
         self._age_if_all_are_read(name)
+
+    def hasten(self, member: Member, due: float) -> None:
+        """Have it visited by then, unless it was read and waits for its group to be aged."""
+        if member.due != _NEVER:
+            member.due = min(member.due, due)
 
     def _age_if_all_are_read(self, name: str) -> None:
         group = self._groups[name]

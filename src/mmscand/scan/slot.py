@@ -96,8 +96,9 @@ class Slot:
 
     def set_aging(self, group: str | None, why: str) -> None:
         """See scan.bulk.Member."""
+        if self._candidates.shared_too != (group is not None):
+            self._history = History()  # bits of shared pages said nothing until now
         self._candidates.shared_too = group is not None
-        self._history.forget_stuck()
         self._aged_by = why
 
     @property

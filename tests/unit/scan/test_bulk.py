@@ -43,12 +43,18 @@ def member(machine: SimMachine, pid: int, cgroup: str = "/db") -> FakeMember:
     return FakeMember(process.process)
 
 
+def wanted(machine: SimMachine) -> BulkAging:
+    bulk = BulkAging(machine)
+    bulk.wanted = True
+    return bulk
+
+
 def test_a_group_is_aged_once_all_of_it_has_been_read_and_is_due_together() -> None:
     machine = CountingMachine()
-    bulk = BulkAging(machine)
+    bulk = wanted(machine)
     one, two = member(machine, 1), member(machine, 2)
     for each in (one, two):
-        bulk.join(each, wanted=True)
+        bulk.join(each)
     assert (one.group, two.group) == ("/db", "/db")
     bulk.visited(one, 7.0)
     assert (machine.aged, one.due) == ([], NEVER)
@@ -60,10 +66,10 @@ def test_a_group_is_aged_once_all_of_it_has_been_read_and_is_due_together() -> N
 
 def test_nobody_waits_for_one_that_has_left() -> None:
     machine = CountingMachine()
-    bulk = BulkAging(machine)
+    bulk = wanted(machine)
     one, two = member(machine, 1), member(machine, 2)
     for each in (one, two):
-        bulk.join(each, wanted=True)
+        bulk.join(each)
     bulk.visited(one, 7.0)
     bulk.leave(two)
     assert (machine.aged, one.due) == (["/db"], 7.0)
@@ -73,12 +79,30 @@ def test_nobody_waits_for_one_that_has_left() -> None:
     assert one.due == 8.0
 
 
+def test_who_waits_for_its_group_is_not_hastened_and_gets_its_due_back_when_it_leaves() -> None:
+    machine = CountingMachine()
+    bulk = wanted(machine)
+    one, two = member(machine, 1), member(machine, 2)
+    for each in (one, two):
+        bulk.join(each)
+    bulk.visited(one, 7.0)
+    bulk.hasten(one, 3.0)
+    bulk.hasten(two, -1.0)
+    assert (one.due, two.due) == (NEVER, -1.0)
+    bulk.wanted = False
+    bulk.join(one)
+    assert one.due == 7.0
+    bulk.hasten(one, 3.0)
+    assert one.due == 3.0
+
+
 def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
     machine = CountingMachine()
-    bulk = BulkAging(machine)
+    bulk = wanted(machine)
     left_out, root = member(machine, 1), member(machine, 2, "/")
-    bulk.join(left_out, wanted=False)
-    bulk.join(root, wanted=True)
+    bulk.join(root)
+    bulk.wanted = False
+    bulk.join(left_out)
     for each in (left_out, root):
         bulk.visited(each, 3.0)
         assert (each.group, each.due) == (None, 3.0)
@@ -89,15 +113,15 @@ def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
 
 def test_a_group_that_cannot_be_aged_is_given_up_for_good() -> None:
     machine = CountingMachine()
-    bulk = BulkAging(machine)
+    bulk = wanted(machine)
     one, two = member(machine, 1), member(machine, 2)
     for each in (one, two):
-        bulk.join(each, wanted=True)
+        bulk.join(each)
     machine.fails = True
     bulk.visited(one, 1.0)
     bulk.visited(two, 2.0)
     assert (one.group, two.group, one.due, two.due) == (None, None, 1.0, 1.0)
     assert "no more generations" in one.why
     late = member(machine, 3)
-    bulk.join(late, wanted=True)
+    bulk.join(late)
     assert late.group is None

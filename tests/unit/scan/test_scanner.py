@@ -140,7 +140,7 @@ def test_rules_that_come_while_others_are_taken_over_are_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(every(400), seconds=10, processes=1)
-    verdicts = world.scanner._verdicts
+    verdicts = world.scanner._watched._verdicts
     take_over: Callable[[Rules], None] = verdicts.replace_rules
     more = iter([Rules([Rule(0)])])
 
