@@ -182,7 +182,8 @@ class Pacer:
         scaled = self.pace.period_ms * DEFAULT_AGGRESSIVENESS // self.aggressiveness
         return max(1, scaled * (100 + self.failures.percent) // 100)
 
-    @property
-    def size_pages(self) -> int:
-        """Most that one pass examines."""
-        return self.pace.size_mb * PAGES_PER_MB
+    def most_pages(self, found: int) -> int:
+        """Most that one pass examines, given how many accessed pages it has found so far."""
+        limits = limits_of(self.settings)
+        lifted = self.settings.profile == "v0" and found > limits.ignore_below_pages
+        return (limits.size_max_mb if lifted else self.pace.size_mb) * PAGES_PER_MB

@@ -164,7 +164,7 @@ class Slot:
         )
         for window in self._space.read(vmas, self._cursor):
             self._take(window, vmas, counts)
-            if counts["examined"] >= self.pacer.size_pages:
+            if counts["examined"] >= self.pacer.most_pages(counts["accessed"]):
                 return self._end(counts, complete=False)
             if not go_on():
                 return None

@@ -134,7 +134,16 @@ def test_new_settings_reach_a_process_that_is_known() -> None:
     pacer.adopt(Settings(scan_period_ms=700))
     assert pacer.period_ms == 700
     pacer.adopt(Settings(profile="v0"))
-    assert (pacer.period_ms, pacer.size_pages) == (2000, 4096 * 256)
+    assert (pacer.period_ms, pacer.most_pages(0)) == (2000, 4096 * 256)
+
+
+@pytest.mark.parametrize(("profile", "most_mb"), [("v0", 16384), ("v1", 1024), ("v3", 1024)])
+def test_v0_lifts_its_limit_once_a_pass_has_found_more_than_a_hundred(
+    profile: Profile, most_mb: int
+) -> None:
+    pacer = Pacer(Settings(profile=profile))
+    assert pacer.most_pages(100) == pacer.pace.size_mb * 256
+    assert pacer.most_pages(101) == most_mb * 256
 
 
 @given(
