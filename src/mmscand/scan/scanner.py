@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 
 from mmscand.clock import Clock, CpuMeter
 from mmscand.errors import ProcessDenied, ProcessGone
@@ -10,7 +9,7 @@ from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
-from mmscand.observe.events import Observer, PassEnd
+from mmscand.observe.events import Observer
 from mmscand.observe.status import ProcessStatus
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
@@ -22,8 +21,6 @@ from mmscand.settings import SettingsStore
 
 _LOOK_S = 1.0
 """Time between two looks for new processes."""
-_COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
-"""All that a visit counts; the first four fields are told otherwise."""
 
 
 class Scanner:
@@ -178,9 +175,7 @@ class Scanner:
             self._watched.bulk.visited(slot, due)
         else:
             slot.due = due
-        counts = {name: visit.counts[name] for name in _COUNTS}
-        seconds = self._clock.now() - visit.started
-        self._observer(PassEnd(slot.process, slot.passes, visit.complete, seconds, **counts))
+        self._observer(slot.told(visit, self._clock.now() - visit.started))
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
-from mmscand.observe.events import Observer, PassStart
+from mmscand.observe.events import Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.policy.two_pass import TwoPass
@@ -29,6 +29,9 @@ from mmscand.scan.idle import IdleWatch
 from mmscand.scan.pacing import Pacer
 from mmscand.scan.rules import Verdict
 from mmscand.settings import Settings
+
+_COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
+"""All that a visit counts; the first four fields are told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,18 @@ class Slot:
         self._history.mark_stuck(aged.missed, block.pages_per_slot)
         counts["aged"] += aged.pages
         counts["unaged"] += len(aged.missed) * block.pages_per_slot
+
+    def told(self, visit: Visit, seconds: float) -> PassEnd:
+        """A visit as an event."""
+        counts = {name: visit.counts[name] for name in _COUNTS}
+        return PassEnd(self.process, self.passes, visit.complete, seconds, **counts)
+
+    def interrupted(self) -> PassEnd | None:
+        """A visit that will not go on, as an event: what it queued may have moved already."""
+        if self._counts is None:
+            return None
+        counts, self._counts = self._counts, None
+        return self.told(Visit(self._started, False, counts), self._now - self._started)
 
     def close(self) -> None:
         """Drop the process' entries and let go of it."""

@@ -105,5 +105,7 @@ class Watched:
         """Let go of a process."""
         slot = self.slots.pop(process)
         self.bulk.leave(slot)
+        if (visit := slot.interrupted()) is not None:
+            self._observer(visit)
         slot.close()
         self._observer(ProcessLeft(process, slot.passes, why))

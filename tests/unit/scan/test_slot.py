@@ -82,3 +82,15 @@ def test_a_skipped_visit_is_no_pass_for_the_history() -> None:
             hot.append(visit.counts["hot"])
     assert hot == [0, 0, 512]
     assert slot.passes == 3
+
+
+def test_a_visit_that_will_not_go_on_tells_what_it_counted_once() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 8192, 1: 8192}))
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 512, 1)
+    slot = slot_of(machine, sim)
+    assert slot.visit(1.0, lambda: False) is None
+    told = slot.interrupted()
+    assert told is not None
+    assert (told.complete, told.examined, told.slow) == (False, 512, 512)
+    assert slot.interrupted() is None
