@@ -94,6 +94,37 @@ def postgres(
         raise MmscandError("short of the promise", hint="look at the events in the results folder")
 
 
+@app.command()
+def compare(
+    tierers: Annotated[
+        list[str] | None,
+        typer.Option("--tierer", help="One of the ways; may be given more than once.  [all]"),
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", help="A run each; medians are told.  [1]")
+    ] = None,
+    json_file: JsonOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Compare the kernel's own tiering, DAMON and mmscand: same guest, workload and seeds."""
+    _require_extra()
+    from mmscand.lab.experiment import run_contest  # noqa: PLC0415
+    from mmscand.lab.screen import contest_table, progress_shown  # noqa: PLC0415
+    from mmscand.lab.tierers import TIERERS  # noqa: PLC0415
+
+    names = tierers or list(TIERERS)
+    if unknown := set(names) - TIERERS.keys():
+        raise UsageError(f"no tierer {min(unknown)!r}", hint=f"there are {', '.join(TIERERS)}")
+    console = _console()
+    with _os_errors(), progress_shown(console) as progress:
+        found = run_contest(
+            results or Path("out") / "compare", names, seeds or [1], progress=progress
+        )
+        if json_file is not None:
+            json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    console.print(contest_table(found))
+
+
 @app.command(name="list")
 def list_scenarios() -> None:
     """List the scenarios."""

@@ -6,7 +6,7 @@ import compileall
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ Progress = Callable[[str, Sample | None], None]
 _OVERHEAD_LIMIT_S = 240.0
 # Under emulation: start and warm up in 30 s, clients alone for 5 s, at most 90 s with the daemon.
 _POSTGRES_LIMIT_S = 90.0 + 2 * _OVERHEAD_LIMIT_S
+# Two minutes of waiting for pages that never come, and starts.
+_CONTEST_LIMIT_S = 300.0
 _FOLLOW_PERIOD_S = 0.25
 
 _STATES = {
@@ -93,6 +95,32 @@ def run_postgres(
     if status != 0:
         raise _failed(results, status)
     found: dict[str, Any] = json.loads((results / RESULT).read_text(encoding="utf-8"))
+    return found
+
+
+def run_contest(
+    results: Path, tierers: Sequence[str], seeds: Sequence[int], *, progress: Progress = ignore
+) -> list[dict[str, Any]]:
+    """Run ways of tiering one after another in one guest; what `lab.contest` found of each.
+
+    Raises LabError, also when the machine lacks what it needs.
+    """
+    ensure_packages()
+    kernel = fetch_kernel()
+    _prepare(results)
+    runs = len(tierers) * len(seeds)
+    progress(f"booting {kernel.release}: {runs} runs, up to three minutes each", None)
+    argv = [sys.executable, "-m", "mmscand.lab.contest", "--results", str(results.resolve())]
+    status = run_in_guest(
+        [*argv, "--tierers", *tierers, "--seeds", *map(str, seeds)],
+        spec=QUIET_GUEST,
+        kernel=kernel,
+        results=results,
+        timeout_s=_OVERHEAD_LIMIT_S + runs * _CONTEST_LIMIT_S,
+    )
+    if status != 0:
+        raise _failed(results, status)
+    found: list[dict[str, Any]] = json.loads((results / RESULT).read_text(encoding="utf-8"))
     return found
 
 

@@ -55,10 +55,21 @@ class Truth:
 
 
 def load_ops(folder: Path) -> npt.NDArray[np.float64]:
-    """Rows of (CLOCK_MONOTONIC seconds, page touches a second) from `ops.csv`; may be empty."""
+    """Rows of `ops.csv`, may be none: CLOCK_MONOTONIC seconds, page touches a second, and the 99th
+    percentile of the milliseconds that a block of 4096 touches took.
+    """
     lines = (folder / "ops.csv").read_text(encoding="ascii").splitlines()
     rows = [[float(field) for field in line.split(",")] for line in lines[1:]]
-    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return np.array(rows, dtype=np.float64).reshape(-1, 3)
+
+
+def shifted(hot: BoolArray, seed: int) -> BoolArray:
+    """Another hot set of the same size with no page of the first: after the hot set has moved."""
+    cold = np.flatnonzero(~hot)
+    rng = np.random.default_rng([seed, 2])  # another stream than the hot mask's
+    mask = np.zeros_like(hot)
+    mask[rng.choice(cold, size=min(int(hot.sum()), cold.size), replace=False)] = True
+    return mask
 
 
 def hot_pages(

@@ -2,7 +2,8 @@
 
 ``python -m mmscand.lab.workload --mib 512 --hot-share 0.1 --layout random --node 1 --state DIR``
 maps a region, fills it on one node, writes the truth into DIR and then touches its hot pages, each
-once a pass, until SIGTERM or ``--seconds``. Cold pages are never touched after the fill. With
+once a pass, until SIGTERM or ``--seconds``. Cold pages are never touched after the fill; on SIGUSR1
+other pages become the hot ones (`truth.shifted`). With
 ``--home-node`` it also has memory elsewhere that it uses, as a program that was not always slow.
 
 Files in DIR: `truth.npz`, then `ready` (the pid), then `ops.csv`, one line a second; read them
@@ -32,7 +33,18 @@ from mmscand.lab.region import (
     free_mib,
     online_nodes,
 )
-from mmscand.lab.truth import BoolArray, IntArray, Layout, Truth, WordArray, hot_pages
+from mmscand.lab.truth import (
+    BoolArray,
+    IntArray,
+    Layout,
+    Truth,
+    WordArray,
+    hot_pages,
+    shifted,
+)
+
+Shifts = list[int]
+"""A signal for each time that other pages are to become hot; looked at after each pass."""
 
 _WORDS_PER_LINE = 64 // 8
 _LINES_PER_PAGE = PAGE // 64
@@ -59,13 +71,22 @@ class Toucher:
         home: WordArray | None = None,
     ) -> None:
         self._words = words
+        self._seed = seed
         self._home = None if home is None else home[: _HOME_PAGES_TOUCHED * WORDS_PER_PAGE]
         self._rng = np.random.default_rng([seed, 1])  # another stream than the hot mask's
+        self._write_share = write_share
+        self._use(hot)
+
+    def shift(self) -> None:
+        """Go over to other hot pages."""
+        self._use(shifted(self._mask, self._seed))
+
+    def _use(self, hot: BoolArray) -> None:
+        self._mask = hot
         order = self._rng.permutation(np.flatnonzero(hot)) * WORDS_PER_PAGE
         # Twice over, so that a rotation is a slice and not a copy.
         self._order: IntArray = np.concatenate([order, order]).astype(np.int64)
         self._hot = order.size
-        self._write_share = write_share
         self._index = np.empty(min(_CHUNK, order.size), dtype=np.int64)
         self._values = np.empty(self._index.size, dtype=np.uint64)
 
@@ -89,19 +110,25 @@ class Toucher:
         return pages.size
 
 
-def run(toucher: Toucher, folder: Path, seconds: float) -> None:
+def run(toucher: Toucher, folder: Path, seconds: float, shifts: Shifts) -> None:
     """Touch hot pages until `seconds` are over; a line into `ops.csv` every second."""
-    begin = since = time.monotonic()
-    count = 0
+    begin = since = last = time.monotonic()
+    count, blocks = 0, list[float]()
     with (folder / "ops.csv").open("w", encoding="ascii", buffering=1) as file:
-        file.write("monotonic_s,ops_per_s\n")
+        file.write("monotonic_s,ops_per_s,p99_block_ms\n")
         while True:
+            if shifts:
+                shifts.pop()
+                toucher.shift()
             for touched in toucher.touch_once():
-                count += touched
                 now = time.monotonic()
+                count += touched
+                blocks.append(now - last)
+                last = now
                 if now - since >= 1.0:
-                    file.write(f"{now:.6f},{count / (now - since):.1f}\n")
-                    since, count = now, 0
+                    p99_ms = 1000 * float(np.percentile(blocks, 99))
+                    file.write(f"{now:.6f},{count / (now - since):.1f},{p99_ms:.3f}\n")
+                    since, count, blocks = now, 0, []
                 if now - begin >= seconds:
                     return
 
@@ -188,8 +215,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status, or exits 0 on SIGTERM and 2 on bad arguments."""
     options = _parse(argv)
     signal.signal(signal.SIGTERM, _stop)
+    shifts: Shifts = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: shifts.append(number))
     try:
-        run(_prepare(options), options.state, options.seconds)
+        run(_prepare(options), options.state, options.seconds, shifts)
     except (WorkloadError, OSError) as error:
         print(f"workload: {error}", file=sys.stderr)
         return 1

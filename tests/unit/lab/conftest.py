@@ -57,7 +57,7 @@ def _sample(at: float) -> dict[str, Any]:
 def _ops() -> str:
     speed = {at: 2e6 if at <= START else 4e6 if at <= 110 else 3e6 for at in range(88, 122)}
     speed |= {95: 9e6, 115: 1.0}  # one outlier in each phase, which a median ignores
-    return "monotonic_s,ops_per_s\n" + "".join(f"{at}.0,{ops}\n" for at, ops in speed.items())
+    return "monotonic_s,ops_per_s\n" + "".join(f"{at}.0,{ops},1.0\n" for at, ops in speed.items())
 
 
 @pytest.fixture

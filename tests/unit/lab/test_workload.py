@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mmscand.lab import region, workload
-from mmscand.lab.truth import Layout, Truth, hot_pages, load_ops
+from mmscand.lab.truth import Layout, Truth, hot_pages, load_ops, shifted
 
 PROGRAM = [sys.executable, "-m", "mmscand.lab.workload"]
 
@@ -75,6 +75,17 @@ def test_passes_write_all_hot_pages_and_many_cache_lines_in_time() -> None:
     assert touched.any(axis=0).sum() > 32
 
 
+def test_after_a_shift_other_pages_are_touched_and_as_many() -> None:
+    words = np.full(300 * 512, 7777, dtype=np.uint64)
+    hot = hot_pages(300, 30, "random", 1)
+    toucher = workload.Toucher(words, hot, 1.0, 1)
+    toucher.shift()
+    assert sum(toucher.touch_once()) == 30
+    written = (words.reshape(-1, 512) != 7777).any(axis=1)
+    assert (written == shifted(hot, 1)).all()
+    assert not (written & hot).any()
+
+
 def test_memory_elsewhere_is_used_with_every_pass() -> None:
     words, home = np.full((2, 300 * 512), 7777, dtype=np.uint64)
     toucher = workload.Toucher(words, hot_pages(300, 30, "random", 1), 0.5, 1, home)
@@ -91,10 +102,10 @@ def test_truth_and_operations_come_back_as_written(tmp_path: Path) -> None:
     assert back.huge is False
     assert (back.hot == hot).all()
     assert [path.name for path in tmp_path.iterdir()] == ["truth.npz"]
-    (tmp_path / "ops.csv").write_text("monotonic_s,ops_per_s\n1.5,200.0\n")
-    assert load_ops(tmp_path).tolist() == [[1.5, 200.0]]
+    (tmp_path / "ops.csv").write_text("monotonic_s,ops_per_s,p99_block_ms\n1.5,200.0,2.5\n")
+    assert load_ops(tmp_path).tolist() == [[1.5, 200.0, 2.5]]
     (tmp_path / "ops.csv").write_text("monotonic_s,ops_per_s\n")
-    assert load_ops(tmp_path).shape == (0, 2)
+    assert load_ops(tmp_path).shape == (0, 3)
 
 
 def test_truth_is_absent_before_it_is_complete(tmp_path: Path) -> None:
