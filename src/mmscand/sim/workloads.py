@@ -1,0 +1,299 @@
+"""Seeded workloads: how often each page is used, window by window.
+
+They mimic the traces that papers on tiering use (YCSB, HeMem's GUPS, NEMO's shift, masim's stairs,
+zigzag and phases, TPP's churn). Pages come in classes of equal use, and use changes in steps, so
+that expected accesses over any span are exact and cheap. Page numbers are shuffled.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmscand.errors import UsageError
+
+FloatArray = NDArray[np.float64]
+PageNumbers = NDArray[np.intp]
+
+MOVE_NS = 1240.0
+"""One 4K page by move_pages(2), one thread, Linux 7.1-rc1 (lkml 2605.1/00684)."""
+HUGE_MOVE_NS = 190_000.0
+"""One huge page, from the same measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every workload is made for."""
+
+    pages: int
+    capacity: int
+    """Pages that fit the fast tier."""
+    windows: float
+    """How long it runs."""
+    intensity: float
+    """Mean accesses of a 4K page in a base window."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Use of `pages` pages; time is in base windows."""
+
+    classes: PageNumbers
+    """(pages,) class of each page."""
+    rates_in: Callable[[int], FloatArray]
+    """(classes,) accesses a window of a page of each class, in a step."""
+    step: float = inf
+    """Windows after which rates change."""
+    swept: Callable[[float, float], FloatArray] | None = None
+    """(pages,) accesses of each page from one time to another that happen for certain."""
+    only_swept: bool = False
+    """Whether those take the place of the random ones; `rates_in` is their mean then."""
+    renewed_in: Callable[[int], NDArray[np.intp]] | None = None
+    """Classes whose pages are freed, and allocated anew, when a step begins."""
+    shift_at: float | None = None
+    """When the whole hot set is replaced."""
+    sweep: tuple[float, float, PageNumbers] | None = None
+    """A single pass over pages that are cold otherwise: from, to, which."""
+    move_ns: float = MOVE_NS
+    _best: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.intp]:
+        """(classes,) pages of each class."""
+        return np.bincount(self.classes, minlength=len(self.rates_in(0)))
+
+    def steps(self, start: float, end: float) -> list[tuple[int, float]]:
+        """The steps that a span touches, with the windows it spends in each."""
+        if self.step == inf:
+            return [(0, end - start)]
+        found, at = [], start
+        while at < end:
+            number = int(at / self.step + 1e-9)
+            until = min(end, (number + 1) * self.step)
+            found.append((number, until - at))
+            at = until
+        return found
+
+    def expected(self, start: float, end: float) -> FloatArray:
+        """(classes,) expected accesses of a page of each class."""
+        return sum(
+            (self.rates_in(number) * span for number, span in self.steps(start, end)),
+            np.zeros(len(self.sizes)),
+        )
+
+    def best(self, start: float, end: float, capacity: int) -> float:
+        """Accesses of the hottest `capacity` pages, chosen anew in each step: O-epoch."""
+        return sum(span * self._top(n, capacity) for n, span in self.steps(start, end))
+
+    def _top(self, step: int, capacity: int) -> float:
+        known = self._best.get((step, capacity))
+        if known is None:
+            known = held_by_hottest(self.rates_in(step), self.sizes, capacity)
+            self._best[step, capacity] = known
+        return known
+
+
+def held_by_hottest(rates: FloatArray, sizes: NDArray[np.intp], capacity: int) -> float:
+    """Sum of the rates of the hottest `capacity` pages, with so many pages at each rate."""
+    order = np.argsort(-rates, kind="stable")
+    before = np.cumsum(sizes[order]) - sizes[order]
+    taken = np.clip(capacity - before, 0, sizes[order])
+    return float(taken @ rates[order])
+
+
+def _to_mean(rates: FloatArray, classes: PageNumbers, mean: float) -> FloatArray:
+    """Scaled so that the mean over pages is `mean`."""
+    sizes = np.bincount(classes, minlength=len(rates))
+    return rates * (mean * len(classes) / float(sizes @ rates))
+
+
+def _fixed(rates: FloatArray) -> Callable[[int], FloatArray]:
+    return lambda step: rates
+
+
+def _shares(frame: Frame, *shares: float) -> PageNumbers:
+    """Classes of shuffled pages, so large each; the last class has the rest."""
+    order = np.random.default_rng(frame.seed).permutation(frame.pages)
+    borders = (np.cumsum(shares) * frame.pages).round().astype(np.intp)
+    classes: PageNumbers = np.searchsorted(borders, order, side="right")
+    return classes
+
+
+def _zipf_rates(frame: Frame, exponent: float) -> FloatArray:
+    rates: FloatArray = 1 / np.arange(1, frame.pages + 1) ** exponent
+    return rates * (frame.intensity / float(rates.mean()))
+
+
+def _zipf(frame: Frame, exponent: float) -> Workload:
+    order = np.random.default_rng(frame.seed).permutation(frame.pages)
+    return Workload(order, _fixed(_zipf_rates(frame, exponent)))
+
+
+def _gups(frame: Frame) -> Workload:
+    """HeMem's GUPS: 90 % of the accesses go to 10 % of the pages."""
+    classes = _shares(frame, 0.1)
+    return Workload(
+        classes, _fixed(_to_mean(np.array([0.9 / 0.1, 0.1 / 0.9]), classes, 1.0) * frame.intensity)
+    )
+
+
+def _moving(frame: Frame, part: float) -> Workload:
+    """GUPS, of whose hot set a part moves elsewhere halfway."""
+    stays = 0.1 * (1 - part)
+    classes = _shares(frame, 0.1 * part, 0.1 * part, stays)
+    hot, cold = 9.0, 1 / 9
+    before = _to_mean(np.array([hot, cold, hot, cold]), classes, frame.intensity)
+    after = before[[1, 0, 2, 3]]
+    half = frame.windows / 2
+    return Workload(
+        classes,
+        lambda step: before if step == 0 else after,
+        step=half,
+        shift_at=half if part == 1 else None,
+    )
+
+
+def _zipf_shift(frame: Frame) -> Workload:
+    """Zipf 0.99, drawn anew halfway."""
+    before = _zipf_rates(frame, 0.99)
+    after = before[np.random.default_rng(frame.seed + 1).permutation(frame.pages)]
+    order = np.random.default_rng(frame.seed).permutation(frame.pages)
+    half = frame.windows / 2
+    return Workload(order, lambda step: after if step else before, step=half, shift_at=half)
+
+
+def _regions(frame: Frame, count: int, hot_in: Callable[[int], int], step: float) -> Workload:
+    """One of ten regions has 90 % of the accesses; which one changes every few windows."""
+    classes = _shares(frame, *[1 / count] * (count - 1))
+    share = 0.1 / 0.9
+
+    def rates(number: int) -> FloatArray:
+        weights = np.full(count, share)
+        weights[hot_in(number)] = 9.0
+        return _to_mean(weights, classes, frame.intensity)
+
+    return Workload(classes, rates, step=step)
+
+
+def _stairs(frame: Frame) -> Workload:
+    return _regions(frame, 10, lambda step: step % 10, 5.0)
+
+
+def _zigzag(frame: Frame) -> Workload:
+    return _regions(frame, 10, lambda step: 5 * (step % 2), 5.0)
+
+
+def _phases(frame: Frame) -> Workload:
+    """masim: sixteen regions, zipf 1.2 among them, in another order every 20 windows."""
+    classes = _shares(frame, *[1 / 16] * 15)
+    weights = _to_mean(1 / np.arange(1, 17) ** 1.2, classes, frame.intensity)
+
+    def rates(step: int) -> FloatArray:
+        order = np.random.default_rng((frame.seed, step)).permutation(16)
+        return _to_mean(weights[order], classes, frame.intensity)
+
+    return Workload(classes, rates, step=20.0)
+
+
+def _stream(frame: Frame) -> Workload:
+    """Zipf 0.99, and halfway one pass over the coldest 70 %, seven windows long."""
+    base = _zipf(frame, 0.99)
+    rng = np.random.default_rng(frame.seed + 2)
+    passed = rng.permutation(np.flatnonzero(base.classes >= 0.3 * frame.pages))
+    start, end = frame.windows / 2, frame.windows / 2 + 7.0
+
+    def swept(since: float, until: float) -> FloatArray:
+        first, last = (
+            int(np.clip((at - start) / (end - start), 0, 1) * len(passed)) for at in (since, until)
+        )
+        accesses = np.zeros(frame.pages)
+        accesses[passed[first:last]] = 1.0
+        return accesses
+
+    return Workload(base.classes, base.rates_in, swept=swept, sweep=(start, end, passed))
+
+
+def _cyclic(frame: Frame, footprint: float) -> Workload:
+    """A scan that goes round over a little more than fits: the best is to keep what is there."""
+    length = min(frame.pages, int(footprint * frame.capacity))
+    order = np.random.default_rng(frame.seed).permutation(frame.pages)
+    classes = (order >= length).astype(np.intp)
+    speed = frame.pages * frame.intensity
+
+    def swept(since: float, until: float) -> FloatArray:
+        places = order.astype(np.float64)
+        rounds = np.ceil((until * speed - places) / length) - np.ceil(
+            (since * speed - places) / length
+        )
+        return np.where(order < length, rounds, 0.0)
+
+    rates = _to_mean(np.array([1.0, 0.0])[: classes.max() + 1], classes, frame.intensity)
+    return Workload(classes, _fixed(rates), swept=swept, only_swept=True)
+
+
+def _uniform(frame: Frame) -> Workload:
+    return Workload(np.zeros(frame.pages, dtype=np.intp), _fixed(np.array([frame.intensity])))
+
+
+def _two_sets(frame: Frame) -> Workload:
+    """An eighth is used 30 times as much as most, and an eighth 27 times."""
+    classes = _shares(frame, 0.125, 0.125)
+    return Workload(classes, _fixed(_to_mean(np.array([3.0, 2.7, 0.1]), classes, frame.intensity)))
+
+
+def _huge(frame: Frame) -> Workload:
+    """Huge pages with 1 to 16 hot pages of 512 in a tenth of them: only their sum can be seen.
+
+    Every page of the workload is a huge one, with 512 times the accesses.
+    """
+    classes = _shares(frame, *[0.1 / 16] * 16)
+    weights = np.append(np.arange(1.0, 17.0) * 9 / 8.5, 1 / 9)
+    rates = _to_mean(weights, classes, 512 * frame.intensity)
+    return Workload(classes, _fixed(rates), move_ns=HUGE_MOVE_NS)
+
+
+def _churn(frame: Frame) -> Workload:
+    """GUPS beside a fifth that lives ten windows, hot in the first two (TPP's web servers)."""
+    classes = _shares(frame, *[0.02] * 10, 0.08)
+
+    def rates(step: int) -> FloatArray:
+        age = (step - np.arange(10)) % 10
+        weights = np.append(np.where(age < 2, 9.0, 1 / 9), [9.0, 1 / 9])
+        return _to_mean(weights, classes, frame.intensity)
+
+    return Workload(
+        classes, rates, step=1.0, renewed_in=lambda step: np.array([step % 10], dtype=np.intp)
+    )
+
+
+WORKLOADS: dict[str, Callable[[Frame], Workload]] = {
+    "zipf-0.7": lambda frame: _zipf(frame, 0.7),
+    "zipf-0.99": lambda frame: _zipf(frame, 0.99),
+    "zipf-1.2": lambda frame: _zipf(frame, 1.2),
+    "gups": _gups,
+    "quarter-moves": lambda frame: _moving(frame, 0.25),
+    "gups-shift": lambda frame: _moving(frame, 1.0),
+    "zipf-shift": _zipf_shift,
+    "stairs": _stairs,
+    "zigzag": _zigzag,
+    "phases": _phases,
+    "stream": _stream,
+    "cyclic-1.1": lambda frame: _cyclic(frame, 1.1),
+    "cyclic-2": lambda frame: _cyclic(frame, 2.0),
+    "uniform": _uniform,
+    "two-sets": _two_sets,
+    "huge": _huge,
+    "churn": _churn,
+}
+STATIONARY = ("zipf-0.7", "zipf-0.99", "zipf-1.2", "gups", "uniform", "two-sets", "huge")
+
+
+def workload_named(name: str, frame: Frame) -> Workload:
+    """UsageError when there is none of that name."""
+    if name not in WORKLOADS:
+        raise UsageError(f"no workload {name!r}", hint=f"there are {', '.join(WORKLOADS)}")
+    return WORKLOADS[name](frame)
