@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.model import BoolArray
-from mmscand.policy.placement import NO_MOVES, Moves, exchange
+from mmscand.policy.placement import (
+    LONGEST_EXPOSURE,
+    NO_MOVES,
+    SHORTEST_EXPOSURE,
+    Moves,
+    exchange,
+)
 from mmscand.policy.rates import FloatArray, RateMixture
 
 _MOST_OBSERVATIONS = 64
@@ -24,8 +30,6 @@ _AFTER_RETUNING, _AFTER_CHANGE = 4, 8
 _GAP = 0.6
 """Least gain of a trade, as a share of the rate at the edge of the fast tier. 0.3 moves twice as
 much for nothing, 1.0 loses 0.2 pp on zipf 0.7."""
-_PAYBACK_ACCESSES = 16.0
-"""What a trade costs, in accesses: two moves of 1.24 us each against 157 ns an access."""
 _LASTING_EXPOSURES = 256.0
 """How long a placement is taken to hold until changes have been seen."""
 _EDGE_SHARE = 0.85
@@ -46,8 +50,10 @@ class Capacity:
 
     name = "capacity"
 
-    def __init__(self, pages: int, capacity: int) -> None:
+    def __init__(self, pages: int, capacity: int, payback_accesses: float = 16.0) -> None:
+        """A trade costs as much as so many accesses: two moves of 1.24 us against 157 ns each."""
         self._capacity = capacity
+        self._payback = payback_accesses
         self._share = capacity / pages
         self._history: NDArray[np.uint16] = np.zeros(pages, dtype=np.uint16)
         self._observations = 0
@@ -62,8 +68,7 @@ class Capacity:
     def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
         """See PlacementPolicy.decide."""
         share = float(accessed.mean())
-        if self._observations == 0 and not _EMPTY <= share <= _SATURATED:
-            self.exposure *= 0.2 if share > _SATURATED else 5.0
+        if self._observations == 0 and self._shows_nothing(share):
             return NO_MOVES
         self._exposures.age += 1
         hit = float(accessed[fast].mean()) if fast.any() else share
@@ -76,14 +81,20 @@ class Capacity:
         if self._change is None and self._retuned():
             return NO_MOVES
         lasting = max(self._lasting, float(self._exposures.age))
-        return exchange(fast, rates, self._capacity, max(_GAP * edge, _PAYBACK_ACCESSES / lasting))
+        return exchange(fast, rates, self._capacity, max(_GAP * edge, self._payback / lasting))
 
     def forget(self, pages: NDArray[np.intp]) -> None:
         """These pages are new ones: freed, and mapped again."""
         self._history[pages] = 0
 
+    def _shows_nothing(self, share: float) -> bool:
+        """Whether so many bits are set, or so few, that another exposure has to be tried first."""
+        if _EMPTY <= share <= _SATURATED:
+            return False
+        return self._multiply_exposure(0.2 if share > _SATURATED else 5.0) != 1.0
+
     def _notice(self, hit: float, share: float, fast_pages: int) -> None:
-        """A fall of the hit share means that pages have changed: what is seen now counts."""
+        """A fall of the hit share: pages have changed, and what is seen from now on counts."""
         fell = self._hits.fell(hit, fast_pages) if self._rates is not None else 0.0
         if fell > 0 and (self._change is None or self._change.exposures >= 2):
             if self._change is not None:
@@ -136,9 +147,9 @@ class Capacity:
         if not self._exposures.due(self._observations):
             return False
         factor = self._exposures.step(self._mixture.better_exposure(self._share))
+        factor = self._multiply_exposure(factor)
         if factor == 1.0:
             return False
-        self.exposure *= factor
         scores = np.minimum(self._scores(), 1 - 0.5 / max(self._observations, 2))
         self._keep(1 - (1 - scores) ** factor)
         halved = 0.5 < factor < 2
@@ -147,6 +158,12 @@ class Capacity:
         self._rates = None
         self._hits.restart()
         return True
+
+    def _multiply_exposure(self, factor: float) -> float:
+        """By what it was multiplied in truth: a daemon can only do so much."""
+        longer = float(np.clip(self.exposure * factor, SHORTEST_EXPOSURE, LONGEST_EXPOSURE))
+        factor, self.exposure = longer / self.exposure, longer
+        return factor
 
     def _edge(self, rates: FloatArray) -> float:
         """Rate of the last page that has to be on the fast tier."""

@@ -14,6 +14,10 @@ from mmscand.model import BoolArray
 
 PageNumbers = NDArray[np.intp]
 
+SHORTEST_EXPOSURE, LONGEST_EXPOSURE = 0.01, 50.0
+"""What a daemon can do, in base windows of a second: to clear and read bits within 10 ms means a
+pass of that length, and after a minute nobody waits for a decision."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moves:
@@ -35,6 +39,10 @@ class PlacementPolicy(Protocol):
 
     def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
         """After an exposure: which pages were accessed in it, and which are on the fast tier."""
+        ...
+
+    def forget(self, pages: PageNumbers) -> None:
+        """These pages were freed; others have their numbers now."""
         ...
 
 

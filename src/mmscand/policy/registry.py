@@ -1,0 +1,29 @@
+"""Placement policies by name."""
+
+from collections.abc import Callable
+
+from mmscand.errors import UsageError
+from mmscand.policy.capacity import Capacity
+from mmscand.policy.frequency import Frequency
+from mmscand.policy.in_a_row import InARow
+from mmscand.policy.nothing import Nothing
+from mmscand.policy.placement import PlacementPolicy
+
+POLICIES: dict[str, Callable[[int, int, float], PlacementPolicy]] = {
+    "capacity": Capacity,
+    "frequency": lambda pages, capacity, _: Frequency(pages, capacity),
+    "two-pass": lambda pages, capacity, _: InARow("two-pass", 2, pages, capacity),
+    "first-touch": lambda pages, capacity, _: InARow("first-touch", 1, pages, capacity),
+    "nothing": lambda pages, capacity, _: Nothing(),
+}
+"""Pages, how many of them fit the fast tier, and the accesses that pay for a trade."""
+DEFAULT = "capacity"
+
+
+def placement_policy(
+    name: str, pages: int, capacity: int, payback_accesses: float
+) -> PlacementPolicy:
+    """A new policy; UsageError when there is none of that name."""
+    if name not in POLICIES:
+        raise UsageError(f"no policy {name!r}", hint=f"there are {', '.join(POLICIES)}")
+    return POLICIES[name](pages, capacity, payback_accesses)
