@@ -21,7 +21,7 @@ ALLOWED = {
     "policy": {"heat"},
     "observe": set(),
     "linux": {"machine"},
-    "sim": {"machine"},
+    "sim": {"machine", "policy"},
     "migrate": {"clock", "machine", "observe", "policy", "settings"},
     "scan": {"clock", "heat", "machine", "migrate", "observe", "policy", "settings"},
     "daemon": {"clock", "machine", "migrate", "observe", "policy", "scan", "settings"},
