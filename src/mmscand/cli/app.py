@@ -5,7 +5,7 @@ import sys
 import typer
 
 from mmscand import __version__
-from mmscand.cli import check, knobs, lab, run, status, switch
+from mmscand.cli import check, knobs, lab, run, simulate, status, switch
 from mmscand.errors import MmscandError
 
 _INTERRUPTED = 130
@@ -25,6 +25,8 @@ for _command in (status.status, status.ps, knobs.get, knobs.reset):
 app.command("set")(knobs.set_)
 for _command in (switch.enable, switch.disable, switch.reload):
     app.command()(_command)
+app.command()(simulate.simulate)
+app.command()(simulate.compare)
 app.add_typer(lab.app, name="lab")
 
 

@@ -1,0 +1,240 @@
+"""`mmscand simulate` and `mmscand compare`: policies on a simulated machine, without root.
+
+What they need is imported inside the commands: `mmscand run` imports this module too.
+"""
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from mmscand.errors import MachineCannot, UsageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from mmscand.sim.case import Case, Record
+    from mmscand.sim.judgement import Table
+
+_Number = TypeVar("_Number", int, float)
+_FEWEST_PAGES = 64
+_FOLDER = Path("out") / "compare"
+
+RatioOption = Annotated[str, typer.Option(help="Fast to slow memory, as 1:8.")]
+PagesOption = Annotated[int, typer.Option(help="Pages of the workload.", min=_FEWEST_PAGES)]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write all figures here.")]
+
+
+def simulate(
+    workload: Annotated[str, typer.Option(help="As in docs/results.md: zipf-0.99, gups, ...")],
+    policy: Annotated[str, typer.Option(help="capacity, frequency, two-pass, ...")] = "capacity",
+    ratio: RatioOption = "1:8",
+    intensity: Annotated[
+        float, typer.Option(help="Mean accesses of a page in a base window.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    pages: PagesOption = 65536,
+    windows: Annotated[
+        float | None, typer.Option(help="Base windows to run.  [default: 120, more if idle]")
+    ] = None,
+    json_file: JsonOption = None,
+) -> None:
+    """Run one policy on one workload, and print its figures."""
+    from mmscand.cli.table import pairs  # noqa: PLC0415
+    from mmscand.sim.case import Case, run_case  # noqa: PLC0415
+
+    _require_known([workload], [policy])
+    if windows is not None and not 4 <= windows <= 1e6:
+        raise UsageError(f"{windows:g} windows make no run", hint="between 4 and a million")
+    [(slow)] = _ratios(ratio)
+    _require_writable(json_file)
+    [many] = _numbers(float, "intensity", str(intensity))
+    record = run_case(Case(workload, policy, slow, many, seed, pages, windows))
+    if json_file is not None:
+        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    print(pairs(list(record["figures"].items())))
+
+
+def compare(
+    workloads: Annotated[str, typer.Option(help="Names with commas; all if left out.")] = "",
+    policies: Annotated[str, typer.Option(help="Names with commas; all if left out.")] = "",
+    ratios: RatioOption = "1:2,1:8,1:16",
+    intensities: Annotated[
+        str, typer.Option(help="Mean accesses of a page in a base window.")
+    ] = "0.1,1,10,100",
+    seeds: Annotated[str, typer.Option(help="Medians are taken over these.")] = "1,2,3",
+    pages: PagesOption = 65536,
+    json_file: JsonOption = None,
+    picture: Annotated[Path | None, typer.Option(help="Also draw it here.")] = None,
+    resume: Annotated[
+        Path, typer.Option(help="Folder with a result for each case; those there are kept.")
+    ] = _FOLDER,
+    jobs: Annotated[int, typer.Option(help="Processes.  [default: one a core]", min=0)] = 0,
+    address: Annotated[
+        str | None, typer.Option(help="Send the cases to this Dask scheduler instead.")
+    ] = None,
+) -> None:
+    """Put policies side by side on many workloads; say which targets are met, and where we lose."""
+    _require_extra()
+    from mmscand.policy.registry import POLICIES  # noqa: PLC0415
+    from mmscand.sim.comparison import cases_of, executor_at  # noqa: PLC0415
+    from mmscand.sim.judgement import medians  # noqa: PLC0415
+    from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
+
+    loads, chosen = _names(workloads) or list(WORKLOADS), _names(policies) or list(POLICIES)
+    _require_known(loads, chosen)
+    cases = cases_of(
+        loads,
+        chosen,
+        _ratios(ratios),
+        _numbers(float, "intensities", intensities),
+        _numbers(int, "seeds", seeds),
+        pages,
+    )
+    for path in (json_file, picture, resume / "any"):
+        _require_writable(path)
+    records = _run(cases, resume, executor_at(address, jobs or os.cpu_count() or 1))
+    table = medians(records)
+    _write(records, table, json_file, picture)
+    _report(table)
+
+
+def _run(cases: "list[Case]", folder: Path, executor: "Executor") -> "list[Record]":
+    from mmscand.sim.comparison import run_all  # noqa: PLC0415
+
+    with executor, _progress(len(cases)) as step:
+        return run_all(cases, folder, executor, step)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere; what to call with each number of cases done."""
+    from rich.progress import (  # noqa: PLC0415  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("cases", total=total)
+        yield lambda number: bar.advance(task, number)
+
+
+def _write(
+    records: "list[Record]", table: "Table", json_file: Path | None, picture: Path | None
+) -> None:
+    from mmscand.sim.judgement import losses, verdicts, worst_regrets  # noqa: PLC0415
+
+    if json_file is not None:
+        whole = {
+            "worst_regret_pp": worst_regrets(table),
+            "targets": [
+                {"target": v.promise.name, "limit": v.promise.limit, "unit": v.promise.unit}
+                | {"worst": v.worst, "where": v.where, "kept": v.kept, "of": v.cells}
+                for v in verdicts(table)
+            ],
+            "losses": [
+                {"where": x.where, "to": x.other, "latency_percent": x.percent}
+                for x in losses(table)
+            ],
+            "cases": records,
+        }
+        json_file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    if picture is not None:
+        from mmscand.sim.chart import draw  # noqa: PLC0415
+
+        draw(table, picture)
+
+
+def _report(table: "Table") -> None:
+    from mmscand.cli.table import table as text  # noqa: PLC0415
+    from mmscand.policy.registry import DEFAULT  # noqa: PLC0415
+    from mmscand.sim.judgement import losses, verdicts, worst_regrets  # noqa: PLC0415
+
+    policies = list(dict.fromkeys(cell.policy for cell in table))
+    print("worst regret over all ratios and intensities, points of hit share")
+    rows = [
+        [name, *(round(row[p], 2) for p in policies)] for name, row in worst_regrets(table).items()
+    ]
+    print(text(["workload", *policies], rows))
+    if DEFAULT not in policies:
+        return
+    print(f"\ntargets of {DEFAULT}, by its worst case")
+    found = [
+        [
+            v.promise.name,
+            round(v.worst, 3),
+            f"{v.promise.limit:g} {v.promise.unit}",
+            f"{v.kept} of {v.cells}",
+            v.where,
+        ]
+        for v in verdicts(table)
+    ]
+    print(text(["target", "worst", "limit", "kept", "where"], found))
+    lost = losses(table)
+    print(f"\nwhere {DEFAULT} loses: {len(lost)} places with over 1 % more latency than another")
+    rows = [
+        [x.where, x.other, round(x.percent, 1), round(x.regret_pp, 2), round(x.other_regret_pp, 2)]
+        for x in lost
+    ]
+    if rows:
+        print(text(["where", "to", "latency %", "regret", "its regret"], rows))
+
+
+def _require_known(workloads: Sequence[str], policies: Sequence[str]) -> None:
+    from mmscand.policy.registry import POLICIES  # noqa: PLC0415
+    from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
+
+    for what, names, known in (("workload", workloads, WORKLOADS), ("policy", policies, POLICIES)):
+        for name in names:
+            if name not in known:
+                raise UsageError(f"no {what} {name!r}", hint=f"there are {', '.join(known)}")
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+
+
+def _ratios(text: str) -> list[int]:
+    """The slow parts; UsageError unless each is 1:N."""
+    parts = [name.partition(":") for name in _names(text)]
+    if not parts or any(one.strip() != "1" for one, _, _ in parts):
+        raise UsageError(f"{text!r} is no ratio of fast to slow", hint="write 1:8, or 1:2,1:8")
+    found = _numbers(int, "ratios", ",".join(slow for _, _, slow in parts))
+    if max(found) >= _FEWEST_PAGES:
+        raise UsageError(f"1:{max(found)} is too far", hint=f"at most 1:{_FEWEST_PAGES - 1}")
+    return found
+
+
+def _numbers(kind: type[_Number], what: str, text: str) -> list[_Number]:
+    try:
+        found = [kind(name) for name in _names(text)]
+    except ValueError:
+        found = []
+    if not found or not all(0 < number < 1e6 for number in found):
+        raise UsageError(f"{what}: {text!r} does not work", hint="numbers above 0, with commas")
+    return found
+
+
+def _require_extra() -> None:
+    lacking = [name for name in ("matplotlib", "rich") if not importlib.util.find_spec(name)]
+    if lacking:
+        raise MachineCannot(
+            f"comparing needs {', '.join(lacking)}, not installed here",
+            hint="pip install 'mmscand[compare]'",
+        )
+
+
+def _require_writable(path: Path | None) -> None:
+    from mmscand.cli.lab import _require_writable as require  # noqa: PLC0415
+
+    if path is not None:
+        require(path)

@@ -1,0 +1,102 @@
+"""Many cases at once, on all cores or on a cluster: one file a case, on from where it stopped."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from hashlib import sha256
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
+from typing import Any
+
+from mmscand.errors import MachineCannot, UsageError
+from mmscand.sim.case import Case, Record, run_case
+
+
+def cases_of(
+    workloads: Sequence[str],
+    policies: Sequence[str],
+    ratios: Sequence[int],
+    intensities: Sequence[float],
+    seeds: Sequence[int],
+    pages: int,
+) -> list[Case]:
+    """Every combination."""
+    return [
+        Case(workload, policy, ratio, intensity, seed, pages)
+        for workload, ratio, intensity, seed, policy in product(
+            workloads, ratios, intensities, seeds, policies
+        )
+    ]
+
+
+def run_all(
+    cases: Iterable[Case],
+    folder: Path,
+    executor: Executor,
+    done: Callable[[int], None] = lambda number: None,
+) -> list[Record]:
+    """Run what `folder` has no result of yet; all records, in the order of the cases."""
+    cases, made_by = list(cases), fingerprint()
+    found = {case: record for case in cases if (record := _kept(folder, case, made_by))}
+    done(len(found))
+    running = {executor.submit(run_case, case): case for case in cases if case not in found}
+    try:
+        for future in as_completed(running):
+            case = running[future]
+            found[case] = future.result()
+            _keep(folder, case, made_by, found[case])
+            done(1)
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    return [found[case] for case in cases]
+
+
+def executor_at(address: str | None, workers: int) -> Executor:
+    """Processes of this machine, or an existing Dask cluster."""
+    if address is None:
+        # Ctrl-C is for us: a worker that is in the middle of a case ends it.
+        context = get_context(
+            "spawn"
+        )  # a progress bar is a thread, and threads and fork do not mix
+        return ProcessPoolExecutor(workers, context, signal, (SIGINT, SIG_IGN))
+    try:
+        from distributed import Client  # noqa: PLC0415
+    except ImportError:
+        raise MachineCannot(
+            "--address needs a Dask client, not installed here", hint="pip install distributed"
+        ) from None
+    try:
+        executor: Executor = Client(address, timeout="10s").get_executor()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"no Dask scheduler at {address} ({error})", hint="tcp://HOST:8786, as it prints"
+        ) from None
+    return executor
+
+
+def fingerprint() -> str:
+    """Of the code that decides what comes out: results of other code are made anew."""
+    package = Path(__file__).parent.parent
+    files = sorted((package / "policy").glob("*.py")) + sorted((package / "sim").glob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def _keep(folder: Path, case: Case, made_by: str, record: Record) -> None:
+    text = json.dumps({"made_by": made_by, **record}, indent=1)
+    part = folder / f".{case.name}.part"
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(folder / f"{case.name}.json")
+
+
+def _kept(folder: Path, case: Case, made_by: str) -> Record | None:
+    try:
+        found: dict[str, Any] = json.loads((folder / f"{case.name}.json").read_text())
+        if found["made_by"] == made_by and found["case"] == asdict(case):
+            return Record(case=found["case"], figures=found["figures"])
+    except (FileNotFoundError, ValueError, KeyError):
+        pass  # not there, or cut off: it is made anew
+    return None
