@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.sim.placement import FAST_NS, SLOW_NS
-from mmscand.sim.workloads import FloatArray, Workload, held_by_hottest
+from mmscand.sim.workloads import FloatArray, Workload, held_by_hottest, total
 
 _STEPS = 100
 """Of the subgradient. 400 raise the bound of churn by another 0.6 %, all others by 0.1 %."""
@@ -23,15 +23,15 @@ _STEPS = 100
 
 def static_share(workload: Workload, capacity: int, start: float, end: float) -> float:
     """Hit share of the best placement that never changes."""
-    total = workload.expected(start, end)
-    held = held_by_hottest(total, workload.sizes, capacity)
-    return held / float(total @ workload.sizes)
+    expected = workload.expected(start, end)
+    held = held_by_hottest(expected, workload.sizes, capacity)
+    return held / total(expected, workload.sizes)
 
 
 def epoch_share(workload: Workload, capacity: int, start: float, end: float) -> float:
     """Hit share of the hottest pages of each step."""
-    total = float(workload.expected(start, end) @ workload.sizes)
-    return workload.best(start, end, capacity) / total
+    accesses = total(workload.expected(start, end), workload.sizes)
+    return workload.best(start, end, capacity) / accesses
 
 
 def least_latency_ns(workload: Workload, capacity: int, start: float, end: float) -> float:
@@ -107,4 +107,4 @@ def _relaxed(
     for at in range(epochs - 1, -1, -1):
         used[at] = float(sizes[here].sum())
         here = np.where(here, from_fast[at, 1], from_fast[at, 0])
-    return float(np.minimum(slow, fast) @ sizes), used
+    return total(np.minimum(slow, fast), sizes), used

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mmscand.model import BoolArray
 from mmscand.policy.placement import LONGEST_EXPOSURE, SHORTEST_EXPOSURE, Moves, PlacementPolicy
-from mmscand.sim.workloads import FloatArray, Workload
+from mmscand.sim.workloads import FloatArray, Workload, total
 
 FAST_NS, SLOW_NS = 114.0, 271.0
 """Of an access: local DRAM, and a real CXL device (Soar/Alto, OSDI'25)."""
@@ -116,8 +116,8 @@ class _Run:
         best = load.best(start, end, self._capacity)
         if load.only_swept:
             expected = np.zeros_like(expected)
-        self._accesses += float(expected @ load.sizes)
-        self._hits += float(expected @ self._placed)
+        self._accesses += total(expected, load.sizes)
+        self._hits += total(expected, self._placed)
         if swept is not None:
             self._accesses += float(swept.sum())
             self._hits += float(swept[self._fast].sum())
@@ -160,7 +160,7 @@ class _Run:
     def _record(self, exposure: float, up: int, moves: Moves) -> None:
         trace, load = self.trace, self._workload
         number = load.steps(self.now, self.now + 1e-6)[0][0]
-        held = float(load.rates_in(number) @ self._placed)
+        held = total(load.rates_in(number), self._placed)
         trace.capture.append(held / load.best(self.now, self.now + 1e-6, self._capacity) * 1e-6)
         for values, value in (
             (trace.times, self.now),

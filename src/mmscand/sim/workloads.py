@@ -97,12 +97,17 @@ class Workload:
         return known
 
 
+def total(each: FloatArray, pages: NDArray[np.intp]) -> float:
+    """Sum over classes. Not by BLAS: its threads and the other workers' fight over the cores."""
+    return float(np.einsum("i,i", each, pages))
+
+
 def held_by_hottest(rates: FloatArray, sizes: NDArray[np.intp], capacity: int) -> float:
     """Sum of the rates of the hottest `capacity` pages, with so many pages at each rate."""
     order = np.argsort(-rates, kind="stable")
     before = np.cumsum(sizes[order]) - sizes[order]
     taken = np.clip(capacity - before, 0, sizes[order])
-    return float(taken @ rates[order])
+    return total(rates[order], taken)
 
 
 def _to_mean(rates: FloatArray, classes: PageNumbers, mean: float) -> FloatArray:
