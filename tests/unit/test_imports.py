@@ -27,9 +27,22 @@ ALLOWED = {
     "daemon": {"clock", "machine", "migrate", "observe", "policy", "scan", "settings"},
     "config": {"scan", "settings"},
     "control": {"config", "observe", "settings"},
+    "record": {"clock", "heat", "machine", "policy"},
     "lab": {"linux", "cli"},
-    "cli": {"linux", "sim", "scan", "observe", "daemon", "lab", "settings", "config", "control"}
-    | {"policy"},
+    "cli": {
+        "linux",
+        "sim",
+        "scan",
+        "observe",
+        "daemon",
+        "lab",
+        "settings",
+        "config",
+        "control",
+        "record",
+        "clock",
+        "policy",
+    },
 }
 EVERYBODYS = {"model", "errors"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}

@@ -1,7 +1,7 @@
 """Puts the parts together for the commands; the only place that knows which machine is used."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmscand.errors import MachineCannot
 from mmscand.linux.machine import LinuxMachine, open_machine
@@ -34,9 +34,24 @@ class NodeOptions:
 
 def real_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has two tiers and a reader that works; MachineCannot if not."""
-    if os.uname().machine != "x86_64":  # before any system call by number
-        raise MachineCannot(f"this machine is {os.uname().machine}", hint="use an x86-64 one")
+    _require_x86_64()
     topology = nodes.topology()
     require_two_tiers(topology)
     require_capabilities(Procfs())
     return open_machine(topology)
+
+
+def readable_machine(nodes: NodeOptions) -> LinuxMachine:
+    """This machine, if it has a reader that works; with one tier only, all of it is slow."""
+    _require_x86_64()
+    topology = nodes.topology()
+    if not topology.slow:
+        topology = replace(topology, fast=frozenset(), slow=topology.fast)
+    require_capabilities(Procfs())
+    return open_machine(topology)
+
+
+def _require_x86_64() -> None:
+    """Before any system call by number."""
+    if os.uname().machine != "x86_64":
+        raise MachineCannot(f"this machine is {os.uname().machine}", hint="use an x86-64 one")

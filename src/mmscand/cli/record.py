@@ -1,0 +1,131 @@
+"""`mmscand record`: what passes see, in a file."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from mmscand.cli.run import ONE_DAEMON
+from mmscand.cli.wiring import NodeOptions, readable_machine
+from mmscand.clock import SystemClock
+from mmscand.control.lock import DaemonLock
+from mmscand.linux.machine import LinuxMachine
+from mmscand.model import PAGE_BYTES, Topology
+from mmscand.record.file import RecordingWriter
+from mmscand.record.recorder import Recorded, Recorder
+from mmscand.record.tables import FORMAT, HEAD, NODES, VERSION, Table, one_row
+from mmscand.scan.selection import choose
+
+_FOREVER_S = float("inf")
+
+
+def record(
+    file: Annotated[Path, typer.Argument(help="A new file; docs/recording.md has its format.")],
+    pid: Annotated[
+        list[int] | None, typer.Option(help="Record this process; may be given more than once.")
+    ] = None,
+    match: Annotated[
+        str | None, typer.Option(help="Record processes whose name has this pattern in it.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="End after so long.  [default: SIGTERM or SIGINT]")
+    ] = None,
+    period_ms: Annotated[
+        int, typer.Option(min=1, max=3_600_000, help="Time between two passes.")
+    ] = 1000,
+    max_mib: Annotated[
+        int, typer.Option(min=1, max=1 << 20, help="End when the file would be larger than this.")
+    ] = 256,
+    fast_nodes: Annotated[str | None, typer.Option(help="Nodes that are fast, like 0,2-3.")] = None,
+    slow_nodes: Annotated[str | None, typer.Option(help="Nodes that are slow.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the sums as JSON.")] = False,
+) -> None:
+    """Write which pages each pass found accessed, and on which tier, and move nothing.
+
+    Without --pid and --match every process is recorded. Where there is one tier, all of it counts
+    as slow. Accessed bits are cleared on both tiers, by a tenth of a core at most.
+    """
+    machine = readable_machine(NodeOptions(fast_nodes, slow_nodes))
+    with closing(machine), _lock(file), _ended_by_signals() as stop:
+        selection = choose(machine.look().running, pid or (), match)
+        head, nodes = _head(period_ms), _nodes(machine.topology())
+        with RecordingWriter(file, head, nodes, max_mib << 20) as writer:
+            recorder = Recorder(
+                machine,
+                selection,
+                writer,
+                SystemClock(),
+                stop,
+                period_s=period_ms / 1000,
+                seconds=_FOREVER_S if seconds is None else seconds,
+                forever=not selection.processes or selection.pattern is not None,
+            )
+            if not as_json:
+                print(_start_line(machine, file), flush=True)
+            recorded = recorder.run()
+    print(json.dumps(asdict(recorded)) if as_json else _summary(recorded))
+
+
+@contextmanager
+def _lock(file: Path) -> Iterator[None]:
+    """A daemon and a recording would clear each other's bits."""
+    lock = DaemonLock(ONE_DAEMON)
+    lock.acquire(f"a recording to {file}")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _head(period_ms: int) -> Table:
+    return one_row(
+        HEAD,
+        format=FORMAT,
+        version=VERSION,
+        period_ms=period_ms,
+        started_unix_ns=time.time_ns(),
+        started_ns=time.monotonic_ns(),
+    )
+
+
+def _nodes(topology: Topology) -> Table:
+    table = np.zeros(len(topology.nodes), dtype=NODES)
+    for row, node in zip(table, topology.nodes, strict=True):
+        pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
+        row["node"], row["slow"], row["pages"] = node.id, node.id in topology.slow, pages
+    return table
+
+
+def _start_line(machine: LinuxMachine, file: Path) -> str:
+    one_tier = "" if machine.topology().fast else ", one tier: all of it counts as slow"
+    return f"mmscand records to {file}, reader {machine.reader.memory.name}{one_tier}"
+
+
+def _summary(recorded: Recorded) -> str:
+    passes = max(1, recorded.passes)
+    late = f"; {recorded.late} passes were late, to stay in a tenth of a core"
+    return (
+        f"{recorded.ended}: {recorded.passes} passes over {recorded.processes} processes, "
+        f"a pass {recorded.pages // passes} pages, {recorded.size_bytes // passes} bytes, "
+        f"{recorded.cpu_s / passes * 1000:.1f} ms of CPU{late if recorded.late else ''}"
+    )

@@ -1,0 +1,1 @@
+"""What passes saw, written to a file, and policies run over such a file."""

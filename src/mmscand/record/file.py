@@ -1,0 +1,167 @@
+"""A recording as a file: gzip members one after another, in each some .npy tables.
+
+The first member has the head, each other one a pass over one process. A member is written by one
+system call and has its own checksum, so that a file that ends anywhere is read up to its last
+whole member. numpy and zlib are all it takes.
+"""
+
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from mmscand.errors import MmscandError, UsageError
+from mmscand.record.tables import (
+    ACCESSED,
+    FORMAT,
+    HEAD,
+    LAYOUT,
+    NODES,
+    PASS,
+    VERSION,
+    VMAS,
+    ProcessPass,
+    Table,
+)
+
+_LEVEL = 1
+"""Of zlib. 6 takes four times as long for a tenth less."""
+_GZIP = 31
+"""zlib's wbits for a gzip member."""
+_PIECE_BYTES = 1 << 16
+_MOST_BYTES = 4 << 30
+"""Of one member, unpacked: 16 TiB of memory. More is no recording, but a trap for who reads it."""
+_HEAD_TABLES = (HEAD, NODES)
+_PASS_TABLES = (PASS, VMAS, LAYOUT, ACCESSED)
+
+
+class RecordingFull(MmscandError):
+    """The next pass would make the file larger than was asked for; it was not written."""
+
+
+class RecordingWriter:
+    """Makes a new file and adds members to it."""
+
+    def __init__(self, path: Path, head: Table, nodes: Table, max_bytes: int) -> None:
+        try:
+            # Addresses and names of processes are nobody else's business.
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise UsageError(f"{path} exists", hint="name another file, or remove it") from None
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        self._fd = fd
+        self._path = path
+        self._max_bytes = max_bytes
+        self.size_bytes = 0
+        self._add(_packed((head, nodes)))
+
+    def write(self, seen: ProcessPass) -> int:
+        """Add a pass; the bytes that it takes. RecordingFull when it does not fit any more."""
+        return self._add(_packed(seen.tables))
+
+    def _add(self, member: bytes) -> int:
+        if self.size_bytes + len(member) > self._max_bytes:
+            raise RecordingFull(f"{self._path} is full at {self.size_bytes} bytes")
+        try:
+            written = os.write(self._fd, member)
+        except OSError as error:
+            raise MmscandError(f"cannot write {self._path}: {error.strerror}") from None
+        if written < len(member):
+            raise MmscandError(f"cannot write {self._path}: no space is left")
+        self.size_bytes += written
+        return written
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+
+def _packed(tables: tuple[Table, ...]) -> bytes:
+    buffer = io.BytesIO()
+    for table in tables:
+        np.lib.format.write_array(buffer, table, version=(1, 0), allow_pickle=False)
+    packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    return packer.compress(buffer.getbuffer()) + packer.flush()
+
+
+class Recording:
+    """A recording that is read; pass by pass, so that it may be larger than memory."""
+
+    def __init__(self, path: Path) -> None:
+        """UsageError when this is no recording, or one of another version."""
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                first = next(_members(file), b"")
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        head = _unpacked(first, _HEAD_TABLES)
+        if head is None or head[0]["format"][0] != FORMAT:
+            raise UsageError(f"{path} is no recording", hint="`mmscand record` makes them")
+        if (version := int(head[0]["version"][0])) != VERSION:
+            raise UsageError(f"{path} has format {version}, not {VERSION}")
+        self.head, self.nodes = head
+        self.cut = False
+        """After a reading: the file ends inside a pass, or is damaged there."""
+
+    def passes(self) -> Iterator[ProcessPass]:
+        """From the first to the last one that is whole."""
+        with self._path.open("rb") as file:
+            members = _members(file)
+            next(members)
+            for member in members:
+                tables = _unpacked(member, _PASS_TABLES)
+                if tables is None:
+                    self.cut = True
+                    return
+                yield ProcessPass(*tables)
+        self.cut = False
+
+
+def _members(file: BinaryIO) -> Iterator[bytes]:
+    """Each gzip member, unpacked; b'' and the end for one that is not whole."""
+    rest = b""
+    while rest := rest or file.read(_PIECE_BYTES):
+        member, rest = _member(rest, file)
+        yield member
+        if not member:
+            return
+
+
+def _member(piece: bytes, file: BinaryIO) -> tuple[bytes, bytes]:
+    """The member that starts with this piece, its checksum verified, and what follows it."""
+    unpacker, parts, size = zlib.decompressobj(wbits=_GZIP), [], 0
+    while piece and size <= _MOST_BYTES:
+        try:
+            parts.append(unpacker.decompress(piece))
+        except zlib.error:
+            break
+        if unpacker.eof:
+            return b"".join(parts), unpacker.unused_data
+        size += len(parts[-1])
+        piece = file.read(_PIECE_BYTES)
+    return b"", b""
+
+
+def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Table, ...] | None:
+    """The tables of a member; None when it does not hold just these."""
+    buffer = io.BytesIO(member)
+    try:
+        tables = tuple(np.lib.format.read_array(buffer, allow_pickle=False) for _ in dtypes)
+    except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):
+        return None
+    fits = all(t.dtype == d and t.ndim == 1 for t, d in zip(tables, dtypes, strict=True))
+    return tables if fits and not buffer.read(1) else None
