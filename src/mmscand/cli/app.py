@@ -5,7 +5,7 @@ import sys
 import typer
 
 from mmscand import __version__
-from mmscand.cli import check, knobs, lab, record, run, simulate, status, switch
+from mmscand.cli import check, knobs, lab, record, replay, run, simulate, status, switch
 from mmscand.errors import MmscandError
 
 _INTERRUPTED = 130
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(check.check)
 app.command()(record.record)
+app.command("replay")(replay.replay_)
 for _command in (status.status, status.ps, knobs.get, knobs.reset):
     app.command()(_command)
 app.command("set")(knobs.set_)

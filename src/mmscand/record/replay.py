@@ -1,0 +1,221 @@
+"""Policies over a recording: what would have been on the fast tier, had they decided.
+
+A page is an address of one process: pages keep their numbers over the whole recording. What the
+recording cannot tell is left out: pages whose bits say nothing, and how the program would have run
+had its memory been faster.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmscand.errors import UsageError
+from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
+from mmscand.policy.placement import Moves, PageNumbers, PlacementPolicy
+from mmscand.record.file import Recording
+from mmscand.record.tables import ProcessPass, Table, unpack
+
+MakePolicy = Callable[[int, int], PlacementPolicy]
+"""From the number of pages, and how many fit the fast tier."""
+_Space = tuple[int, int, int]
+"""pid, start time and generation: one address space."""
+
+
+@dataclass(slots=True)
+class Round:
+    """What one pass over all processes found; arrays of (pages,), valid until the next round."""
+
+    accessed: BoolArray
+    present: BoolArray
+    """There, and with a bit that tells something."""
+    slow: BoolArray
+
+
+class Pages:
+    """Numbers for all pages of a recording: 512 for each 2 MiB of an address space."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        found: dict[_Space, list[UIntArray]] = {}
+        for seen in recording.passes():
+            found.setdefault(_space(seen), []).append(_row_numbers(seen.layout))
+        self._rows = {space: np.unique(np.concatenate(rows)) for space, rows in found.items()}
+        counts = [len(rows) for rows in self._rows.values()]
+        self._first = dict(zip(self._rows, np.cumsum([0, *counts]).tolist(), strict=False))
+        self._count = sum(counts)
+
+    def __len__(self) -> int:
+        return self._count * PAGES_PER_TABLE
+
+    def rounds(self) -> Iterator[Round]:
+        """One after another, each read from the file."""
+        shape = (self._count, PAGES_PER_TABLE)
+        present, slow, accessed = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
+        huge = np.ones(self._count, dtype=np.uint32)
+        number, generation = 0, dict[tuple[int, int], _Space]()
+        for seen in self._recording.passes():
+            if number not in (0, int(seen.about["pass"][0])):
+                yield Round(accessed.reshape(-1), present.reshape(-1), slow.reshape(-1))
+                accessed[:] = False
+            number, space = int(seen.about["pass"][0]), _space(seen)
+            before = generation.get(space[:2], space)
+            if before != space or seen.about["left"][0]:
+                present[self._all_of(before)] = False
+            generation[space[:2]] = space
+            rows = self._at(space, seen.layout)
+            huge[rows] = seen.layout["pages_per_slot"]
+            told = seen.layout["present"] & ~seen.layout["stuck"]
+            present[rows] = unpack(told, huge[rows])
+            slow[rows] = unpack(seen.layout["slow"], huge[rows])
+            rows = self._at(space, seen.accessed)
+            accessed[rows] = unpack(seen.accessed["accessed"], huge[rows]) & present[rows]
+        if number:
+            yield Round(accessed.reshape(-1), present.reshape(-1), slow.reshape(-1))
+
+    def _all_of(self, space: _Space) -> slice:
+        first = self._first.get(space, 0)
+        return slice(first, first + len(self._rows.get(space, ())))
+
+    def _at(self, space: _Space, table: Table) -> NDArray[np.intp]:
+        rows = np.searchsorted(self._rows[space], _row_numbers(table))
+        numbers: NDArray[np.intp] = rows + self._first[space]
+        return numbers
+
+
+def _space(seen: ProcessPass) -> _Space:
+    about = seen.about[0]
+    return int(about["pid"]), int(about["start_time"]), int(about["generation"])
+
+
+def _row_numbers(table: Table) -> UIntArray:
+    numbers: UIntArray = table["address"] // np.uint64(HUGE_PAGE_BYTES)
+    return numbers
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What became of it. An access is a page in a pass that found its bit set; pages are 4 KiB."""
+
+    policy: str
+    passes: int
+    pages: int
+    """At most present at one time."""
+    fast_pages: int
+    """That fit the fast tier."""
+    accesses: int
+    hit_share: dict[str, float]
+    """Accesses to pages on the fast tier: by the policy, had nobody moved anything (nothing),
+    with the pages there that are accessed in most passes (best-static), and as it was recorded."""
+    promoted: int = 0
+    demoted: int = 0
+    decisions: int = 0
+    by_pass: dict[str, list[float | None]] = field(default_factory=dict)
+    """Hit share of each pass; None where nothing was accessed."""
+    cut: bool = False
+    """The recording ends inside a pass, or is damaged there."""
+
+
+@dataclass(slots=True)
+class _Tier:
+    """The fast tier of one way to place pages."""
+
+    fast: BoolArray
+    capacity: int
+    hits: list[int] = field(default_factory=list)
+
+    def place(self, appeared: PageNumbers, vanished: PageNumbers) -> None:
+        """As the kernel does: new pages go to the fast tier while there is room."""
+        self.fast[vanished] = False
+        room = max(0, self.capacity - int(np.count_nonzero(self.fast)))
+        self.fast[appeared[:room]] = True
+
+    def count(self, accessed: BoolArray) -> None:
+        """Accesses of one pass."""
+        self.hits.append(int(np.count_nonzero(accessed & self.fast)))
+
+
+def replay(recording: Recording, make: MakePolicy, ratio: tuple[int, int]) -> Replayed:
+    """Run a policy; UsageError when there is nothing in the recording to run it over."""
+    pages = Pages(recording)
+    counts, peak, totals, as_recorded = _survey(pages)
+    capacity = peak * ratio[0] // sum(ratio)
+    if not totals or not sum(totals) or not capacity:
+        raise UsageError("no accessed page in the recording", hint="record for longer")
+    policy = make(len(pages), capacity)
+    run = _Run(policy, pages, capacity)
+    for each in pages.rounds():
+        run.take(each)
+    hits = {policy.name: run.own.hits, "nothing": run.unmoved.hits}
+    share = {name: sum(found) / sum(totals) for name, found in hits.items()}
+    share["best-static"] = int(np.sort(counts)[::-1][:capacity].sum()) / sum(totals)
+    share["as-recorded"] = sum(as_recorded) / sum(totals)
+    return Replayed(
+        policy=policy.name,
+        passes=len(totals),
+        pages=peak,
+        fast_pages=capacity,
+        accesses=sum(totals),
+        hit_share=share,
+        promoted=run.promoted,
+        demoted=run.demoted,
+        decisions=run.decisions,
+        by_pass={name: _shares(found, totals) for name, found in hits.items()},
+        cut=recording.cut,
+    )
+
+
+def _shares(hits: list[int], totals: list[int]) -> list[float | None]:
+    return [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
+
+
+def _survey(pages: Pages) -> tuple[NDArray[np.uint32], int, list[int], list[int]]:
+    """Accesses of each page, most pages at a time, and for each pass accesses, and fast ones."""
+    counts, peak = np.zeros(len(pages), dtype=np.uint32), 0
+    totals, fast = [], []
+    for each in pages.rounds():
+        counts += each.accessed
+        peak = max(peak, int(np.count_nonzero(each.present)))
+        totals.append(int(np.count_nonzero(each.accessed)))
+        fast.append(int(np.count_nonzero(each.accessed & ~each.slow)))
+    return counts, peak, totals, fast
+
+
+class _Run:
+    """A policy at work, beside a machine that moves nothing."""
+
+    def __init__(self, policy: PlacementPolicy, pages: Pages, capacity: int) -> None:
+        self._policy = policy
+        none = np.zeros(len(pages), dtype=np.bool_)
+        self.own = _Tier(none.copy(), capacity)
+        self.unmoved = _Tier(none.copy(), capacity)
+        self._present, self._collected = none.copy(), none.copy()
+        self._collected_for = 0
+        self.promoted = self.demoted = self.decisions = 0
+
+    def take(self, each: Round) -> None:
+        """One round: count, and decide when the exposure is over."""
+        appeared = np.flatnonzero(each.present & ~self._present)
+        vanished = np.flatnonzero(self._present & ~each.present)
+        self._present = each.present.copy()
+        self._policy.forget(vanished)
+        for tier in (self.own, self.unmoved):
+            tier.place(appeared, vanished)
+            tier.count(each.accessed)
+        self._collected |= each.accessed
+        self._collected_for += 1
+        # A shorter exposure than a pass cannot be had of a recording.
+        if self._collected_for >= max(1, round(self._policy.exposure)):
+            self._apply(self._policy.decide(self._collected, self.own.fast))
+            self._collected[:], self._collected_for = False, 0
+
+    def _apply(self, moves: Moves) -> None:
+        down = moves.down[self.own.fast[moves.down]]
+        self.own.fast[down] = False
+        room = self.own.capacity - int(np.count_nonzero(self.own.fast))
+        up = moves.up[self._present[moves.up] & ~self.own.fast[moves.up]][:room]
+        self.own.fast[up] = True
+        self.promoted += len(up)
+        self.demoted += len(down)
+        self.decisions += 1

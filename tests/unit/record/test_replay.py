@@ -1,0 +1,229 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmscand.cli.app import main
+from mmscand.errors import UsageError
+from mmscand.model import BoolArray
+from mmscand.policy.capacity import Capacity
+from mmscand.policy.placement import NO_MOVES, Moves, PageNumbers
+from mmscand.record.file import Recording, RecordingWriter
+from mmscand.record.replay import Pages, Replayed, replay
+from mmscand.record.tables import (
+    ACCESSED,
+    FORMAT,
+    HEAD,
+    LAYOUT,
+    NODES,
+    PASS,
+    VERSION,
+    VMAS,
+    ProcessPass,
+    one_row,
+    pack,
+)
+
+ROW = 2 << 20
+
+
+def seen(
+    number: int,
+    accessed: BoolArray,
+    *,
+    pid: int = 7,
+    generation: int = 1,
+    present: BoolArray | None = None,
+    slow: BoolArray | None = None,
+    huge: bool = False,
+    left: bool = False,
+) -> ProcessPass:
+    """One pass over a process with memory from 2 MiB on; arrays of (rows, slots a row)."""
+    layout = np.zeros(0 if present is None else len(present), dtype=LAYOUT)
+    if present is not None:
+        layout["address"] = ROW * np.arange(1, len(present) + 1)
+        layout["pages_per_slot"] = 512 if huge else 1
+        layout["present"] = pack(present)
+        layout["slow"] = pack(present if slow is None else slow)
+    rows = np.flatnonzero(accessed.any(axis=1))
+    table = np.zeros(len(rows), dtype=ACCESSED)
+    table["address"], table["accessed"] = ROW * (rows + 1), pack(accessed)[rows]
+    about = one_row(PASS, **{"pass": number, "pid": pid, "generation": generation, "left": left})
+    return ProcessPass(about, np.empty(0, dtype=VMAS), layout, table)
+
+
+def recording(path: Path, passes: list[ProcessPass]) -> Recording:
+    head = one_row(HEAD, format=FORMAT, version=VERSION, period_ms=1000)
+    nodes = one_row(NODES, node=1, slow=True, pages=1)
+    with RecordingWriter(path, head, nodes, 1 << 30) as writer:
+        for each in passes:
+            writer.write(each)
+    return Recording(path)
+
+
+class Still:
+    name, exposure = "still", 1.0
+
+    def __init__(self, pages: int, capacity: int) -> None:
+        self.forgotten: list[int] = []
+
+    def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
+        return NO_MOVES
+
+    def forget(self, pages: PageNumbers) -> None:
+        self.forgotten += pages.tolist()
+
+
+def bits(rng: np.random.Generator, rates: np.ndarray) -> BoolArray:
+    return (rng.random(rates.shape) < -np.expm1(-rates)).reshape(-1, 512)
+
+
+def zipf(tmp_path: Path, rounds: int = 60) -> tuple[Recording, BoolArray]:
+    """Accesses by Zipf's law on 4096 pages, hot pages scattered."""
+    rng = np.random.default_rng(3)
+    rates = 1 / np.arange(1, 4097) ** 0.99
+    rates = rng.permutation(rates * 1500 / rates.sum())
+    everything = np.ones((8, 512), dtype=np.bool_)
+    accessed = [bits(rng, rates) for _ in range(rounds)]
+    passes = [
+        seen(n + 1, each, present=everything if n == 0 else None) for n, each in enumerate(accessed)
+    ]
+    return recording(tmp_path / "zipf", passes), np.array(accessed).reshape(rounds, -1)
+
+
+def test_first_touch_and_the_best_static_placement_are_what_they_are(tmp_path: Path) -> None:
+    tape, accessed = zipf(tmp_path)
+    found = replay(tape, Still, (1, 8))
+    total = accessed.sum()
+    best = np.sort(accessed.sum(axis=0))[::-1][: 4096 // 9].sum() / total
+    assert (found.pages, found.fast_pages, found.accesses) == (4096, 455, total)
+    assert found.hit_share["best-static"] == pytest.approx(best)
+    assert found.hit_share["nothing"] == pytest.approx(accessed[:, :455].sum() / total)
+    assert found.hit_share["still"] == found.hit_share["nothing"]
+    assert found.hit_share["as-recorded"] == 0
+    assert (found.promoted, found.demoted, found.decisions) == (0, 0, 60)
+
+
+def test_capacity_comes_near_the_best_static_placement(tmp_path: Path) -> None:
+    tape, _ = zipf(tmp_path, rounds=120)
+    found = replay(tape, Capacity, (1, 8))
+    share = found.hit_share
+    assert share["nothing"] < 0.2 < share["capacity"] <= share["best-static"] + 1e-9
+    late = [value for value in found.by_pass["capacity"][60:] if value is not None]
+    assert np.mean(late) > 0.9 * share["best-static"]
+    assert found.promoted >= found.demoted > 0
+
+
+def test_new_pages_take_room_that_others_left_and_are_forgotten(tmp_path: Path) -> None:
+    everything, nothing = np.ones((2, 512), dtype=np.bool_), np.zeros((2, 512), dtype=np.bool_)
+    passes = [
+        seen(1, nothing, present=everything),
+        seen(1, nothing, pid=8, present=everything),
+        seen(2, everything),
+        seen(2, everything, pid=8),
+        seen(3, nothing, left=True),
+        seen(3, everything, pid=8),
+        seen(4, everything, pid=8, generation=2, present=everything),
+    ]
+    made: list[Still] = []
+
+    def make(pages: int, capacity: int) -> Still:
+        made.append(Still(pages, capacity))
+        return made[0]
+
+    found = replay(recording(tmp_path / "r", passes), make, (1, 1))
+    assert (found.pages, found.fast_pages) == (2048, 1024)
+    # The first process has all of the fast tier; after its exit only who comes later gets it.
+    assert found.by_pass["still"] == [None, 0.5, 0.0, 1.0]
+    assert made[0].forgotten == [*range(1024), *range(1024, 2048)]
+
+
+def test_a_huge_page_is_its_512_pages_and_may_be_split_later(tmp_path: Path) -> None:
+    huge = np.ones((2, 1), dtype=np.bool_)
+    small = np.ones((2, 512), dtype=np.bool_)
+    one = np.zeros((2, 512), dtype=np.bool_)
+    one[0, 3] = True
+    passes = [
+        seen(1, ~huge, present=huge, huge=True),
+        seen(2, np.array([[True], [False]])),
+        seen(3, one, present=small),
+    ]
+    pages = Pages(recording(tmp_path / "r", passes))
+    assert len(pages) == 1024
+    found = [np.flatnonzero(each.accessed).tolist() for each in pages.rounds()]
+    assert found == [[], [*range(512)], [3]]
+
+
+def test_pages_whose_bits_say_nothing_do_not_count(tmp_path: Path) -> None:
+    everything = np.ones((1, 512), dtype=np.bool_)
+    first = seen(1, ~everything, present=everything)
+    first.layout["stuck"][0, :32] = 255
+    tape = recording(tmp_path / "r", [first, seen(2, everything)])
+    assert replay(tape, Still, (1, 1)).pages == 256
+
+
+def test_moves_to_pages_that_are_not_there_or_beyond_the_room_are_not_made(tmp_path: Path) -> None:
+    class Greedy(Still):
+        def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
+            return Moves(np.arange(1024)[::-1], np.arange(0))
+
+    present = np.ones((2, 512), dtype=np.bool_)
+    present[1, 256:] = False
+    passes = [seen(1, ~present, present=present), *(seen(n, present) for n in (2, 3))]
+    found = replay(recording(tmp_path / "r", passes), Greedy, (1, 1))
+    assert (found.fast_pages, found.promoted, found.demoted) == (384, 0, 0)
+
+
+def run(tape: Path, *options: str) -> int:
+    return main(["replay", str(tape), *options])
+
+
+def test_the_command_tells_it_and_writes_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zipf(tmp_path)
+    assert run(tmp_path / "zipf", "--ratio", "1:2", "--json", str(tmp_path / "j")) == 0
+    out = capsys.readouterr().out
+    assert "4096 pages of which 1365 fit" in out
+    assert "best-static" in out
+    found = json.loads((tmp_path / "j").read_text())
+    names = set(Replayed.__dataclass_fields__) | {"file", "ratio"}
+    assert set(found) == names
+    assert len(found["by_pass"]["capacity"]) == found["passes"] == 60
+
+
+def test_a_recording_that_was_cut_is_replayed_and_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zipf(tmp_path)
+    path = tmp_path / "zipf"
+    path.write_bytes(path.read_bytes()[:-50])
+    assert run(path) == 0
+    assert "59 passes; the recording was cut after them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--policy", "luck"], "no policy 'luck'"),
+        (["--ratio", "1"], "no ratio"),
+        (["--ratio", "0:8"], "no ratio"),
+        (["--json", "/proc/none/j"], "cannot write"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    options: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zipf(tmp_path, rounds=5)
+    assert run(tmp_path / "zipf", *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_recording_without_an_access_is_refused(tmp_path: Path) -> None:
+    everything = np.ones((1, 512), dtype=np.bool_)
+    tape = recording(tmp_path / "r", [seen(1, ~everything, present=everything)])
+    with pytest.raises(UsageError, match="no accessed page"):
+        replay(tape, Still, (1, 8))
+    with pytest.raises(UsageError, match="no accessed page"):
+        replay(recording(tmp_path / "s", []), Still, (1, 8))
