@@ -74,6 +74,23 @@ class Settings(BaseModel):
         description="Accessed in this many passes in a row is hot: one touch proves nothing (RFC "
         "V3, TPP). History remembers six.",
     )
+    benefit_window_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        60,
+        description="Time over which it is judged whether promoting pays for a process, in s; when "
+        "it does not it is slowed down, then stopped. 0 never judges. In 60 s even a process that "
+        "is visited every 10 s tells something.",
+    )
+    benefit_retry_s: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        600,
+        description="Time after which a process that was stopped is tried again, in s. Two windows "
+        "of 60 s in 12 minutes are a sixth of the cost.",
+    )
+    accesses_per_bit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        100,
+        description="Cache misses that one set Accessed bit of a promoted page stands for: it says "
+        "one or more. A core that waits for memory has 10 million a second; on 100 000 hot pages "
+        "(400 MiB) that is 100 each.",
+    )
     read_only_files: bool = Field(
         False,
         description="Whether mappings of files that nobody writes are scanned: program text and "

@@ -8,7 +8,15 @@ import time
 from dataclasses import asdict
 
 from mmscand.model import PAGE_BYTES
-from mmscand.observe.events import Event, Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
+from mmscand.observe.events import (
+    EffortChanged,
+    Event,
+    Moved,
+    PassEnd,
+    PassStart,
+    ProcessEntered,
+    ProcessLeft,
+)
 
 _WAITING_LINES = 10_000
 """A megabyte of text: minutes of events."""
@@ -18,7 +26,9 @@ _NAMES: dict[type, str] = {
     PassStart: "pass_start",
     PassEnd: "pass_end",
     Moved: "moved",
+    EffortChanged: "effort_changed",
 }
+_EFFORTS = {"full": "scanned as usual", "slowed": "scanned less", "stopped": "left alone for now"}
 
 
 class EventPrinter:
@@ -81,6 +91,8 @@ def as_text(event: Event) -> str:
     match event:
         case Moved():
             return _moved(event)
+        case EffortChanged():
+            return f"{event.process}: {_EFFORTS[event.effort]}, {event.why}"
         case PassEnd() if event.hot and not event.queued + event.waiting:
             return f"{event.process}: {event.hot} pages are hot, none was queued"
         case ProcessLeft() if event.passes or event.why != "exited":

@@ -23,6 +23,7 @@ _COLUMNS = {
     "USEFUL": "useful_pages",
     "FAILED %": "failed_percent",
     "NODE": "target_node",
+    "EFFORT": "effort",
     "RULE": "rule",
 }
 

@@ -89,6 +89,15 @@ class WatchedProcess(Answer):
     )
     useful_pages: int = Field(description="Hot 4 KiB pages of the last passes, with decay.")
     failed_percent: int = Field(description="Share of its moves that failed lately, in percent.")
+    effort: str = Field(
+        description="full, or slowed or stopped when promoting does not pay for it."
+    )
+    effort_why: str = Field(description="The figures behind that; empty when there is no reason.")
+    saved_s: float = Field(
+        description="Time that promoting saved it, in seconds: an estimate by a sample of the "
+        "promoted pages."
+    )
+    spent_s: float = Field(description="CPU time of scanning it and moving its pages, in seconds.")
     hotness: Mapping[int, list[int]] = Field(description="How hot its pages are. " + _SEVEN_NUMBERS)
     skipped_mappings: Mapping[str, int] = Field(
         description="Mappings that the last look left out, by the rule that says so."

@@ -23,6 +23,8 @@ promoted    pages that were moved to their target (migrated). Not the rest of a 
 already_there  pages on the list that were found on their target when their turn came
 failed_X    pages that did not move, X the errno (migrate_failed); ELSEWHERE is a page on neither
             its source nor the target, ENOENT one that was freed
+again       promoted pages that were accessed again on the top tier, each once; by a sample
+returned    promoted pages that were found on the slow tier again; by a sample
 discarded   page-table pages that were garbage
 """
 
@@ -50,6 +52,8 @@ _SUMMED = (
     "unaged",
     "discarded",
     "skipped",
+    "again",
+    "returned",
 )
 
 

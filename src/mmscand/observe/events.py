@@ -73,6 +73,10 @@ class PassEnd:
     """Page-table pages that were garbage."""
     skipped: int
     """Visits that were left out before this one, as the process had not run."""
+    again: int
+    """Promoted pages that were found accessed for the first time since; estimated by a sample."""
+    returned: int
+    """Promoted pages that are on the slow tier again; estimated by a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,18 @@ class Moved:
     """By the name of the errno, as ENOMEM."""
 
 
-Event = ProcessEntered | ProcessLeft | PassStart | PassEnd | Moved
+@dataclass(frozen=True, slots=True)
+class EffortChanged:
+    """A process is scanned less, as promoting does not pay for it, or as usual again."""
+
+    process: Process
+    effort: str
+    """`full`, `slowed` or `stopped`."""
+    why: str
+    """With the figures behind it."""
+
+
+Event = ProcessEntered | ProcessLeft | PassStart | PassEnd | Moved | EffortChanged
 
 
 class Observer(Protocol):

@@ -31,6 +31,13 @@ class ProcessStatus:
     """What the tuning works with: hot pages of the last passes, with decay."""
     failed_percent: int
     """Share of its moves that failed lately."""
+    effort: str
+    """`full`; `slowed` or `stopped` when promoting does not pay."""
+    effort_why: str
+    """The figures behind it; '' when nothing was to be said."""
+    saved_s: float
+    """Time that promoting saved it so far, estimated; and what it took, see scan.benefit."""
+    spent_s: float
     hotness: Mapping[int, Sequence[int]]
     """Slow-tier pages of each node by the number of its last six passes that accessed them, 0..6.
 

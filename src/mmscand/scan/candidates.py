@@ -23,6 +23,7 @@ from mmscand.model import (
     VmaTable,
 )
 from mmscand.policy.target import may_be_promoted
+from mmscand.scan.benefit import Benefit
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
 
@@ -42,11 +43,16 @@ class Candidates:
     """Owned by the scanner thread; only `report` is called from another one."""
 
     def __init__(
-        self, space: AddressSpace, topology: Topology, migration_list: MigrationList
+        self,
+        space: AddressSpace,
+        topology: Topology,
+        migration_list: MigrationList,
+        benefit: Benefit,
     ) -> None:
         self._space = space
         self._topology = topology
         self._list = migration_list
+        self._benefit = benefit
         self._outcomes: deque[Outcome] = deque()
         self._moved: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted addresses that moved since this visit began: it may have read them before."""
@@ -63,12 +69,14 @@ class Candidates:
         """Start anew with what has moved."""
         self.take_outcomes(history, failures, now)
         self._moved = np.empty(0, dtype=np.uint64)
+        self._benefit.begin_visit()
 
     def forget(self) -> None:
         """The process has another address space: nothing that was known holds any more."""
         self._list.drop(self._space.process)
         self._outcomes.clear()
         self._back_off = BackOff()
+        self._benefit.restart()
         self.use = NodeUse(self._topology)
 
     def take_outcomes(self, history: History, failures: FailureRatio, now: float) -> None:
@@ -76,6 +84,7 @@ class Candidates:
         while self._outcomes:
             outcome = self._outcomes.popleft()
             promotion, moved = outcome.promotion, outcome.moved
+            self._benefit.note(outcome)
             arrived = outcome.arrived
             history.restart(promotion.addresses[~arrived], promotion.pages_per_slot)
             self._back_off.note(promotion.addresses, outcome.status, now)

@@ -4,6 +4,7 @@ Pure arithmetic on integers, as in the kernel (kmmscand-rfc section 1.6).
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from mmscand.settings import Settings
 
@@ -140,6 +141,28 @@ def limits_of(settings: Settings) -> Limits:
     return PROFILES.get(settings.profile) or auto_limits(settings)
 
 
+class Drag(Protocol):
+    """What slows a process down beyond its pacing, see scan.benefit."""
+
+    @property
+    def slowdown(self) -> int:
+        """Times the period."""
+        ...
+
+    @property
+    def pause_ms(self) -> int:
+        """Least period."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoDrag:
+    """Nothing does."""
+
+    slowdown: int = 1
+    pause_ms: int = 0
+
+
 @dataclass(slots=True)
 class Pacer:
     """The pacing of one process under the settings in force."""
@@ -147,6 +170,7 @@ class Pacer:
     settings: Settings
     aggressiveness: int = DEFAULT_AGGRESSIVENESS
     failures: FailureRatio = field(default_factory=FailureRatio)
+    drag: Drag = field(default_factory=NoDrag)
     pace: Pace = field(init=False)
     """In v0, v1 and v3 the period that was published last, which the next step starts from, so
     that v3's scaling compounds as in the RFC. In auto the tuned base, apart from any scaling."""
@@ -175,6 +199,10 @@ class Pacer:
     @property
     def period_ms(self) -> int:
         """Time between two passes, scaled."""
+        return max(self._scaled_ms * self.drag.slowdown, self.drag.pause_ms)
+
+    @property
+    def _scaled_ms(self) -> int:
         if self.settings.profile != "auto":
             return self.pace.period_ms
         # Failures at most double the period: pages that cannot move are remembered one by one,

@@ -144,6 +144,7 @@ class Scanner:
             verdict,
             dry_run=self._dry_run,
             aging=self._aging,
+            cpu=CpuMeter(self._clock),
             observer=self._observer,
         )
         if not self._first_look:  # what ran before us has had time enough
@@ -164,7 +165,8 @@ class Scanner:
         if slot.skip():
             self._watched.bulk.visited(slot, grid.next_visit(now, slot.pacer.period_ms))
             return
-        visit = slot.visit(now, self._may_go_on)
+        with slot.cpu:
+            visit = slot.visit(now, self._may_go_on)
         if generation not in (0, slot.generation):
             self._watched.has_called_execve(slot)
             self._look_due = 0.0

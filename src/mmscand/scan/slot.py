@@ -3,16 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Protocol
-
-import numpy as np
 
 from mmscand.clock import CpuMeter
-from mmscand.heat.history import History, accessed_in_a_row, is_stuck
+from mmscand.heat.history import History
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
-    BoolArray,
     Outcome,
     PageBlock,
     Process,
@@ -20,11 +16,13 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
-from mmscand.observe.events import Observer, PassEnd, PassStart
+from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.policy.two_pass import TwoPass
+from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
+from mmscand.scan.counting import counted
 from mmscand.scan.idle import IdleWatch
 from mmscand.scan.pacing import Pacer
 from mmscand.scan.rules import Verdict
@@ -58,13 +56,17 @@ class Slot:
         *,
         dry_run: bool,
         aging: CpuMeter,
+        cpu: CpuMeter,
         observer: Observer,
     ) -> None:
         self._space = space
         self._topology = topology
         self._aging = aging
+        self.cpu = cpu
+        """Of visits to this process alone."""
         self._observer = observer
-        self._candidates = Candidates(space, topology, migration_list)
+        self._benefit = Benefit(topology, settings)
+        self._candidates = Candidates(space, topology, migration_list, self._benefit)
         self._idle = IdleWatch(space.cpu_ns)
         self._list = migration_list
         self._settings = settings
@@ -77,7 +79,7 @@ class Slot:
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
         self._aged_by = ""
-        self.pacer = Pacer(settings)
+        self.pacer = Pacer(settings, drag=self._benefit)
         self.judge(verdict)
         self.passes = 0
         self.due = 0.0
@@ -124,6 +126,10 @@ class Slot:
             target_node=preferred[0] if preferred else None,
             useful_pages=self.pacer.pace.useful_pages,
             failed_percent=self.pacer.failures.percent,
+            effort=self._benefit.effort,
+            effort_why=self._benefit.why,
+            saved_s=self._benefit.account.saved_s,
+            spent_s=self._benefit.account.spent_s,
             hotness=self._history.hotness(self._topology.nodes_of),
             skipped_mappings=self._skipped.mappings,
             skipped_pages=self._skipped.pages,
@@ -134,6 +140,7 @@ class Slot:
         """Run by other settings from the next visit on."""
         self._settings = settings
         self.pacer.adopt(settings)
+        self._benefit.adopt(settings)
 
     def skip(self) -> bool:
         """Leave out the visit that is due, if the process has not run since the last one.
@@ -173,6 +180,7 @@ class Slot:
                 return None
         self._cursor = 0
         self._history.end_pass()
+        self._benefit.end_pass()
         self.passes += 1
         if began_at and not counts["examined"]:
             return self.visit(now, go_on)  # the last visit had come just to the end
@@ -191,6 +199,9 @@ class Slot:
         self._candidates.use.end_visit(complete=complete)
         # Pages that must wait after a failure are no reason to come back soon.
         self.pacer.step(max(0, counts["useful"] - counts["held"]))
+        if self._benefit.judge(self._now, self.cpu.seconds):
+            effort, why = self._benefit.effort, self._benefit.why
+            self._observer(EffortChanged(self.process, effort, why))
         counts["skipped"] = self._idle.taken()
         return Visit(self._started, complete, counts)
 
@@ -212,30 +223,24 @@ class Slot:
         state = self._history.fold(block)
         policy = TwoPass(self._settings.hot_passes)
         hot, to_age = policy.hot(block, state), policy.to_age(block, state)
-        count = _counter(counts, block.pages_per_slot)
-        count("slow", block.slow)
-        accessed = block.slow & block.accessed
-        count("accessed", accessed)
-        # By subtraction: a count of a mask costs a fifth of making one.
-        count("fast", block.present)
-        count("fast", block.slow, sign=-1)
-        count("fast_accessed", block.accessed)
-        count("fast_accessed", accessed, sign=-1)
-        count("useful", accessed_in_a_row(state, 1) & ~is_stuck(state))
-        count("hot", hot)
+        counts.update(counted(block, state, hot))
         self._candidates.use.see(block)
         if self._dry_run:
             return
         counts["cooled"] += self._candidates.withdraw_cold(block)
-        if hot.any():
+        if hot.any() and self._benefit.promotes:
             to_age &= ~self._candidates.queue(
                 block, state, hot, vmas, self._history, self.pacer.failures, counts, self._now
             )
         if self._candidates.use.chooses:
             to_age |= self._candidates.use.to_age(block)
+        promoted = self._benefit.look(block, counts)
+        if promoted is not None:
+            to_age |= promoted
         with self._aging:
             aged = self._space.age(block, to_age, vmas)
         self._history.mark_stuck(aged.missed, block.pages_per_slot)
+        self._benefit.unaged(aged.missed)
         counts["aged"] += aged.pages
         counts["unaged"] += len(aged.missed) * block.pages_per_slot
 
@@ -255,14 +260,3 @@ class Slot:
         """Drop the process' entries and let go of it."""
         self._list.drop(self.process)
         self._space.close()
-
-
-class _Count(Protocol):
-    def __call__(self, name: str, mask: BoolArray, *, sign: int = 1) -> None: ...
-
-
-def _counter(counts: Counter[str], pages_per_slot: int) -> _Count:
-    def count(name: str, mask: BoolArray, *, sign: int = 1) -> None:
-        counts[name] += sign * int(np.count_nonzero(mask)) * pages_per_slot
-
-    return count

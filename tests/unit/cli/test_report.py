@@ -11,7 +11,14 @@ from mmscand.cli.app import main
 from mmscand.cli.report import EventPrinter, as_json, as_text
 from mmscand.migrate.migrator import moved_event
 from mmscand.model import Outcome, Process, Promotion
-from mmscand.observe.events import Moved, PassEnd, PassStart, ProcessEntered, ProcessLeft
+from mmscand.observe.events import (
+    EffortChanged,
+    Moved,
+    PassEnd,
+    PassStart,
+    ProcessEntered,
+    ProcessLeft,
+)
 
 APP = Process(7, 70, "app")
 
@@ -25,6 +32,13 @@ def test_a_move_is_told_with_its_failures_by_reason() -> None:
     moved = Moved(APP, 0, 0.5, 512, 0, {"ENOMEM": 3, "EBUSY": 1})
     assert as_text(moved) == (
         "app[7]: promoted 512 pages (2.0 MiB) to node 0; failed: 1 EBUSY, 3 ENOMEM"
+    )
+
+
+def test_a_process_that_is_scanned_less_is_told_with_the_reason() -> None:
+    event = EffortChanged(APP, "stopped", "it does not pay: saved about 0 s for 1 s spent")
+    assert as_text(event) == (
+        "app[7]: left alone for now, it does not pay: saved about 0 s for 1 s spent"
     )
 
 
@@ -48,6 +62,7 @@ def test_hot_pages_that_went_nowhere_are_told() -> None:
         ProcessEntered(APP),
         PassStart(APP, 1, 0),
         ProcessLeft(APP, 1, "x"),
+        EffortChanged(APP, "stopped", "x"),
     ],
 )
 def test_every_event_is_one_json_object(event: PassEnd | Moved | ProcessEntered) -> None:

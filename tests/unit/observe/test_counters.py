@@ -27,6 +27,8 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         bound=4,
         discarded=1,
         skipped=4,
+        again=7,
+        returned=2,
     )
 
 

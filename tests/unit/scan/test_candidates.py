@@ -10,8 +10,10 @@ from mmscand.clock import SystemClock
 from mmscand.heat.history import KNOWN, History
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Outcome, PageBlock, Promotion
+from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import FailureRatio
+from mmscand.settings import Settings
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
@@ -36,7 +38,9 @@ class Bench:
         self.vma: SimVma = self.machine.map(process, REGION_BYTES, 2048, 1, huge=self.huge)
         self.space: SimAddressSpace = self.machine.open(process.process)
         self.list = MigrationList(10_000)
-        self.candidates = Candidates(self.space, self.machine.topology(), self.list)
+        topology = self.machine.topology()
+        benefit = Benefit(topology, Settings())
+        self.candidates = Candidates(self.space, topology, self.list, benefit)
         self.history = History()
 
     def block(self) -> PageBlock:

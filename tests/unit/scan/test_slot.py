@@ -18,6 +18,7 @@ def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:
         Rules().default,
         dry_run=False,
         aging=CpuMeter(SystemClock()),
+        cpu=CpuMeter(SystemClock()),
         observer=lambda event: None,
     )
 
