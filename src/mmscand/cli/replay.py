@@ -4,15 +4,15 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmscand.cli.table import table
 from mmscand.errors import UsageError
-from mmscand.policy.registry import DEFAULT, placement_policy
-from mmscand.record.file import Recording
-from mmscand.record.replay import MakePolicy, Replayed, replay
+
+if TYPE_CHECKING:
+    from mmscand.record.replay import MakePolicy, Replayed
 
 _PAYBACK_ACCESSES = 16.0
 """What a trade has to bring in: two moves of 1.24 us against 157 ns an access."""
@@ -20,7 +20,7 @@ _PAYBACK_ACCESSES = 16.0
 
 def replay_(
     file: Annotated[Path, typer.Argument(help="What `mmscand record` wrote.")],
-    policy: Annotated[str, typer.Option(help="Which policy decides.")] = DEFAULT,
+    policy: Annotated[str, typer.Option(help="Which policy decides.")] = "capacity",
     ratio: Annotated[
         str, typer.Option(help="Size of the fast tier to the slow one, with all pages in both.")
     ] = "1:8",
@@ -32,13 +32,18 @@ def replay_(
 
     Needs no root. An access is a page in a pass that found it accessed.
     """
+    from mmscand.record.file import Recording  # noqa: PLC0415
+    from mmscand.record.replay import replay  # noqa: PLC0415
+
     found = replay(Recording(file), _policy(policy), _ratio(ratio))
     if json_file is not None:
         _write(json_file, json.dumps({"file": str(file), "ratio": ratio, **asdict(found)}))
     print(_shown(found))
 
 
-def _policy(name: str) -> MakePolicy:
+def _policy(name: str) -> "MakePolicy":
+    from mmscand.policy.registry import placement_policy  # noqa: PLC0415 - not for the daemon
+
     placement_policy(name, 1, 1, _PAYBACK_ACCESSES)  # a name that is none is told at once
     return lambda pages, capacity: placement_policy(name, pages, capacity, _PAYBACK_ACCESSES)
 
@@ -57,7 +62,7 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _shown(found: Replayed) -> str:
+def _shown(found: "Replayed") -> str:
     rows = [(name, f"{share:.2%}") for name, share in sorted(found.hit_share.items())]
     cut = "; the recording was cut after them" if found.cut else ""
     return (

@@ -10,7 +10,7 @@ from mmscand.model import PAGE_BYTES, REGION_BYTES, Outcome, PageBlock, Process,
 from mmscand.observe.events import EffortChanged, Event, Moved, PassEnd
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit, latency_gain_ns
 from mmscand.settings import Settings
-from mmscand.sim.machine import sim_topology
+from mmscand.sim.nodes import sim_topology
 from support.sim_daemon import FastClock, Recorder, steady, tiers, touching
 
 TOPOLOGY = sim_topology((0,), (1,), {0: 8192, 1: 8192})
