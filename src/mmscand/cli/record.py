@@ -124,8 +124,9 @@ def _start_line(machine: LinuxMachine, file: Path) -> str:
 def _summary(recorded: Recorded) -> str:
     passes = max(1, recorded.passes)
     late = f"; {recorded.late} passes were late, to stay in a tenth of a core"
+    denied = f" ({recorded.denied} denied)" if recorded.denied else ""
     return (
-        f"{recorded.ended}: {recorded.passes} passes over {recorded.processes} processes, "
+        f"{recorded.ended}: {recorded.passes} passes over {recorded.processes} processes{denied}, "
         f"a pass {recorded.pages // passes} pages, {recorded.size_bytes // passes} bytes, "
         f"{recorded.cpu_s / passes * 1000:.1f} ms of CPU{late if recorded.late else ''}"
     )

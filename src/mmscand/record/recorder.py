@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mmscand.clock import Clock, CpuMeter
-from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
+from mmscand.errors import MmscandError, ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.model import Process
 from mmscand.record.file import RecordingFull, RecordingWriter
@@ -23,6 +23,8 @@ class Recorded:
     passes: int = 0
     processes: int = 0
     """Ever looked at."""
+    denied: int = 0
+    """Processes that the kernel keeps from us, or for which no descriptor was left."""
     pages: int = 0
     """4 KiB pages looked at, all passes together."""
     size_bytes: int = 0
@@ -110,10 +112,8 @@ class Recorder:
                 space = self._machine.open(process)
             except ProcessGone:
                 continue
-            except (ProcessDenied, TooManyOpenFiles):
-                if not self._forever:  # it was asked for by its number
-                    raise
-                self._denied.add(process)
+            except (ProcessDenied, TooManyOpenFiles) as error:
+                self._deny(process, error)
                 continue
             self._watched[process] = WatchedProcess(space, self._cpu)
             self.recorded.processes += 1
@@ -123,11 +123,21 @@ class Recorder:
         at_ns = int(self._clock.now() * 1e9)
         try:
             seen = watched.look(number, at_ns)
-        except (ProcessGone, ProcessDenied):
+        except ProcessDenied as error:
+            self._watched.pop(process).close()
+            self._deny(process, error)
+            return
+        except ProcessGone:
             seen = watched.gone(number, at_ns)
             self._watched.pop(process).close()
-            self._denied.add(process)
         self._write(seen)
+
+    def _deny(self, process: Process, error: MmscandError) -> None:
+        """Go on without it, unless it was asked for by its number."""
+        if not self._forever:
+            raise error
+        self._denied.add(process)
+        self.recorded.denied += 1
 
     def _write(self, seen: ProcessPass) -> None:
         self.recorded.pages += int(seen.about["pages"][0])

@@ -206,7 +206,8 @@ def test_a_process_that_is_denied_ends_it_only_when_it_was_asked_for(tmp_path: P
     world = tiers()
     machine = Denying(world.machine.topology())
     machine.__dict__.update(world.machine.__dict__)
-    assert tape(machine, tmp_path / "r", []).passes == []
+    taped = tape(machine, tmp_path / "r", [])
+    assert (taped.passes, taped.recorded.denied) == ([], 1)
     with (
         RecordingWriter(tmp_path / "s", head(), nodes(), 1 << 20) as writer,
         pytest.raises(ProcessDenied),
