@@ -53,7 +53,9 @@ def test_promoted_pages_that_are_used_are_told_from_those_that_are_not(
                         judged += looked.judged
                         again += looked.again
                         accessed += looked.accessed
-                        sample.drop(space.age(block, looked.to_age, vmas).missed)
+                        to_age = np.zeros_like(block.present)
+                        to_age[looked.to_age] = True
+                        sample.drop(space.age(block, to_age, vmas).missed)
             sample.end_pass()
             puppet.touch(address, used)
         space.close()

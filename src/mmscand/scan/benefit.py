@@ -119,18 +119,18 @@ class Benefit:
             self._sample.join(addresses, outcome.promotion.pages_per_slot)
         self._arrived.clear()
 
-    def look(self, block: PageBlock, counts: Counter[str]) -> BoolArray | None:
-        """Count what became of promoted pages; the slots to age, None where there are none."""
+    def look(self, block: PageBlock, to_age: BoolArray, counts: Counter[str]) -> None:
+        """Count what became of promoted pages, and add some of them to what is aged."""
         looked = self._sample.look(block) if len(self._sample) else None
         if looked is None:
-            return None
+            return
+        to_age[looked.to_age] = True
         counts["again"] += looked.again
         counts["returned"] += looked.returned
         self._judged += looked.judged
         accesses = looked.accessed * self.settings.accesses_per_bit
         self._saved_s += accesses * self._gain_s
         self._moving_s += looked.returned * _MOVE_S
-        return looked.to_age
 
     def unaged(self, addresses: UIntArray) -> None:
         """The bits of these slots could not be cleared."""

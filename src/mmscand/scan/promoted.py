@@ -26,8 +26,8 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 class Looked:
     """What a block told, in 4 KiB pages of all that were promoted, so far as the sample goes."""
 
-    to_age: BoolArray
-    """Slots of the block whose bit is to be cleared, shape as its arrays."""
+    to_age: tuple[NDArray[np.intp], NDArray[np.intp]]
+    """Rows and columns of the block's slots whose bit is to be cleared."""
     judged: int
     """Slots of the sample that were aged before: the evidence. Not scaled."""
     accessed: int
@@ -93,10 +93,9 @@ class PromotedSample:
         pages["again"] |= accessed
         pages["there"], pages["aged"] = fast, mine
         self._pages[which] = pages
-        to_age = np.zeros_like(block.present)
-        to_age[at] = mine
+        to_age = mine & block.accessed[at]
         return Looked(
-            to_age & block.accessed,
+            (at[0][to_age], at[1][to_age]),
             int(np.count_nonzero(judged)),
             self._scaled(pages, accessed) * TURNS,
             self._scaled(pages, again),

@@ -234,9 +234,7 @@ class Slot:
             )
         if self._candidates.use.chooses:
             to_age |= self._candidates.use.to_age(block)
-        promoted = self._benefit.look(block, counts)
-        if promoted is not None:
-            to_age |= promoted
+        self._benefit.look(block, to_age, counts)
         with self._aging:
             aged = self._space.age(block, to_age, vmas)
         self._history.mark_stuck(aged.missed, block.pages_per_slot)

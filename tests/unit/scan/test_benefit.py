@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from mmscand.daemon import Daemon
-from mmscand.model import PAGE_BYTES, REGION_BYTES, Outcome, PageBlock, Process, Promotion
+from mmscand.model import (
+    PAGE_BYTES,
+    REGION_BYTES,
+    BoolArray,
+    Outcome,
+    PageBlock,
+    Process,
+    Promotion,
+)
 from mmscand.observe.events import EffortChanged, Event, Moved, PassEnd
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit, latency_gain_ns
 from mmscand.settings import Settings
@@ -46,6 +54,11 @@ class World:
         self.each_s = cpu_s
         self.benefit.note(outcome())
 
+    def look(self, seen: PageBlock) -> BoolArray:
+        to_age = np.zeros_like(seen.present)
+        self.benefit.look(seen, to_age, self.counts)
+        return to_age
+
     def run(self, seconds: int, accessed: int = 0, slow: int = 0) -> list[str]:
         """Every effort that it went over to."""
         changes = []
@@ -53,7 +66,7 @@ class World:
             self.now += 1
             self.cpu += self.each_s
             self.benefit.begin_visit()
-            self.benefit.look(block(accessed, slow), self.counts)
+            self.look(block(accessed, slow))
             self.benefit.end_pass()
             if self.benefit.judge(self.now, self.cpu):
                 changes.append(self.benefit.effort)
@@ -112,10 +125,14 @@ def test_what_came_back_down_has_cost_another_move() -> None:
 
 
 def test_shared_pages_say_nothing() -> None:
-    benefit = Benefit(TOPOLOGY, Settings())
-    benefit.note(outcome(shared=True))
-    benefit.begin_visit()
-    assert benefit.look(block(PAGES), Counter()) is None
+    world = World()
+    world.benefit.restart()
+    world.benefit.note(outcome(shared=True))
+    world.benefit.begin_visit()
+    assert not world.look(block(PAGES)).any()
+    world.benefit.note(outcome())
+    world.benefit.begin_visit()
+    assert world.look(block(PAGES)).any()
 
 
 def test_a_window_of_0_never_judges_and_lets_go_of_who_was_stopped() -> None:
