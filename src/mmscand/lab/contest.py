@@ -62,7 +62,7 @@ class Outcome:
     p99_block_ms_alone: float
     p99_block_ms_while_moving: float
     cpu_s: float
-    """CPU time of the daemon and of the kernel threads that work for it."""
+    """CPU time of the daemon, once it is at work, and of kernel threads that work for it."""
     system_s: float
     """CPU time that the workload spent in the kernel meanwhile: what runs in its own name."""
 
@@ -117,21 +117,21 @@ def contest(name: str, results: Path, topology: Topology, seed: int) -> Outcome:
 def _measure(name: str, folder: Path, workload: Program, judge: _Judge) -> Outcome:
     tierer, truth = TIERERS[name], judge.truth
     later = shifted(truth.hot, truth.seed)
-    begun = time.monotonic()
     process = psutil.Process(workload.process.pid)
-    moved, threads = _migrated(), _thread_seconds(tierer)
-    system = process.cpu_times().system
+    alone_until = time.monotonic()
     with tierer.at_work(Stage(judge.topology, truth.pid, folder)) as daemon:
+        begun = time.monotonic()
+        moved, system = _migrated(), process.cpu_times().system
+        cpu = _cpu_seconds(tierer, daemon)
         first = judge.until_up(truth.hot, workload)
         at_rest = time.monotonic()
         workload.process.send_signal(signal.SIGUSR1)
         second = judge.until_up(later, workload)
-        cpu = sum(psutil.Process(daemon).cpu_times()[:2]) if daemon else 0.0
+        cpu = _cpu_seconds(tierer, daemon) - cpu
         hot, wrong = judge.share(later), judge.share(~truth.hot & ~later)
         system = process.cpu_times().system - system
-        cpu += _thread_seconds(tierer) - threads
     ops = load_ops(folder / WORKLOAD)
-    alone = _between(ops, begun - _ALONE_S + 1, begun)
+    alone = _between(ops, alone_until - _ALONE_S + 1, alone_until)
     moving = _between(ops, begun, begun + (first or _LIMIT_S))
     rest = _between(ops, at_rest - _AFTER_S, at_rest)
     return Outcome(
@@ -173,10 +173,13 @@ def _migrated() -> int:
     return sum(int(n) for n in re.findall(r"^pgmigrate_success (\d+)$", text, re.MULTILINE))
 
 
-def _thread_seconds(tierer: Tierer) -> float:
-    """CPU time of the kernel threads that work for it, so far."""
-    mine = [p for p in psutil.process_iter(["name"]) if p.info["name"].startswith(tierer.threads)]
-    return sum(sum(p.cpu_times()[:2]) for p in mine) if tierer.threads else 0.0
+def _cpu_seconds(tierer: Tierer, daemon: int | None) -> float:
+    """CPU time of its daemon, and of the kernel threads that work for it, so far."""
+    mine = [psutil.Process(daemon)] if daemon else []
+    if tierer.threads:
+        every = psutil.process_iter(["name"])
+        mine += [p for p in every if p.info["name"].startswith(tierer.threads)]
+    return sum(sum(p.cpu_times()[:2]) for p in mine)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

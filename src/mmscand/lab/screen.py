@@ -124,7 +124,7 @@ _CONTEST = {
 def contest_table(found: Sequence[Mapping[str, object]]) -> Table:
     """Ways of tiering, a row each: medians over seeds; never is a word, and sorts last."""
     table = Table(title="the same guest, workload and seeds; shares of pages")
-    table.add_column("tierer")
+    table.add_column("tierer", no_wrap=True)
     for title, _ in _CONTEST.values():
         table.add_column(title, justify="right")
     for name in dict.fromkeys(str(row["tierer"]) for row in found):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -115,7 +116,13 @@ def _mmscand(stage: Stage) -> Iterator[int]:
     knobs = ["cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000"]
     argv = ["mmscand", "run", "--pid", str(stage.pid), "--json", "--no-control"]
     argv += [word for knob in knobs for word in ("--set", knob)]
-    with running("daemon", argv, stage.results, stage.results / EVENTS) as daemon:
+    events = stage.results / EVENTS
+    with running("daemon", argv, stage.results, events) as daemon:
+        # At work from here on, as the others are in the kernel: a start of Python takes half a
+        # second, and up to half a minute in emulation.
+        while "process_entered" not in events.read_text():
+            daemon.require_alive()
+            time.sleep(0.1)
         yield daemon.process.pid
         daemon.stop()
 
