@@ -14,6 +14,7 @@ from mmscand.observe.status import DaemonStatus, summed, summed_hotness
 from mmscand.policy.target import require_target
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
+from mmscand.scan.visit import Watcher
 from mmscand.settings import Settings, SettingsStore
 
 SCAN_THREAD, MIGRATE_THREAD = "mmscand-scan", "mmscand-migrate"
@@ -35,6 +36,7 @@ class Daemon:
         clock: Clock | None = None,
         dry_run: bool = False,
         on_failure: Callable[[], None] = lambda: None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._machine = machine
         self._select = select
@@ -45,6 +47,7 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._dry_run = dry_run
         self._on_failure = on_failure
+        self._watcher = watcher
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._wakeup = threading.Condition()
@@ -74,6 +77,7 @@ class Daemon:
             stop=stop,
             wakeup=self._wakeup,
             dry_run=self._dry_run,
+            watcher=self._watcher,
         )
         migrator = Migrator(
             machine=self._machine,

@@ -15,6 +15,7 @@ from mmscand.record.tables import (
     FORMAT,
     HEAD,
     LAYOUT,
+    MOVES,
     NODES,
     PASS,
     VERSION,
@@ -45,10 +46,10 @@ def passes(draw: st.DrawFn) -> ProcessPass:
             rng.bytes(rows * dtype.itemsize), dtype=dtype
         )
 
-    sizes = [draw(st.integers(0, 40)) for _ in range(3)]
+    sizes = [draw(st.integers(0, 40)) for _ in range(4)]
     tables = (
         table(d, n) if n else np.empty(0, d)
-        for d, n in zip((VMAS, LAYOUT, ACCESSED), sizes, strict=True)
+        for d, n in zip((VMAS, LAYOUT, ACCESSED, MOVES), sizes, strict=True)
     )
     return ProcessPass(table(PASS, 1), *tables)
 
@@ -139,7 +140,9 @@ def test_another_version_and_no_file_at_all_are_refused(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_not_written(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / "r", head(), NODES_TABLE, 600) as writer:
-        seen = ProcessPass(one_row(PASS), *(np.empty(0, d) for d in (VMAS, LAYOUT, ACCESSED)))
+        seen = ProcessPass(
+            one_row(PASS), *(np.empty(0, d) for d in (VMAS, LAYOUT, ACCESSED, MOVES))
+        )
         with pytest.raises(RecordingFull):
             for _ in range(10):
                 writer.write(seen)

@@ -3,14 +3,12 @@
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from mmscand.cli.run import ONE_DAEMON
@@ -18,10 +16,8 @@ from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
 from mmscand.control.lock import DaemonLock
 from mmscand.linux.machine import LinuxMachine
-from mmscand.model import PAGE_BYTES, Topology
-from mmscand.record.file import RecordingWriter
+from mmscand.record.file import new_recording
 from mmscand.record.recorder import Recorded, Recorder
-from mmscand.record.tables import FORMAT, HEAD, NODES, VERSION, Table, one_row
 from mmscand.scan.selection import choose
 
 _FOREVER_S = float("inf")
@@ -56,8 +52,7 @@ def record(
     machine = readable_machine(NodeOptions(fast_nodes, slow_nodes))
     with closing(machine), _lock(file), _ended_by_signals() as stop:
         selection = choose(machine.look().running, pid or (), match)
-        head, nodes = _head(period_ms), _nodes(machine.topology())
-        with RecordingWriter(file, head, nodes, max_mib << 20) as writer:
+        with new_recording(file, machine.topology(), period_ms, max_mib << 20) as writer:
             recorder = Recorder(
                 machine,
                 selection,
@@ -95,25 +90,6 @@ def _ended_by_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _head(period_ms: int) -> Table:
-    return one_row(
-        HEAD,
-        format=FORMAT,
-        version=VERSION,
-        period_ms=period_ms,
-        started_unix_ns=time.time_ns(),
-        started_ns=time.monotonic_ns(),
-    )
-
-
-def _nodes(topology: Topology) -> Table:
-    table = np.zeros(len(topology.nodes), dtype=NODES)
-    for row, node in zip(table, topology.nodes, strict=True):
-        pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
-        row["node"], row["slow"], row["pages"] = node.id, node.id in topology.slow, pages
-    return table
 
 
 def _start_line(machine: LinuxMachine, file: Path) -> str:

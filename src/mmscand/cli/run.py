@@ -2,13 +2,9 @@
 
 import json
 import resource
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from enum import Enum
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,14 +13,19 @@ from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
 from mmscand.cli.notify import ServiceNotifier
 from mmscand.cli.report import EventPrinter
+from mmscand.cli.signals import Signals, Wanted, signals_taken
 from mmscand.cli.wiring import NodeOptions, real_machine
+from mmscand.clock import SystemClock
 from mmscand.config import Config, load_config
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
+from mmscand.record.beside import RecordingWatcher
+from mmscand.record.file import new_recording
 from mmscand.scan.selection import Selection, choose
+from mmscand.scan.visit import Watcher
 
 ONE_DAEMON = Path("/run/mmscand.lock")
 """Two daemons would spoil each other's Accessed bits, whatever sockets they have."""
@@ -55,6 +56,12 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and decide, but age and move nothing.")
     ] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Also write what passes see and move to this new file.")
+    ] = None,
+    record_max_mib: Annotated[
+        int, typer.Option(min=1, max=1 << 20, help="The recording is no larger than this.")
+    ] = 256,
     json_lines: Annotated[
         bool, typer.Option("--json", help="Print every event as one JSON object a line.")
     ] = False,
@@ -66,8 +73,24 @@ def run(
     config = load_config(config_file, assignments or (), socket=socket)
     machine = real_machine(NodeOptions(fast_nodes, slow_nodes))
     _raise_descriptor_limit()
-    with closing(machine), closing(EventPrinter(json_lines)) as printer, _signals() as signals:
+    with (
+        closing(machine),
+        closing(EventPrinter(json_lines)) as printer,
+        signals_taken() as signals,
+        ExitStack() as opened,
+    ):
         selection = choose(machine.look().running, pid or (), match)
+
+        def say(text: str) -> None:
+            printer.say(_note_line(text, json_lines))
+
+        def watcher() -> Watcher | None:
+            if record is None:
+                return None
+            period_ms, most = config.settings.scan_period_ms, record_max_mib << 20
+            writer = new_recording(record, machine.topology(), period_ms, most)
+            return RecordingWatcher(opened.enter_context(writer), SystemClock(), say)
+
         daemon = Daemon(
             machine,
             selection,
@@ -76,6 +99,7 @@ def run(
             observer=_Foreground(printer, selection, signals.end),
             dry_run=dry_run,
             on_failure=signals.end,
+            watcher=watcher(),
         )
         controlled = ControlledDaemon(
             daemon, config, lambda: load_config(config_file, assignments or (), socket=socket)
@@ -83,15 +107,15 @@ def run(
         with _control(controlled, config, wanted=control):
             printer.say(_start_line(machine, selection, dry_run, json_lines))
             for note in (*config.clamped, *_who_else()):
-                printer.say(_note_line(note, json_lines))
+                say(note)
             daemon.start()
             try:
-                _attend(signals, controlled, lambda text: printer.say(_note_line(text, json_lines)))
+                _attend(signals, controlled, say)
             finally:
                 daemon.stop()
 
 
-def _attend(signals: "_Signals", controlled: ControlledDaemon, say: Callable[[str], None]) -> None:
+def _attend(signals: Signals, controlled: ControlledDaemon, say: Callable[[str], None]) -> None:
     """Until the end is asked for: reload when it is asked for, and tell systemd how we are."""
     notifier = ServiceNotifier()
     notifier.ready("watching")
@@ -159,62 +183,6 @@ def _start_line(
     why = "".join(f" (not {name}: {reason})" for name, reason in passed_over.items())
     mode = ", dry run: nothing is aged or moved" if dry_run else ""
     return f"mmscand watches {what}, reader {reader}{why}{mode}; stop with SIGTERM"
-
-
-class Wanted(Enum):
-    """What was asked for from outside."""
-
-    NOTHING = 0
-    RELOAD = 1
-    END = 2
-
-
-class _Signals:
-    """SIGTERM and SIGINT end the command, SIGHUP has the configuration read again."""
-
-    def __init__(self) -> None:
-        self._woken = threading.Event()
-        self._ended = False
-        self._reload = False
-
-    def end(self) -> None:
-        """As SIGTERM does."""
-        self._ended = True
-        self._woken.set()
-
-    def on_end(self, number: int, frame: FrameType | None) -> None:
-        """Handler."""
-        self.end()
-
-    def on_reload(self, number: int, frame: FrameType | None) -> None:
-        """Handler."""
-        self._reload = True
-        self._woken.set()
-
-    def wait(self, timeout_s: float | None) -> Wanted:
-        """Until one comes, or for so long."""
-        self._woken.wait(timeout_s)
-        self._woken.clear()
-        if self._ended:
-            return Wanted.END
-        wanted, self._reload = Wanted.RELOAD if self._reload else Wanted.NOTHING, False
-        return wanted
-
-
-@contextmanager
-def _signals() -> Iterator[_Signals]:
-    signals = _Signals()
-    taken = {
-        signal.SIGTERM: signals.on_end,
-        signal.SIGINT: signals.on_end,
-        signal.SIGHUP: signals.on_reload,
-    }
-    before = {number: signal.signal(number, handler) for number, handler in taken.items()}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Foreground:

@@ -7,6 +7,7 @@ whole member. numpy and zlib are all it takes.
 
 import io
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +17,20 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from mmscand.errors import MmscandError, UsageError
+from mmscand.model import PAGE_BYTES, Topology
 from mmscand.record.tables import (
     ACCESSED,
     FORMAT,
     HEAD,
     LAYOUT,
+    MOVES,
     NODES,
     PASS,
     VERSION,
     VMAS,
     ProcessPass,
     Table,
+    one_row,
 )
 
 _LEVEL = 1
@@ -37,7 +41,7 @@ _PIECE_BYTES = 1 << 16
 _MOST_BYTES = 4 << 30
 """Of one member, unpacked: 16 TiB of memory. More is no recording, but a trap for who reads it."""
 _HEAD_TABLES = (HEAD, NODES)
-_PASS_TABLES = (PASS, VMAS, LAYOUT, ACCESSED)
+_PASS_TABLES = (PASS, VMAS, LAYOUT, ACCESSED, MOVES)
 
 
 class RecordingFull(MmscandError):
@@ -87,6 +91,25 @@ class RecordingWriter:
         trace: TracebackType | None,
     ) -> None:
         os.close(self._fd)
+
+
+def new_recording(
+    path: Path, topology: Topology, period_ms: int, max_bytes: int
+) -> RecordingWriter:
+    """A file with its head; UsageError when there is one already, or it cannot be made."""
+    head = one_row(
+        HEAD,
+        format=FORMAT,
+        version=VERSION,
+        period_ms=period_ms,
+        started_unix_ns=time.time_ns(),
+        started_ns=time.monotonic_ns(),
+    )
+    nodes = np.zeros(len(topology.nodes), dtype=NODES)
+    for row, node in zip(nodes, topology.nodes, strict=True):
+        pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
+        row["node"], row["slow"], row["pages"] = node.id, node.id in topology.slow, pages
+    return RecordingWriter(path, head, nodes, max_bytes)
 
 
 def _packed(tables: tuple[Table, ...]) -> bytes:

@@ -51,6 +51,16 @@ LAYOUT = np.dtype(
         ("stuck", "u1", (BITS_BYTES,)),
     ]
 )
+MOVES = np.dtype(
+    [
+        ("address", "<u8"),
+        ("pages_per_slot", "<u4"),
+        ("source", "<i4"),
+        ("target", "<i4"),
+        ("status", "<i4"),
+        ("tried", "?"),
+    ]
+)
 ACCESSED = np.dtype([("address", "<u8"), ("accessed", "u1", (BITS_BYTES,))])
 
 
@@ -67,11 +77,13 @@ class ProcessPass:
     that is there no more."""
     accessed: Table
     """(n,) of ACCESSED: rows in which anything was accessed since the pass before."""
+    moves: Table
+    """(n,) of MOVES: what became of promotions since the pass before, slot by slot."""
 
     @property
-    def tables(self) -> tuple[Table, Table, Table, Table]:
+    def tables(self) -> tuple[Table, ...]:
         """In the order of the file."""
-        return self.about, self.vmas, self.layout, self.accessed
+        return self.about, self.vmas, self.layout, self.accessed, self.moves
 
 
 def one_row(dtype: np.dtype[Any], **columns: object) -> Table:

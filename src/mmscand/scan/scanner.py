@@ -16,6 +16,7 @@ from mmscand.scan.budget import CpuBudget
 from mmscand.scan.pacing import limits_of
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
+from mmscand.scan.visit import NoWatcher, Watcher
 from mmscand.scan.watched import Watched
 from mmscand.settings import SettingsStore
 
@@ -39,6 +40,7 @@ class Scanner:
         stop: threading.Event,
         wakeup: threading.Condition,
         dry_run: bool = False,
+        watcher: Watcher | None = None,
     ) -> None:
         self._machine = machine
         self._list = migration_list
@@ -49,6 +51,7 @@ class Scanner:
         self._stop = stop
         self._wakeup = wakeup
         self._dry_run = dry_run
+        self._watcher = watcher or NoWatcher()
         self._watched = Watched(machine, select, rules, self._slot_of, observer)
         self._watched.bulk.wanted = self._settings.shared_memory and not dry_run
         self._rules = self._wanted_rules = rules
@@ -146,6 +149,7 @@ class Scanner:
             aging=self._aging,
             cpu=CpuMeter(self._clock),
             observer=self._observer,
+            watcher=self._watcher,
         )
         if not self._first_look:  # what ran before us has had time enough
             slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
@@ -177,7 +181,8 @@ class Scanner:
             self._watched.bulk.visited(slot, due)
         else:
             slot.due = due
-        self._observer(slot.told(visit, self._clock.now() - visit.started))
+        seconds = self._clock.now() - visit.started
+        self._observer(visit.event(slot.process, slot.passes, seconds))
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""
@@ -190,6 +195,7 @@ class Scanner:
 
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' slot; called from the migrator's thread."""
+        self._watcher.moved(outcome)
         slot = self._watched.slots.get(outcome.promotion.process)
         if slot is not None:
             slot.report(outcome)

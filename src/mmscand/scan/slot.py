@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 
 from mmscand.clock import CpuMeter
 from mmscand.heat.history import History
@@ -26,21 +25,8 @@ from mmscand.scan.counting import counted
 from mmscand.scan.idle import IdleWatch
 from mmscand.scan.pacing import Pacer
 from mmscand.scan.rules import Verdict
+from mmscand.scan.visit import Visit, Watcher
 from mmscand.settings import Settings
-
-_COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
-"""All that a visit counts; the first four fields are told otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What one visit to a process saw."""
-
-    started: float
-    complete: bool
-    """It came to the end of the address space; the next one begins at its start."""
-    counts: Counter[str]
-    """Pages by what they were, and visits that were left out, see observe.events.PassEnd."""
 
 
 class Slot:
@@ -58,6 +44,7 @@ class Slot:
         aging: CpuMeter,
         cpu: CpuMeter,
         observer: Observer,
+        watcher: Watcher,
     ) -> None:
         self._space = space
         self._topology = topology
@@ -65,6 +52,7 @@ class Slot:
         self.cpu = cpu
         """Of visits to this process alone."""
         self._observer = observer
+        self._watcher = watcher
         self._benefit = Benefit(topology, settings)
         self._candidates = Candidates(space, topology, migration_list, self._benefit)
         self._idle = IdleWatch(space.cpu_ns)
@@ -167,6 +155,7 @@ class Slot:
         counts = self._counts = self._counts or Counter()
         began_at = self._cursor
         vmas = self._space.vmas()
+        self._watcher.mappings(self.process, vmas)
         vmas, self._skipped = eligible(
             vmas,
             read_only_files=self._settings.read_only_files,
@@ -182,6 +171,7 @@ class Slot:
         self._history.end_pass()
         self._benefit.end_pass()
         self.passes += 1
+        self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
         if began_at and not counts["examined"]:
             return self.visit(now, go_on)  # the last visit had come just to the end
         return self._end(counts, complete=True)
@@ -209,6 +199,7 @@ class Slot:
         self._generation = generation
         self._history = History()
         self._candidates.forget()
+        self._watcher.restart(self.process)
         self._cursor = self.passes = 0
         self._counts = None
 
@@ -225,6 +216,7 @@ class Slot:
         hot, to_age = policy.hot(block, state), policy.to_age(block, state)
         counts.update(counted(block, state, hot))
         self._candidates.use.see(block)
+        self._watcher.see(self.process, block, state)
         if self._dry_run:
             return
         counts["cooled"] += self._candidates.withdraw_cold(block)
@@ -242,19 +234,16 @@ class Slot:
         counts["aged"] += aged.pages
         counts["unaged"] += len(aged.missed) * block.pages_per_slot
 
-    def told(self, visit: Visit, seconds: float) -> PassEnd:
-        """A visit as an event."""
-        counts = {name: visit.counts[name] for name in _COUNTS}
-        return PassEnd(self.process, self.passes, visit.complete, seconds, **counts)
-
     def interrupted(self) -> PassEnd | None:
         """A visit that will not go on, as an event: what it queued may have moved already."""
         if self._counts is None:
             return None
         counts, self._counts = self._counts, None
-        return self.told(Visit(self._started, False, counts), self._now - self._started)
+        visit = Visit(self._started, False, counts)
+        return visit.event(self.process, self.passes, self._now - self._started)
 
     def close(self) -> None:
         """Drop the process' entries and let go of it."""
         self._list.drop(self.process)
         self._space.close()
+        self._watcher.left(self.process, self.passes, self._generation)

@@ -16,6 +16,7 @@ from mmscand.record.tables import (
     FORMAT,
     HEAD,
     LAYOUT,
+    MOVES,
     NODES,
     PASS,
     VERSION,
@@ -50,7 +51,7 @@ def seen(
     table = np.zeros(len(rows), dtype=ACCESSED)
     table["address"], table["accessed"] = ROW * (rows + 1), pack(accessed)[rows]
     about = one_row(PASS, **{"pass": number, "pid": pid, "generation": generation, "left": left})
-    return ProcessPass(about, np.empty(0, dtype=VMAS), layout, table)
+    return ProcessPass(about, np.empty(0, dtype=VMAS), layout, table, np.empty(0, dtype=MOVES))
 
 
 def recording(path: Path, passes: list[ProcessPass]) -> Recording:

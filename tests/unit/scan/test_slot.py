@@ -3,6 +3,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
+from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
@@ -20,6 +21,7 @@ def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:
         aging=CpuMeter(SystemClock()),
         cpu=CpuMeter(SystemClock()),
         observer=lambda event: None,
+        watcher=NoWatcher(),
     )
 
 

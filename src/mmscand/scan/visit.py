@@ -1,0 +1,80 @@
+"""What one visit to a process saw, and who else wants to see it."""
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+from mmscand.model import ByteArray, Outcome, PageBlock, Process, VmaTable
+from mmscand.observe.events import PassEnd
+
+_COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
+"""All that a visit counts; the first four fields are told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one visit to a process saw."""
+
+    started: float
+    complete: bool
+    """It came to the end of the address space; the next one begins at its start."""
+    counts: Counter[str]
+    """Pages by what they were, and visits that were left out, see observe.events.PassEnd."""
+
+    def event(self, process: Process, number: int, seconds: float) -> PassEnd:
+        """As observers get it."""
+        counts = {name: self.counts[name] for name in _COUNTS}
+        return PassEnd(process, number, self.complete, seconds, **counts)
+
+
+class Watcher(Protocol):
+    """Sees pages one by one, where an observer sees their numbers: record.beside.
+
+    All but `moved` is called from the scanner's thread, and must be as quick as the scanner is.
+    """
+
+    def mappings(self, process: Process, vmas: VmaTable) -> None:
+        """A visit begins, or goes on; those that are looked at, and those that are not."""
+        ...
+
+    def see(self, process: Process, block: PageBlock, state: ByteArray) -> None:
+        """A block with its history (heat.history)."""
+        ...
+
+    def end_pass(self, process: Process, number: int, generation: int, aged: int) -> None:
+        """A pass over the whole address space is over; `aged` 4 KiB pages by this visit."""
+        ...
+
+    def restart(self, process: Process) -> None:
+        """It has another address space."""
+        ...
+
+    def moved(self, outcome: Outcome) -> None:
+        """From the migrator's thread."""
+        ...
+
+    def left(self, process: Process, number: int, generation: int) -> None:
+        """It is watched no more."""
+        ...
+
+
+class NoWatcher:
+    """Nobody does: 50 ns a block."""
+
+    def mappings(self, process: Process, vmas: VmaTable) -> None:
+        """See Watcher."""
+
+    def see(self, process: Process, block: PageBlock, state: ByteArray) -> None:
+        """See Watcher."""
+
+    def end_pass(self, process: Process, number: int, generation: int, aged: int) -> None:
+        """See Watcher."""
+
+    def restart(self, process: Process) -> None:
+        """See Watcher."""
+
+    def moved(self, outcome: Outcome) -> None:
+        """See Watcher."""
+
+    def left(self, process: Process, number: int, generation: int) -> None:
+        """See Watcher."""
