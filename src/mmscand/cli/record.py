@@ -11,10 +11,9 @@ from typing import Annotated
 
 import typer
 
-from mmscand.cli.run import ONE_DAEMON
+from mmscand.cli.run import one_daemon
 from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
-from mmscand.control.lock import DaemonLock
 from mmscand.linux.machine import LinuxMachine
 from mmscand.record.file import new_recording
 from mmscand.record.recorder import Recorded, Recorder
@@ -50,7 +49,7 @@ def record(
     as slow. Accessed bits are cleared on both tiers, by a tenth of a core at most.
     """
     machine = readable_machine(NodeOptions(fast_nodes, slow_nodes))
-    with closing(machine), _lock(file), _ended_by_signals() as stop:
+    with closing(machine), one_daemon(f"a recording to {file}"), _ended_by_signals() as stop:
         selection = choose(machine.look().running, pid or (), match)
         with new_recording(file, machine.topology(), period_ms, max_mib << 20) as writer:
             recorder = Recorder(
@@ -67,17 +66,6 @@ def record(
                 print(_start_line(machine, file), flush=True)
             recorded = recorder.run()
     print(json.dumps(asdict(recorded)) if as_json else _summary(recorded))
-
-
-@contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """A daemon and a recording would clear each other's bits."""
-    lock = DaemonLock(ONE_DAEMON)
-    lock.acquire(f"a recording to {file}")
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

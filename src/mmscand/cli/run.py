@@ -77,6 +77,7 @@ def run(
         closing(machine),
         closing(EventPrinter(json_lines)) as printer,
         signals_taken() as signals,
+        one_daemon(str(config.socket) if control else "no socket"),
         ExitStack() as opened,
     ):
         selection = choose(machine.look().running, pid or (), match)
@@ -135,24 +136,29 @@ def _attend(signals: Signals, controlled: ControlledDaemon, say: Callable[[str],
 
 
 @contextmanager
-def _control(controlled: ControlledDaemon, config: Config, *, wanted: bool) -> Iterator[None]:
+def one_daemon(serves: str) -> Iterator[None]:
     """One daemon a machine, whether it can be controlled or not."""
     lock = DaemonLock(ONE_DAEMON)
-    lock.acquire(str(config.socket) if wanted else "no socket")
+    lock.acquire(serves)
     try:
-        if not wanted:
-            yield
-            return
-        from mmscand.control.listener import ControlServer  # noqa: PLC0415 - 16 MiB
-
-        server = ControlServer(controlled, __version__, config.socket, group=config.group)
-        server.start()
-        try:
-            yield
-        finally:
-            server.stop()
+        yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _control(controlled: ControlledDaemon, config: Config, *, wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    from mmscand.control.listener import ControlServer  # noqa: PLC0415 - 16 MiB
+
+    server = ControlServer(controlled, __version__, config.socket, group=config.group)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def _who_else() -> Iterator[str]:
