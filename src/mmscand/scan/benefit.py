@@ -71,8 +71,13 @@ class Benefit:
     def adopt(self, settings: Settings) -> None:
         """Judge by other settings; at once where nobody is judged any more."""
         self.settings = settings
-        if not settings.benefit_window_s:
+        if not self._wanted:
             self.effort, self.why = FULL, ""
+
+    @property
+    def _wanted(self) -> bool:
+        """The RFC's profiles are the RFC's: nothing slows them down but their own rules."""
+        return bool(self.settings.benefit_window_s) and self.settings.profile == "auto"
 
     def restart(self) -> None:
         """It runs another program (execve): go by what that one does."""
@@ -144,7 +149,7 @@ class Benefit:
         """After a visit, `cpu_s` being what all visits have used; whether the effort changed."""
         self._cpu_s = cpu_s
         before = self.effort
-        if not self.settings.benefit_window_s:
+        if not self._wanted:
             return False
         if self._began_at is None:
             self._begin(now)

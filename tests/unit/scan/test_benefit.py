@@ -17,7 +17,7 @@ from mmscand.model import (
 )
 from mmscand.observe.events import EffortChanged, Event, Moved, PassEnd
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit, latency_gain_ns
-from mmscand.settings import Settings
+from mmscand.settings import Profile, Settings
 from mmscand.sim.nodes import sim_topology
 from support.sim_daemon import FastClock, Recorder, steady, tiers, touching
 
@@ -133,6 +133,15 @@ def test_shared_pages_say_nothing() -> None:
     world.benefit.note(outcome())
     world.benefit.begin_visit()
     assert world.look(block(PAGES)).any()
+
+
+@pytest.mark.parametrize("profile", ["v0", "v1", "v3"])
+def test_the_rfcs_profiles_are_not_slowed_down(profile: Profile) -> None:
+    world = World()
+    assert world.run(65) == [SLOWED]
+    world.benefit.adopt(Settings(profile=profile))
+    assert world.benefit.slowdown == 1
+    assert world.run(200) == []
 
 
 def test_a_window_of_0_never_judges_and_lets_go_of_who_was_stopped() -> None:
