@@ -7,13 +7,12 @@ thresholds: pages that differ by chance only have the same expected rate, so the
 places. History is two bytes a page.
 """
 
-from collections import deque
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.model import BoolArray
 from mmscand.policy.placement import (
+    LEAST_PERIOD,
     LONGEST_EXPOSURE,
     NO_MOVES,
     SHORTEST_EXPOSURE,
@@ -21,11 +20,12 @@ from mmscand.policy.placement import (
     exchange,
 )
 from mmscand.policy.rates import FloatArray, RateMixture
+from mmscand.policy.tuning import LEAST_OBSERVATIONS, ExposureTuning, HitWatch
 
 _MOST_OBSERVATIONS = 64
 """Decay: a score is the mean of the last 64 exposures or so. 16 leave zipf 0.99 1 pp from the
 optimum, 64 leave 0.3 (docs/results.md)."""
-_AFTER_RETUNING, _AFTER_CHANGE = 4, 8
+_AFTER_RETUNING, _AFTER_CHANGE = 4, 16
 """Observations that a score is still worth when the exposure, or some pages, have changed."""
 _GAP = 0.6
 """Least gain of a trade, as a share of the rate at the edge of the fast tier. 0.3 moves twice as
@@ -38,9 +38,6 @@ _CHANGE_EXPOSURES = 4
 """Exposures in which pages that have changed are told from those that have not; fits in 3 bits."""
 _SATURATED, _EMPTY = 0.97, 0.002
 """Share of bits that are set when an exposure tells nothing."""
-_LEAST_DROP, _SIGMAS = 0.02, 6.0
-"""A fall of the hit share that is a change: 2 %, and six standard deviations of chance."""
-_LEAST_OBSERVATIONS = 3
 _UNITS = 8191
 """A score in the upper 13 bits of its word; the lower three count bits since a change."""
 
@@ -58,8 +55,8 @@ class Capacity:
         self._history: NDArray[np.uint16] = np.zeros(pages, dtype=np.uint16)
         self._observations = 0
         self._mixture = RateMixture()
-        self._hits = _HitWatch()
-        self._exposures = _Exposures()
+        self._hits = HitWatch()
+        self._exposures = ExposureTuning()
         self._rates: FloatArray | None = None
         self._change: _Change | None = None
         self._lasting = _LASTING_EXPOSURES
@@ -80,8 +77,7 @@ class Capacity:
         edge = self._edge(rates)
         if self._change is None and self._retuned():
             return NO_MOVES
-        lasting = max(self._lasting, float(self._exposures.age))
-        return exchange(fast, rates, self._capacity, max(_GAP * edge, self._payback / lasting))
+        return exchange(fast, rates, self._capacity, max(_GAP * edge, self._price()))
 
     def forget(self, pages: NDArray[np.intp]) -> None:
         """These pages are new ones: freed, and mapped again."""
@@ -114,7 +110,7 @@ class Capacity:
         scores = self._scores()
         scores += weight * (accessed - scores)
         self._keep(scores)
-        if self._observations < _LEAST_OBSERVATIONS:
+        if self._observations < LEAST_OBSERVATIONS:
             return None
         # A mean with exponential decay is worth as many as one over 2 n - 1 (Hunter 1986).
         worth = min(self._observations, 2 * _MOST_OBSERVATIONS - 1)
@@ -129,17 +125,24 @@ class Capacity:
         self._history += accessed
         change.exposures += 1
         seen = (self._history & np.uint16(7)).astype(np.uint8)
-        rates = self._mixture.after_change(seen, change.exposures, change.before, change.share)
+        rates, change.beliefs = self._mixture.after_change(
+            seen, change.exposures, change.before, change.share
+        )
         if change.exposures >= _CHANGE_EXPOSURES:
-            self._rates = rates
             self._settle()
         return rates
 
     def _settle(self) -> None:
-        """The change is over: what is believed now becomes the history."""
-        assert self._rates is not None
-        self._keep(-np.expm1(-self._rates))
-        self._observations = _AFTER_CHANGE
+        """The change is over: what was seen since takes the place of the history that is void.
+
+        Bits are kept, not beliefs: a mixture that learns from its own estimates gets ever narrower.
+        """
+        change = self._change
+        assert change is not None
+        seen = (self._history & np.uint16(7)) / change.exposures
+        self._keep(self._scores() + change.beliefs * (seen - self._scores()))
+        kept = (1 - change.share) * min(self._observations, _AFTER_CHANGE)
+        self._observations = max(change.exposures, round(change.exposures * change.share + kept))
         self._change = None
 
     def _retuned(self) -> bool:
@@ -150,14 +153,22 @@ class Capacity:
         factor = self._multiply_exposure(factor)
         if factor == 1.0:
             return False
-        scores = np.minimum(self._scores(), 1 - 0.5 / max(self._observations, 2))
-        self._keep(1 - (1 - scores) ** factor)
-        halved = 0.5 < factor < 2
-        self._observations = min(self._observations, _AFTER_RETUNING if halved else 2)
+        if 0.5 < factor < 2:
+            scores = np.minimum(self._scores(), 1 - 0.5 / (self._observations + 1))
+            self._keep(1 - (1 - scores) ** factor)
+            self._observations = min(self._observations, _AFTER_RETUNING)
+        else:
+            self._history[:] = 0
+            self._observations = 0
         self._mixture.forget()
         self._rates = None
         self._hits.restart()
         return True
+
+    def _price(self) -> float:
+        """What a trade costs in accesses an exposure, if the placement holds as long as they do."""
+        passes = max(self._lasting, float(self._exposures.age))
+        return self._payback / passes / max(1.0, LEAST_PERIOD / self.exposure)
 
     def _multiply_exposure(self, factor: float) -> float:
         """By what it was multiplied in truth: a daemon can only do so much."""
@@ -189,61 +200,5 @@ class _Change:
         self.exposures = 0
         self.before: FloatArray | None = None
         """Expected rates until then."""
-
-
-class _HitWatch:
-    """Watches the share of fast-tier pages that are accessed: what bits show of a hit ratio."""
-
-    def __init__(self) -> None:
-        self._hits: deque[float] = deque(maxlen=4)
-
-    def restart(self) -> None:
-        """Other pages, or another exposure."""
-        self._hits.clear()
-
-    def add(self, hit: float) -> None:
-        """One more exposure."""
-        self._hits.append(hit)
-
-    def fell(self, hit: float, pages: int) -> float:
-        """By how much it is below what it was, if that is no chance; else 0."""
-        if not self._hits or not pages:
-            return 0.0
-        usual = sum(self._hits) / len(self._hits)
-        chance = float(np.sqrt(max(usual * (1 - usual), 1e-3) / pages))
-        drop = usual - hit
-        return drop if drop > max(_LEAST_DROP * usual, _SIGMAS * chance) else 0.0
-
-
-class _Exposures:
-    """When the exposure is looked at again, and how boldly it is changed."""
-
-    _EVERY, _STRETCH, _LEAST = 3, 1.6, 1.4
-
-    def __init__(self) -> None:
-        self.age = 0
-        self._due = self._EVERY
-        self._boldness = 0.7
-        self._last = 0.0
-
-    def restart(self) -> None:
-        """Something changed: look again soon."""
-        self.age, self._due = 1, self._EVERY + 1
-
-    def due(self, observations: int) -> bool:
-        """Whether to look now."""
-        return self.age >= self._due and observations >= _LEAST_OBSERVATIONS
-
-    def step(self, factor: float) -> float:
-        """How far to go towards a factor; 1.0 is not at all. Turning back makes it careful."""
-        self._due = max(self.age + self._EVERY, int(self.age * self._STRETCH))
-        if factor == 1.0:
-            return 1.0
-        direction = float(np.sign(np.log(factor)))
-        turned = direction * self._last < 0
-        self._boldness = self._boldness * 0.6 if turned else min(1.0, self._boldness * 1.2)
-        taken = factor**self._boldness
-        if max(taken, 1 / taken) <= self._LEAST:
-            return 1.0
-        self._last = direction
-        return float(taken)
+        self.beliefs: FloatArray = np.zeros(1)
+        """(pages,) that each one has changed."""

@@ -9,7 +9,8 @@ from mmscand.model import BoolArray
 from mmscand.policy.registry import placement_policy
 from mmscand.sim.oracle import least_latency_ns, static_share
 from mmscand.sim.placement import FAST_NS, SLOW_NS, Trace, payback_accesses, simulate
-from mmscand.sim.workloads import FloatArray, Frame, Workload, workload_named
+from mmscand.sim.workload import FloatArray, Workload
+from mmscand.sim.workloads import Frame, workload_named
 
 _WINDOWS = 120.0
 """Length of a run where a page is used at least once a window; longer in proportion otherwise."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.sim.placement import FAST_NS, SLOW_NS
-from mmscand.sim.workloads import FloatArray, Workload, held_by_hottest, total
+from mmscand.sim.workload import FloatArray, Workload, held_by_hottest, total
 
 _STEPS = 100
 """Of the subgradient. 400 raise the bound of churn by another 0.6 %, all others by 0.1 %."""

@@ -1,8 +1,8 @@
 """A placement policy against a workload: bits are drawn, pages move, accesses hit or miss.
 
 A pass is: clear the bits, let them collect for the policy's exposure, read, decide, move. Passes
-begin at least `PERIOD` apart, however short the exposure: a daemon cannot read all of memory a
-hundred times a second. Accesses are Poisson, so a bit is set with probability 1 - exp(-expected);
+begin at least `LEAST_PERIOD` apart, however short the exposure: a daemon cannot read all of memory
+a hundred times a second. Accesses are Poisson, so a bit is set with probability 1 - exp(-expected);
 hits are counted by expectation, so that only the policy's luck is luck.
 """
 
@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.model import BoolArray
-from mmscand.policy.placement import LONGEST_EXPOSURE, SHORTEST_EXPOSURE, Moves, PlacementPolicy
-from mmscand.sim.workloads import FloatArray, Workload, total
+from mmscand.policy.placement import (
+    LEAST_PERIOD,
+    LONGEST_EXPOSURE,
+    SHORTEST_EXPOSURE,
+    Moves,
+    PlacementPolicy,
+)
+from mmscand.sim.workload import FloatArray, Workload, total
 
 FAST_NS, SLOW_NS = 114.0, 271.0
 """Of an access: local DRAM, and a real CXL device (Soar/Alto, OSDI'25)."""
-PERIOD = 0.25
-"""Base windows from the start of a pass to that of the next; 250 ms if those are seconds. RFC V3
-goes down to 400 ms. A pass over 64 GiB takes 15 to 150 ms."""
 SOON = 10.0
 """Windows: who comes back up within these should not have gone down."""
 
@@ -83,8 +86,8 @@ class _Run:
         accessed = self._expose(start + exposure)
         moves = self._policy.decide(accessed, self._fast)
         self._record(exposure, self._apply(moves), moves)
-        if self.now < start + PERIOD:
-            self._spend(min(start + PERIOD, max(until, self.now)))
+        if self.now < start + LEAST_PERIOD:
+            self._spend(min(start + LEAST_PERIOD, max(until, self.now)))
 
     def _expose(self, end: float) -> BoolArray:
         """(pages,) Accessed bits from now to `end`."""

@@ -1,27 +1,19 @@
-"""Seeded workloads: how often each page is used, window by window.
+"""Seeded workloads, after the traces that papers on tiering use.
 
-They mimic the traces that papers on tiering use (YCSB, HeMem's GUPS, NEMO's shift, masim's stairs,
-zigzag and phases, TPP's churn). Pages come in classes of equal use, and use changes in steps, so
-that expected accesses over any span are exact and cheap. Page numbers are shuffled.
+YCSB's zipf, HeMem's GUPS, NEMO's shift, masim's stairs, zigzag and phases, TPP's churn. Page
+numbers are shuffled.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from math import inf
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmscand.errors import UsageError
+from mmscand.sim.workload import FloatArray, PageNumbers, Workload
 
-FloatArray = NDArray[np.float64]
-PageNumbers = NDArray[np.intp]
-
-MOVE_NS = 1240.0
-"""One 4K page by move_pages(2), one thread, Linux 7.1-rc1 (lkml 2605.1/00684)."""
 HUGE_MOVE_NS = 190_000.0
-"""One huge page, from the same measurement."""
+"""One huge page by move_pages(2); of a 4K page see sim.workload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,78 +28,6 @@ class Frame:
     intensity: float
     """Mean accesses of a 4K page in a base window."""
     seed: int
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Use of `pages` pages; time is in base windows."""
-
-    classes: PageNumbers
-    """(pages,) class of each page."""
-    rates_in: Callable[[int], FloatArray]
-    """(classes,) accesses a window of a page of each class, in a step."""
-    step: float = inf
-    """Windows after which rates change."""
-    swept: Callable[[float, float], FloatArray] | None = None
-    """(pages,) accesses of each page from one time to another that happen for certain."""
-    only_swept: bool = False
-    """Whether those take the place of the random ones; `rates_in` is their mean then."""
-    renewed_in: Callable[[int], NDArray[np.intp]] | None = None
-    """Classes whose pages are freed, and allocated anew, when a step begins."""
-    shift_at: float | None = None
-    """When the whole hot set is replaced."""
-    sweep: tuple[float, float, PageNumbers] | None = None
-    """A single pass over pages that are cold otherwise: from, to, which."""
-    move_ns: float = MOVE_NS
-    _best: dict[tuple[int, int], float] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def sizes(self) -> NDArray[np.intp]:
-        """(classes,) pages of each class."""
-        return np.bincount(self.classes, minlength=len(self.rates_in(0)))
-
-    def steps(self, start: float, end: float) -> list[tuple[int, float]]:
-        """The steps that a span touches, with the windows it spends in each."""
-        if self.step == inf:
-            return [(0, end - start)]
-        found, at = [], start
-        while at < end:
-            number = int(at / self.step + 1e-9)
-            until = min(end, (number + 1) * self.step)
-            found.append((number, until - at))
-            at = until
-        return found
-
-    def expected(self, start: float, end: float) -> FloatArray:
-        """(classes,) expected accesses of a page of each class."""
-        return sum(
-            (self.rates_in(number) * span for number, span in self.steps(start, end)),
-            np.zeros(len(self.sizes)),
-        )
-
-    def best(self, start: float, end: float, capacity: int) -> float:
-        """Accesses of the hottest `capacity` pages, chosen anew in each step: O-epoch."""
-        return sum(span * self._top(n, capacity) for n, span in self.steps(start, end))
-
-    def _top(self, step: int, capacity: int) -> float:
-        known = self._best.get((step, capacity))
-        if known is None:
-            known = held_by_hottest(self.rates_in(step), self.sizes, capacity)
-            self._best[step, capacity] = known
-        return known
-
-
-def total(each: FloatArray, pages: NDArray[np.intp]) -> float:
-    """Sum over classes. Not by BLAS: its threads and the other workers' fight over the cores."""
-    return float(np.einsum("i,i", each, pages))
-
-
-def held_by_hottest(rates: FloatArray, sizes: NDArray[np.intp], capacity: int) -> float:
-    """Sum of the rates of the hottest `capacity` pages, with so many pages at each rate."""
-    order = np.argsort(-rates, kind="stable")
-    before = np.cumsum(sizes[order]) - sizes[order]
-    taken = np.clip(capacity - before, 0, sizes[order])
-    return total(rates[order], taken)
 
 
 def _to_mean(rates: FloatArray, classes: PageNumbers, mean: float) -> FloatArray:

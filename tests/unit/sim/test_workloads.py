@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mmscand.errors import UsageError
-from mmscand.sim.workloads import WORKLOADS, Frame, Workload, workload_named
+from mmscand.sim.workload import Workload
+from mmscand.sim.workloads import WORKLOADS, Frame, workload_named
 
 FRAME = Frame(pages=2560, capacity=284, windows=120, intensity=2.0, seed=5)
 
