@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mmscand.errors import MachineCannot, UsageError
+from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -107,8 +107,11 @@ def compare(
 def _run(cases: "list[Case]", folder: Path, executor: "Executor") -> "list[Record]":
     from mmscand.sim.comparison import run_all  # noqa: PLC0415
 
-    with executor, _progress(len(cases)) as step:
-        return run_all(cases, folder, executor, step)
+    try:
+        with executor, _progress(len(cases)) as step:
+            return run_all(cases, folder, executor, step)
+    except KeyboardInterrupt:
+        raise MmscandError("interrupted", hint=f"the same again goes on from {folder}") from None
 
 
 @contextmanager

@@ -8,11 +8,13 @@ from hashlib import sha256
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
+from signal import SIG_DFL, SIGINT, signal
 from typing import Any
 
 from mmscand.errors import MachineCannot, UsageError
 from mmscand.sim.case import Case, Record, run_case
+
+_DECIDES = ("workload", "workloads", "placement", "oracle", "case")
 
 
 def cases_of(
@@ -58,11 +60,12 @@ def run_all(
 def executor_at(address: str | None, workers: int) -> Executor:
     """Processes of this machine, or an existing Dask cluster."""
     if address is None:
-        # Ctrl-C is for us: a worker that is in the middle of a case ends it.
+        # Ctrl-C ends a worker at once, without a word. A progress bar is a thread, and threads do
+        # not go with fork.
         context = get_context(
             "spawn"
         )  # a progress bar is a thread, and threads and fork do not mix
-        return ProcessPoolExecutor(workers, context, signal, (SIGINT, SIG_IGN))
+        return ProcessPoolExecutor(workers, context, signal, (SIGINT, SIG_DFL))
     try:
         from distributed import Client  # noqa: PLC0415
     except ImportError:
@@ -80,9 +83,9 @@ def executor_at(address: str | None, workers: int) -> Executor:
 
 def fingerprint() -> str:
     """Of the code that decides what comes out: results of other code are made anew."""
-    package = Path(__file__).parent.parent
-    files = sorted((package / "policy").glob("*.py")) + sorted((package / "sim").glob("*.py"))
-    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    here = Path(__file__).parent
+    files = [*(here.parent / "policy").glob("*.py"), *(here / f"{name}.py" for name in _DECIDES)]
+    return sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:16]
 
 
 def _keep(folder: Path, case: Case, made_by: str, record: Record) -> None:
