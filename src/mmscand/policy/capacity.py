@@ -24,7 +24,7 @@ from mmscand.policy.tuning import LEAST_OBSERVATIONS, ExposureTuning, HitWatch
 
 _MOST_OBSERVATIONS = 64
 """Decay: a score is the mean of the last 64 exposures or so. 16 leave zipf 0.99 1 pp from the
-optimum, 64 leave 0.3 (docs/results.md)."""
+optimum, 64 leave 0.3."""
 _AFTER_RETUNING, _AFTER_CHANGE = 4, 16
 """Observations that a score is still worth when the exposure, or some pages, have changed."""
 _GAP = 0.6
