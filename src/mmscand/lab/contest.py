@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import signal
 import sys
 import time
@@ -25,18 +24,17 @@ import numpy as np
 import psutil
 
 from mmscand.errors import MmscandError
-from mmscand.lab.kernel import LabError
-from mmscand.lab.programs import Program, running
+from mmscand.lab.programs import Program, ready_truth, running
 from mmscand.lab.result import RESULT, WORKLOAD
+from mmscand.lab.samples import TierProbe
 from mmscand.lab.tierers import TIERERS, Stage, Tierer
 from mmscand.lab.truth import BoolArray, Truth, load_ops, shifted
-from mmscand.linux.procfs import Pagemap
+from mmscand.lab.usage import cpu_seconds, vmstat
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import Topology
 
 _WORKLOAD = ["--mib", "256", "--hot-share", "0.1", "--layout", "random"]
 _ALONE_S, _LIMIT_S, _AFTER_S = 6.0, 60.0, 6.0
-_READY_LIMIT_S = 120.0
 _SAMPLE_S = 0.5
 _UP = 0.95
 
@@ -71,16 +69,9 @@ class Outcome:
 class _Judge:
     """Looks where the workload's pages are."""
 
-    pagemap: Pagemap
+    probe: TierProbe
     truth: Truth
-    topology: Topology
     hits: list[float]
-
-    def share(self, pages: BoolArray) -> float:
-        """Of these pages, in the top tier."""
-        frames = self.pagemap.frames(self.truth.address, self.truth.pages)
-        fast = np.isin(self.topology.nodes_of(frames), sorted(self.topology.fast))
-        return float(fast[pages].mean())
 
     def until_up(self, hot: BoolArray, program: Program) -> float | None:
         """Seconds until they are up, then a while longer; None when they do not come."""
@@ -88,7 +79,7 @@ class _Judge:
         end = started + _LIMIT_S
         while time.monotonic() < end:
             program.require_alive()
-            share = self.share(hot)
+            [share] = self.probe.shares_of(hot)
             self.hits.append(share)
             if found is None and share >= _UP:
                 found = time.monotonic() - started
@@ -105,32 +96,32 @@ def contest(name: str, results: Path, topology: Topology, seed: int) -> Outcome:
     node = ["--node", str(max(topology.slow)), "--state", str(state), "--seed", str(seed)]
     argv = ["mmscand.lab.workload", *_WORKLOAD, *node]
     with running("workload", argv, folder, folder / "workload-stdout.txt") as workload:
-        truth = _ready(workload, state)
+        truth = ready_truth(workload, state)
         time.sleep(_ALONE_S)
-        with closing(Pagemap(truth.pid)) as pagemap:
-            judge = _Judge(pagemap, truth, topology, [])
-            outcome = _measure(name, folder, workload, judge)
+        with closing(TierProbe(truth, topology)) as probe:
+            stage = Stage(topology, truth.pid, folder)
+            outcome = _measure(name, stage, workload, _Judge(probe, truth, []))
         workload.stop()
     return outcome
 
 
-def _measure(name: str, folder: Path, workload: Program, judge: _Judge) -> Outcome:
+def _measure(name: str, stage: Stage, workload: Program, judge: _Judge) -> Outcome:
     tierer, truth = TIERERS[name], judge.truth
     later = shifted(truth.hot, truth.seed)
     process = psutil.Process(workload.process.pid)
     alone_until = time.monotonic()
-    with tierer.at_work(Stage(judge.topology, truth.pid, folder)) as daemon:
+    with tierer.at_work(stage) as daemon:
         begun = time.monotonic()
-        moved, system = _migrated(), process.cpu_times().system
+        moved, system = vmstat("pgmigrate_success"), process.cpu_times().system
         cpu = _cpu_seconds(tierer, daemon)
         first = judge.until_up(truth.hot, workload)
         at_rest = time.monotonic()
         workload.process.send_signal(signal.SIGUSR1)
         second = judge.until_up(later, workload)
         cpu = _cpu_seconds(tierer, daemon) - cpu
-        hot, wrong = judge.share(later), judge.share(~truth.hot & ~later)
+        hot, wrong = judge.probe.shares_of(later, ~truth.hot & ~later)
         system = process.cpu_times().system - system
-    ops = load_ops(folder / WORKLOAD)
+    ops = load_ops(stage.results / WORKLOAD)
     alone = _between(ops, alone_until - _ALONE_S + 1, alone_until)
     moving = _between(ops, begun, begun + (first or _LIMIT_S))
     rest = _between(ops, at_rest - _AFTER_S, at_rest)
@@ -141,7 +132,7 @@ def _measure(name: str, folder: Path, workload: Program, judge: _Judge) -> Outco
         hot,
         float(np.mean(judge.hits)),
         wrong,
-        _migrated() - moved,
+        vmstat("pgmigrate_success") - moved,
         alone[0],
         moving[0] / alone[0],
         rest[0] / alone[0],
@@ -158,28 +149,13 @@ def _between(ops: np.ndarray, start: float, end: float) -> tuple[float, float]:
     return (float(np.median(rows[:, 1])), float(np.median(rows[:, 2]))) if len(rows) else (1.0, 0.0)
 
 
-def _ready(workload: Program, state: Path) -> Truth:
-    deadline = time.monotonic() + _READY_LIMIT_S
-    while not (state / "ready").exists():
-        workload.require_alive()
-        if time.monotonic() > deadline:
-            raise LabError(f"the workload was not ready within {_READY_LIMIT_S:g} s")
-        time.sleep(0.1)
-    return Truth.load(state)
-
-
-def _migrated() -> int:
-    text = Path("/proc/vmstat").read_text(encoding="ascii")
-    return sum(int(n) for n in re.findall(r"^pgmigrate_success (\d+)$", text, re.MULTILINE))
-
-
 def _cpu_seconds(tierer: Tierer, daemon: int | None) -> float:
     """CPU time of its daemon, and of the kernel threads that work for it, so far."""
     mine = [psutil.Process(daemon)] if daemon else []
     if tierer.threads:
         every = psutil.process_iter(["name"])
         mine += [p for p in every if p.info["name"].startswith(tierer.threads)]
-    return sum(sum(p.cpu_times()[:2]) for p in mine)
+    return cpu_seconds(mine)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

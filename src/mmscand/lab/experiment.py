@@ -14,7 +14,7 @@ from typing import Any
 import mmscand
 from mmscand.lab import result as results_of
 from mmscand.lab.guest import STDERR, kvm_works, run_in_guest
-from mmscand.lab.kernel import LabError, ensure_packages, fetch_kernel
+from mmscand.lab.kernel import GuestKernel, LabError, ensure_packages, fetch_kernel
 from mmscand.lab.pg_cluster import make_archive
 from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleReader
@@ -85,16 +85,8 @@ def run_postgres(
     make_archive(results)
     option = "--shared-memory" if shared_memory else "--no-shared-memory"
     progress(f"booting {kernel.release}: clients read one table of two", None)
-    status = run_in_guest(
-        [sys.executable, "-m", "mmscand.lab.postgres", "--results", str(results.resolve()), option],
-        spec=QUIET_GUEST,
-        kernel=kernel,
-        results=results,
-        timeout_s=_POSTGRES_LIMIT_S,
-    )
-    if status != 0:
-        raise _failed(results, status)
-    found: dict[str, Any] = json.loads((results / RESULT).read_text(encoding="utf-8"))
+    argv = ["mmscand.lab.postgres", "--results", str(results.resolve()), option]
+    found: dict[str, Any] = _in_guest(argv, kernel, results, _POSTGRES_LIMIT_S)
     return found
 
 
@@ -110,18 +102,25 @@ def run_contest(
     _prepare(results)
     runs = len(tierers) * len(seeds)
     progress(f"booting {kernel.release}: {runs} runs, up to three minutes each", None)
-    argv = [sys.executable, "-m", "mmscand.lab.contest", "--results", str(results.resolve())]
+    argv = ["mmscand.lab.contest", "--results", str(results.resolve())]
+    argv += ["--tierers", *tierers, "--seeds", *map(str, seeds)]
+    limit_s = _OVERHEAD_LIMIT_S + runs * _CONTEST_LIMIT_S
+    found: list[dict[str, Any]] = _in_guest(argv, kernel, results, limit_s)
+    return found
+
+
+def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: float) -> Any:  # noqa: ANN401 - JSON
+    """Run a module of ours in the quiet guest; its result, LabError with its reason if it fails."""
     status = run_in_guest(
-        [*argv, "--tierers", *tierers, "--seeds", *map(str, seeds)],
+        [sys.executable, "-m", *argv],
         spec=QUIET_GUEST,
         kernel=kernel,
         results=results,
-        timeout_s=_OVERHEAD_LIMIT_S + runs * _CONTEST_LIMIT_S,
+        timeout_s=limit_s,
     )
     if status != 0:
         raise _failed(results, status)
-    found: list[dict[str, Any]] = json.loads((results / RESULT).read_text(encoding="utf-8"))
-    return found
+    return json.loads((results / RESULT).read_text(encoding="utf-8"))
 
 
 def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:

@@ -26,8 +26,7 @@ from typing import NoReturn
 import psutil
 
 from mmscand.errors import MmscandError
-from mmscand.lab.kernel import LabError
-from mmscand.lab.programs import Program, running
+from mmscand.lab.programs import Program, daemon_command, ready_truth, running
 from mmscand.lab.result import (
     EVENTS,
     RESULT,
@@ -41,7 +40,7 @@ from mmscand.lab.result import (
 )
 from mmscand.lab.samples import Phase, Sample, SampleLog, TierProbe
 from mmscand.lab.scenario import Scenario, scenario_named
-from mmscand.lab.truth import Truth
+from mmscand.lab.usage import cpu_seconds, vmstat
 from mmscand.linux.topology import (
     NodeReader,
     parse_node_option,
@@ -54,8 +53,6 @@ from mmscand.model import Topology
 #: costs 5 ms of a core (under emulation 30 ms).
 SAMPLE_PERIOD_S = 0.5
 
-# The fill of 512 MiB and a Python start take 10 s under emulation.
-_READY_LIMIT_S = 90.0
 _CONVERGED = 0.999
 _CONVERGED_SAMPLES = 2
 
@@ -109,7 +106,7 @@ def measure(
     with closing(SampleLog(results)) as log:
         log.add("fill")
         with running("workload", argv, results, results / "workload-stdout.txt") as workload:
-            truth = _wait_ready(workload, state)
+            truth = ready_truth(workload, state)
             with closing(TierProbe(truth, topology)) as probe:
                 watch = _Watch(probe, log)
                 watch.phase("before", scenario.before_s, [workload])
@@ -123,21 +120,16 @@ def measure(
 def _with_daemon(
     scenario: Scenario, watch: _Watch, workload: Program, results: Path, slow_nodes: str | None
 ) -> Observed:
-    argv = ["mmscand", "run", "--pid", str(workload.process.pid), "--json"]
-    # Emulation makes a pass thirty times slower: the budget of 1 % would make it minutes, and the
-    # next pass must not begin while the pages of the last one still move.
-    knobs = ["cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000"]
-    knobs += scenario.knobs
-    argv += ["--no-control", *(word for knob in knobs for word in ("--set", knob))]
-    argv += ["--slow-nodes", slow_nodes] if slow_nodes else []
-    splits, kernel_promoted = _vmstat("thp_split"), _vmstat("pgpromote_success")
+    nodes = ["--slow-nodes", slow_nodes] if slow_nodes else []
+    argv = daemon_command("--pid", str(workload.process.pid), *nodes, knobs=scenario.knobs)
+    splits, kernel_promoted = vmstat("thp_split"), vmstat("pgpromote_success")
     started = time.monotonic()
     with running("daemon", argv, results, results / EVENTS) as daemon:
         programs, process = [workload, daemon], psutil.Process(daemon.process.pid)
         watch.phase("promote", scenario.converge_limit_s, programs, _Converged())
-        settled, cpu_settled = time.monotonic(), _cpu_seconds(process)
+        settled, cpu_settled = time.monotonic(), cpu_seconds([process])
         watch.phase("after", scenario.after_s, programs)
-        ended, cpu_ended = time.monotonic(), _cpu_seconds(process)
+        ended, cpu_ended = time.monotonic(), cpu_seconds([process])
         peak = _peak_mib(daemon.process.pid)
         daemon.stop()
     return Observed(
@@ -149,31 +141,9 @@ def _with_daemon(
             cpu_share_steady=(cpu_ended - cpu_settled) / (ended - settled),
             peak_mib=peak,
         ),
-        thp_splits=_vmstat("thp_split") - splits,
-        kernel_promoted=_vmstat("pgpromote_success") - kernel_promoted,
+        thp_splits=vmstat("thp_split") - splits,
+        kernel_promoted=vmstat("pgpromote_success") - kernel_promoted,
     )
-
-
-def _wait_ready(workload: Program, state: Path) -> Truth:
-    deadline = time.monotonic() + _READY_LIMIT_S
-    while not (state / "ready").exists():
-        workload.require_alive()
-        if time.monotonic() > deadline:
-            hint = f"see {workload.errors}"
-            raise LabError(f"the workload was not ready within {_READY_LIMIT_S:g} s", hint=hint)
-        time.sleep(0.1)
-    return Truth.load(state)
-
-
-def _vmstat(prefix: str) -> int:
-    """The sum of all counters whose name begins so; 0 where the kernel has none."""
-    text = Path("/proc/vmstat").read_text(encoding="ascii")
-    return sum(int(n) for n in re.findall(rf"^{prefix}\S* (\d+)$", text, re.MULTILINE))
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def _peak_mib(pid: int) -> float:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,10 +30,10 @@ import numpy as np
 from mmscand.errors import MmscandError
 from mmscand.lab.kernel import LabError
 from mmscand.lab.pg_cluster import COLD_MARK, HOT_MARK, Cluster, unpack
-from mmscand.lab.programs import running
+from mmscand.lab.programs import Program, daemon_command, running
 from mmscand.lab.result import EVENTS, RESULT
-from mmscand.lab.truth import BoolArray
-from mmscand.linux.procfs import Pagemap
+from mmscand.lab.samples import TierProbe
+from mmscand.lab.truth import BoolArray, Truth
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import PAGE_BYTES, Topology
 
@@ -68,20 +68,17 @@ class PostgresResult:
 
 @dataclass(frozen=True, slots=True)
 class _Buffers:
-    """The shared buffers as one backend maps them."""
+    """The shared buffers as one backend maps them, a page an entry."""
 
-    pagemap: Pagemap
-    start: int
+    probe: TierProbe
     hot: BoolArray
-    """One a page: it holds rows of the hot table."""
+    """It holds rows of the hot table."""
     cold: BoolArray
-    topology: Topology
+    """And of the cold one only."""
 
-    def shares(self) -> tuple[float, float]:
+    def shares(self) -> list[float]:
         """Of the hot and of the cold pages, how many are on the top tier."""
-        frames = self.pagemap.frames(self.start, len(self.hot))
-        fast = np.isin(self.topology.nodes_of(frames), sorted(self.topology.fast))
-        return float(fast[self.hot].mean()), float(fast[self.cold].mean())
+        return self.probe.shares_of(self.hot, self.cold)
 
 
 @contextmanager
@@ -93,18 +90,13 @@ def _server(cluster: Cluster, log: Path) -> Iterator[None]:
     argv = ["sh", "-c", join, str(_CGROUP), *cluster.server(_BUFFERS_MIB)]
     with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as server:
         try:
-            _wait_for((cluster.folder / ".s.PGSQL.5432").exists, "PostgreSQL's socket")
+            started = (cluster.folder / ".s.PGSQL.5432").exists
+            Program("PostgreSQL server", server, log).wait_for(
+                started, "its socket", _START_LIMIT_S
+            )
             yield
         finally:
             server.send_signal(signal.SIGINT)  # fast shutdown
-
-
-def _wait_for(done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + _START_LIMIT_S
-    while not done():
-        if time.monotonic() > deadline:
-            raise LabError(f"{what} was not there within {_START_LIMIT_S:g} s")
-        time.sleep(0.1)
 
 
 @contextmanager
@@ -161,8 +153,9 @@ def measure(results: Path, topology: Topology, *, shared_memory: bool) -> Postgr
             start, length = _shared_mapping(backend)
             hot, cold = _contents(backend, start, length)
             _migrate(backend, fast, slow)
-            with closing(Pagemap(backend)) as pagemap:
-                buffers = _Buffers(pagemap, start, hot, cold, topology)
+            truth = Truth(backend, start, len(hot), slow, huge=False, seed=0, hot=hot)
+            with closing(TierProbe(truth, topology)) as probe:
+                buffers = _Buffers(probe, hot, cold)
                 return _with_clients(results, cluster, script, buffers, shared_memory)
 
 
@@ -195,14 +188,12 @@ def _with_clients(
 
 def _with_daemon(results: Path, buffers: _Buffers, shared_memory: bool) -> float | None:
     """Seconds until the hot pages were up, None if they never were."""
-    knobs = [f"shared_memory={str(shared_memory).lower()}", "cpu_budget_percent=100"]
-    knobs += ["scan_period_min_ms=1000", "scan_period_max_ms=1000"]
-    argv = ["mmscand", "run", "--match", "^postgres", "--json", "--no-control"]
-    argv += [word for knob in knobs for word in ("--set", knob)]
+    events, knob = results / EVENTS, f"shared_memory={str(shared_memory).lower()}"
     found: float | None = None
-    with running("daemon", argv, results, results / EVENTS) as daemon:
+    argv = daemon_command("--match", "^postgres", knobs=[knob])
+    with running("daemon", argv, results, events) as daemon:
         # Counted from its first pass: how long a start takes in emulation is not the question.
-        _wait_for(lambda: "pass_end" in (results / EVENTS).read_text(), "the daemon's first pass")
+        daemon.wait_for(lambda: "pass_end" in events.read_text(), "its first pass", _START_LIMIT_S)
         started = time.monotonic()
         limit = _CONVERGE_LIMIT_S if shared_memory else _CONVERGE_LIMIT_S / 3
         while found is None and time.monotonic() - started < limit:

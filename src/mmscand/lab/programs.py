@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from mmscand.lab.kernel import LabError
+from mmscand.lab.truth import Truth
 
+#: Emulation makes a pass thirty times slower: the budget of 1 % would make it minutes, and the next
+#: pass must not begin while the pages of the last one still move.
+_LAB_KNOBS = ("cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000")
+_POLL_S = 0.1
+# The fill of 512 MiB and a Python start take 10 s under emulation, beside other guests more.
+_READY_LIMIT_S = 120.0
 # The daemon ends after the batch that it is moving, the workload after one chunk of touches.
 _STOP_LIMIT_S = 30.0
+
+
+def daemon_command(*options: str, knobs: Sequence[str] = ()) -> list[str]:
+    """The daemon as the lab runs it: every event a line, no control, knobs fit for emulation."""
+    settings = [word for knob in (*_LAB_KNOBS, *knobs) for word in ("--set", knob)]
+    return ["mmscand", "run", *options, "--json", "--no-control", *settings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,16 @@ class Program:
         if self.process.poll() is not None:
             self._failed(f"ended early with exit code {self.process.returncode}")
 
+    def wait_for(self, done: Callable[[], bool], what: str, limit_s: float) -> None:
+        """Until `done`; LabError when that takes too long, or the program has ended."""
+        deadline = time.monotonic() + limit_s
+        while not done():
+            self.require_alive()
+            if time.monotonic() > deadline:
+                hint = f"see {self.errors}"
+                raise LabError(f"{what} was not there within {limit_s:g} s", hint=hint)
+            time.sleep(_POLL_S)
+
     def stop(self) -> None:
         """SIGTERM; LabError unless it then exits in time and with code 0."""
         self.process.terminate()
@@ -43,6 +67,12 @@ class Program:
     def _failed(self, what: str) -> NoReturn:
         lines = self.errors.read_text(errors="replace").splitlines() or ["it printed no error"]
         raise LabError(f"the {self.name} {what}: {lines[-1]}", hint=f"see {self.errors}")
+
+
+def ready_truth(workload: Program, state: Path) -> Truth:
+    """What the workload knows about itself, as soon as it has filled its memory."""
+    workload.wait_for((state / "ready").exists, "a ready workload", _READY_LIMIT_S)
+    return Truth.load(state)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Literal, TextIO
 
 import numpy as np
 
-from mmscand.lab.truth import Truth
+from mmscand.lab.truth import BoolArray, Truth
 from mmscand.linux.procfs import Pagemap
 from mmscand.model import Topology
 
@@ -49,12 +49,14 @@ class TierProbe:
 
     def shares(self) -> tuple[float, float]:
         """Shares of the hot and of the cold pages on the top tier; ProcessGone when it exited."""
+        hot, cold = self.shares_of(self._truth.hot, ~self._truth.hot)
+        return hot, cold
+
+    def shares_of(self, *groups: BoolArray) -> list[float]:
+        """The same of other groups of pages, looked up at one moment."""
         frames = self._pagemap.frames(self._truth.address, self._truth.pages)
         fast = np.isin(self._topology.nodes_of(frames), self._top)
-        hot = self._truth.hot
-        return _share(int(fast[hot].sum()), int(hot.sum())), _share(
-            int(fast[~hot].sum()), int((~hot).sum())
-        )
+        return [_share(int(fast[group].sum()), int(group.sum())) for group in groups]
 
     def close(self) -> None:
         """Close the file."""

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmscand.lab.kernel import LabError
-from mmscand.lab.programs import running
+from mmscand.lab.programs import daemon_command, running
 from mmscand.lab.result import EVENTS
 from mmscand.model import Topology
 
 _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
-_DAMO_LIMIT_S = 120.0
+_DAMO_LIMIT_S = _START_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +112,13 @@ def _damo(argv: list[str]) -> None:
 
 @contextmanager
 def _mmscand(stage: Stage) -> Iterator[int]:
-    knobs = ["cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000"]
-    argv = ["mmscand", "run", "--pid", str(stage.pid), "--json", "--no-control"]
-    argv += [word for knob in knobs for word in ("--set", knob)]
-    events = stage.results / EVENTS
+    argv, events = daemon_command("--pid", str(stage.pid)), stage.results / EVENTS
     with running("daemon", argv, stage.results, events) as daemon:
         # At work from here on, as the others are in the kernel: a start of Python takes half a
         # second, and up to half a minute in emulation.
-        while "process_entered" not in events.read_text():
-            daemon.require_alive()
-            time.sleep(0.1)
+        daemon.wait_for(
+            lambda: "process_entered" in events.read_text(), "the daemon", _START_LIMIT_S
+        )
         yield daemon.process.pid
         daemon.stop()
 
