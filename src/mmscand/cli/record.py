@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mmscand.cli.run import one_daemon
+from mmscand.cli.signals import handlers_taken
 from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
 from mmscand.linux.machine import LinuxMachine
@@ -71,13 +72,8 @@ def record(
 @contextmanager
 def _ended_by_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
-    try:
+    with handlers_taken(dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: stop.set())):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _start_line(machine: LinuxMachine, file: Path) -> str:

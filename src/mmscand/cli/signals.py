@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from types import FrameType
@@ -52,14 +52,21 @@ class Signals:
 def signals_taken() -> Iterator[Signals]:
     """They are as before afterwards."""
     signals = Signals()
-    taken = {
+    taken: dict[int, Callable[[int, FrameType | None], None]] = {
         signal.SIGTERM: signals.on_end,
         signal.SIGINT: signals.on_end,
         signal.SIGHUP: signals.on_reload,
     }
+    with handlers_taken(taken):
+        yield signals
+
+
+@contextmanager
+def handlers_taken(taken: Mapping[int, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
+    """By number of the signal; they are as before afterwards."""
     before = {number: signal.signal(number, handler) for number, handler in taken.items()}
     try:
-        yield signals
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
