@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,9 +16,10 @@ from mmscand.cli.signals import handlers_taken
 from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
 from mmscand.linux.machine import LinuxMachine
-from mmscand.record.file import new_recording
-from mmscand.record.recorder import Recorded, Recorder
 from mmscand.scan.selection import choose
+
+if TYPE_CHECKING:
+    from mmscand.record.recorder import Recorded
 
 _FOREVER_S = float("inf")
 
@@ -49,6 +50,9 @@ def record(
     Without --pid and --match every process is recorded. Where there is one tier, all of it counts
     as slow. Accessed bits are cleared on both tiers, by a tenth of a core at most.
     """
+    from mmscand.record.file import new_recording  # noqa: PLC0415 - `run` imports this module too
+    from mmscand.record.recorder import Recorder  # noqa: PLC0415
+
     machine = readable_machine(NodeOptions(fast_nodes, slow_nodes))
     with closing(machine), one_daemon(f"a recording to {file}"), _ended_by_signals() as stop:
         selection = choose(machine.look().running, pid or (), match)
@@ -81,7 +85,7 @@ def _start_line(machine: LinuxMachine, file: Path) -> str:
     return f"mmscand records to {file}, reader {machine.reader.memory.name}{one_tier}"
 
 
-def _summary(recorded: Recorded) -> str:
+def _summary(recorded: "Recorded") -> str:
     passes = max(1, recorded.passes)
     late = f"; {recorded.late} passes were late, to stay in a tenth of a core"
     denied = f" ({recorded.denied} denied)" if recorded.denied else ""

@@ -22,8 +22,6 @@ from mmscand.daemon import Daemon
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
-from mmscand.record.beside import RecordingWatcher
-from mmscand.record.file import new_recording
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
 
@@ -88,6 +86,9 @@ def run(
         def watcher() -> Watcher | None:
             if record is None:
                 return None
+            from mmscand.record.beside import RecordingWatcher  # noqa: PLC0415 - seldom asked for
+            from mmscand.record.file import new_recording  # noqa: PLC0415
+
             period_ms, most = config.settings.scan_period_ms, record_max_mib << 20
             writer = new_recording(record, machine.topology(), period_ms, most)
             return RecordingWatcher(opened.enter_context(writer), SystemClock(), say)
