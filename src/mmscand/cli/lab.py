@@ -6,15 +6,14 @@ imports this module too, and its memory counts.
 
 import importlib.util
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmscand.cli.files import os_errors_told, require_writable
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def postgres(
     from mmscand.lab.experiment import run_postgres  # noqa: PLC0415
     from mmscand.lab.screen import progress_shown  # noqa: PLC0415
 
-    with _os_errors(), progress_shown(_console()) as progress:
+    with os_errors_told(), progress_shown(_console()) as progress:
         found = run_postgres(
             results or Path("out") / "postgres", shared_memory=shared_memory, progress=progress
         )
@@ -116,7 +115,7 @@ def compare(
     if unknown := set(names) - TIERERS.keys():
         raise UsageError(f"no tierer {min(unknown)!r}", hint=f"there are {', '.join(TIERERS)}")
     console = _console()
-    with _os_errors(), progress_shown(console) as progress:
+    with os_errors_told(), progress_shown(console) as progress:
         found = run_contest(
             results or Path("out") / "compare", names, seeds or [1], progress=progress
         )
@@ -158,10 +157,10 @@ def _run(name: str, json_file: Path | None, picture: Path | None, results: Path 
     scenario, console = scenario_named(name), _console()
     folder = results or Path("out") / f"demo-{name}"
     drawing = picture or folder / "picture.png"
-    with _os_errors():
+    with os_errors_told():
         # Before the minute that the experiment takes, not after it.
         for path in (folder / "any", drawing, *filter(None, [json_file])):
-            _require_writable(path)
+            require_writable(path)
         with progress_shown(console) as progress:
             result = run_scenario(scenario, folder, progress=progress)
         _write(scenario, result, folder, json_file, drawing)
@@ -230,21 +229,3 @@ def _tell_of_real_tiers() -> None:
         if topology.fast and topology.slow:
             print("this machine has fast and slow memory: for the real thing, run")
             print("  mmscand check\n  mmscand run\nhere comes the demo, in a virtual machine")
-
-
-def _require_writable(path: Path) -> None:
-    """UsageError when no file can be written at that path; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    target = path if path.exists() else path.parent
-    if path.is_dir() or not os.access(target, os.W_OK):
-        raise UsageError(f"cannot write {path}", hint="choose another path")
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    """A full disk or a folder that cannot be made is one line too."""
-    try:
-        yield
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise MmscandError(f"{error.strerror}{where}", hint="free or choose another path") from None

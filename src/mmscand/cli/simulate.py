@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from mmscand.cli.files import require_writable
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def simulate(
     if windows is not None and not 4 <= windows <= 1e6:
         raise UsageError(f"{windows:g} windows make no run", hint="between 4 and a million")
     [(slow)] = _ratios(ratio)
-    _require_writable(json_file)
+    if json_file is not None:
+        require_writable(json_file)
     [many] = _numbers(float, "intensity", str(intensity))
     record = run_case(Case(workload, policy, slow, many, seed, pages, windows))
     if json_file is not None:
@@ -96,8 +98,8 @@ def compare(
         _numbers(int, "seeds", seeds),
         pages,
     )
-    for path in (json_file, picture, resume / "any"):
-        _require_writable(path)
+    for path in (resume / "any", *filter(None, [json_file, picture])):
+        require_writable(path)
     records = _run(cases, resume, executor_at(address, jobs or os.cpu_count() or 1))
     table = medians(records)
     _write(records, table, json_file, picture)
@@ -117,7 +119,7 @@ def _run(cases: "list[Case]", folder: Path, executor: "Executor") -> "list[Recor
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing elsewhere; what to call with each number of cases done."""
-    from rich.progress import (  # noqa: PLC0415  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
         BarColumn,
         MofNCompleteColumn,
         Progress,
@@ -234,10 +236,3 @@ def _require_extra() -> None:
             f"comparing needs {', '.join(lacking)}, not installed here",
             hint="pip install 'mmscand[compare]'",
         )
-
-
-def _require_writable(path: Path | None) -> None:
-    from mmscand.cli.lab import _require_writable as require  # noqa: PLC0415
-
-    if path is not None:
-        require(path)
