@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError
-from mmscand.linux.mglru import GenerationAger
+from mmscand.linux.mglru import GenerationAger, mglru_is_on
 from mmscand.linux.privileges import missing_capabilities
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs
@@ -145,8 +145,7 @@ def other_agents(proc: Path = Path("/proc")) -> Iterator[Check]:
 
 
 def _mglru() -> Check:
-    enabled = Path("/sys/kernel/mm/lru_gen/enabled")
-    on = enabled.exists() and int(enabled.read_text(), 16) != 0
+    on = mglru_is_on()
     hint = "when memory is short it clears Accessed bits too: pages may read colder than they are"
     return Check("MGLRU", True, False, "on" if on else "off or not built in", hint if on else "")
 

@@ -48,6 +48,11 @@ def parse_generations(text: str) -> dict[str, CgroupGenerations]:
     return found
 
 
+def mglru_is_on(enabled: Path = _ENABLED, bits: int = ~0) -> bool:
+    """Whether any of these bits of the kernel's switch are set; off where it is not built in."""
+    return enabled.exists() and int(enabled.read_text(), 16) & bits != 0
+
+
 class GenerationAger:
     """Ages whole cgroups; every method raises MachineCannot where that does not work."""
 
@@ -58,7 +63,7 @@ class GenerationAger:
 
     def require(self) -> None:
         """MachineCannot says why this machine cannot do it."""
-        if not (self._enabled.exists() and int(self._enabled.read_text(), 16) & _CORE):
+        if not mglru_is_on(self._enabled, _CORE):
             raise MachineCannot("MGLRU is off", hint=f"write y to {self._enabled}, or leave it")
         try:
             with self._file.open("r+"):
