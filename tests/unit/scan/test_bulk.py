@@ -49,12 +49,17 @@ def wanted(machine: SimMachine) -> BulkAging:
     return bulk
 
 
-def test_a_group_is_aged_once_all_of_it_has_been_read_and_is_due_together() -> None:
+def two_joined() -> tuple[CountingMachine, BulkAging, FakeMember, FakeMember]:
     machine = CountingMachine()
     bulk = wanted(machine)
     one, two = member(machine, 1), member(machine, 2)
     for each in (one, two):
         bulk.join(each)
+    return machine, bulk, one, two
+
+
+def test_a_group_is_aged_once_all_of_it_has_been_read_and_is_due_together() -> None:
+    machine, bulk, one, two = two_joined()
     assert (one.group, two.group) == ("/db", "/db")
     bulk.visited(one, 7.0)
     assert (machine.aged, one.due) == ([], NEVER)
@@ -65,11 +70,7 @@ def test_a_group_is_aged_once_all_of_it_has_been_read_and_is_due_together() -> N
 
 
 def test_nobody_waits_for_one_that_has_left() -> None:
-    machine = CountingMachine()
-    bulk = wanted(machine)
-    one, two = member(machine, 1), member(machine, 2)
-    for each in (one, two):
-        bulk.join(each)
+    machine, bulk, one, two = two_joined()
     bulk.visited(one, 7.0)
     bulk.leave(two)
     assert (machine.aged, one.due) == (["/db"], 7.0)
@@ -80,11 +81,7 @@ def test_nobody_waits_for_one_that_has_left() -> None:
 
 
 def test_who_waits_for_its_group_is_not_hastened_and_gets_its_due_back_when_it_leaves() -> None:
-    machine = CountingMachine()
-    bulk = wanted(machine)
-    one, two = member(machine, 1), member(machine, 2)
-    for each in (one, two):
-        bulk.join(each)
+    _, bulk, one, two = two_joined()
     bulk.visited(one, 7.0)
     bulk.hasten(one, 3.0)
     bulk.hasten(two, -1.0)
@@ -112,11 +109,7 @@ def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
 
 
 def test_a_group_that_cannot_be_aged_is_given_up_for_good() -> None:
-    machine = CountingMachine()
-    bulk = wanted(machine)
-    one, two = member(machine, 1), member(machine, 2)
-    for each in (one, two):
-        bulk.join(each)
+    machine, bulk, one, two = two_joined()
     machine.fails = True
     bulk.visited(one, 1.0)
     bulk.visited(two, 2.0)
