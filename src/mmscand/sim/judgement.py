@@ -107,14 +107,19 @@ def _median(rows: Sequence[Figures]) -> Figures:
 
 def verdicts(table: Table, policy: str = DEFAULT) -> list[Verdict]:
     """Each promise that the table has cells for, against its worst cell."""
-    found = []
+    found: list[Verdict] = []
     for promise in PROMISES:
-        values = _values(table, policy, promise)
-        if values:
-            worst, where = max(values)
-            kept = sum(value <= promise.limit for value, _ in values)
-            found.append(Verdict(promise, worst, where, kept, len(values)))
+        found += _judged(promise, _values(table, policy, promise))
     return found + _harm(table, policy)
+
+
+def _judged(promise: Promise, values: Sequence[tuple[float, str]]) -> list[Verdict]:
+    """One verdict on them, or none where there are none."""
+    if not values:
+        return []
+    worst, where = max(values)
+    kept = sum(value <= promise.limit for value, _ in values)
+    return [Verdict(promise, worst, where, kept, len(values))]
 
 
 def _values(table: Table, policy: str, promise: Promise) -> list[tuple[float, str]]:
@@ -135,11 +140,7 @@ def _harm(table: Table, policy: str) -> list[Verdict]:
         for cell, figures in sorted(table.items())
         if cell.policy == policy and (still := table.get(_instead(cell, "nothing")))
     ]
-    if not values:
-        return []
-    worst, where = max(values)
-    kept = sum(value <= promise.limit for value, _ in values)
-    return [Verdict(promise, worst, where, kept, len(values))]
+    return _judged(promise, values)
 
 
 @dataclass(frozen=True, slots=True)
