@@ -20,6 +20,8 @@ UIntArray = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int32]
 ByteArray = NDArray[np.uint8]
+FloatArray = NDArray[np.float64]
+PageNumbers = NDArray[np.intp]
 
 PAGE_BYTES = 4096
 PAGES_PER_TABLE = 512

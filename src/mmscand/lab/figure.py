@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from mmscand.lab.result import Recording, Result
 from mmscand.lab.scenario import Scenario
 from mmscand.lab.verdict import verdict
+from mmscand.model import FloatArray
 
 # Told apart in grey and by the colour-blind too (Okabe-Ito).
 _HOT = "#d55e00"
@@ -25,8 +26,6 @@ _QUIET = "#777777"
 
 _INCHES = (10.0, 6.4)
 _DPI = 120
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

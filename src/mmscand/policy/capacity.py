@@ -10,7 +10,7 @@ places. History is two bytes a page.
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.model import BoolArray
+from mmscand.model import BoolArray, FloatArray
 from mmscand.policy.placement import (
     LEAST_PERIOD,
     LONGEST_EXPOSURE,
@@ -19,7 +19,7 @@ from mmscand.policy.placement import (
     Moves,
     exchange,
 )
-from mmscand.policy.rates import FloatArray, RateMixture
+from mmscand.policy.rates import RateMixture
 from mmscand.policy.tuning import LEAST_OBSERVATIONS, ExposureTuning, HitWatch
 
 _MOST_OBSERVATIONS = 64

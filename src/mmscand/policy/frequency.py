@@ -6,8 +6,8 @@ hot and cold pages trade places only when their counts are far enough apart.
 
 import numpy as np
 
-from mmscand.model import BoolArray, ByteArray
-from mmscand.policy.placement import Moves, PageNumbers, exchange
+from mmscand.model import BoolArray, ByteArray, PageNumbers
+from mmscand.policy.placement import Moves, exchange
 
 _GAP = 64.0
 """A quarter of the counter's range. memory-optimizer asks for a difference of 2 in 10 scans."""

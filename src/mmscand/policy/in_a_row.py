@@ -7,8 +7,8 @@ unused; here a clock hand does it when the fast tier is full.
 
 import numpy as np
 
-from mmscand.model import BoolArray, ByteArray
-from mmscand.policy.placement import Moves, PageNumbers
+from mmscand.model import BoolArray, ByteArray, PageNumbers
+from mmscand.policy.placement import Moves
 
 
 class InARow:

@@ -3,8 +3,8 @@
 Alto (OSDI'25) and NOMAD (OSDI'24) found that most systems lose to it somewhere.
 """
 
-from mmscand.model import BoolArray
-from mmscand.policy.placement import NO_MOVES, Moves, PageNumbers
+from mmscand.model import BoolArray, PageNumbers
+from mmscand.policy.placement import NO_MOVES, Moves
 
 
 class Nothing:

@@ -10,9 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.model import BoolArray
+from mmscand.model import BoolArray, PageNumbers
 
-PageNumbers = NDArray[np.intp]
 
 SHORTEST_EXPOSURE, LONGEST_EXPOSURE = 0.01, 50.0
 """What a daemon can do, in base windows of a second: to clear and read bits within 10 ms means a

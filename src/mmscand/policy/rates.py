@@ -14,7 +14,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mmscand.model import FloatArray
 
 _BINS = 128
 """Scores are told apart to 0.8 %, finer than 64 observations can."""

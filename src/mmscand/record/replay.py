@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.errors import UsageError
-from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
-from mmscand.policy.placement import Moves, PageNumbers, PlacementPolicy
+from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, PageNumbers, UIntArray
+from mmscand.policy.placement import Moves, PlacementPolicy
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass, Table, unpack
 

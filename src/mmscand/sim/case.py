@@ -5,11 +5,11 @@ from typing import TypedDict
 
 import numpy as np
 
-from mmscand.model import BoolArray
+from mmscand.model import BoolArray, FloatArray
 from mmscand.policy.registry import placement_policy
 from mmscand.sim.oracle import least_latency_ns, static_share
 from mmscand.sim.placement import FAST_NS, SLOW_NS, Trace, payback_accesses, simulate
-from mmscand.sim.workload import FloatArray, Workload
+from mmscand.sim.workload import Workload
 from mmscand.sim.workloads import Frame, workload_named
 
 _WINDOWS = 120.0

@@ -14,8 +14,9 @@ steps make the bound tight.
 import numpy as np
 from numpy.typing import NDArray
 
+from mmscand.model import FloatArray
 from mmscand.sim.placement import FAST_NS, SLOW_NS
-from mmscand.sim.workload import FloatArray, Workload, held_by_hottest, total
+from mmscand.sim.workload import Workload, held_by_hottest, total
 
 _STEPS = 100
 """Of the subgradient. 400 raise the bound of churn by another 0.6 %, all others by 0.1 %."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.model import BoolArray
+from mmscand.model import BoolArray, FloatArray
 from mmscand.policy.placement import (
     LEAST_PERIOD,
     LONGEST_EXPOSURE,
@@ -19,7 +19,7 @@ from mmscand.policy.placement import (
     Moves,
     PlacementPolicy,
 )
-from mmscand.sim.workload import FloatArray, Workload, total
+from mmscand.sim.workload import Workload, total
 
 FAST_NS, SLOW_NS = 114.0, 271.0
 """Of an access: local DRAM, and a real CXL device (Soar/Alto, OSDI'25)."""

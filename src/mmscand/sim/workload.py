@@ -11,8 +11,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-PageNumbers = NDArray[np.intp]
+from mmscand.model import FloatArray, PageNumbers
 
 MOVE_NS = 1240.0
 """One 4K page by move_pages(2), one thread, Linux 7.1-rc1 (lkml 2605.1/00684)."""

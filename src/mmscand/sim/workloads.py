@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.errors import UsageError
-from mmscand.sim.workload import FloatArray, PageNumbers, Workload
+from mmscand.model import FloatArray, PageNumbers
+from mmscand.sim.workload import Workload
 
 HUGE_MOVE_NS = 190_000.0
 """One huge page by move_pages(2); of a 4K page see sim.workload."""
