@@ -14,9 +14,6 @@ from mmscand.errors import UsageError
 if TYPE_CHECKING:
     from mmscand.record.replay import MakePolicy, Replayed
 
-_PAYBACK_ACCESSES = 16.0
-"""What a trade has to bring in: two moves of 1.24 us against 157 ns an access."""
-
 
 def replay_(
     file: Annotated[Path, typer.Argument(help="What `mmscand record` wrote.")],
@@ -44,8 +41,8 @@ def replay_(
 def _policy(name: str) -> "MakePolicy":
     from mmscand.policy.registry import placement_policy  # noqa: PLC0415 - not for the daemon
 
-    placement_policy(name, 1, 1, _PAYBACK_ACCESSES)  # a name that is none is told at once
-    return lambda pages, capacity: placement_policy(name, pages, capacity, _PAYBACK_ACCESSES)
+    placement_policy(name, 1, 1)  # a name that is none is told at once
+    return lambda pages, capacity: placement_policy(name, pages, capacity)
 
 
 def _ratio(text: str) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from mmscand.policy.placement import (
     LEAST_PERIOD,
     LONGEST_EXPOSURE,
     NO_MOVES,
+    PAYBACK_ACCESSES,
     SHORTEST_EXPOSURE,
     Moves,
     exchange,
@@ -47,8 +48,10 @@ class Capacity:
 
     name = "capacity"
 
-    def __init__(self, pages: int, capacity: int, payback_accesses: float = 16.0) -> None:
-        """A trade costs as much as so many accesses: two moves of 1.24 us against 157 ns each."""
+    def __init__(
+        self, pages: int, capacity: int, payback_accesses: float = PAYBACK_ACCESSES
+    ) -> None:
+        """A trade costs as much as so many accesses, see policy.placement."""
         self._capacity = capacity
         self._payback = payback_accesses
         self._share = capacity / pages

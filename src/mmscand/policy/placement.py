@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from mmscand.model import BoolArray, PageNumbers
 
-
 SHORTEST_EXPOSURE, LONGEST_EXPOSURE = 0.01, 50.0
 """What a daemon can do, in base windows of a second: to clear and read bits within 10 ms means a
 pass of that length, and after a minute nobody waits for a decision."""
+PAYBACK_ACCESSES = 16.0
+"""What a trade has to bring in: two moves of 1.24 us each against 157 ns an access."""
 LEAST_PERIOD = 0.25
 """From the start of a pass to that of the next, however short the exposure; 250 ms. RFC V3 goes
 down to 400 ms. A pass over 64 GiB takes 15 to 150 ms."""

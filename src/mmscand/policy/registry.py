@@ -7,7 +7,7 @@ from mmscand.policy.capacity import Capacity
 from mmscand.policy.frequency import Frequency
 from mmscand.policy.in_a_row import InARow
 from mmscand.policy.nothing import Nothing
-from mmscand.policy.placement import PlacementPolicy
+from mmscand.policy.placement import PAYBACK_ACCESSES, PlacementPolicy
 
 POLICIES: dict[str, Callable[[int, int, float], PlacementPolicy]] = {
     "capacity": Capacity,
@@ -21,7 +21,7 @@ DEFAULT = "capacity"
 
 
 def placement_policy(
-    name: str, pages: int, capacity: int, payback_accesses: float
+    name: str, pages: int, capacity: int, payback_accesses: float = PAYBACK_ACCESSES
 ) -> PlacementPolicy:
     """A new policy; UsageError when there is none of that name."""
     if name not in POLICIES:
