@@ -73,7 +73,8 @@ class Capacity:
         self._exposures.age += 1
         hit = float(accessed[fast].mean()) if fast.any() else share
         self._notice(hit, share, int(np.count_nonzero(fast)))
-        rates = self._steady(accessed) if self._change is None else self._changing(accessed)
+        change = self._change
+        rates = self._steady(accessed) if change is None else self._changing(accessed, change)
         if rates is None:
             return NO_MOVES
         self._rates = rates
@@ -94,13 +95,18 @@ class Capacity:
 
     def _notice(self, hit: float, share: float, fast_pages: int) -> None:
         """A fall of the hit share: pages have changed, and what is seen from now on counts."""
-        fell = self._hits.fell(hit, fast_pages) if self._rates is not None else 0.0
-        if fell > 0 and (self._change is None or self._change.exposures >= 2):
+        before = self._rates
+        fell = self._hits.fell(hit, fast_pages) if before is not None else 0.0
+        if (
+            before is not None
+            and fell > 0
+            and (self._change is None or self._change.exposures >= 2)
+        ):
             if self._change is not None:
-                self._settle()
+                self._settle(self._change)
             # A page that changed is as likely seen as any other: so much of the fall is explained.
             changed = float(np.clip(fell / max(hit + fell - share, 0.02), 0.03, 0.97))
-            self._change = _Change(changed)
+            self._change = _Change(changed, before)
             self._history &= np.uint16(_UNITS << 3)
             self._lasting += (self._exposures.age - self._lasting) / 4
             self._exposures.restart()
@@ -119,12 +125,7 @@ class Capacity:
         worth = min(self._observations, 2 * _MOST_OBSERVATIONS - 1)
         return self._mixture.learn(scores, worth)
 
-    def _changing(self, accessed: BoolArray) -> FloatArray:
-        change = self._change
-        assert change is not None
-        assert self._rates is not None
-        if change.before is None:
-            change.before = self._rates
+    def _changing(self, accessed: BoolArray, change: "_Change") -> FloatArray:
         self._history += accessed
         change.exposures += 1
         seen = (self._history & np.uint16(7)).astype(np.uint8)
@@ -132,16 +133,14 @@ class Capacity:
             seen, change.exposures, change.before, change.share
         )
         if change.exposures >= _CHANGE_EXPOSURES:
-            self._settle()
+            self._settle(change)
         return rates
 
-    def _settle(self) -> None:
+    def _settle(self, change: "_Change") -> None:
         """The change is over: what was seen since takes the place of the history that is void.
 
         Bits are kept, not beliefs: a mixture that learns from its own estimates gets ever narrower.
         """
-        change = self._change
-        assert change is not None
         seen = (self._history & np.uint16(7)) / change.exposures
         self._keep(self._scores() + change.beliefs * (seen - self._scores()))
         kept = (1 - change.share) * min(self._observations, _AFTER_CHANGE)
@@ -197,11 +196,11 @@ class Capacity:
 class _Change:
     """What is known of a change that was noticed."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, before: FloatArray) -> None:
         self.share = share
         """Of the pages, that changed."""
         self.exposures = 0
-        self.before: FloatArray | None = None
+        self.before = before
         """Expected rates until then."""
         self.beliefs: FloatArray = np.zeros(1)
         """(pages,) that each one has changed."""
