@@ -10,7 +10,12 @@ from mmscand.errors import MmscandError, UsageError
 
 def require_writable(path: Path) -> None:
     """UsageError when no file can be written at that path; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", hint="choose another path"
+        ) from None
     target = path if path.exists() else path.parent
     if path.is_dir() or not os.access(target, os.W_OK):
         raise UsageError(f"cannot write {path}", hint="choose another path")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mmscand.cli.files import require_writable
+from mmscand.cli.files import os_errors_told, require_writable
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def simulate(
     [many] = _numbers(float, "intensity", str(intensity))
     record = run_case(Case(workload, policy, slow, many, seed, pages, windows))
     if json_file is not None:
-        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        with os_errors_told():
+            json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(pairs(list(record["figures"].items())))
 
 
@@ -100,9 +101,10 @@ def compare(
     )
     for path in (resume / "any", *filter(None, [json_file, picture])):
         require_writable(path)
-    records = _run(cases, resume, executor_at(address, jobs or os.cpu_count() or 1))
-    table = medians(records)
-    _write(records, table, json_file, picture)
+    with os_errors_told():
+        records = _run(cases, resume, executor_at(address, jobs or os.cpu_count() or 1))
+        table = medians(records)
+        _write(records, table, json_file, picture)
     _report(table)
 
 

@@ -69,6 +69,15 @@ def test_a_file_that_cannot_be_written_is_said_before_the_run(
     assert "cannot write" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["simulate", "--workload", "gups"], ["compare"]])
+def test_a_folder_that_cannot_be_made_is_one_line_too(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([*command, "--json", str(tmp_path / "file" / "folder" / "x.json")]) == 2
+    assert "x.json: Not a directory: choose" in capsys.readouterr().err
+
+
 def test_without_matplotlib_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
