@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ E = TypeVar("E")
 
 HOT = [0, 5, 511, 512, 1999]
 """Slots that tests touch in each pass."""
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 """No test waits this long unless something hangs."""
 
 
@@ -38,9 +39,10 @@ class Recorder:
         self._events.put(event)
 
     def wait_for(self, kind: type[E], when: Callable[[E], bool] = lambda event: True) -> E:
-        """The next event of a kind for which `when` holds."""
+        """The next event of a kind for which `when` holds; other events give it no more time."""
+        end = time.monotonic() + TIMEOUT_S
         while True:
-            event = self._events.get(timeout=TIMEOUT_S)
+            event = self._events.get(timeout=max(0.0, end - time.monotonic()))
             if isinstance(event, kind) and when(event):
                 return event
 
