@@ -20,6 +20,7 @@ UIntArray = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int32]
 ByteArray = NDArray[np.uint8]
+StateArray = NDArray[np.uint16]
 FloatArray = NDArray[np.float64]
 PageNumbers = NDArray[np.intp]
 
@@ -273,7 +274,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Promotion:
+class Migration:
     """Pages that a policy wants in the top tier."""
 
     process: Process
@@ -299,9 +300,9 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a promotion, slot by slot."""
+    """What became of a migration, slot by slot."""
 
-    promotion: Promotion
+    migration: Migration
     target: int
     """The node that was asked for; -1 when none had room."""
     status: IntArray

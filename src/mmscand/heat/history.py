@@ -1,40 +1,53 @@
-"""What was accessed in past passes: two bytes for each page that is on the slow tier.
+"""What was accessed in past passes: two bytes for each page, see heat.state.
 
-One byte of flags and a shift register, one byte of the frame's number. A page whose frame has
-changed is a new page at an old address (freed and mapped again), and starts without a past; one
-in 256 such changes goes unnoticed.
+A page whose frame has changed is a new page at an old address (freed and mapped again), and starts
+without a past; one in 16 such changes goes unnoticed. A frame on the other tier is the same page,
+migrated.
+
+An observation is a pass that found the bit as the exposure left it: not one of a bit that was set
+before and that nobody has cleared since. All slow-tier pages are aged in each pass, and of the fast
+tier a sample; but a bit that was found clear needs no aging.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mmscand.heat.state import (
+    FAST,
+    KNOWN,
+    PASSES,
+    REGISTER,
+    STATE,
+    STUCK,
+    TAG,
+    accessed_passes,
+    averaged,
+    is_stuck,
+    observed,
+    only_the_last,
+    restarted,
+)
 from mmscand.model import (
     HUGE_PAGE_BYTES,
+    NO_FRAME,
     PAGE_BYTES,
     REGION_BYTES,
     BoolArray,
-    ByteArray,
     IntArray,
     PageBlock,
+    PageNumbers,
+    StateArray,
     UIntArray,
     Window,
 )
 
-RowNumbers = NDArray[np.intp]
-
-KNOWN = np.uint8(1 << 7)
-"""Seen in an earlier pass. Before that the Accessed bit says nothing: a fresh mapping has it."""
-STUCK = np.uint8(1 << 6)
-"""The Accessed bit stays set whatever we do: others map the page too, or it cannot be aged."""
-PASSES = 6
-"""Passes that the register remembers; bit 0 is the latest."""
-_PAGE_SHIFT = np.uint64(12)
-_ONE = np.uint8(1)
-_REGISTER = np.uint8((1 << PASSES) - 1)
-
+_ONE = np.uint16(1)
+_NOWHERE = np.uint16(0)
+_TURNS = 8
+"""One row in so many has the bits of its fast-tier pages cleared in a pass. They are the first that
+the kernel demotes, until they are accessed again."""
 
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 """Sizes that a slot can have."""
@@ -42,35 +55,34 @@ SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """History of the rows of one region that have slots of one size on the slow tier."""
+    """History of the rows of one region that have slots of one size."""
 
-    numbers: RowNumbers
+    numbers: PageNumbers
     """(n,) ascending, which rows of the region these are."""
-    state: ByteArray
-    """(n, width)"""
-    frame_tag: ByteArray
-    """(n, width)"""
+    words: StateArray
+    """(n, width) states, with the frame's bits above them."""
     frames: UIntArray
-    """(n,) the first slow frame: tells which node the row is on."""
+    """(n, 2) the first slow and the first fast frame: which node the row is on. Or NO_FRAME."""
 
     @classmethod
     def none(cls, width: int) -> "_Rows":
-        empty = np.empty((0, width), dtype=np.uint8)
-        return cls(np.empty(0, dtype=np.intp), empty, empty, np.empty(0, dtype=np.uint64))
+        words = np.empty((0, width), dtype=np.uint16)
+        return cls(np.empty(0, dtype=np.intp), words, np.empty((0, 2), dtype=np.uint64))
 
     def where(self, mask: BoolArray) -> "_Rows":
         """Some of them, copied, so that the memory of the others is given back."""
-        return _Rows(self.numbers[mask], self.state[mask], self.frame_tag[mask], self.frames[mask])
+        return _Rows(self.numbers[mask], self.words[mask], self.frames[mask])
 
-    def at(self, numbers: RowNumbers) -> tuple[ByteArray, ByteArray]:
-        """State and frame tag of these rows; zero of rows that have no history."""
+    def at(self, numbers: PageNumbers) -> StateArray:
+        """Words of these rows; zero of rows that have no history."""
+        if np.array_equal(numbers, self.numbers):
+            return self.words
         place = np.searchsorted(self.numbers, numbers)
         known = place < len(self.numbers)
         known[known] = self.numbers[place[known]] == numbers[known]
-        state = np.zeros((len(numbers), self.state.shape[1]), dtype=np.uint8)
-        tag = np.zeros_like(state)
-        state[known], tag[known] = self.state[place[known]], self.frame_tag[place[known]]
-        return state, tag
+        words = np.zeros((len(numbers), self.words.shape[1]), dtype=np.uint16)
+        words[known] = self.words[place[known]]
+        return words
 
     def merged(self, new: "_Rows") -> "_Rows":
         """These and rows that are not among them, in order."""
@@ -78,53 +90,88 @@ class _Rows:
         order = np.argsort(numbers)
         return _Rows(
             numbers[order],
-            np.concatenate((self.state, new.state))[order],
-            np.concatenate((self.frame_tag, new.frame_tag))[order],
+            np.concatenate((self.words, new.words))[order],
             np.concatenate((self.frames, new.frames))[order],
         )
 
 
-def _numbers(addresses: UIntArray) -> RowNumbers:
+def _numbers(addresses: UIntArray) -> PageNumbers:
     """Row of its region that each address belongs to."""
     return (addresses % np.uint64(REGION_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
 
 
 class History:
-    """The past of one address space."""
+    """The past of one address space: of its slow-tier pages, or of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, both_tiers: bool = False) -> None:
+        self._both_tiers = both_tiers
         self._regions: dict[tuple[int, int], _Rows] = {}
         self._visited: set[tuple[int, int]] = set()
+        self._turn = 0
+        self._turns = self._turns_before = _TURNS
 
-    def fold(self, block: PageBlock) -> ByteArray:
+    def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
 
-        Bit 0 of a state: accessed since the pass before. State 0: not slow, or never seen before
-        this pass (it is KNOWN from the next one on).
+        State 0: not kept, or never seen before this pass (it is KNOWN from the next one on). Else
+        bit 0 says whether it was accessed when it was last observed.
         """
         key = (int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot)
         numbers = _numbers(block.addresses)
         rows = self._regions.get(key) or _Rows.none(block.slow.shape[1])
-        old, old_tags = rows.at(numbers)
-        tags = (block.frames >> _PAGE_SHIFT).astype(np.uint8)
-        known = block.slow & (old >= KNOWN) & (tags == old_tags)
-        state: ByteArray = (old << _ONE | block.accessed) & _REGISTER | old & STUCK | KNOWN
-        state[~known] = 0
-        slow_rows: BoolArray = np.any(block.slow, axis=1)
-        kept = state[slow_rows] | np.where(block.slow[slow_rows], KNOWN, np.uint8(0))
-        slow_at = np.flatnonzero(slow_rows)
-        frames = block.frames[slow_at, block.slow[slow_at].argmax(axis=1)]
-        new = _Rows(numbers[slow_rows], kept, tags[slow_rows], frames)
+        old = rows.at(numbers)
+        kept = block.present if self._both_tiers else block.slow
+        fast = (kept & ~block.slow) * FAST if self._both_tiers else _NOWHERE
+        tag = _tags(block)
+        same = (old ^ tag) & TAG == 0
+        state = observed(old, block.accessed)
+        if self._both_tiers:
+            same |= (old & FAST != fast) & (old & REGISTER != 0)
+            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self._watched(numbers)[:, None]
+            np.copyto(state, old & STATE, where=unseen)
+            state = averaged(state, self._turn) if self._turn % PASSES == 0 else state
+            state = state & ~FAST | fast * (state != 0)
+        state *= kept & same
+        words = (state | (state == 0) | fast | tag) * kept
+        self._keep(key, rows, numbers, block, words, kept)
+        return state
+
+    def _keep(
+        self,
+        key: tuple[int, int],
+        rows: _Rows,
+        numbers: PageNumbers,
+        block: PageBlock,
+        words: StateArray,
+        kept: BoolArray,
+    ) -> None:
+        at = np.flatnonzero(kept.any(axis=1))
+        frames = np.column_stack(
+            [_first(block.frames, mask, at) for mask in (block.slow, kept & ~block.slow)]
+        )
+        new = _Rows(numbers[at], words if len(at) == len(words) else words[at], frames)
         others = ~np.isin(rows.numbers, numbers)
         self._put(key, rows.where(others).merged(new) if others.any() else new)
         self._visited.add(key)
-        return state
 
     def _put(self, key: tuple[int, int], rows: _Rows) -> None:
         if len(rows.numbers):
             self._regions[key] = rows
         else:
             self._regions.pop(key, None)
+
+    def _watched(self, numbers: PageNumbers) -> BoolArray:
+        """Which rows had their fast-tier pages aged in the pass before this one."""
+        result: BoolArray = (numbers + self._turn - 1) % self._turns_before == 0
+        return result
+
+    def sampled(self, block: PageBlock) -> BoolArray:
+        """The fast-tier slots that are to be aged now, for the next pass to observe."""
+        if not self._both_tiers:
+            return np.zeros_like(block.slow)
+        mine = (_numbers(block.addresses) + self._turn) % self._turns == 0
+        result: BoolArray = block.accessed & ~block.slow & mine[:, None]
+        return result
 
     def forget_missing(self, window: Window) -> None:
         """Drop what a window no longer has: its rows were unmapped, or changed their slot size."""
@@ -140,26 +187,42 @@ class History:
                 if not stays.all():
                     self._put(key, rows.where(stays))
 
+    def look_up(self, block: PageBlock) -> StateArray:
+        """The states as they are, without an observation."""
+        rows = self._regions.get((int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot))
+        rows = rows or _Rows.none(block.slow.shape[1])
+        states: StateArray = rows.at(_numbers(block.addresses)) & STATE
+        return states
+
     def end_pass(self) -> None:
         """Drop regions that the whole pass did not meet."""
         self._regions = {k: rows for k, rows in self._regions.items() if k in self._visited}
         self._visited = set()
+        self._turn += 1
+        self._turns_before, self._turns = self._turns, _TURNS
+
+    def forget_all_but_the_last(self) -> None:
+        """Something changed: only the latest observation of each page counts, and the next pass
+        is to tell of all fast-tier pages."""
+        for rows in self._regions.values():
+            rows.words[:] = only_the_last(rows.words)
+        self._turns = 1
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Make these slots prove themselves again, from the next pass on."""
-        self._update(addresses, pages_per_slot, add=np.uint8(0))
+        self._update(addresses, pages_per_slot, register=KNOWN)
 
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Remember that these slots' Accessed bits mean nothing."""
-        self._update(addresses, pages_per_slot, add=STUCK)
+        self._update(addresses, pages_per_slot, register=STUCK)
 
     def forget_stuck(self) -> None:
         """Give such pages another chance, as if never seen: the others may be gone."""
         for rows in self._regions.values():
-            rows.state[(rows.state & STUCK) != 0] = 0
+            rows.words[is_stuck(rows.words)] = 0
 
-    def _update(self, addresses: UIntArray, pages_per_slot: int, add: np.uint8) -> None:
-        """Set the state of slots that have one to KNOWN and `add`."""
+    def _update(self, addresses: UIntArray, pages_per_slot: int, register: np.uint16) -> None:
+        """Give slots that have a state another register, and no average."""
         regions = addresses // np.uint64(REGION_BYTES)
         columns = addresses % np.uint64(HUGE_PAGE_BYTES) // np.uint64(PAGE_BYTES * pages_per_slot)
         for region in np.unique(regions).tolist():
@@ -170,53 +233,51 @@ class History:
                 place = np.minimum(np.searchsorted(rows.numbers, numbers), len(rows.numbers) - 1)
                 there = rows.numbers[place] == numbers
                 at = (place[there], column[there])
-                rows.state[at] = np.where(rows.state[at], KNOWN | add, 0)
+                rows.words[at] = restarted(rows.words[at], register)
 
     def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
         """For each node, 4 KiB pages by the number of remembered passes that accessed them.
 
-        Without pages whose bits mean nothing. A row (2 MiB) counts for the node of its first slow
-        page. It may be asked from any thread: 1 ns a page, and nothing while nobody asks.
+        Without pages whose bits mean nothing. A row (2 MiB) counts for the node of its first page
+        on a tier. It may be asked from any thread: 1 ns a page, and nothing while nobody asks.
         """
         total: dict[int, list[int]] = {}
         for (_, pages), rows in list(self._regions.items()):
-            nodes = nodes_of(rows.frames)
-            for node in np.unique(nodes).tolist():
-                found = _by_passes(rows.state[nodes == node])
-                before = total.get(node, [0] * len(found))
-                total[node] = [b + n * pages for b, n in zip(before, found, strict=True)]
+            for tier, bit in enumerate((np.uint16(0), FAST)):
+                there = rows.frames[:, tier] != NO_FRAME
+                nodes, own = nodes_of(rows.frames[there, tier]), rows.words[there]
+                for node in np.unique(nodes).tolist():
+                    words = own[nodes == node]
+                    found = _by_passes(words[words & FAST == bit])
+                    before = total.get(node, [0] * len(found))
+                    total[node] = [b + n * pages for b, n in zip(before, found, strict=True)]
         return total
 
     @property
     def pages(self) -> int:
         """Slots with history, in 4 KiB pages."""
         return sum(
-            int(np.count_nonzero(rows.state)) * pages for (_, pages), rows in self._regions.items()
+            int(np.count_nonzero(rows.words)) * pages for (_, pages), rows in self._regions.items()
         )
 
 
-def _by_passes(state: ByteArray) -> list[int]:
+def _tags(block: PageBlock) -> StateArray:
+    """The four lowest bits of the frames' numbers, where a word has them."""
+    frames = np.ascontiguousarray(block.frames)
+    tags: StateArray = frames.view("<u2").reshape(*frames.shape, 4)[..., 0] & TAG
+    return tags
+
+
+def _first(frames: UIntArray, mask: BoolArray, rows: PageNumbers) -> UIntArray:
+    """The first frame in each of these rows that is in the mask; NO_FRAME where none is."""
+    mask = mask[rows]
+    frame = frames[rows, mask.argmax(axis=1)]
+    result: UIntArray = np.where(mask.any(axis=1), frame, np.uint64(NO_FRAME))
+    return result
+
+
+def _by_passes(state: StateArray) -> list[int]:
     """How many slots were accessed in 0, 1, ... PASSES of the passes that are remembered."""
-    own = state[(state & (KNOWN | STUCK)) == KNOWN]
-    passes = accessed_passes(own)
+    passes = accessed_passes(state[state & REGISTER != 0])
     accessed = [int(np.count_nonzero(passes == number)) for number in range(1, PASSES + 1)]
-    return [len(own) - sum(accessed), *accessed]
-
-
-def accessed_in_a_row(state: ByteArray, passes: int) -> BoolArray:
-    """Which slots were accessed in each of the last `passes` passes."""
-    wanted = np.uint8((1 << passes) - 1)
-    result: BoolArray = (state & wanted) == wanted
-    return result
-
-
-def is_stuck(state: ByteArray) -> BoolArray:
-    """Which slots have a bit that means nothing."""
-    result: BoolArray = (state & STUCK) != 0
-    return result
-
-
-def accessed_passes(state: ByteArray) -> ByteArray:
-    """In how many of the passes that are remembered each slot was accessed."""
-    passes: ByteArray = np.bitwise_count(state & _REGISTER)
-    return passes
+    return [len(passes) - sum(accessed), *accessed]

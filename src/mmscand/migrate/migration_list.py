@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from mmscand.clock import Clock
-from mmscand.model import BoolArray, Process, Promotion, UIntArray
+from mmscand.model import BoolArray, Migration, Process, UIntArray
 
 
 class _Waiting:
-    """The entries of one process: promotions in their order, and all addresses for look-ups."""
+    """The entries of one process: migrations in their order, and all addresses for look-ups."""
 
     def __init__(self) -> None:
-        self.promotions: deque[Promotion] = deque()
+        self.migrations: deque[Migration] = deque()
         """Hottest first, and of the same heat the oldest."""
-        self.handed_out: list[Promotion] = []
+        self.handed_out: list[Migration] = []
         self.addresses: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted: queued, and handed out but not yet done."""
 
@@ -28,31 +28,31 @@ class _Waiting:
         found[found] = self.addresses[at[found]] == addresses[found]
         return found
 
-    def add(self, promotion: Promotion) -> None:
+    def add(self, migration: Migration) -> None:
         """Queue slots that are not on the list yet."""
-        at = np.searchsorted(self.addresses, promotion.addresses)
-        self.addresses = np.insert(self.addresses, at, promotion.addresses)
+        at = np.searchsorted(self.addresses, migration.addresses)
+        self.addresses = np.insert(self.addresses, at, migration.addresses)
         colder = next(
-            (n for n, other in enumerate(self.promotions) if other.heat < promotion.heat),
-            len(self.promotions),
+            (n for n, other in enumerate(self.migrations) if other.heat < migration.heat),
+            len(self.migrations),
         )
-        self.promotions.insert(colder, promotion)
+        self.migrations.insert(colder, migration)
 
     def withdraw(self, addresses: UIntArray) -> int:
         """Take these off again where they are queued; how many were."""
-        parts = [(p, ~np.isin(p.addresses, addresses)) for p in self.promotions]
+        parts = [(p, ~np.isin(p.addresses, addresses)) for p in self.migrations]
         gone = [p.addresses[~stays] for p, stays in parts]
-        self.promotions = deque(_part(p, p.addresses[s]) for p, s in parts if s.any())
+        self.migrations = deque(_part(p, p.addresses[s]) for p, s in parts if s.any())
         withdrawn = np.concatenate([np.empty(0, dtype=np.uint64), *gone])
         self.addresses = np.setdiff1d(self.addresses, withdrawn, assume_unique=True)
         return len(withdrawn)
 
-    def strike_off(self, promotion: Promotion) -> bool:
+    def strike_off(self, migration: Migration) -> bool:
         """Remove what was handed out; False if it was not by us, but before a drop."""
         for at, handed_out in enumerate(self.handed_out):
-            if handed_out is promotion:
+            if handed_out is migration:
                 del self.handed_out[at]
-                gone = np.searchsorted(self.addresses, promotion.addresses)
+                gone = np.searchsorted(self.addresses, migration.addresses)
                 self.addresses = np.delete(self.addresses, gone)
                 return True
         return False
@@ -65,31 +65,31 @@ class MigrationList:
         self._limit = slots
         self._waiting: dict[Process, _Waiting] = {}
         self._turn: deque[Process] = deque()
-        """Processes with queued promotions, the next to be served first."""
+        """Processes with queued migrations, the next to be served first."""
         self._slots = 0
         self._changed = threading.Condition()
         self._closed = False
 
-    def offer(self, promotion: Promotion) -> UIntArray:
+    def offer(self, migration: Migration) -> UIntArray:
         """Queue what is new and fits; the addresses of the slots that are on the list now.
 
         The rest is refused, which is the scanner's sign to slow down: it will be hot again.
         """
         with self._changed:
-            process = promotion.process
+            process = migration.process
             waiting = self._waiting.get(process) or _Waiting()
-            on_list = waiting.holds(promotion.addresses)
+            on_list = waiting.holds(migration.addresses)
             room = 0 if self._closed else max(0, self._limit - self._slots)
             new = np.flatnonzero(~on_list)[:room]
             if len(new):
                 self._waiting[process] = waiting
-                if not waiting.promotions:
+                if not waiting.migrations:
                     self._turn.append(process)
-                waiting.add(_part(promotion, promotion.addresses[new]))
+                waiting.add(_part(migration, migration.addresses[new]))
                 self._slots += len(new)
                 self._changed.notify_all()
             on_list[new] = True
-            return promotion.addresses[on_list]
+            return migration.addresses[on_list]
 
     def on_list(self, process: Process, start: int, end: int) -> UIntArray:
         """Addresses of a process in a range that are queued or handed out, ascending."""
@@ -104,11 +104,11 @@ class MigrationList:
         """Strike off what is queued of these, not what was handed out; how many slots it was."""
         with self._changed:
             waiting = self._waiting.get(process)
-            if waiting is None or not waiting.promotions:
+            if waiting is None or not waiting.migrations:
                 return 0
             withdrawn = waiting.withdraw(addresses)
             self._slots -= withdrawn
-            if not waiting.promotions:
+            if not waiting.migrations:
                 self._turn.remove(process)
             if not len(waiting.addresses):
                 del self._waiting[process]
@@ -126,7 +126,7 @@ class MigrationList:
 
     def take(
         self, pages: int, clock: Clock, not_before: Callable[[], float] = lambda: 0.0
-    ) -> Promotion | None:
+    ) -> Migration | None:
         """The next process' hottest entries, at most `pages` (but one slot); None once closed.
 
         Blocks while the list is empty, and until clock time `not_before`. What was taken stays on
@@ -142,24 +142,24 @@ class MigrationList:
                 return None
             process = self._turn.popleft()
             waiting = self._waiting[process]
-            promotions = waiting.promotions
-            batch, rest = _split(promotions.popleft(), pages)
+            migrations = waiting.migrations
+            batch, rest = _split(migrations.popleft(), pages)
             waiting.handed_out.append(batch)
             if rest is not None:
-                promotions.appendleft(rest)
-            if promotions:
+                migrations.appendleft(rest)
+            if migrations:
                 self._turn.append(process)
             return batch
 
-    def done(self, promotion: Promotion) -> None:
+    def done(self, migration: Migration) -> None:
         """Strike off what was taken: from now on it may be offered again."""
         with self._changed:
-            waiting = self._waiting.get(promotion.process)
-            if waiting is None or not waiting.strike_off(promotion):
+            waiting = self._waiting.get(migration.process)
+            if waiting is None or not waiting.strike_off(migration):
                 return  # dropped meanwhile, with all its slots
-            self._slots -= len(promotion.addresses)
+            self._slots -= len(migration.addresses)
             if not len(waiting.addresses):
-                del self._waiting[promotion.process]
+                del self._waiting[migration.process]
 
     def drop(self, process: Process) -> None:
         """Strike off everything of a process, and nothing else."""
@@ -167,7 +167,7 @@ class MigrationList:
             waiting = self._waiting.pop(process, None)
             if waiting is not None:
                 self._slots -= len(waiting.addresses)
-                if waiting.promotions:
+                if waiting.migrations:
                     self._turn.remove(process)
 
     def close(self) -> None:
@@ -181,11 +181,11 @@ class MigrationList:
         return self._slots
 
 
-def _split(promotion: Promotion, pages: int) -> tuple[Promotion, Promotion | None]:
-    slots = max(1, pages // promotion.pages_per_slot)
-    head, tail = promotion.addresses[:slots], promotion.addresses[slots:]
-    return _part(promotion, head), _part(promotion, tail) if len(tail) else None
+def _split(migration: Migration, pages: int) -> tuple[Migration, Migration | None]:
+    slots = max(1, pages // migration.pages_per_slot)
+    head, tail = migration.addresses[:slots], migration.addresses[slots:]
+    return _part(migration, head), _part(migration, tail) if len(tail) else None
 
 
-def _part(promotion: Promotion, addresses: UIntArray) -> Promotion:
-    return replace(promotion, addresses=addresses)
+def _part(migration: Migration, addresses: UIntArray) -> Migration:
+    return replace(migration, addresses=addresses)

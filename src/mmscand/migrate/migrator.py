@@ -13,7 +13,7 @@ from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
-from mmscand.model import BoolArray, IntArray, Outcome, Promotion
+from mmscand.model import BoolArray, IntArray, Migration, Outcome
 from mmscand.observe.events import Moved, Observer
 from mmscand.policy.target import TargetPolicy
 from mmscand.settings import SettingsStore
@@ -49,18 +49,18 @@ class Migrator:
 
     def run(self) -> None:
         """The thread's whole life."""
-        while promotion := self._next():
+        while migration := self._next():
             try:
-                self._promote(promotion)
+                self._promote(migration)
             except (ProcessGone, ProcessDenied):
-                self._list.drop(promotion.process)
+                self._list.drop(migration.process)
             except TooManyOpenFiles:
-                self._list.drop(promotion.process)
+                self._list.drop(migration.process)
                 self._rest_until = self._clock.now() + _FULL_PAUSE_S
             self._ended_at = self._clock.now()
             self.cpu_seconds = self._clock.thread_cpu()
 
-    def _next(self) -> Promotion | None:
+    def _next(self) -> Migration | None:
         settings = self._store.current
         self._rate.set_mb_s(settings.migrate_rate_mb_s)
         pages = self._rate.batch_pages(settings.migrate_batch_pages)
@@ -71,59 +71,59 @@ class Migrator:
         pause_s = self._store.current.migrate_sleep_ms / 1000
         return max(self._rest_until, self._rate.ready_at, self._ended_at + pause_s)
 
-    def _promote(self, promotion: Promotion) -> None:
+    def _promote(self, migration: Migration) -> None:
         started = self._clock.now()
-        target = self._target(promotion)
+        target = self._target(migration)
         if target is None:
-            if self._target(replace(promotion, allowed=None)) is None:
+            if self._target(replace(migration, allowed=None)) is None:
                 self._rest_until = started + _FULL_PAUSE_S
             # Else only the nodes that its owner allows are full: no reason to let others wait.
-            outcome = no_room(promotion)
+            outcome = no_room(migration)
         else:
-            outcome = self._move(promotion, target)
+            outcome = self._move(migration, target)
             tried = int(np.count_nonzero(outcome.tried))
-            self._rate.pay(tried * promotion.pages_per_slot)
+            self._rate.pay(tried * migration.pages_per_slot)
         # In this order: what is offered after it was struck off is offered knowing the outcome.
         self._report(outcome)
-        self._list.done(promotion)
+        self._list.done(migration)
         self._observer(moved_event(outcome, self._clock.now() - started))
 
-    def _move(self, promotion: Promotion, target: int) -> Outcome:
+    def _move(self, migration: Migration, target: int) -> Outcome:
         """Move what is still on its source: asking first costs 160 ns a page, a move 1.2-2.5 us.
 
         Opened anew for each batch: 60 us, and the identity is checked right before the move.
         """
-        with contextlib.closing(self._machine.open(promotion.process)) as space:
-            status = space.nodes(promotion.addresses)
-            tried: BoolArray = status == promotion.source
+        with contextlib.closing(self._machine.open(migration.process)) as space:
+            status = space.nodes(migration.addresses)
+            tried: BoolArray = status == migration.source
             if tried.any():
                 status[tried] = space.move(
-                    promotion.addresses[tried], target, shared=promotion.shared
+                    migration.addresses[tried], target, shared=migration.shared
                 )
-        return Outcome(promotion, target, status, tried)
+        return Outcome(migration, target, status, tried)
 
-    def _target(self, promotion: Promotion) -> int | None:
+    def _target(self, migration: Migration) -> int | None:
         settings = self._store.current
         return TargetPolicy(settings.target_policy, settings.target_node).choose(
             self._machine.topology(),
-            promotion.source,
-            promotion.preferred,
-            max(promotion.pages, settings.room_pages),
+            migration.source,
+            migration.preferred,
+            max(migration.pages, settings.room_pages),
             self._machine.free_pages,
-            promotion.allowed,
+            migration.allowed,
         )
 
 
-def no_room(promotion: Promotion) -> Outcome:
+def no_room(migration: Migration) -> Outcome:
     """What becomes of pages when no node can take them."""
-    slots = len(promotion.addresses)
+    slots = len(migration.addresses)
     status: IntArray = np.full(slots, -errno.ENOMEM, dtype=np.int32)
-    return Outcome(promotion, -1, status, np.ones(slots, dtype=np.bool_))
+    return Outcome(migration, -1, status, np.ones(slots, dtype=np.bool_))
 
 
 def moved_event(outcome: Outcome, seconds: float) -> Moved:
     """The outcome in numbers of pages; failures by the name of their errno."""
-    pages = outcome.promotion.pages_per_slot
+    pages = outcome.migration.pages_per_slot
     failed = Counter[str]()
     reasons = np.unique(outcome.status[~outcome.arrived], return_counts=True)
     for status, slots in zip(*reasons, strict=True):
@@ -131,7 +131,7 @@ def moved_event(outcome: Outcome, seconds: float) -> Moved:
         name = "ELSEWHERE" if status >= 0 else errno.errorcode.get(-int(status), str(status))
         failed[name] += int(slots) * pages
     return Moved(
-        process=outcome.promotion.process,
+        process=outcome.migration.process,
         target=None if outcome.target < 0 else outcome.target,
         seconds=seconds,
         promoted=int(np.count_nonzero(outcome.moved)) * pages,

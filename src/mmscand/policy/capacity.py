@@ -20,6 +20,7 @@ from mmscand.policy.placement import (
     Moves,
     exchange,
 )
+from mmscand.policy.plan import EDGE_SHARE, GAP
 from mmscand.policy.rates import RateMixture
 from mmscand.policy.tuning import LEAST_OBSERVATIONS, ExposureTuning, HitWatch
 
@@ -28,13 +29,8 @@ _MOST_OBSERVATIONS = 64
 optimum, 64 leave 0.3."""
 _AFTER_RETUNING, _AFTER_CHANGE = 4, 16
 """Observations that a score is still worth when the exposure, or some pages, have changed."""
-_GAP = 0.6
-"""Least gain of a trade, as a share of the rate at the edge of the fast tier. 0.3 moves twice as
-much for nothing, 1.0 loses 0.2 pp on zipf 0.7."""
 _LASTING_EXPOSURES = 256.0
 """How long a placement is taken to hold until changes have been seen."""
-_EDGE_SHARE = 0.85
-"""Where the fast tier is larger than the hot set, its edge is where so many accesses are held."""
 _CHANGE_EXPOSURES = 4
 """Exposures in which pages that have changed are told from those that have not; fits in 3 bits."""
 _SATURATED, _EMPTY = 0.97, 0.002
@@ -81,7 +77,7 @@ class Capacity:
         edge = self._edge(rates)
         if self._change is None and self._retuned():
             return NO_MOVES
-        return exchange(fast, rates, self._capacity, max(_GAP * edge, self._price()))
+        return exchange(fast, rates, self._capacity, max(GAP * edge, self._price()))
 
     def forget(self, pages: NDArray[np.intp]) -> None:
         """These pages are new ones: freed, and mapped again."""
@@ -182,7 +178,7 @@ class Capacity:
         """Rate of the last page that has to be on the fast tier."""
         top = np.sort(rates)[::-1][: self._capacity]
         held = np.cumsum(top)
-        place = int(np.searchsorted(held, _EDGE_SHARE * float(rates.sum())))
+        place = int(np.searchsorted(held, EDGE_SHARE * float(rates.sum())))
         return float(top[min(place, len(top) - 1)])
 
     def _scores(self) -> FloatArray:

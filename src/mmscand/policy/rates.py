@@ -57,13 +57,21 @@ class RateMixture:
         pages = np.bincount(place, minlength=_BINS).astype(np.float64)
         centers = (np.arange(_BINS) + 0.5) / _BINS
         means = np.bincount(place, weights=scores, minlength=_BINS) / np.maximum(pages, 1)
-        likelihood = _likelihood(np.where(pages > 0, means, centers), observations)
+        hits = np.where(pages > 0, means, centers) * observations
+        every = np.full(_BINS, float(observations))
+        return self.learn_counts(pages, likelihood(hits, every))[place]
+
+    def learn_counts(self, pages: FloatArray, likely: FloatArray) -> FloatArray:
+        """Take in pages (bins,) that are alike; the expected rate of each bin.
+
+        `likely` is their `likelihood`.
+        """
         flat = np.full(len(RATES), 1 / len(RATES))
         weights = flat if self._weights is None else 0.9 * self._weights + 0.1 * flat
         for _ in range(_FIRST_STEPS if self._weights is None else _STEPS):
-            weights = pages @ _shares(likelihood * weights) / pages.sum()
+            weights = pages @ _shares(likely * weights) / pages.sum()
         self._weights = weights
-        expected: FloatArray = (_shares(likelihood * weights) @ RATES)[place]
+        expected: FloatArray = _shares(likely * weights) @ RATES
         return expected
 
     def after_change(
@@ -111,12 +119,11 @@ class RateMixture:
         return self._weights
 
 
-def _likelihood(scores: FloatArray, observations: int) -> FloatArray:
-    """(scores, rates), each row scaled to 1 at its best: binomial, with the score as its mean."""
-    hits = scores[:, None] * observations
-    log = hits * np.log(_SEEN) - (observations - hits) * RATES
-    likelihood: FloatArray = np.exp(log - log.max(axis=1, keepdims=True))
-    return likelihood
+def likelihood(hits: FloatArray, observations: FloatArray) -> FloatArray:
+    """(bins, rates) of so many set bits (bins,) out of so many: binomial, 1 at each row's best."""
+    log = hits[:, None] * np.log(_SEEN) - (observations - hits)[:, None] * RATES
+    likely: FloatArray = np.exp(log - log.max(axis=1, keepdims=True))
+    return likely
 
 
 def _shares(rows: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mmscand.clock import Clock
 from mmscand.errors import MmscandError
-from mmscand.model import ByteArray, Outcome, PageBlock, Process, VmaTable
+from mmscand.model import Outcome, PageBlock, Process, StateArray, VmaTable
 from mmscand.record.file import RecordingWriter
 from mmscand.record.tables import ProcessPass
 from mmscand.record.tape import ProcessTape
@@ -32,7 +32,7 @@ class RecordingWatcher:
         self._vmas[process] = vmas
         self._cpu_at = self._clock.thread_cpu()
 
-    def see(self, process: Process, block: PageBlock, state: ByteArray) -> None:
+    def see(self, process: Process, block: PageBlock, state: StateArray) -> None:
         """The daemon clears bits on the slow tier, so on the fast one they say nothing."""
         if self._writer is not None:
             self._tape(process).see(block, state, ~block.slow)
@@ -56,7 +56,7 @@ class RecordingWatcher:
 
     def moved(self, outcome: Outcome) -> None:
         """See Watcher."""
-        tape = self._tapes.get(outcome.promotion.process)
+        tape = self._tapes.get(outcome.migration.process)
         if tape is not None and self._writer is not None:
             tape.moved(outcome)
 

@@ -4,8 +4,8 @@ from collections import deque
 
 import numpy as np
 
-from mmscand.heat.history import is_stuck
-from mmscand.model import BoolArray, ByteArray, Outcome, PageBlock, Process, VmaTable
+from mmscand.heat.state import is_stuck
+from mmscand.model import BoolArray, Outcome, PageBlock, Process, StateArray, VmaTable
 from mmscand.record.tables import (
     ACCESSED,
     LAYOUT,
@@ -39,7 +39,7 @@ class ProcessTape:
         self._accessed = [np.empty(0, dtype=ACCESSED)]
         self._pages = 0
 
-    def see(self, block: PageBlock, state: ByteArray, silent: BoolArray) -> None:
+    def see(self, block: PageBlock, state: StateArray, silent: BoolArray) -> None:
         """A block of this pass, with its history; `silent` are slots whose bit says nothing."""
         silent = (silent | is_stuck(state)) & block.present
         self._pages += block.present.size * block.pages_per_slot
@@ -55,7 +55,7 @@ class ProcessTape:
         self._accessed.append(table)
 
     def moved(self, outcome: Outcome) -> None:
-        """What became of a promotion."""
+        """What became of a migration."""
         self._outcomes.append(outcome)
 
     def end(
@@ -92,10 +92,10 @@ class ProcessTape:
         parts = [np.empty(0, dtype=MOVES)]
         while self._outcomes:
             outcome = self._outcomes.popleft()
-            promotion = outcome.promotion
-            part = np.zeros(len(promotion.addresses), dtype=MOVES)
-            part["address"], part["pages_per_slot"] = promotion.addresses, promotion.pages_per_slot
-            part["source"], part["target"] = promotion.source, outcome.target
+            migration = outcome.migration
+            part = np.zeros(len(migration.addresses), dtype=MOVES)
+            part["address"], part["pages_per_slot"] = migration.addresses, migration.pages_per_slot
+            part["source"], part["target"] = migration.source, outcome.target
             part["status"], part["tried"] = outcome.status, outcome.tried
             parts.append(part)
         return np.concatenate(parts)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from mmscand.clock import CpuMeter
-from mmscand.heat.history import History, accessed_passes, is_stuck
+from mmscand.heat.history import History
+from mmscand.heat.state import accessed_passes, is_stuck
 from mmscand.machine import AddressSpace
 from mmscand.model import BoolArray, PageBlock, VmaTable
 from mmscand.policy.eligible import eligible

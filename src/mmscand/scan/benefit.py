@@ -26,7 +26,7 @@ pages is in use (the rule of three: 4.6/64 at 99 %)."""
 _CHEAP = 1e-3
 """Less than this share of a core is not worth a verdict: small processes, and those that sleep."""
 _SLOWDOWN = 4
-"""Times the period, when it does not pay. Promotion is as much slower."""
+"""Times the period, when it does not pay. Migration is as much slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +111,17 @@ class Benefit:
         return self.effort != STOPPED
 
     def note(self, outcome: Outcome) -> None:
-        """Take what became of a promotion; its pages are looked at from the next visit on."""
-        moved = int(outcome.moved.sum()) * outcome.promotion.pages_per_slot
+        """Take what became of a migration; its pages are looked at from the next visit on."""
+        moved = int(outcome.moved.sum()) * outcome.migration.pages_per_slot
         self._moving_s += moved * _MOVE_S
-        if moved and not outcome.promotion.shared:  # bits that others keep set say nothing
+        if moved and not outcome.migration.shared:  # bits that others keep set say nothing
             self._arrived.append(outcome)
 
     def begin_visit(self) -> None:
         """What moved before a visit is on the top tier for all that it reads."""
         for outcome in self._arrived:
-            addresses = outcome.promotion.addresses[outcome.moved]
-            self._sample.join(addresses, outcome.promotion.pages_per_slot)
+            addresses = outcome.migration.addresses[outcome.moved]
+            self._sample.join(addresses, outcome.migration.pages_per_slot)
         self._arrived.clear()
 
     def look(self, block: PageBlock, to_age: BoolArray, counts: Counter[str]) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.heat.history import History, accessed_passes
+from mmscand.heat.history import History
+from mmscand.heat.state import accessed_passes
 from mmscand.machine import AddressSpace
 from mmscand.migrate.back_off import BackOff
 from mmscand.migrate.migration_list import MigrationList
@@ -15,9 +16,10 @@ from mmscand.model import (
     BoolArray,
     ByteArray,
     IntArray,
+    Migration,
     Outcome,
     PageBlock,
-    Promotion,
+    StateArray,
     Topology,
     UIntArray,
     VmaTable,
@@ -62,7 +64,7 @@ class Candidates:
         """Whether the bits of pages that others map too are cleared, and so mean something."""
 
     def report(self, outcome: Outcome) -> None:
-        """Take what became of a promotion; looked at when the scanner comes by."""
+        """Take what became of a migration; looked at when the scanner comes by."""
         self._outcomes.append(outcome)
 
     def begin_visit(self, history: History, failures: FailureRatio, now: float) -> None:
@@ -83,20 +85,20 @@ class Candidates:
         """A page that did not move has to prove itself again, and wait if it was its own fault."""
         while self._outcomes:
             outcome = self._outcomes.popleft()
-            promotion, moved = outcome.promotion, outcome.moved
+            migration, moved = outcome.migration, outcome.moved
             self._benefit.note(outcome)
             arrived = outcome.arrived
-            history.restart(promotion.addresses[~arrived], promotion.pages_per_slot)
-            self._back_off.note(promotion.addresses, outcome.status, now)
-            self._moved = np.union1d(self._moved, promotion.addresses[arrived])
+            history.restart(migration.addresses[~arrived], migration.pages_per_slot)
+            self._back_off.note(migration.addresses, outcome.status, now)
+            self._moved = np.union1d(self._moved, migration.addresses[arrived])
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
-            size = promotion.pages_per_slot
+            size = migration.pages_per_slot
             failures.add(int(pages) * size, int(tried - pages) * size)
 
     def queue(
         self,
         block: PageBlock,
-        state: ByteArray,
+        state: StateArray,
         hot: BoolArray,
         vmas: VmaTable,
         history: History,
@@ -123,7 +125,7 @@ class Candidates:
         return result
 
     def _hot_slots(
-        self, block: PageBlock, state: ByteArray, hot: BoolArray, vmas: VmaTable
+        self, block: PageBlock, state: StateArray, hot: BoolArray, vmas: VmaTable
     ) -> _HotSlots:
         addresses = block.slot_addresses(hot)
         return _HotSlots(
@@ -187,7 +189,7 @@ class Candidates:
         for kind in np.unique(every[wanted], axis=0)[::-1]:  # the hottest first
             mine = np.flatnonzero(wanted & (every == kind).all(axis=1))
             heat, source, nodes = kind.tolist()
-            promotion = Promotion(
+            migration = Migration(
                 self._space.process,
                 slots.addresses[mine],
                 slots.pages_per_slot,
@@ -197,6 +199,6 @@ class Candidates:
                 self.shared_too,
                 heat,
             )
-            accepted = self._list.offer(promotion)
+            accepted = self._list.offer(migration)
             on_list[mine] = np.isin(slots.addresses[mine], accepted, assume_unique=True)
         return on_list

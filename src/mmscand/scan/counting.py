@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from mmscand.heat.history import accessed_in_a_row, is_stuck
-from mmscand.model import BoolArray, ByteArray, PageBlock
+from mmscand.heat.state import accessed_in_a_row, is_stuck
+from mmscand.model import BoolArray, PageBlock, StateArray
 
 
-def counted(block: PageBlock, state: ByteArray, hot: BoolArray) -> dict[str, int]:
+def counted(block: PageBlock, state: StateArray, hot: BoolArray) -> dict[str, int]:
     """4 KiB pages by what they are; `useful` is what pacing goes by, see observe.counters."""
     slow_accessed = block.slow & block.accessed
     slots = {

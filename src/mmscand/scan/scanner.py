@@ -196,6 +196,6 @@ class Scanner:
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' slot; called from the migrator's thread."""
         self._watcher.moved(outcome)
-        slot = self._watched.slots.get(outcome.promotion.process)
+        slot = self._watched.slots.get(outcome.migration.process)
         if slot is not None:
             slot.report(outcome)

@@ -79,7 +79,7 @@ class Slot:
         return self._space.process
 
     def report(self, outcome: Outcome) -> None:
-        """Take what became of a promotion; folded into the history by the next visit."""
+        """Take what became of a migration; folded into the history by the next visit."""
         self._candidates.report(outcome)
 
     def judge(self, verdict: Verdict) -> None:

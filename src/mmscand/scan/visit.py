@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from typing import Protocol
 
-from mmscand.model import ByteArray, Outcome, PageBlock, Process, VmaTable
+from mmscand.model import Outcome, PageBlock, Process, StateArray, VmaTable
 from mmscand.observe.events import PassEnd
 
 _COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
@@ -37,7 +37,7 @@ class Watcher(Protocol):
         """A visit begins, or goes on; those that are looked at, and those that are not."""
         ...
 
-    def see(self, process: Process, block: PageBlock, state: ByteArray) -> None:
+    def see(self, process: Process, block: PageBlock, state: StateArray) -> None:
         """A block with its history (heat.history)."""
         ...
 
@@ -64,7 +64,7 @@ class NoWatcher:
     def mappings(self, process: Process, vmas: VmaTable) -> None:
         """See Watcher."""
 
-    def see(self, process: Process, block: PageBlock, state: ByteArray) -> None:
+    def see(self, process: Process, block: PageBlock, state: StateArray) -> None:
         """See Watcher."""
 
     def end_pass(self, process: Process, number: int, generation: int, aged: int) -> None:

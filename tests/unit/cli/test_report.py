@@ -10,7 +10,7 @@ from mmscand.cli import report
 from mmscand.cli.app import main
 from mmscand.cli.report import EventPrinter, as_json, as_text
 from mmscand.migrate.migrator import moved_event
-from mmscand.model import Outcome, Process, Promotion
+from mmscand.model import Migration, Outcome, Process
 from mmscand.observe.events import (
     EffortChanged,
     Moved,
@@ -77,7 +77,7 @@ def test_what_the_migrator_tells_of_a_move_that_failed_is_json_too() -> None:
     addresses = np.arange(3, dtype=np.uint64) * np.uint64(4096)
     status = np.array([0, -errno.EBUSY, -errno.EBUSY], dtype=np.int32)
     event = moved_event(
-        Outcome(Promotion(APP, addresses, 1, 1), 0, status, np.ones(len(status), dtype=np.bool_)),
+        Outcome(Migration(APP, addresses, 1, 1), 0, status, np.ones(len(status), dtype=np.bool_)),
         0.1,
     )
     found = json.loads(as_json(event))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import Process, Promotion, UIntArray
+from mmscand.model import Migration, Process, UIntArray
 
 ONE, TWO, THREE = (Process(pid, 1) for pid in (1, 2, 3))
 CLOCK = SystemClock()
@@ -28,21 +28,21 @@ NOW = NeverWait()
 OPERATIONS = ["offer", "offer", "take", "done", "drop", "late", "cool"]
 
 
-def promotion(
+def migration(
     process: Process, *numbers: int, pages_per_slot: int = 1, source: int = 1
-) -> Promotion:
+) -> Migration:
     """The slots of these numbers, ascending."""
     step = 4096 * pages_per_slot
     addresses = np.array([number * step for number in sorted(numbers)], dtype=np.uint64)
-    return Promotion(process, addresses, pages_per_slot, source)
+    return Migration(process, addresses, pages_per_slot, source)
 
 
 def offer(queue: MigrationList, process: Process, *numbers: int) -> list[int]:
     """Numbers of the slots that are on the list now."""
-    return [int(a) // 4096 for a in queue.offer(promotion(process, *numbers))]
+    return [int(a) // 4096 for a in queue.offer(migration(process, *numbers))]
 
 
-def numbers_of(taken: Promotion | None) -> list[int]:
+def numbers_of(taken: Migration | None) -> list[int]:
     assert taken is not None
     return [int(address) // (4096 * taken.pages_per_slot) for address in taken.addresses]
 
@@ -61,7 +61,7 @@ def is_empty(queue: MigrationList) -> bool:
 
 def test_what_is_offered_is_taken_as_it_was_offered() -> None:
     queue = MigrationList(100)
-    queue.offer(promotion(ONE, 3, 4, pages_per_slot=512, source=7))
+    queue.offer(migration(ONE, 3, 4, pages_per_slot=512, source=7))
     taken = queue.take(1000, NOW)
     assert taken is not None
     assert (taken.process, taken.pages_per_slot, taken.source) == (ONE, 512, 7)
@@ -140,7 +140,7 @@ def test_a_process_that_offers_again_keeps_its_one_turn() -> None:
 )
 def test_a_batch_of_huge_pages_holds_whole_ones_and_at_least_one(pages: int, slots: int) -> None:
     queue = MigrationList(100)
-    queue.offer(promotion(ONE, *range(5), pages_per_slot=512))
+    queue.offer(migration(ONE, *range(5), pages_per_slot=512))
     taken = queue.take(pages, NOW)
     assert numbers_of(taken) == list(range(min(slots, 5)))
 
@@ -254,7 +254,7 @@ class Announcing(SystemClock):
 
 def test_closing_wakes_every_taker() -> None:
     queue, clock = MigrationList(100), Announcing(3)
-    results: list[Promotion | None] = []
+    results: list[Migration | None] = []
     takers = [in_thread(lambda: results.append(queue.take(10, clock))) for _ in range(3)]
     clock.until_all_sleep()
     queue.close()
@@ -265,7 +265,7 @@ def test_closing_wakes_every_taker() -> None:
 
 def test_an_offer_wakes_a_taker() -> None:
     queue, clock = MigrationList(100), Announcing(1)
-    results: list[Promotion | None] = []
+    results: list[Migration | None] = []
     taker = in_thread(lambda: results.append(queue.take(10, clock)))
     clock.until_all_sleep()
     offer(queue, ONE, 4)
@@ -299,7 +299,7 @@ class Model:
 def test_the_hottest_go_first_and_of_the_same_heat_the_oldest() -> None:
     queue = MigrationList(100)
     for heat, number in ((2, 1), (6, 2), (2, 3), (4, 4), (6, 5)):
-        queue.offer(replace(promotion(ONE, number), heat=heat))
+        queue.offer(replace(migration(ONE, number), heat=heat))
     assert [take(queue)[1] for _ in range(5)] == [[2], [5], [4], [1], [3]]
 
 
@@ -340,8 +340,8 @@ def addresses(*numbers: int) -> UIntArray:
 @given(st.data(), st.integers(1, 12))
 def test_a_page_is_never_lost_nor_doubled(data: st.DataObject, limit: int) -> None:
     queue, model = MigrationList(limit), Model(limit)
-    flying: list[Promotion] = []
-    dropped: list[Promotion] = []
+    flying: list[Migration] = []
+    dropped: list[Migration] = []
     for _ in range(data.draw(st.integers(1, 25))):
         process = data.draw(st.sampled_from([ONE, TWO]))
         match data.draw(

@@ -10,10 +10,10 @@ from mmscand.model import (
     PAGE_BYTES,
     REGION_BYTES,
     BoolArray,
+    Migration,
     Outcome,
     PageBlock,
     Process,
-    Promotion,
 )
 from mmscand.observe.events import EffortChanged, Event, Moved, PassEnd
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit, latency_gain_ns
@@ -27,8 +27,8 @@ PAGES = 512
 
 def outcome(pages: int = PAGES, *, shared: bool = False) -> Outcome:
     addresses = REGION_BYTES + PAGE_BYTES * np.arange(pages, dtype=np.uint64)
-    promotion = Promotion(Process(7, 70), addresses, 1, 1, shared=shared)
-    return Outcome(promotion, 0, np.zeros(pages, np.int32), np.ones(pages, np.bool_))
+    migration = Migration(Process(7, 70), addresses, 1, 1, shared=shared)
+    return Outcome(migration, 0, np.zeros(pages, np.int32), np.ones(pages, np.bool_))
 
 
 def block(accessed: int, slow: int = 0) -> PageBlock:

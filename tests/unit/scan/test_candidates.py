@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mmscand.clock import SystemClock
-from mmscand.heat.history import KNOWN, History
+from mmscand.heat.history import History
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import REGION_BYTES, BoolArray, IntArray, Outcome, PageBlock, Promotion
+from mmscand.model import REGION_BYTES, BoolArray, IntArray, Migration, Outcome, PageBlock
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import FailureRatio
@@ -54,21 +54,21 @@ class Bench:
         block = self.block()
         hot: BoolArray = np.zeros(block.present.shape, dtype=np.bool_)
         hot.flat[list(slots)] = True
-        state = np.where(hot, KNOWN | np.uint8(3), KNOWN)
+        state = np.where(hot, np.uint16(0b111), np.uint16(0b100))
         taken = self.candidates.queue(
             block, state, hot, self.space.vmas(), self.history, self.failures, self.counts, now
         )
         return np.flatnonzero(taken).tolist()
 
-    def take(self) -> Promotion:
-        promotion = self.list.take(10_000, SystemClock())
-        assert promotion is not None
-        return promotion
+    def take(self) -> Migration:
+        migration = self.list.take(10_000, SystemClock())
+        assert migration is not None
+        return migration
 
-    def report(self, promotion: Promotion, status: int) -> None:
-        answers: IntArray = np.full(len(promotion.addresses), status, dtype=np.int32)
-        self.candidates.report(Outcome(promotion, 0, answers, np.ones(len(answers), np.bool_)))
-        self.list.done(promotion)
+    def report(self, migration: Migration, status: int) -> None:
+        answers: IntArray = np.full(len(migration.addresses), status, dtype=np.int32)
+        self.candidates.report(Outcome(migration, 0, answers, np.ones(len(answers), np.bool_)))
+        self.list.done(migration)
 
 
 def test_a_slot_is_queued_once_and_waits_after_that() -> None:
@@ -127,7 +127,7 @@ def test_what_is_on_the_list_but_in_no_row_of_the_block_stays() -> None:
     bench = Bench()
     block = bench.block()
     away = np.array([REGION_BYTES * 3], dtype=np.uint64)
-    bench.list.offer(Promotion(bench.space.process, away, 1, 1))
+    bench.list.offer(Migration(bench.space.process, away, 1, 1))
     bench.vma.accessed[:] = False
     assert bench.candidates.withdraw_cold(bench.block()) == 0
     assert len(bench.list) == 1

@@ -1,0 +1,102 @@
+"""What is remembered of one page: a word of two bytes, and what can be read from it.
+
+Seven bits are the register of the last six observations, the latest in bit 0, with a one above the
+oldest: so it tells how many there are. One bit says whether the page was on the fast tier. Four are
+the average of what has left the register, in fifteenths, and four come from the frame's number.
+All but these are the state.
+"""
+
+import numpy as np
+
+from mmscand.model import BoolArray, ByteArray, StateArray
+
+PASSES = 6
+"""Observations that the register holds."""
+REGISTER = np.uint16(0x7F)
+KNOWN = np.uint16(1)
+"""Seen before, and not observed yet: until then the Accessed bit says nothing, as a fresh mapping
+has it."""
+FAST = np.uint16(0x80)
+"""On the fast tier when it was seen last."""
+STUCK = np.uint16(0x100)
+"""An average without a register: the Accessed bit stays set whatever we do, as others map the page
+too, or as it cannot be aged."""
+AVERAGE_SHIFT = np.uint16(8)
+MOST_AVERAGE = np.uint16(15)
+AVERAGE = MOST_AVERAGE << AVERAGE_SHIFT
+STATE = np.uint16(0xFFF)
+TAG = np.uint16(0xF000)
+STATES = 1 << 12
+"""Values that a state can have."""
+_ZERO, _ONE, _TWO = np.uint16(0), np.uint16(1), np.uint16(2)
+_FULL = np.uint16(1 << PASSES)
+_AVERAGED = 3
+"""A full register that is averaged in counts for a third: so the average is worth five of them."""
+_LARGEST_BLOCK, _THROWS = 1 << 18, 1 << 12
+_DICE: StateArray = (
+    np.random.default_rng(1).integers(0, _AVERAGED, _LARGEST_BLOCK + _THROWS).astype(np.uint16)
+)
+"""Averages are in fifteenths, so they are rounded by chance; another part is used each time."""
+
+
+def observed(old: StateArray, accessed: BoolArray) -> StateArray:
+    """States with one more observation, where there is a register."""
+    register = old & REGISTER
+    longer = register << _ONE
+    longer |= accessed
+    full = longer & (_FULL << _ONE)
+    longer |= full >> _ONE
+    longer &= REGISTER
+    longer *= register != 0
+    longer |= old & ~(REGISTER | TAG)
+    return longer
+
+
+def averaged(state: StateArray, throw: int) -> StateArray:
+    """Full registers taken into the average, which is that of the first one at first.
+
+    To be called every PASSES observations. `throw` is another number each time.
+    """
+    register, average = state & REGISTER, state >> AVERAGE_SHIFT & MOST_AVERAGE
+    share = np.bitwise_count(register) * np.uint16(5) // _TWO - _TWO  # 15 for six, and their mark
+    at = throw % _THROWS
+    dice = _DICE[at : at + state.size].reshape(state.shape)
+    later = (_TWO * average + share + dice) // np.uint16(_AVERAGED)
+    average = np.maximum(np.where(average, later, share), _ONE)  # 0 says that there is none
+    result: StateArray = np.where(
+        register >= _FULL, state & ~AVERAGE | average << AVERAGE_SHIFT, state
+    )
+    return result
+
+
+def only_the_last(word: StateArray) -> StateArray:
+    """With the latest observation alone, where there are more."""
+    short = word & ~(REGISTER | AVERAGE) | _TWO | word & _ONE
+    result: StateArray = np.where(word & REGISTER > _TWO | _ONE, short, word)
+    return result
+
+
+def restarted(word: StateArray, state: np.uint16) -> StateArray:
+    """With another register and average, where there is a state."""
+    result: StateArray = np.where(word, word & (TAG | FAST) | state, _ZERO)
+    return result
+
+
+def accessed_in_a_row(state: StateArray, passes: int) -> BoolArray:
+    """Which slots were accessed in each of the last `passes` observations."""
+    wanted = np.uint16((1 << passes) - 1)
+    result: BoolArray = (state & wanted == wanted) & (state & REGISTER > wanted)
+    return result
+
+
+def is_stuck(state: StateArray) -> BoolArray:
+    """Which slots have a bit that means nothing."""
+    result: BoolArray = (state & REGISTER == 0) & (state & AVERAGE != 0)
+    return result
+
+
+def accessed_passes(state: StateArray) -> ByteArray:
+    """In how many of the observations that are remembered each slot was accessed."""
+    register = state & REGISTER
+    passes: ByteArray = np.bitwise_count(register) - (register != 0)
+    return passes
