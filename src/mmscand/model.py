@@ -275,14 +275,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """Pages that a policy wants in the top tier."""
+    """Pages that a policy wants on another tier."""
 
     process: Process
     addresses: UIntArray
     """First address of each slot, ascending."""
     pages_per_slot: int
     source: int
-    """The slow node that they are on."""
+    """The node that they are on."""
     preferred: tuple[int, ...] = ()
     """Fast nodes by how much of its memory there the process uses, most first."""
     allowed: frozenset[int] | None = None
@@ -291,6 +291,8 @@ class Migration:
     """Pages that other processes map too are moved as well."""
     heat: int = 0
     """Passes of those that are remembered in which they were accessed: hotter goes first."""
+    demotes: bool = False
+    """They go to the slow tier. Goes before what goes up, to make room for it."""
 
     @property
     def pages(self) -> int:

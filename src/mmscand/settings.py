@@ -11,6 +11,7 @@ from mmscand.errors import UsageError
 
 Profile = Literal["auto", "v0", "v1", "v3"]
 TargetPolicyName = Literal["accessed", "nearest", "most-free", "one-tier-up"]
+PolicyName = Literal["capacity", "two-pass"]
 Milliseconds = Annotated[int, Field(ge=0, le=3_600_000)]
 
 
@@ -69,10 +70,16 @@ class Settings(BaseModel):
         description="Share of one core that scanning and aging may use, kept over any 10 s. 1 % is "
         "what TMTS and Telescope spend, a third of MEMTIS.",
     )
+    policy: PolicyName = Field(
+        "capacity",
+        description="Which pages are promoted. capacity: the hottest that fit the fast tier, "
+        "ranked over all processes, in exchange for the coldest there. two-pass: what was accessed "
+        "in hot_passes passes in a row, as the RFC's V3; hot_passes=1 is its V0 and V1.",
+    )
     hot_passes: Annotated[int, Field(ge=1, le=6)] = Field(
         2,
-        description="Accessed in this many passes in a row is hot: one touch proves nothing (RFC "
-        "V3, TPP). History remembers six.",
+        description="Policy two-pass: accessed in this many passes in a row is hot, as one touch "
+        "proves nothing (RFC V3, TPP). History remembers six.",
     )
     benefit_window_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
         60,
@@ -128,6 +135,11 @@ class Settings(BaseModel):
         2048,
         description="Pages that a target must have free above its high watermark before a batch "
         "goes there: the batch itself, so that a promotion never makes kswapd run.",
+    )
+    headroom_percent: Annotated[float, Field(ge=0, le=50)] = Field(
+        2.0,
+        description="Policy capacity: share of each fast node that stays free above its high "
+        "watermark, for what programs allocate next. TPP keeps 2 %.",
     )
     target_policy: TargetPolicyName = Field(
         "accessed",

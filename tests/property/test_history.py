@@ -309,5 +309,7 @@ def test_after_a_change_only_the_latest_observation_counts() -> None:
         state = history.fold(block_of(3, {1: {7: Page(PAGE, True, accessed)}}, 1))
     assert int(state[0, 7]) & 0xFF == 0b1110111
     assert int(state[0, 7]) > 0xFF
-    history.forget_all_but_the_last()
+    history.forget(but_the_last=True)
     assert int(history.look_up(block_of(3, {1: {}}, 1))[0, 7]) == 0b11
+    history.forget(but_the_last=False)
+    assert int(history.look_up(block_of(3, {1: {}}, 1))[0, 7]) == 1

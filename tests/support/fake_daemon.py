@@ -15,6 +15,7 @@ def watched(pid: int, name: str = "app") -> ProcessStatus:
         aggressiveness=8,
         rule="name=^app",
         scan_period_ms=400,
+        exposure_ms=None,
         scan_size_mb=1024,
         cursor=4096,
         aging="shared memory is left out",

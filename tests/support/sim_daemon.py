@@ -83,6 +83,7 @@ def steady(scan_period_ms: int = 1, room_pages: int = 1) -> Settings:
         scan_sleep_ms=0,
         cpu_budget_percent=100.0,
         room_pages=room_pages,
+        policy="two-pass",
     )
 
 

@@ -102,7 +102,8 @@ def as_text(event: Event) -> str:
 
 def _moved(event: Moved) -> str:
     failed = ", ".join(f"{pages} {reason}" for reason, pages in sorted(event.failed.items()))
-    mib = event.promoted * PAGE_BYTES / 2**20
+    pages, what = max((event.promoted, "promoted"), (event.demoted, "demoted"))
+    mib = pages * PAGE_BYTES / 2**20
     where = "nowhere" if event.target is None else f"to node {event.target}"
-    done = f"{event.process}: promoted {event.promoted} pages ({mib:.1f} MiB) {where}"
+    done = f"{event.process}: {what} {pages} pages ({mib:.1f} MiB) {where}"
     return f"{done}; failed: {failed}" if failed else done

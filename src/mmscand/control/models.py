@@ -79,6 +79,10 @@ class WatchedProcess(Answer):
     aggressiveness: int = Field(description="0..10: 0 never scans, 5 is usual, 10 scans most.")
     rule: str = Field(description="The rule that says so; 'default' when none does.")
     scan_period_ms: int = Field(description="Time between two passes in force, in milliseconds.")
+    exposure_ms: int | None = Field(
+        description="Policy capacity: how long Accessed bits collect before they are read; null is "
+        "a whole period."
+    )
     scan_size_mb: int = Field(description="Memory examined in one pass in force, in MiB.")
     cursor: int = Field(description="Address at which the next pass goes on; 0 is the start.")
     aging: str = Field(

@@ -26,8 +26,8 @@ from mmscand.heat.state import (
     averaged,
     is_stuck,
     observed,
-    only_the_last,
     restarted,
+    shortened,
 )
 from mmscand.model import (
     HUGE_PAGE_BYTES,
@@ -161,14 +161,15 @@ class History:
             self._regions.pop(key, None)
 
     def _watched(self, numbers: PageNumbers) -> BoolArray:
-        """Which rows had their fast-tier pages aged in the pass before this one."""
         result: BoolArray = (numbers + self._turn - 1) % self._turns_before == 0
         return result
 
+    def watched(self, block: PageBlock) -> BoolArray:
+        """(rows,) which have the bits of their fast-tier pages cleared before this pass."""
+        return self._watched(_numbers(block.addresses))
+
     def sampled(self, block: PageBlock) -> BoolArray:
-        """The fast-tier slots that are to be aged now, for the next pass to observe."""
-        if not self._both_tiers:
-            return np.zeros_like(block.slow)
+        """The fast-tier slots that are to be aged in this pass, for the next one to observe."""
         mine = (_numbers(block.addresses) + self._turn) % self._turns == 0
         result: BoolArray = block.accessed & ~block.slow & mine[:, None]
         return result
@@ -201,11 +202,13 @@ class History:
         self._turn += 1
         self._turns_before, self._turns = self._turns, _TURNS
 
-    def forget_all_but_the_last(self) -> None:
-        """Something changed: only the latest observation of each page counts, and the next pass
-        is to tell of all fast-tier pages."""
+    def forget(self, *, but_the_last: bool) -> None:
+        """Something changed: at most the latest observation of each page counts.
+
+        The next pass is to tell of all fast-tier pages.
+        """
         for rows in self._regions.values():
-            rows.words[:] = only_the_last(rows.words)
+            rows.words[:] = shortened(rows.words, observations=int(but_the_last))
         self._turns = 1
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:

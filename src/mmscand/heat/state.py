@@ -69,10 +69,11 @@ def averaged(state: StateArray, throw: int) -> StateArray:
     return result
 
 
-def only_the_last(word: StateArray) -> StateArray:
-    """With the latest observation alone, where there are more."""
-    short = word & ~(REGISTER | AVERAGE) | _TWO | word & _ONE
-    result: StateArray = np.where(word & REGISTER > _TWO | _ONE, short, word)
+def shortened(word: StateArray, observations: int) -> StateArray:
+    """With the latest observation alone, or with none, where there are more."""
+    least = np.uint16(1 << observations)
+    short = word & ~(REGISTER | AVERAGE) | least | word & (least - _ONE)
+    result: StateArray = np.where(word & REGISTER >= _TWO * least, short, word)
     return result
 
 

@@ -1,4 +1,4 @@
-"""What waits to be promoted: bounded, each page once, processes served in turn."""
+"""What waits to be moved: bounded, each page once, processes served in turn, demotions first."""
 
 import threading
 from collections import deque
@@ -16,7 +16,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.migrations: deque[Migration] = deque()
-        """Hottest first, and of the same heat the oldest."""
+        """Demotions first, then the hottest, and of the same heat the oldest."""
         self.handed_out: list[Migration] = []
         self.addresses: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted: queued, and handed out but not yet done."""
@@ -33,7 +33,7 @@ class _Waiting:
         at = np.searchsorted(self.addresses, migration.addresses)
         self.addresses = np.insert(self.addresses, at, migration.addresses)
         colder = next(
-            (n for n, other in enumerate(self.migrations) if other.heat < migration.heat),
+            (n for n, other in enumerate(self.migrations) if _urgency(other) < _urgency(migration)),
             len(self.migrations),
         )
         self.migrations.insert(colder, migration)
@@ -140,7 +140,7 @@ class MigrationList:
                 clock.wait(self._changed, early_s if self._turn else None)
             if self._closed:
                 return None
-            process = self._turn.popleft()
+            process = self._next()
             waiting = self._waiting[process]
             migrations = waiting.migrations
             batch, rest = _split(migrations.popleft(), pages)
@@ -150,6 +150,13 @@ class MigrationList:
             if migrations:
                 self._turn.append(process)
             return batch
+
+    def _next(self) -> Process:
+        """Who is served: whoever has demotions, as others wait for their room; else by turns."""
+        heads = ((p, self._waiting[p].migrations[0]) for p in self._turn)
+        process = next((p for p, head in heads if head.demotes), self._turn[0])
+        self._turn.remove(process)
+        return process
 
     def done(self, migration: Migration) -> None:
         """Strike off what was taken: from now on it may be offered again."""
@@ -170,6 +177,12 @@ class MigrationList:
                 if waiting.migrations:
                     self._turn.remove(process)
 
+    def pages(self, *, demotes: bool) -> int:
+        """4 KiB pages on the list that go down, or up, those handed out included."""
+        with self._changed:
+            every = ((*w.migrations, *w.handed_out) for w in self._waiting.values())
+            return sum(m.pages for each in every for m in each if m.demotes == demotes)
+
     def close(self) -> None:
         """Refuse offers and let every `take` return None."""
         with self._changed:
@@ -179,6 +192,10 @@ class MigrationList:
     def __len__(self) -> int:
         """Slots on the list, those handed out included."""
         return self._slots
+
+
+def _urgency(migration: Migration) -> tuple[bool, int]:
+    return migration.demotes, migration.heat
 
 
 def _split(migration: Migration, pages: int) -> tuple[Migration, Migration | None]:

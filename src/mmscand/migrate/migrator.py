@@ -15,7 +15,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
 from mmscand.model import BoolArray, IntArray, Migration, Outcome
 from mmscand.observe.events import Moved, Observer
-from mmscand.policy.target import TargetPolicy
+from mmscand.policy.target import TargetPolicy, demotion_target
 from mmscand.settings import SettingsStore
 
 _FULL_PAUSE_S = 0.5
@@ -51,7 +51,7 @@ class Migrator:
         """The thread's whole life."""
         while migration := self._next():
             try:
-                self._promote(migration)
+                self._serve(migration)
             except (ProcessGone, ProcessDenied):
                 self._list.drop(migration.process)
             except TooManyOpenFiles:
@@ -71,7 +71,7 @@ class Migrator:
         pause_s = self._store.current.migrate_sleep_ms / 1000
         return max(self._rest_until, self._rate.ready_at, self._ended_at + pause_s)
 
-    def _promote(self, migration: Migration) -> None:
+    def _serve(self, migration: Migration) -> None:
         started = self._clock.now()
         target = self._target(migration)
         if target is None:
@@ -103,12 +103,16 @@ class Migrator:
         return Outcome(migration, target, status, tried)
 
     def _target(self, migration: Migration) -> int | None:
-        settings = self._store.current
+        topology, settings = self._machine.topology(), self._store.current
+        pages = max(migration.pages, settings.room_pages)
+        if migration.demotes:
+            free = self._machine.free_pages
+            return demotion_target(topology, migration.source, pages, free, migration.allowed)
         return TargetPolicy(settings.target_policy, settings.target_node).choose(
-            self._machine.topology(),
+            topology,
             migration.source,
             migration.preferred,
-            max(migration.pages, settings.room_pages),
+            pages,
             self._machine.free_pages,
             migration.allowed,
         )
@@ -130,11 +134,13 @@ def moved_event(outcome: Outcome, seconds: float) -> Moved:
         # A page that is on neither its source nor the target was moved by somebody else meanwhile.
         name = "ELSEWHERE" if status >= 0 else errno.errorcode.get(-int(status), str(status))
         failed[name] += int(slots) * pages
+    moved = int(np.count_nonzero(outcome.moved)) * pages
     return Moved(
         process=outcome.migration.process,
         target=None if outcome.target < 0 else outcome.target,
         seconds=seconds,
-        promoted=int(np.count_nonzero(outcome.moved)) * pages,
+        promoted=0 if outcome.migration.demotes else moved,
         already_there=int(np.count_nonzero(outcome.arrived & ~outcome.tried)) * pages,
         failed=dict(failed),  # asdict makes nonsense of a Counter
+        demoted=moved if outcome.migration.demotes else 0,
     )

@@ -11,15 +11,17 @@ slow        of these, present on the slow tier (slowtier)
 accessed    of these, with the Accessed bit set
 idle        of these, without it (idlepage)
 fast, fast_accessed  of the examined, present on other nodes (toptier); with the bit set
-hot, queued hot by the policy; put on the migration list (migadded)
-waiting     hot, and on the list since an earlier pass; each pass counts it again
-cooled      struck off the list: not accessed for a whole pass while they waited
+hot, cold   to be promoted by the policy; on the fast tier and to be demoted
+queued      of both, put on the migration list (migadded)
+waiting     hot or cold, and on the list since an earlier pass; each pass counts it again
+cooled      struck off the list: while they waited they became what had better stay
 shared, held hot but mapped by others too; hot but waiting after a failure
 bound       hot but kept on slow nodes by a memory policy or a cpuset, or not known not to be
 aged        pages that were covered by aging
 unaged      pages whose bit could not be cleared, so that it says nothing: no candidates
 promoted    pages that were moved to their target (migrated). Not the rest of a large folio that
             came along, nor what was there before
+demoted     the same of pages that were moved to the slow tier, by policy capacity
 already_there  pages on the list that were found on their target when their turn came
 failed_X    pages that did not move, X the errno (migrate_failed); ELSEWHERE is a page on neither
             its source nor the target, ENOENT one that was freed
@@ -42,6 +44,7 @@ _SUMMED = (
     "fast",
     "fast_accessed",
     "hot",
+    "cold",
     "queued",
     "waiting",
     "cooled",
@@ -97,4 +100,5 @@ def _of_pass(event: PassEnd) -> dict[str, int]:
 
 def _of_move(event: Moved) -> dict[str, int]:
     failed = {f"failed_{reason}": pages for reason, pages in event.failed.items()}
-    return {"promoted": event.promoted, "already_there": event.already_there, **failed}
+    moved = {"promoted": event.promoted, "demoted": event.demoted}
+    return {**moved, "already_there": event.already_there, **failed}

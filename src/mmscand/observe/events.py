@@ -58,11 +58,13 @@ class PassEnd:
     """Were to be aged and could not be: left alone for `shared_recheck_passes`."""
     hot: int
     queued: int
-    """Of the hot ones, put on the migration list now."""
+    """Of the hot and cold ones, put on the migration list now."""
     waiting: int
-    """Hot, and on the list since an earlier pass or being moved."""
+    """Hot or cold, and on the list since an earlier pass or being moved."""
+    cold: int
+    """On the fast tier, and to be demoted."""
     cooled: int
-    """Struck off the list: not accessed for a whole pass while they waited."""
+    """Struck off the list: while they waited they became what had better stay."""
     shared: int
     """Hot by their bits, but mapped by other processes too."""
     held: int
@@ -93,6 +95,8 @@ class Moved:
     """Somebody else had moved them to the target."""
     failed: Mapping[str, int]
     """By the name of the errno, as ENOMEM."""
+    demoted: int = 0
+    """Of a batch that goes down, in place of `promoted`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class ProcessStatus:
     """The rule that says so, in the words of the configuration; 'default' if none does."""
     scan_period_ms: int
     """As it is in force: the tuned base, scaled by aggressiveness and failures."""
+    exposure_ms: int | None
+    """Policy capacity: how long bits collect before they are read; None is a whole period."""
     scan_size_mb: int
     cursor: int
     """Address at which the next pass goes on; 0 is the start."""

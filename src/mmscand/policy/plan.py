@@ -13,7 +13,7 @@ import numpy as np
 from mmscand.model import FloatArray
 
 GAP = 0.6
-"""Least gain of a trade, as a share of the rate at the edge of the fast tier. In simulation 0.3 moves
+"""Least gain of a trade, as a share of the rate at the edge of the fast tier. Simulated, 0.3 moves
 twice as much for nothing, 1.0 loses 0.2 pp on zipf 0.7."""
 EDGE_SHARE = 0.85
 """Where the fast tier is larger than the hot set, its edge is where so many accesses are held."""
@@ -34,19 +34,28 @@ class Plan:
 NOTHING = Plan(float("inf"), 0, float("-inf"), 0)
 
 
-def plan(rates: FloatArray, slow: FloatArray, fast: FloatArray, room: int, price: float) -> Plan:
+def plan(
+    rates: FloatArray,
+    slow: FloatArray,
+    fast: FloatArray,
+    room: int,
+    price: float,
+    pending: tuple[int, int] = (0, 0),
+) -> Plan:
     """For pages of these rates (n,) on the slow tier and on the fast one.
 
-    `room` is how many more fit the fast tier; below 0 it is fuller than it should be. `price` is
+    `room` is how many more fit the fast tier once the `pending` pages have gone up and down; below
+    0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `price` is
     what a trade has to gain in accesses a second; filling room takes one move, half of that.
     """
     order = np.argsort(-rates, kind="stable")
     rates, slow, fast = rates[order], slow[order], fast[order]
-    up, down = np.cumsum(slow), np.cumsum(fast[::-1])
-    margin = max(GAP * _edge(rates, slow + fast, float(fast.sum()) + room), price)
-    pays = slow[rates > price / 2].sum()
-    filled = int(min(max(0, room), pays))
-    excess = min(max(0, -room), int(down[-1]) if len(down) else 0)
+    up, down = np.cumsum(slow) - pending[0], np.cumsum(fast[::-1]) - pending[1]
+    capacity = float(fast.sum()) + room + pending[0] - pending[1]
+    margin = max(GAP * _edge(rates, slow + fast, capacity), price)
+    pays = float(slow[rates > price / 2].sum()) - pending[0]
+    filled = int(max(0, min(room, pays)))
+    excess = int(max(0, min(-room, down[-1]))) if len(down) else 0
     traded = _trades(rates, up - filled, down - excess, margin)
     promoted, demoted = filled + traded, excess + traded
     return Plan(

@@ -1,4 +1,4 @@
-"""Where a slow-tier page is promoted to."""
+"""Where a slow-tier page is promoted to, and a fast-tier page demoted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,6 +64,20 @@ class TargetPolicy:
         return next((node for node in ranked if free.get(node, 0) >= pages), None)
 
 
+def demotion_target(
+    topology: Topology,
+    source: int,
+    pages: int,
+    free_pages: Callable[[int], int],
+    allowed: frozenset[int] | None = None,
+) -> int | None:
+    """The nearest slow node that can take so many pages, None if none can."""
+    distances = topology.node(source).distances
+    nodes = topology.slow if allowed is None else topology.slow & allowed
+    ranked = sorted(nodes, key=lambda node: (distances[node], node))
+    return next((node for node in ranked if free_pages(node) >= pages), None)
+
+
 def require_target(topology: Topology, node: int) -> None:
     """UsageError unless the node is one that pages are promoted to, or -1 for none."""
     if node >= 0 and node not in topology.fast:
@@ -71,6 +85,11 @@ def require_target(topology: Topology, node: int) -> None:
             f"target_node {node} is no fast node",
             hint=f"the fast nodes are {', '.join(map(str, sorted(topology.fast)))}; -1 is none",
         )
+
+
+def may_be_demoted(topology: Topology, source: int, allowed: frozenset[int]) -> bool:
+    """Whether there is a slow node for pages of `source` among these."""
+    return bool(allowed & topology.slow - {source})
 
 
 def may_be_promoted(topology: Topology, source: int, allowed: frozenset[int]) -> bool:

@@ -114,7 +114,9 @@ class Benefit:
         """Take what became of a migration; its pages are looked at from the next visit on."""
         moved = int(outcome.moved.sum()) * outcome.migration.pages_per_slot
         self._moving_s += moved * _MOVE_S
-        if moved and not outcome.migration.shared:  # bits that others keep set say nothing
+        if moved and not (
+            outcome.migration.shared or outcome.migration.demotes
+        ):  # bits that others keep set say nothing
             self._arrived.append(outcome)
 
     def begin_visit(self) -> None:

@@ -1,4 +1,4 @@
-"""What of one process goes to the migration list: the hot slots that may move and are worth it."""
+"""What of one process goes to the migration list: what a policy chose and what may move."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from mmscand.heat.history import History
 from mmscand.heat.state import accessed_passes
 from mmscand.machine import AddressSpace
-from mmscand.migrate.back_off import BackOff
+from mmscand.migrate.back_off import DEMOTION_GROWTH, BackOff
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
     PAGE_BYTES,
@@ -24,21 +24,22 @@ from mmscand.model import (
     UIntArray,
     VmaTable,
 )
-from mmscand.policy.target import may_be_promoted
+from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
 
 
 @dataclass(frozen=True, slots=True)
-class _HotSlots:
-    """What is asked of the hot slots of one block; one entry each, ascending."""
+class _Chosen:
+    """What is asked of the slots of one block that are to move; one entry each, ascending."""
 
     addresses: UIntArray
     pages_per_slot: int
     heat: ByteArray
     sources: IntArray
     allowed: AllowedNodes
+    demotes: bool
 
 
 class Candidates:
@@ -58,7 +59,7 @@ class Candidates:
         self._outcomes: deque[Outcome] = deque()
         self._moved: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted addresses that moved since this visit began: it may have read them before."""
-        self._back_off = BackOff()
+        self._back_off, self._demoted = BackOff(), BackOff(DEMOTION_GROWTH)
         self.use = NodeUse(topology)
         self.shared_too = False
         """Whether the bits of pages that others map too are cleared, and so mean something."""
@@ -77,18 +78,23 @@ class Candidates:
         """The process has another address space: nothing that was known holds any more."""
         self._list.drop(self._space.process)
         self._outcomes.clear()
-        self._back_off = BackOff()
+        self._back_off, self._demoted = BackOff(), BackOff(DEMOTION_GROWTH)
         self._benefit.restart()
         self.use = NodeUse(self._topology)
 
     def take_outcomes(self, history: History, failures: FailureRatio, now: float) -> None:
-        """A page that did not move has to prove itself again, and wait if it was its own fault."""
+        """A page that did not move has to prove itself again, and wait if it was its own fault.
+
+        One that came down has to wait before it goes up again.
+        """
         while self._outcomes:
             outcome = self._outcomes.popleft()
             migration, moved = outcome.migration, outcome.moved
             self._benefit.note(outcome)
             arrived = outcome.arrived
             history.restart(migration.addresses[~arrived], migration.pages_per_slot)
+            if migration.demotes:
+                self._demoted.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
             self._moved = np.union1d(self._moved, migration.addresses[arrived])
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
@@ -99,19 +105,21 @@ class Candidates:
         self,
         block: PageBlock,
         state: StateArray,
-        hot: BoolArray,
+        chosen: BoolArray,
         vmas: VmaTable,
         history: History,
         failures: FailureRatio,
         counts: Counter[str],
         now: float,
+        *,
+        demotes: bool = False,
     ) -> BoolArray:
-        """Put hot slots on the migration list; those that it has taken now.
+        """Put slots on the migration list, up or down; those that it has taken now.
 
         These need not be aged: the page takes its Accessed bit along and is young on its new node.
         What waits there for longer is aged, so that it is seen when it cools.
         """
-        slots = self._hot_slots(block, state, hot, vmas)
+        slots = self._chosen(block, state, chosen, vmas, demotes=demotes)
         masks = self._kept_back(slots, history, now)
         # Last: what moved while the kernel was asked must not be offered again.
         self.take_outcomes(history, failures, now)
@@ -120,25 +128,34 @@ class Candidates:
         masks["queued"] = self._offer(slots, wanted)
         for name, mask in masks.items():
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
-        result = np.zeros_like(hot)
-        result[hot] = masks["queued"]
+        result = np.zeros_like(chosen)
+        result[chosen] = masks["queued"]
         return result
 
-    def _hot_slots(
-        self, block: PageBlock, state: StateArray, hot: BoolArray, vmas: VmaTable
-    ) -> _HotSlots:
-        addresses = block.slot_addresses(hot)
-        return _HotSlots(
+    def _chosen(
+        self,
+        block: PageBlock,
+        state: StateArray,
+        chosen: BoolArray,
+        vmas: VmaTable,
+        *,
+        demotes: bool,
+    ) -> _Chosen:
+        addresses = block.slot_addresses(chosen)
+        return _Chosen(
             addresses,
             block.pages_per_slot,
-            heat=accessed_passes(state[hot]),
-            sources=self._topology.nodes_of(block.frames[hot]),
+            heat=accessed_passes(state[chosen]),
+            sources=self._topology.nodes_of(block.frames[chosen]),
             allowed=self._space.allowed_nodes(addresses, vmas),
+            demotes=demotes,
         )
 
-    def _kept_back(self, slots: _HotSlots, history: History, now: float) -> dict[str, BoolArray]:
+    def _kept_back(self, slots: _Chosen, history: History, now: float) -> dict[str, BoolArray]:
         """Which slots are not to be queued, by the name of the counter that says why."""
         held = self._back_off.holds(slots.addresses, now)
+        if not slots.demotes:
+            held |= self._demoted.holds(slots.addresses, now)
         shared = np.zeros_like(held)
         if not self.shared_too:
             shared[~held] = self._space.shared(slots.addresses[~held])
@@ -154,8 +171,8 @@ class Candidates:
         first, last = int(addresses[0]), int(addresses[-1])
         return np.isin(addresses, self._list.on_list(self._space.process, first, last + 1))
 
-    def withdraw_cold(self, block: PageBlock) -> int:
-        """Strike off slots that wait, were aged, and were not accessed since; 4 KiB pages.
+    def withdraw(self, block: PageBlock, stays: BoolArray) -> int:
+        """Strike off slots that wait and had better stay where they are; 4 KiB pages.
 
         This is the check before the move. The migrator could read the bits too, but has nothing to
         judge them by: a bit that was cleared a moment ago says nothing, one that stays clear from
@@ -168,21 +185,22 @@ class Candidates:
         columns = ((on_list - block.addresses[rows]) // np.uint64(step)).astype(np.intp)
         there = columns < block.present.shape[1]
         on_list, rows, columns = on_list[there], rows[there], columns[there]
-        cold = block.slow[rows, columns] & ~block.accessed[rows, columns]
-        withdrawn = self._list.withdraw(self._space.process, on_list[cold]) if cold.any() else 0
+        gone = stays[rows, columns]
+        withdrawn = self._list.withdraw(self._space.process, on_list[gone]) if gone.any() else 0
         return withdrawn * block.pages_per_slot
 
-    def _may_move(self, slots: _HotSlots) -> BoolArray:
+    def _may_move(self, slots: _Chosen) -> BoolArray:
         """Which slots have a node to go to that their owner allows."""
+        test = may_be_demoted if slots.demotes else may_be_promoted
         result = np.zeros(len(slots.addresses), dtype=np.bool_)
         known = slots.sources[slots.sources >= 0]  # not of memory that was added since the start
         for source in np.unique(known).tolist():
-            may = [may_be_promoted(self._topology, source, nodes) for nodes in slots.allowed.sets]
+            may = [test(self._topology, source, nodes) for nodes in slots.allowed.sets]
             mine = slots.sources == source
             result[mine] = np.array(may)[slots.allowed.of[mine]]
         return result
 
-    def _offer(self, slots: _HotSlots, wanted: BoolArray) -> BoolArray:
+    def _offer(self, slots: _Chosen, wanted: BoolArray) -> BoolArray:
         """Which of the slots are on the list now; one offer for each kind of page."""
         on_list = np.zeros(len(wanted), dtype=np.bool_)
         every = np.column_stack((slots.heat, slots.sources, slots.allowed.of))
@@ -198,6 +216,7 @@ class Candidates:
                 slots.allowed.sets[nodes],
                 self.shared_too,
                 heat,
+                slots.demotes,
             )
             accepted = self._list.offer(migration)
             on_list[mine] = np.isin(slots.addresses[mine], accepted, assume_unique=True)

@@ -13,7 +13,10 @@ from mmscand.observe.events import Observer
 from mmscand.observe.status import ProcessStatus
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
+from mmscand.scan.by_capacity import CapacityChooser
+from mmscand.scan.choosing import Chooser, InARowChooser
 from mmscand.scan.pacing import limits_of
+from mmscand.scan.ranking import Ranking
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher, Watcher
@@ -52,6 +55,7 @@ class Scanner:
         self._wakeup = wakeup
         self._dry_run = dry_run
         self._watcher = watcher or NoWatcher()
+        self._ranking = Ranking(machine, migration_list, settings, clock)
         self._watched = Watched(machine, select, rules, self._slot_of, observer)
         self._watched.bulk.wanted = self._settings.shared_memory and not dry_run
         self._rules = self._wanted_rules = rules
@@ -109,7 +113,7 @@ class Scanner:
             slot.adopt(settings)
             if settings.shared_memory != before.shared_memory:
                 self._watched.bulk.join(slot)
-            self._watched.bulk.hasten(slot, self._clock.now() + slot.pacer.period_ms / 1000)
+            self._watched.bulk.hasten(slot, self._clock.now() + slot.period_ms / 1000)
 
     def _next_due(self) -> float:
         due = min([self._look_due, *(slot.due for slot in self._watched.slots.values())])
@@ -145,6 +149,7 @@ class Scanner:
             self._list,
             self._settings,
             verdict,
+            self._chooser_of,
             dry_run=self._dry_run,
             aging=self._aging,
             cpu=CpuMeter(self._clock),
@@ -155,6 +160,12 @@ class Scanner:
             slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
         self._watched.bulk.join(slot)
         return slot
+
+    def _chooser_of(self, process: Process) -> Chooser:
+        # Nothing is aged in a dry run, so that rates would be told of bits that say nothing.
+        if self._settings.policy == "two-pass" or self._dry_run:
+            return InARowChooser(self._settings)
+        return CapacityChooser(process, self._ranking, self._settings)
 
     def _visit(self, slot: Slot) -> None:
         try:
@@ -167,7 +178,7 @@ class Scanner:
     def _look_at(self, slot: Slot) -> None:
         now, generation = self._clock.now(), slot.generation
         if slot.skip():
-            self._watched.bulk.visited(slot, grid.next_visit(now, slot.pacer.period_ms))
+            self._watched.bulk.visited(slot, grid.next_visit(now, slot.period_ms))
             return
         with slot.cpu:
             visit = slot.visit(now, self._may_go_on)
@@ -176,7 +187,7 @@ class Scanner:
             self._look_due = 0.0
         if visit is None:
             return
-        due = grid.next_visit(visit.started, slot.pacer.period_ms)
+        due = grid.next_visit(visit.started, slot.period_ms)
         if visit.complete:
             self._watched.bulk.visited(slot, due)
         else:

@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from mmscand.clock import CpuMeter
-from mmscand.heat.history import History
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
     Outcome,
-    PageBlock,
     Process,
     Topology,
     VmaTable,
@@ -18,15 +16,19 @@ from mmscand.model import (
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
-from mmscand.policy.two_pass import TwoPass
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
-from mmscand.scan.counting import counted
+from mmscand.scan.choosing import Chooser
+from mmscand.scan.exposure import Exposure
 from mmscand.scan.idle import IdleWatch
 from mmscand.scan.pacing import Pacer
 from mmscand.scan.rules import Verdict
+from mmscand.scan.tiering import Tiering
 from mmscand.scan.visit import Visit, Watcher
 from mmscand.settings import Settings
+
+_APART = 0.8
+"""An exposure this much shorter than the period is one of its own, at the price of another read."""
 
 
 class Slot:
@@ -39,6 +41,7 @@ class Slot:
         migration_list: MigrationList,
         settings: Settings,
         verdict: Verdict,
+        make_chooser: Callable[[Process], Chooser],
         *,
         dry_run: bool,
         aging: CpuMeter,
@@ -48,7 +51,6 @@ class Slot:
     ) -> None:
         self._space = space
         self._topology = topology
-        self._aging = aging
         self.cpu = cpu
         """Of visits to this process alone."""
         self._observer = observer
@@ -58,14 +60,24 @@ class Slot:
         self._idle = IdleWatch(space.cpu_ns)
         self._list = migration_list
         self._settings = settings
-        self._dry_run = dry_run
         self._generation = 0
-        self._history = History()
+        self._tiering = Tiering(
+            space,
+            self._candidates,
+            self._benefit,
+            make_chooser,
+            aging,
+            watcher,
+            dry_run=dry_run,
+        )
+        self._exposure = Exposure()
         self._cursor = 0
         self._skipped = NOTHING_SKIPPED
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
+        self._apart = False
+        """This visit reads what another one has cleared."""
         self._aged_by = ""
         self.pacer = Pacer(settings, drag=self._benefit)
         self.judge(verdict)
@@ -90,9 +102,27 @@ class Slot:
     def set_aging(self, group: str | None, why: str) -> None:
         """See scan.bulk.Member."""
         if self._candidates.shared_too != (group is not None):
-            self._history = History()  # bits of shared pages said nothing until now
+            self._restart()  # bits of shared pages said nothing until now
         self._candidates.shared_too = group is not None
         self._aged_by = why
+
+    def _restart(self) -> None:
+        self._tiering.restart()
+        self._exposure.cancel()
+
+    @property
+    def _chooser(self) -> Chooser:
+        return self._tiering.chooser
+
+    @property
+    def _exposure_ms(self) -> int:
+        """How long bits are to collect; 0 is a whole period."""
+        return round(1000 * (self._chooser.exposure_s or 0.0))
+
+    @property
+    def period_ms(self) -> int:
+        """From the begin of one visit to that of the next."""
+        return max(self.pacer.period_ms, self._exposure_ms)
 
     @property
     def generation(self) -> int:
@@ -107,7 +137,8 @@ class Slot:
             passes=self.passes,
             aggressiveness=self.verdict.aggressiveness,
             rule=str(self.verdict),
-            scan_period_ms=self.pacer.period_ms,
+            scan_period_ms=self.period_ms,
+            exposure_ms=self._exposure_ms or None,
             scan_size_mb=self.pacer.pace.size_mb,
             cursor=self._cursor,
             aging=self._aged_by,
@@ -118,7 +149,7 @@ class Slot:
             effort_why=self._benefit.why,
             saved_s=self._benefit.account.saved_s,
             spent_s=self._benefit.account.spent_s,
-            hotness=self._history.hotness(self._topology.nodes_of),
+            hotness=self._chooser.history.hotness(self._topology.nodes_of),
             skipped_mappings=self._skipped.mappings,
             skipped_pages=self._skipped.pages,
             counters=counters,
@@ -126,7 +157,10 @@ class Slot:
 
     def adopt(self, settings: Settings) -> None:
         """Run by other settings from the next visit on."""
-        self._settings = settings
+        before, self._settings = self._settings, settings
+        if settings.policy != before.policy:
+            self._restart()
+        self._chooser.adopt(settings)
         self.pacer.adopt(settings)
         self._benefit.adopt(settings)
 
@@ -135,7 +169,8 @@ class Slot:
 
         A pass that found nothing, for the pacing; for the history none, so that it stays.
         """
-        if self._counts is not None or not self._idle.skip():
+        under_way = self._counts is not None or self._exposure.begins or self._exposure.collects
+        if under_way or not self._idle.skip():
             return False
         self.pacer.step(0)
         return True
@@ -150,17 +185,12 @@ class Slot:
         generation = self._space.generation()
         if generation != self._generation:  # execve: nothing that was known holds any more
             self._forget_all(generation)
-        if self._counts is None:
-            self._begin(now)
-        counts = self._counts = self._counts or Counter()
+        if self._counts is None and self._must_clear_first:
+            self._clear(now, go_on)
+            return None
+        counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
-        vmas = self._space.vmas()
-        self._watcher.mappings(self.process, vmas)
-        vmas, self._skipped = eligible(
-            vmas,
-            read_only_files=self._settings.read_only_files,
-            shared_memory=self._settings.shared_memory,
-        )
+        vmas = self._mappings()
         for window in self._space.read(vmas, self._cursor):
             self._take(window, vmas, counts)
             if counts["examined"] >= self.pacer.most_pages(counts["accessed"]):
@@ -168,7 +198,7 @@ class Slot:
             if not go_on():
                 return None
         self._cursor = 0
-        self._history.end_pass()
+        self._chooser.end_pass()
         self._benefit.end_pass()
         self.passes += 1
         self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
@@ -176,12 +206,41 @@ class Slot:
             return self.visit(now, go_on)  # the last visit had come just to the end
         return self._end(counts, complete=True)
 
+    @property
+    def _must_clear_first(self) -> bool:
+        """Whether the exposure is apart from the period: where it is much shorter.
+
+        Not where it cannot be: bits of shared memory are cleared for a whole group at a time.
+        """
+        if not self._exposure_ms or self._candidates.shared_too or self._exposure.collects:
+            return False
+        return self._exposure.begins or self._exposure_ms < _APART * self.pacer.period_ms
+
+    def _clear(self, now: float, go_on: Callable[[], bool]) -> None:
+        """Begin an exposure; what was cleared is read by the next visit, at its end."""
+        most, clear = self.pacer.most_pages(0), self._tiering.clear
+        at = (self._space, self._mappings(), self._cursor)
+        if self._exposure.clear(*at, most, clear, now=now, go_on=go_on):
+            self.due = now + self._exposure_ms / 1000
+
+    def _mappings(self) -> VmaTable:
+        """Those that are looked at."""
+        vmas = self._space.vmas()
+        self._watcher.mappings(self.process, vmas)
+        vmas, self._skipped = eligible(
+            vmas,
+            read_only_files=self._settings.read_only_files,
+            shared_memory=self._settings.shared_memory,
+        )
+        return vmas
+
     def _take(self, window: Window, vmas: VmaTable, counts: Counter[str]) -> None:
         counts["examined"] += window.pages
         counts["discarded"] += window.discarded
+        failures, ages = self.pacer.failures, not self._apart
         for block in window.blocks:
-            self._fold(block, vmas, counts)
-        self._history.forget_missing(window)
+            self._tiering.take(block, vmas, counts, failures, self._now, ages=ages)
+        self._chooser.history.forget_missing(window)
         self._cursor = max(self._cursor, window.end)
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
@@ -197,42 +256,22 @@ class Slot:
 
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
-        self._history = History()
+        self._restart()
         self._candidates.forget()
         self._watcher.restart(self.process)
         self._cursor = self.passes = 0
         self._counts = None
 
-    def _begin(self, now: float) -> None:
-        self._started = now
-        self._candidates.begin_visit(self._history, self.pacer.failures, now)
+    def _begin(self, now: float) -> Counter[str]:
+        history = self._chooser.history
+        self._apart = self._exposure.collects
+        self._started = self._exposure.began if self._apart else now
+        self._candidates.begin_visit(history, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
-            self._history.forget_stuck()
+            history.forget_stuck()
         self._observer(PassStart(self.process, self.passes + 1, self._cursor))
-
-    def _fold(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
-        state = self._history.fold(block)
-        policy = TwoPass(self._settings.hot_passes)
-        hot, to_age = policy.hot(block, state), policy.to_age(block, state)
-        counts.update(counted(block, state, hot))
-        self._candidates.use.see(block)
-        self._watcher.see(self.process, block, state)
-        if self._dry_run:
-            return
-        counts["cooled"] += self._candidates.withdraw_cold(block)
-        if hot.any() and self._benefit.promotes:
-            to_age &= ~self._candidates.queue(
-                block, state, hot, vmas, self._history, self.pacer.failures, counts, self._now
-            )
-        if self._candidates.use.chooses:
-            to_age |= self._candidates.use.to_age(block)
-        self._benefit.look(block, to_age, counts)
-        with self._aging:
-            aged = self._space.age(block, to_age, vmas)
-        self._history.mark_stuck(aged.missed, block.pages_per_slot)
-        self._benefit.unaged(aged.missed)
-        counts["aged"] += aged.pages
-        counts["unaged"] += len(aged.missed) * block.pages_per_slot
+        self._counts = self._exposure.take()
+        return self._counts
 
     def interrupted(self) -> PassEnd | None:
         """A visit that will not go on, as an event: what it queued may have moved already."""
@@ -245,5 +284,6 @@ class Slot:
     def close(self) -> None:
         """Drop the process' entries and let go of it."""
         self._list.drop(self.process)
+        self._chooser.close()
         self._space.close()
         self._watcher.left(self.process, self.passes, self._generation)

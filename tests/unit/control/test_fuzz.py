@@ -61,8 +61,9 @@ def valid(schema: dict[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - 
         case "integer":
             return st.integers(schema["minimum"], schema["maximum"])
         case "number":
-            low = schema["exclusiveMinimum"]
-            return st.floats(low, schema["maximum"], exclude_min=True)
+            above = "exclusiveMinimum" in schema
+            low = schema["exclusiveMinimum" if above else "minimum"]
+            return st.floats(low, schema["maximum"], exclude_min=above)
         case "array":
             return st.lists(valid(schema["items"]), max_size=3)
         case "object":

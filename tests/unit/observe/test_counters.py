@@ -19,6 +19,7 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         aged=40,
         unaged=6,
         hot=20,
+        cold=5,
         queued=15,
         waiting=2,
         cooled=1,

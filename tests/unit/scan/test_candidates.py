@@ -48,6 +48,10 @@ class Bench:
         (block,) = window.blocks
         return block
 
+    def withdraw_cold(self) -> int:
+        block = self.block()
+        return self.candidates.withdraw(block, ~block.accessed)
+
     def queue(self, *slots: int, now: float = 0.0) -> list[int]:
         """Offer these slots as hot; those that were taken."""
         self.counts.clear()
@@ -118,8 +122,8 @@ def test_only_waiting_slots_whose_bit_stayed_clear_come_off_the_list(
     bench = Bench(huge=huge)
     bench.queue(0, 1, 3)
     bench.vma.accessed.flat[[1, 3]] = False
-    assert bench.candidates.withdraw_cold(bench.block()) == 2 * pages
-    assert bench.candidates.withdraw_cold(bench.block()) == 0
+    assert bench.withdraw_cold() == 2 * pages
+    assert bench.withdraw_cold() == 0
     assert len(bench.list) == 1
 
 
@@ -129,7 +133,7 @@ def test_what_is_on_the_list_but_in_no_row_of_the_block_stays() -> None:
     away = np.array([REGION_BYTES * 3], dtype=np.uint64)
     bench.list.offer(Migration(bench.space.process, away, 1, 1))
     bench.vma.accessed[:] = False
-    assert bench.candidates.withdraw_cold(bench.block()) == 0
+    assert bench.withdraw_cold() == 0
     assert len(bench.list) == 1
     assert len(block.addresses) == 4
 
@@ -139,4 +143,4 @@ def test_what_is_in_the_migrator_s_hands_is_not_withdrawn() -> None:
     bench.queue(3)
     bench.take()
     bench.vma.accessed[:] = False
-    assert bench.candidates.withdraw_cold(bench.block()) == 0
+    assert bench.withdraw_cold() == 0

@@ -1,6 +1,7 @@
 from mmscand.clock import CpuMeter, SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES
+from mmscand.scan.choosing import InARowChooser
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher
@@ -15,8 +16,9 @@ def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:
         machine.open(sim.process),
         machine.topology(),
         MigrationList(512),
-        Settings(),
+        settings := Settings(policy="two-pass"),
         Rules().default,
+        lambda process: InARowChooser(settings),
         dry_run=False,
         aging=CpuMeter(SystemClock()),
         cpu=CpuMeter(SystemClock()),

@@ -1,0 +1,132 @@
+"""Choosing by capacity: the hottest pages that fit, by one ranking over all processes."""
+
+from collections import Counter
+
+import numpy as np
+
+from mmscand.heat.bins import BIN_OF, OBSERVATIONS, pages_by_bin
+from mmscand.heat.history import History
+from mmscand.heat.state import FAST, STATES, accessed_passes, is_stuck
+from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, Process, StateArray
+from mmscand.policy.demand import Demand, Keep
+from mmscand.scan.choosing import Choice
+from mmscand.scan.ranking import Ranking
+from mmscand.settings import Settings
+
+_STATES = np.arange(STATES, dtype=np.uint16)
+_FAST: BoolArray = _STATES & FAST != 0
+_OBSERVED: FloatArray = OBSERVATIONS[BIN_OF]
+_PROVEN: BoolArray = accessed_passes(_STATES) >= 2
+"""One touch is no proof that there will be others (TPP, RFC V3)."""
+_LEAST_OBSERVED = 3
+"""Observations before a page is demoted."""
+
+
+class CapacityChooser:
+    """See scan.choosing.Chooser."""
+
+    def __init__(self, process: Process, ranking: Ranking, settings: Settings) -> None:
+        self._history = History(both_tiers=True)
+        self._process = process
+        self._ranking = ranking
+        self._demand = Demand(settings.scan_period_max_ms / 1000, settings.scan_period_ms / 1000)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._slots: PageNumbers = np.zeros(STATES, dtype=np.intp)
+        """4 KiB pages of each state, as this pass finds them."""
+        self._counts: Counter[str] = Counter()
+        self._expected = 0.0
+        self._chance = self._demand.expected()[BIN_OF]
+        rates, plan = self._demand.rates, self._ranking.plan
+        self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
+        self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)
+        self._down = _FAST & (_OBSERVED >= _LEAST_OBSERVED) & (self._rate <= plan.demote_to)
+
+    @property
+    def history(self) -> History:
+        """See Chooser."""
+        return self._history
+
+    @property
+    def exposure_s(self) -> float:
+        """See Chooser."""
+        return self._demand.exposure_s
+
+    def choose(self, block: PageBlock) -> Choice:
+        """See Chooser."""
+        self._watch(block)
+        state = self._history.fold(block)
+        self._count(block, state)
+        plan, size = self._ranking.plan, block.pages_per_slot
+        up = _first(self._up[state], -self._rate[state], plan.promote_pages // size)
+        down = _first(self._down[state], self._rate[state], plan.demote_pages // size)
+        stays = block.present & ~self._up[state] & ~self._down[state]
+        return Choice(state, up, down, stays, self._to_age(block, state))
+
+    def _watch(self, block: PageBlock) -> None:
+        """Compare what is seen of the fast tier with what was expected of it."""
+        rows = np.flatnonzero(self._history.watched(block))
+        before = self._history.look_up(block)[rows]
+        fast = _FAST[before] & (_OBSERVED[before] > 0) & (block.present & ~block.slow)[rows]
+        size = block.pages_per_slot
+        self._counts["fast"] += int(np.count_nonzero(fast)) * size
+        self._counts["hits"] += int(np.count_nonzero(block.accessed[rows][fast])) * size
+        self._expected += float(self._chance[before[fast]].sum()) * size
+
+    def _count(self, block: PageBlock, state: StateArray) -> None:
+        slots = np.bincount(state.reshape(-1), minlength=STATES)
+        self._slots += slots * block.pages_per_slot
+        known = ~_FAST & (_OBSERVED > 0)
+        self._counts["slow"] += int(slots[known].sum())
+        self._counts["set"] += int(slots[known & (_STATES & 1 != 0)].sum())
+
+    def _to_age(self, block: PageBlock, state: StateArray) -> BoolArray:
+        return (block.slow & block.accessed | self._history.sampled(block)) & ~is_stuck(state)
+
+    def to_clear(self, block: PageBlock) -> BoolArray:
+        """See Chooser."""
+        watched = self._history.watched(block)[:, None]
+        result: BoolArray = block.accessed & (block.slow | watched)
+        return result & ~is_stuck(self._history.look_up(block))
+
+    def adopt(self, settings: Settings) -> None:
+        """See Chooser."""
+        self._demand.longest_exposure_s = settings.scan_period_max_ms / 1000
+
+    def queued(self, *, promoted: int, demoted: int) -> None:
+        """See Chooser."""
+        self._ranking.take(promoted=promoted, demoted=demoted)
+
+    def end_pass(self) -> None:
+        """See Chooser."""
+        self._history.end_pass()
+        pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
+        counts, demand = self._counts, self._demand
+        keep = demand.notice(counts["hits"], self._expected, counts["fast"])
+        if keep is Keep.ALL:
+            share = counts["set"] / max(1, counts["slow"])
+            keep = demand.learn(pages.sum(axis=0), share, self._ranking.fits)
+        if demand.rates is None:
+            self._ranking.leave(self._process)
+        else:
+            self._ranking.tell(self._process, demand.rates, pages)
+        if keep is not Keep.ALL:
+            self._history.forget(but_the_last=keep is Keep.LAST)
+        self._begin()
+
+    def close(self) -> None:
+        """See Chooser."""
+        self._ranking.leave(self._process)
+
+
+def _first(mask: BoolArray, order: FloatArray, most: int) -> BoolArray:
+    """The slots of the mask, at most so many: those that come first in the order."""
+    number = int(np.count_nonzero(mask))
+    if number <= most:
+        return mask
+    result = np.zeros_like(mask)
+    if most > 0:
+        places = np.flatnonzero(mask)
+        result.flat[places[np.argpartition(order[mask], most - 1)[:most]]] = True
+    return result

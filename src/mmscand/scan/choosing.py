@@ -1,0 +1,100 @@
+"""Which slots of a block go up, which come down, and which are aged: by the policy in force."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mmscand.heat.history import History
+from mmscand.heat.state import is_stuck
+from mmscand.model import BoolArray, PageBlock, StateArray
+from mmscand.policy.two_pass import TwoPass
+from mmscand.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Masks of the shape of the block's arrays."""
+
+    state: StateArray
+    up: BoolArray
+    """To promote."""
+    down: BoolArray
+    """To demote."""
+    stays: BoolArray
+    """Not to be moved any more, should it be on the migration list."""
+    to_age: BoolArray
+    """Whose Accessed bit has to be cleared for the next pass to mean anything."""
+
+
+class Chooser(Protocol):
+    """Of one process, which it has the history of."""
+
+    @property
+    def history(self) -> History:
+        """What was seen of its pages."""
+        ...
+
+    @property
+    def exposure_s(self) -> float | None:
+        """How long bits are to collect; None is from each pass to the next."""
+        ...
+
+    def choose(self, block: PageBlock) -> Choice:
+        """Fold the block into the history, and decide."""
+        ...
+
+    def to_clear(self, block: PageBlock) -> BoolArray:
+        """Slots whose bit has to be cleared when an exposure begins."""
+        ...
+
+    def adopt(self, settings: Settings) -> None:
+        """Go by other settings."""
+        ...
+
+    def queued(self, *, promoted: int, demoted: int) -> None:
+        """So many pages, 4 KiB each, were put on the migration list."""
+        ...
+
+    def end_pass(self) -> None:
+        """A pass over the whole address space is over."""
+        ...
+
+    def close(self) -> None:
+        """The process is watched no more."""
+        ...
+
+
+class InARowChooser:
+    """Hot is what was accessed in so many passes in a row; what comes down is the kernel's."""
+
+    exposure_s = None
+
+    def __init__(self, settings: Settings) -> None:
+        self.history = History()
+        self.adopt(settings)
+
+    def choose(self, block: PageBlock) -> Choice:
+        """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
+        state = self.history.fold(block)
+        hot, to_age = self._policy.hot(block, state), self._policy.to_age(block, state)
+        stays = block.slow & ~block.accessed
+        return Choice(state, hot, np.zeros_like(hot), stays, to_age)
+
+    def to_clear(self, block: PageBlock) -> BoolArray:
+        """See Chooser; nobody asks, as exposures last from pass to pass."""
+        return block.accessed & block.slow & ~is_stuck(self.history.look_up(block))
+
+    def adopt(self, settings: Settings) -> None:
+        """See Chooser."""
+        self._policy = TwoPass(settings.hot_passes)
+
+    def queued(self, *, promoted: int, demoted: int) -> None:
+        """See Chooser."""
+
+    def end_pass(self) -> None:
+        """See Chooser."""
+        self.history.end_pass()
+
+    def close(self) -> None:
+        """See Chooser."""

@@ -1,0 +1,91 @@
+"""One ranking over the pages of all watched processes, and the room on the fast tier.
+
+Each process tells after a pass how many pages it has of each rate. The plan that follows says from
+which rate on pages are promoted, and up to which they are demoted, in every process alike.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mmscand.clock import Clock
+from mmscand.machine import Machine
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.model import PAGE_BYTES, FloatArray, Node, PageNumbers, Process
+from mmscand.policy.placement import PAYBACK_ACCESSES
+from mmscand.policy.plan import NOTHING, Plan, plan
+from mmscand.settings import SettingsStore
+
+_LASTING_S = 256.0
+"""How long a placement is taken to hold: a trade has to pay for itself within it. As the simulated
+policy, that takes 256 exposures of a second at first."""
+_FRESH_S = 0.25
+"""A plan is made anew at most so often: asking for free pages costs 0.1 ms, ranking as much."""
+
+
+class Ranking:
+    """Owned by the scanner thread."""
+
+    def __init__(
+        self, machine: Machine, migration_list: MigrationList, store: SettingsStore, clock: Clock
+    ) -> None:
+        self._machine = machine
+        self._list = migration_list
+        self._store = store
+        self._clock = clock
+        self._told: dict[Process, tuple[FloatArray, PageNumbers]] = {}
+        self._plan = NOTHING
+        self._made_at = float("-inf")
+
+    def tell(self, process: Process, rates: FloatArray, pages: PageNumbers) -> None:
+        """Rates (n,) in accesses a second, and (2, n) pages on the slow and on the fast tier."""
+        known = pages.any(axis=0)
+        self._told[process] = rates[known], pages[:, known]
+        self._made_at = min(self._made_at, self._clock.now() - _FRESH_S)
+
+    def leave(self, process: Process) -> None:
+        """It has exited, or nothing is known of it any more."""
+        self._told.pop(process, None)
+
+    @property
+    def plan(self) -> Plan:
+        """Of now, less what was taken of it."""
+        now = self._clock.now()
+        if self._told and now - self._made_at >= _FRESH_S:
+            self._plan, self._made_at = self._make(), now
+        return self._plan if self._told else NOTHING
+
+    def _make(self) -> Plan:
+        rates = np.concatenate([rates for rates, _ in self._told.values()])
+        slow, fast = np.concatenate([p for _, p in self._told.values()], axis=1).astype(float)
+        pending = self._list.pages(demotes=False), self._list.pages(demotes=True)
+        return plan(rates, slow, fast, self.room, PAYBACK_ACCESSES / _LASTING_S, pending)
+
+    def take(self, *, promoted: int = 0, demoted: int = 0) -> None:
+        """So many pages were queued."""
+        left = self._plan
+        self._plan = replace(
+            left,
+            promote_pages=max(0, left.promote_pages - promoted),
+            demote_pages=max(0, left.demote_pages - demoted),
+        )
+
+    @property
+    def room(self) -> int:
+        """Pages that fit the fast tier above its headroom, once what is queued has moved."""
+        topology = self._machine.topology()
+        nodes = [topology.node(node) for node in topology.fast]
+        free = sum(self._machine.free_pages(node.id) - self._headroom(node) for node in nodes)
+        return free + self._list.pages(demotes=True) - self._list.pages(demotes=False)
+
+    def _headroom(self, node: Node) -> int:
+        settings = self._store.current
+        pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
+        return max(settings.room_pages, int(pages * settings.headroom_percent / 100))
+
+    @property
+    def fits(self) -> float:
+        """Share of all known pages that fits the fast tier."""
+        tiers = [pages.sum(axis=1).tolist() for _, pages in self._told.values()]
+        fast, pages = sum(tier[1] for tier in tiers), sum(map(sum, tiers))
+        return min(1.0, max(0.0, float(fast + self.room)) / max(1, pages))

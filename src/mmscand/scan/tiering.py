@@ -1,0 +1,102 @@
+"""What is done with a block of one process: choose, queue, age."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from mmscand.clock import CpuMeter
+from mmscand.machine import AddressSpace
+from mmscand.model import BoolArray, PageBlock, Process, VmaTable
+from mmscand.scan.benefit import Benefit
+from mmscand.scan.candidates import Candidates
+from mmscand.scan.choosing import Choice, Chooser
+from mmscand.scan.counting import counted
+from mmscand.scan.pacing import FailureRatio
+from mmscand.scan.visit import Watcher
+
+
+class Tiering:
+    """Of one process. Owned by the scanner thread."""
+
+    def __init__(
+        self,
+        space: AddressSpace,
+        candidates: Candidates,
+        benefit: Benefit,
+        make_chooser: Callable[[Process], Chooser],
+        aging: CpuMeter,
+        watcher: Watcher,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._space = space
+        self._candidates = candidates
+        self._benefit = benefit
+        self._make_chooser = make_chooser
+        self._aging = aging
+        self._watcher = watcher
+        self._dry_run = dry_run
+        self.chooser = make_chooser(space.process)
+
+    def restart(self) -> None:
+        """Nothing that is known of its pages says anything any more."""
+        self.chooser.close()
+        self.chooser = self._make_chooser(self._space.process)
+
+    def take(
+        self,
+        block: PageBlock,
+        vmas: VmaTable,
+        counts: Counter[str],
+        failures: FailureRatio,
+        now: float,
+        *,
+        ages: bool,
+    ) -> None:
+        """Take in what a visit saw; `ages` says whether this clears what the next one reads."""
+        choice = self.chooser.choose(block)
+        counts.update(counted(block, choice.state, choice.up, choice.down))
+        self._candidates.use.see(block)
+        self._watcher.see(self._space.process, block, choice.state)
+        if self._dry_run:
+            return
+        counts["cooled"] += self._candidates.withdraw(block, choice.stays)
+        to_age = choice.to_age & ~self._queue(block, choice, vmas, counts, failures, now)
+        if self._candidates.use.chooses:
+            to_age |= self._candidates.use.to_age(block)
+        self._benefit.look(block, to_age, counts)
+        if ages:
+            self._age(block, to_age, vmas, counts)
+
+    def _queue(
+        self,
+        block: PageBlock,
+        choice: Choice,
+        vmas: VmaTable,
+        counts: Counter[str],
+        failures: FailureRatio,
+        now: float,
+    ) -> BoolArray:
+        """Put what was chosen on the migration list; the slots that it has taken."""
+        history, queued = self.chooser.history, [np.zeros_like(choice.up)] * 2
+        wanted = (choice.up if self._benefit.promotes else queued[0], choice.down)
+        for at, chosen in enumerate(wanted):
+            if chosen.any():
+                told = (block, choice.state, chosen, vmas, history, failures, counts, now)
+                queued[at] = self._candidates.queue(*told, demotes=bool(at))
+        up, down = (int(np.count_nonzero(mask)) * block.pages_per_slot for mask in queued)
+        self.chooser.queued(promoted=up, demoted=down)
+        return queued[0] | queued[1]
+
+    def clear(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
+        """Begin an exposure."""
+        self._age(block, self.chooser.to_clear(block), vmas, counts)
+
+    def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:
+        with self._aging:
+            aged = self._space.age(block, mask, vmas)
+        self.chooser.history.mark_stuck(aged.missed, block.pages_per_slot)
+        self._benefit.unaged(aged.missed)
+        counts["aged"] += aged.pages
+        counts["unaged"] += len(aged.missed) * block.pages_per_slot
