@@ -177,11 +177,15 @@ class MigrationList:
                 if waiting.migrations:
                     self._turn.remove(process)
 
-    def pages(self, *, demotes: bool) -> int:
-        """4 KiB pages on the list that go down, or up, those handed out included."""
+    def pages(self, process: Process | None = None) -> tuple[int, int]:
+        """4 KiB pages on the list that go up and down, those handed out included; of one process
+        or of all.
+        """
         with self._changed:
-            every = ((*w.migrations, *w.handed_out) for w in self._waiting.values())
-            return sum(m.pages for each in every for m in each if m.demotes == demotes)
+            waiting = [w for p, w in self._waiting.items() if process in (None, p)]
+            every = [m for w in waiting for m in (*w.migrations, *w.handed_out)]
+            up = sum(m.pages for m in every if not m.demotes)
+            return up, sum(m.pages for m in every) - up
 
     def close(self) -> None:
         """Refuse offers and let every `take` return None."""

@@ -2,8 +2,8 @@
 
 The fast tier is finite. Room above the headroom is filled with the hottest pages that pay for their
 move. After that pages trade places, the hottest slow one with the coldest fast one, as long as the
-gain pays for both moves. Pages are counted, not listed: what is decided is a rate to promote from,
-and one to demote up to.
+gain pays for both moves: the cold one comes down, and the next plan has room for the hot one. Pages
+are counted, not listed: what is decided is a rate to promote from, and one to demote up to.
 """
 
 from dataclasses import dataclass
@@ -56,11 +56,10 @@ def plan(
     pays = float(slow[rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
     excess = int(max(0, min(-room, down[-1]))) if len(down) else 0
-    traded = _trades(rates, up - filled, down - excess, margin)
-    promoted, demoted = filled + traded, excess + traded
+    demoted = excess + _trades(rates, up - filled, down - excess, margin)
     return Plan(
-        _rate_at(rates, up, promoted) if promoted else float("inf"),
-        promoted,
+        _rate_at(rates, up, filled) if filled else float("inf"),
+        filled,
         _rate_at(rates[::-1], down, demoted) if demoted else float("-inf"),
         demoted,
     )

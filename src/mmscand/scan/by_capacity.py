@@ -7,7 +7,15 @@ import numpy as np
 from mmscand.heat.bins import BIN_OF, OBSERVATIONS, pages_by_bin
 from mmscand.heat.history import History
 from mmscand.heat.state import FAST, STATES, accessed_passes, is_stuck
-from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, Process, StateArray
+from mmscand.model import (
+    BoolArray,
+    FloatArray,
+    PageBlock,
+    PageNumbers,
+    Process,
+    StateArray,
+    UIntArray,
+)
 from mmscand.policy.demand import Demand, Keep
 from mmscand.scan.choosing import Choice
 from mmscand.scan.ranking import Ranking
@@ -96,7 +104,10 @@ class CapacityChooser:
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""
-        self._ranking.take(promoted=promoted, demoted=demoted)
+        self._ranking.take(self._process, promoted=promoted, demoted=demoted)
+
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See Chooser. Their rates are what they were."""
 
     def end_pass(self) -> None:
         """See Chooser."""

@@ -26,6 +26,7 @@ from mmscand.model import (
 )
 from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
+from mmscand.scan.choosing import Chooser
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
 
@@ -68,9 +69,9 @@ class Candidates:
         """Take what became of a migration; looked at when the scanner comes by."""
         self._outcomes.append(outcome)
 
-    def begin_visit(self, history: History, failures: FailureRatio, now: float) -> None:
+    def begin_visit(self, chooser: Chooser, failures: FailureRatio, now: float) -> None:
         """Start anew with what has moved."""
-        self.take_outcomes(history, failures, now)
+        self.take_outcomes(chooser, failures, now)
         self._moved = np.empty(0, dtype=np.uint64)
         self._benefit.begin_visit()
 
@@ -82,8 +83,8 @@ class Candidates:
         self._benefit.restart()
         self.use = NodeUse(self._topology)
 
-    def take_outcomes(self, history: History, failures: FailureRatio, now: float) -> None:
-        """A page that did not move has to prove itself again, and wait if it was its own fault.
+    def take_outcomes(self, chooser: Chooser, failures: FailureRatio, now: float) -> None:
+        """A page that did not move has to wait if it was its own fault.
 
         One that came down has to wait before it goes up again.
         """
@@ -92,7 +93,7 @@ class Candidates:
             migration, moved = outcome.migration, outcome.moved
             self._benefit.note(outcome)
             arrived = outcome.arrived
-            history.restart(migration.addresses[~arrived], migration.pages_per_slot)
+            chooser.not_moved(migration.addresses[~arrived], migration.pages_per_slot)
             if migration.demotes:
                 self._demoted.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
@@ -107,7 +108,7 @@ class Candidates:
         state: StateArray,
         chosen: BoolArray,
         vmas: VmaTable,
-        history: History,
+        chooser: Chooser,
         failures: FailureRatio,
         counts: Counter[str],
         now: float,
@@ -120,9 +121,9 @@ class Candidates:
         What waits there for longer is aged, so that it is seen when it cools.
         """
         slots = self._chosen(block, state, chosen, vmas, demotes=demotes)
-        masks = self._kept_back(slots, history, now)
+        masks = self._kept_back(slots, chooser.history, now)
         # Last: what moved while the kernel was asked must not be offered again.
-        self.take_outcomes(history, failures, now)
+        self.take_outcomes(chooser, failures, now)
         moved = np.isin(slots.addresses, self._moved, assume_unique=True)
         wanted = ~np.logical_or.reduce([*masks.values(), moved])
         masks["queued"] = self._offer(slots, wanted)

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmscand.heat.history import History
 from mmscand.heat.state import is_stuck
-from mmscand.model import BoolArray, PageBlock, StateArray
+from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
 from mmscand.policy.two_pass import TwoPass
 from mmscand.settings import Settings
 
@@ -56,6 +56,10 @@ class Chooser(Protocol):
         """So many pages, 4 KiB each, were put on the migration list."""
         ...
 
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """These slots were chosen, and are where they were."""
+        ...
+
     def end_pass(self) -> None:
         """A pass over the whole address space is over."""
         ...
@@ -91,6 +95,10 @@ class InARowChooser:
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""
+
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See Chooser. They prove themselves again."""
+        self.history.restart(addresses, pages_per_slot)
 
     def end_pass(self) -> None:
         """See Chooser."""

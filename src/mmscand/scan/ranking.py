@@ -4,6 +4,7 @@ Each process tells after a pass how many pages it has of each rate. The plan tha
 which rate on pages are promoted, and up to which they are demoted, in every process alike.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,8 @@ class Ranking:
         self._store = store
         self._clock = clock
         self._told: dict[Process, tuple[FloatArray, PageNumbers]] = {}
+        self._pending: dict[Process, Counter[str]] = {}
+        """Pages that each one told where they were, and that have moved or will have since."""
         self._plan = NOTHING
         self._made_at = float("-inf")
 
@@ -41,11 +44,14 @@ class Ranking:
         """Rates (n,) in accesses a second, and (2, n) pages on the slow and on the fast tier."""
         known = pages.any(axis=0)
         self._told[process] = rates[known], pages[:, known]
+        up, down = self._list.pages(process)
+        self._pending[process] = Counter(up=up, down=down)
         self._made_at = min(self._made_at, self._clock.now() - _FRESH_S)
 
     def leave(self, process: Process) -> None:
         """It has exited, or nothing is known of it any more."""
         self._told.pop(process, None)
+        self._pending.pop(process, None)
 
     @property
     def plan(self) -> Plan:
@@ -58,11 +64,14 @@ class Ranking:
     def _make(self) -> Plan:
         rates = np.concatenate([rates for rates, _ in self._told.values()])
         slow, fast = np.concatenate([p for _, p in self._told.values()], axis=1).astype(float)
-        pending = self._list.pages(demotes=False), self._list.pages(demotes=True)
-        return plan(rates, slow, fast, self.room, PAYBACK_ACCESSES / _LASTING_S, pending)
+        pending = sum(self._pending.values(), Counter[str]())
+        price = PAYBACK_ACCESSES / _LASTING_S
+        return plan(rates, slow, fast, self.room, price, (pending["up"], pending["down"]))
 
-    def take(self, *, promoted: int = 0, demoted: int = 0) -> None:
-        """So many pages were queued."""
+    def take(self, process: Process, *, promoted: int, demoted: int) -> None:
+        """So many pages of it were queued."""
+        if process in self._pending:
+            self._pending[process].update(up=promoted, down=demoted)
         left = self._plan
         self._plan = replace(
             left,
@@ -76,7 +85,8 @@ class Ranking:
         topology = self._machine.topology()
         nodes = [topology.node(node) for node in topology.fast]
         free = sum(self._machine.free_pages(node.id) - self._headroom(node) for node in nodes)
-        return free + self._list.pages(demotes=True) - self._list.pages(demotes=False)
+        up, down = self._list.pages()
+        return free + down - up
 
     def _headroom(self, node: Node) -> int:
         settings = self._store.current

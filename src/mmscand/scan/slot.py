@@ -266,7 +266,7 @@ class Slot:
         history = self._chooser.history
         self._apart = self._exposure.collects
         self._started = self._exposure.began if self._apart else now
-        self._candidates.begin_visit(history, self.pacer.failures, now)
+        self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             history.forget_stuck()
         self._observer(PassStart(self.process, self.passes + 1, self._cursor))

@@ -79,11 +79,11 @@ class Tiering:
         now: float,
     ) -> BoolArray:
         """Put what was chosen on the migration list; the slots that it has taken."""
-        history, queued = self.chooser.history, [np.zeros_like(choice.up)] * 2
+        queued = [np.zeros_like(choice.up)] * 2
         wanted = (choice.up if self._benefit.promotes else queued[0], choice.down)
         for at, chosen in enumerate(wanted):
             if chosen.any():
-                told = (block, choice.state, chosen, vmas, history, failures, counts, now)
+                told = (block, choice.state, chosen, vmas, self.chooser, failures, counts, now)
                 queued[at] = self._candidates.queue(*told, demotes=bool(at))
         up, down = (int(np.count_nonzero(mask)) * block.pages_per_slot for mask in queued)
         self.chooser.queued(promoted=up, demoted=down)

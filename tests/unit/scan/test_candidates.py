@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mmscand.clock import SystemClock
-from mmscand.heat.history import History
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Migration, Outcome, PageBlock
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
+from mmscand.scan.choosing import InARowChooser
 from mmscand.scan.pacing import FailureRatio
 from mmscand.settings import Settings
 from mmscand.sim.address_space import SimAddressSpace
@@ -41,7 +41,7 @@ class Bench:
         topology = self.machine.topology()
         benefit = Benefit(topology, Settings())
         self.candidates = Candidates(self.space, topology, self.list, benefit)
-        self.history = History()
+        self.chooser = InARowChooser(Settings())
 
     def block(self) -> PageBlock:
         (window,) = self.space.read(self.space.vmas())
@@ -60,7 +60,7 @@ class Bench:
         hot.flat[list(slots)] = True
         state = np.where(hot, np.uint16(0b111), np.uint16(0b100))
         taken = self.candidates.queue(
-            block, state, hot, self.space.vmas(), self.history, self.failures, self.counts, now
+            block, state, hot, self.space.vmas(), self.chooser, self.failures, self.counts, now
         )
         return np.flatnonzero(taken).tolist()
 
@@ -84,7 +84,7 @@ def test_a_slot_is_queued_once_and_waits_after_that() -> None:
     assert bench.queue(3) == []  # it is being moved
     bench.report(taken, 0)
     assert bench.queue(3) == []  # it was, since this visit began
-    bench.candidates.begin_visit(bench.history, bench.failures, 0.0)
+    bench.candidates.begin_visit(bench.chooser, bench.failures, 0.0)
     assert bench.queue(3) == [3]
 
 
@@ -92,7 +92,7 @@ def test_a_slot_that_failed_is_held_until_its_time_has_come() -> None:
     bench = Bench()
     bench.queue(3)
     bench.report(bench.take(), EBUSY)
-    bench.candidates.begin_visit(bench.history, bench.failures, 10.0)
+    bench.candidates.begin_visit(bench.chooser, bench.failures, 10.0)
     assert bench.queue(3, 4, now=11.0) == [4]
     assert bench.counts["held"] == 1
     assert bench.queue(3, now=14.5) == [3]
