@@ -45,9 +45,10 @@ from mmscand.model import (
 
 _ONE = np.uint16(1)
 _NOWHERE = np.uint16(0)
-_TURNS = 8
-"""One row in so many has the bits of its fast-tier pages cleared in a pass. They are the first that
-the kernel demotes, until they are accessed again."""
+_TURNS, _MOST_TURNS, _STEADY = 8, 64, 32
+"""One row in so many has the bits of its fast-tier pages cleared in a pass, and half as many after
+each 32 passes without a change: what is certain is not disturbed. They are the first that the
+kernel demotes, until they are accessed again."""
 
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 """Sizes that a slot can have."""
@@ -107,7 +108,7 @@ class History:
         self._both_tiers = both_tiers
         self._regions: dict[tuple[int, int], _Rows] = {}
         self._visited: set[tuple[int, int]] = set()
-        self._turn = 0
+        self._turn = self._changed_at = 0
         self._turns = self._turns_before = _TURNS
 
     def fold(self, block: PageBlock) -> StateArray:
@@ -200,7 +201,8 @@ class History:
         self._regions = {k: rows for k, rows in self._regions.items() if k in self._visited}
         self._visited = set()
         self._turn += 1
-        self._turns_before, self._turns = self._turns, _TURNS
+        steady = (self._turn - self._changed_at) // _STEADY
+        self._turns_before, self._turns = self._turns, min(_TURNS << steady, _MOST_TURNS)
 
     def forget(self, *, but_the_last: bool) -> None:
         """Something changed: at most the latest observation of each page counts.
@@ -209,7 +211,7 @@ class History:
         """
         for rows in self._regions.values():
             rows.words[:] = shortened(rows.words, observations=int(but_the_last))
-        self._turns = 1
+        self._turns, self._changed_at = 1, self._turn
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Make these slots prove themselves again, from the next pass on."""

@@ -13,7 +13,7 @@ from mmscand.heat.bins import ACCESSED, OBSERVATIONS
 from mmscand.model import FloatArray, PageNumbers
 from mmscand.policy.placement import SHORTEST_EXPOSURE
 from mmscand.policy.rates import RateMixture, likelihood
-from mmscand.policy.tuning import LEAST_OBSERVATIONS, ExposureTuning
+from mmscand.policy.tuning import ExposureTuning
 
 _LIKELY = likelihood(ACCESSED, OBSERVATIONS)
 _SATURATED = 0.97
@@ -60,7 +60,7 @@ class Demand:
         if self._passes == 1 and set_share > _SATURATED and fits < 1:
             return self._expose(0.2)
         known = np.where(OBSERVATIONS > 0, pages, 0)
-        if self._passes < LEAST_OBSERVATIONS or not known.any():
+        if not known.any():
             return Keep.ALL
         self._tuning.age += 1
         self.rates = self._mixture.learn_counts(known, _LIKELY) / self.exposure_s
