@@ -7,6 +7,7 @@ decided by counting them.
 import numpy as np
 
 from mmscand.heat.state import (
+    AVERAGE_OBSERVATIONS,
     AVERAGE_SHIFT,
     FAST,
     MOST_AVERAGE,
@@ -17,10 +18,6 @@ from mmscand.heat.state import (
 )
 from mmscand.model import BoolArray, ByteArray, FloatArray, PageNumbers
 
-_AVERAGE_OBSERVATIONS = 16
-"""What an average is worth. It has a third of each six new ones, so it forgets half in ten; in
-theory it is worth 30, but it is rounded to fifteenths."""
-
 
 def _of_states() -> FloatArray:
     """(STATES, 2) accessed, and observations, of every state."""
@@ -29,9 +26,8 @@ def _of_states() -> FloatArray:
     observations = np.floor(np.log2(np.maximum(register, 1)))
     accessed = accessed_passes(states).astype(np.float64)
     has_average = (observations == PASSES) & (average > 0)
-    share = (average.astype(np.float64) - 1) / (float(MOST_AVERAGE) - 1)
-    accessed += np.where(has_average, _AVERAGE_OBSERVATIONS * share, 0)
-    observations += np.where(has_average, _AVERAGE_OBSERVATIONS, 0)
+    accessed += np.where(has_average, average.astype(np.float64) - 1, 0)
+    observations += np.where(has_average, AVERAGE_OBSERVATIONS, 0)
     return np.column_stack((accessed, observations))
 
 

@@ -45,10 +45,15 @@ from mmscand.model import (
 
 _ONE = np.uint16(1)
 _NOWHERE = np.uint16(0)
-_TURNS, _MOST_TURNS, _STEADY = 8, 64, 32
+_AVERAGED = 2
+"""Every other observation that leaves the register goes into the average: half the work, and it
+reaches back twice as far."""
+_TURNS, _MOST_TURNS, _STEADY = 4, 64, 16
 """One row in so many has the bits of its fast-tier pages cleared in a pass, and half as many after
-each 32 passes without a change: what is certain is not disturbed. They are the first that the
+each 16 passes without a change: what is certain is not disturbed. They are the first that the
 kernel demotes, until they are accessed again."""
+_LEAST_ROWS = 8
+"""But so many, of a process that has them: a change of what is hot shows in them first."""
 
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 """Sizes that a slot can have."""
@@ -128,9 +133,10 @@ class History:
         state = observed(old, block.accessed)
         if self._both_tiers:
             same |= (old & FAST != fast) & (old & REGISTER != 0)
+            if self._turn % _AVERAGED == 0:
+                state = averaged(old, state, self._turn)
             unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self._watched(numbers)[:, None]
             np.copyto(state, old & STATE, where=unseen)
-            state = averaged(state, self._turn) if self._turn % PASSES == 0 else state
             state = state & ~FAST | fast * (state != 0)
         state *= kept & same
         words = (state | (state == 0) | fast | tag) * kept
@@ -202,7 +208,9 @@ class History:
         self._visited = set()
         self._turn += 1
         steady = (self._turn - self._changed_at) // _STEADY
-        self._turns_before, self._turns = self._turns, min(_TURNS << steady, _MOST_TURNS)
+        rows = sum(len(rows.numbers) for rows in self._regions.values())
+        most = min(max(_TURNS, rows // _LEAST_ROWS), _MOST_TURNS)
+        self._turns_before, self._turns = self._turns, min(_TURNS << min(steady, 8), most)
 
     def forget(self, *, but_the_last: bool) -> None:
         """Something changed: at most the latest observation of each page counts.

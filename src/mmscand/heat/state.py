@@ -2,7 +2,7 @@
 
 Seven bits are the register of the last six observations, the latest in bit 0, with a one above the
 oldest: so it tells how many there are. One bit says whether the page was on the fast tier. Four are
-the average of what has left the register, in fifteenths, and four come from the frame's number.
+the average of what has left the register, and four come from the frame's number.
 All but these are the state.
 """
 
@@ -24,19 +24,19 @@ too, or as it cannot be aged."""
 AVERAGE_SHIFT = np.uint16(8)
 MOST_AVERAGE = np.uint16(15)
 AVERAGE = MOST_AVERAGE << AVERAGE_SHIFT
+AVERAGE_OBSERVATIONS = 14
+"""What an average stands for: 1 is no access among them, 15 are fourteen, and 0 is no average."""
 STATE = np.uint16(0xFFF)
 TAG = np.uint16(0xF000)
 STATES = 1 << 12
 """Values that a state can have."""
 _ZERO, _ONE, _TWO = np.uint16(0), np.uint16(1), np.uint16(2)
 _FULL = np.uint16(1 << PASSES)
-_AVERAGED = 3
-"""A full register that is averaged in counts for a third: so the average is worth five of them."""
 _LARGEST_BLOCK, _THROWS = 1 << 18, 1 << 12
 _DICE: StateArray = (
-    np.random.default_rng(1).integers(0, _AVERAGED, _LARGEST_BLOCK + _THROWS).astype(np.uint16)
-)
-"""Averages are in fifteenths, so they are rounded by chance; another part is used each time."""
+    np.random.default_rng(1).integers(0, AVERAGE_OBSERVATIONS, _LARGEST_BLOCK + _THROWS)
+).astype(np.uint16)
+"""Which observation of an average is replaced; another part is used each time."""
 
 
 def observed(old: StateArray, accessed: BoolArray) -> StateArray:
@@ -52,20 +52,23 @@ def observed(old: StateArray, accessed: BoolArray) -> StateArray:
     return longer
 
 
-def averaged(state: StateArray, throw: int) -> StateArray:
-    """Full registers taken into the average, which is that of the first one at first.
+def averaged(old: StateArray, new: StateArray, throw: int) -> StateArray:
+    """`new` with an average that has taken in what left the register of `old`.
 
-    To be called every PASSES observations. `throw` is another number each time.
+    It stands for fourteen observations, of which it knows how many were accesses: one of them by
+    chance is replaced. So its own distribution is that of fourteen observations, no wider (the urn
+    of Ehrenfest). At first it is the mean of all. `throw` is another number each time.
     """
-    register, average = state & REGISTER, state >> AVERAGE_SHIFT & MOST_AVERAGE
-    share = np.bitwise_count(register) * np.uint16(5) // _TWO - _TWO  # 15 for six, and their mark
+    register, average = old & REGISTER, old >> AVERAGE_SHIFT & MOST_AVERAGE
     at = throw % _THROWS
-    dice = _DICE[at : at + state.size].reshape(state.shape)
-    later = (_TWO * average + share + dice) // np.uint16(_AVERAGED)
-    average = np.maximum(np.where(average, later, share), _ONE)  # 0 says that there is none
-    result: StateArray = np.where(
-        register >= _FULL, state & ~AVERAGE | average << AVERAGE_SHIFT, state
-    )
+    dice = _DICE[at : at + old.size].reshape(old.shape)
+    later = average + (register >> np.uint16(PASSES - 1) & _ONE) - (dice < average - _ONE)
+    full = register >= _FULL
+    if (starts := (new & REGISTER >= _FULL) & (average == 0)).any():
+        share = (accessed_passes(new[starts]) / PASSES).mean()
+        average[starts] = 1 + round(float(share) * AVERAGE_OBSERVATIONS)
+        full &= ~starts
+    result: StateArray = new & ~AVERAGE | np.where(full, later, average) << AVERAGE_SHIFT
     return result
 
 

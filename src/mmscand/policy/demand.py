@@ -21,6 +21,10 @@ _SATURATED = 0.97
 _LEAST_DROP, _SIGMAS = 0.15, 6.0
 """A fall below what was expected that is a change: by so much of it, and no chance. The estimates
 of single pages are less sure than the hit share of a machine, see policy.tuning."""
+_LEAST_PAGES = 64
+"""That have to be looked at: fewer are one program's whim, and 15 % of them is chance."""
+_CHANGE_PASSES = 4
+"""After a change, until what was seen since tells pages apart: nothing is expected of them yet."""
 
 
 class Keep(Enum):
@@ -44,6 +48,7 @@ class Demand:
         self._mixture = RateMixture()
         self._tuning = ExposureTuning()
         self._passes = 0
+        self._since_change = _CHANGE_PASSES
 
     def expected(self) -> FloatArray:
         """(bins,) how likely a page's bit is set after an exposure; nan while nothing is known."""
@@ -70,13 +75,15 @@ class Demand:
 
     def notice(self, hits: int, expected: float, pages: int) -> Keep:
         """After a pass: of so many pages of the fast tier so many were accessed, and expected."""
-        if not pages or np.isnan(expected):
+        self._since_change += 1
+        if self._since_change <= _CHANGE_PASSES or pages < _LEAST_PAGES or np.isnan(expected):
             return Keep.ALL
         share = expected / pages
         chance = np.sqrt(max(share * (1 - share), 1e-3) * pages)
         if expected - hits <= max(_LEAST_DROP * expected, _SIGMAS * chance):
             return Keep.ALL
         self.changes += 1
+        self._since_change = 0
         self._tuning.restart()
         return Keep.LAST
 

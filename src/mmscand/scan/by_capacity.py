@@ -17,8 +17,8 @@ from mmscand.model import (
     UIntArray,
 )
 from mmscand.policy.demand import Demand, Keep
+from mmscand.policy.ranking import Ranking
 from mmscand.scan.choosing import Choice
-from mmscand.scan.ranking import Ranking
 from mmscand.settings import Settings
 
 _STATES = np.arange(STATES, dtype=np.uint16)

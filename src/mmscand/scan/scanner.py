@@ -11,12 +11,13 @@ from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer
 from mmscand.observe.status import ProcessStatus
+from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
 from mmscand.scan.by_capacity import CapacityChooser
 from mmscand.scan.choosing import Chooser, InARowChooser
 from mmscand.scan.pacing import limits_of
-from mmscand.scan.ranking import Ranking
+from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher, Watcher
@@ -55,7 +56,7 @@ class Scanner:
         self._wakeup = wakeup
         self._dry_run = dry_run
         self._watcher = watcher or NoWatcher()
-        self._ranking = Ranking(machine, migration_list, settings, clock)
+        self._ranking = Ranking(FastTierRoom(machine, migration_list, settings), clock.now)
         self._watched = Watched(machine, select, rules, self._slot_of, observer)
         self._watched.bulk.wanted = self._settings.shared_memory and not dry_run
         self._rules = self._wanted_rules = rules

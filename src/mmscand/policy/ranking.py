@@ -5,17 +5,15 @@ which rate on pages are promoted, and up to which they are demoted, in every pro
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from mmscand.clock import Clock
-from mmscand.machine import Machine
-from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import PAGE_BYTES, FloatArray, Node, PageNumbers, Process
+from mmscand.model import FloatArray, PageNumbers, Process
 from mmscand.policy.placement import PAYBACK_ACCESSES
 from mmscand.policy.plan import NOTHING, Plan, plan
-from mmscand.settings import SettingsStore
 
 _LASTING_S = 256.0
 """How long a placement is taken to hold: a trade has to pay for itself within it. As the simulated
@@ -24,16 +22,29 @@ _FRESH_S = 0.25
 """A plan is made anew at most so often: asking for free pages costs 0.1 ms, ranking as much."""
 
 
+class Room(Protocol):
+    """What there is for pages to go to."""
+
+    @property
+    def pages(self) -> int:
+        """4 KiB pages that fit the fast tier above its headroom, once what is queued has moved.
+
+        Below 0 it is fuller than it should be.
+        """
+        ...
+
+    def queued(self, process: Process) -> tuple[int, int]:
+        """4 KiB pages of it that wait to go up, and to come down."""
+        ...
+
+
 class Ranking:
     """Owned by the scanner thread."""
 
-    def __init__(
-        self, machine: Machine, migration_list: MigrationList, store: SettingsStore, clock: Clock
-    ) -> None:
-        self._machine = machine
-        self._list = migration_list
-        self._store = store
-        self._clock = clock
+    def __init__(self, room: Room, now: Callable[[], float]) -> None:
+        """`now` is a clock in seconds."""
+        self._room = room
+        self._now = now
         self._told: dict[Process, tuple[FloatArray, PageNumbers]] = {}
         self._pending: dict[Process, Counter[str]] = {}
         """Pages that each one told where they were, and that have moved or will have since."""
@@ -44,9 +55,9 @@ class Ranking:
         """Rates (n,) in accesses a second, and (2, n) pages on the slow and on the fast tier."""
         known = pages.any(axis=0)
         self._told[process] = rates[known], pages[:, known]
-        up, down = self._list.pages(process)
+        up, down = self._room.queued(process)
         self._pending[process] = Counter(up=up, down=down)
-        self._made_at = min(self._made_at, self._clock.now() - _FRESH_S)
+        self._made_at = min(self._made_at, self._now() - _FRESH_S)
 
     def leave(self, process: Process) -> None:
         """It has exited, or nothing is known of it any more."""
@@ -56,7 +67,7 @@ class Ranking:
     @property
     def plan(self) -> Plan:
         """Of now, less what was taken of it."""
-        now = self._clock.now()
+        now = self._now()
         if self._told and now - self._made_at >= _FRESH_S:
             self._plan, self._made_at = self._make(), now
         return self._plan if self._told else NOTHING
@@ -66,7 +77,7 @@ class Ranking:
         slow, fast = np.concatenate([p for _, p in self._told.values()], axis=1).astype(float)
         pending = sum(self._pending.values(), Counter[str]())
         price = PAYBACK_ACCESSES / _LASTING_S
-        return plan(rates, slow, fast, self.room, price, (pending["up"], pending["down"]))
+        return plan(rates, slow, fast, self._room.pages, price, (pending["up"], pending["down"]))
 
     def take(self, process: Process, *, promoted: int, demoted: int) -> None:
         """So many pages of it were queued."""
@@ -80,22 +91,8 @@ class Ranking:
         )
 
     @property
-    def room(self) -> int:
-        """Pages that fit the fast tier above its headroom, once what is queued has moved."""
-        topology = self._machine.topology()
-        nodes = [topology.node(node) for node in topology.fast]
-        free = sum(self._machine.free_pages(node.id) - self._headroom(node) for node in nodes)
-        up, down = self._list.pages()
-        return free + down - up
-
-    def _headroom(self, node: Node) -> int:
-        settings = self._store.current
-        pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
-        return max(settings.room_pages, int(pages * settings.headroom_percent / 100))
-
-    @property
     def fits(self) -> float:
         """Share of all known pages that fits the fast tier."""
         tiers = [pages.sum(axis=1).tolist() for _, pages in self._told.values()]
         fast, pages = sum(tier[1] for tier in tiers), sum(map(sum, tiers))
-        return min(1.0, max(0.0, float(fast + self.room)) / max(1, pages))
+        return min(1.0, max(0.0, float(fast + self._room.pages)) / max(1, pages))
