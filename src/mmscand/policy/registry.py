@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mmscand.errors import UsageError
+from mmscand.policy.as_daemon import AsDaemon
 from mmscand.policy.capacity import Capacity
 from mmscand.policy.frequency import Frequency
 from mmscand.policy.in_a_row import InARow
@@ -11,6 +12,7 @@ from mmscand.policy.placement import PAYBACK_ACCESSES, PlacementPolicy
 
 POLICIES: dict[str, Callable[[int, int, float], PlacementPolicy]] = {
     "capacity": Capacity,
+    "daemon": lambda pages, capacity, _: AsDaemon(pages, capacity),
     "frequency": lambda pages, capacity, _: Frequency(pages, capacity),
     "two-pass": lambda pages, capacity, _: InARow("two-pass", 2, pages, capacity),
     "first-touch": lambda pages, capacity, _: InARow("first-touch", 1, pages, capacity),

@@ -24,9 +24,9 @@ from mmscand.model import (
     UIntArray,
     VmaTable,
 )
+from mmscand.policy.choosing import Chooser
 from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
-from mmscand.scan.choosing import Chooser
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
 

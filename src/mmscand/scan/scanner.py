@@ -11,11 +11,11 @@ from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer
 from mmscand.observe.status import ProcessStatus
+from mmscand.policy.by_capacity import CapacityChooser
+from mmscand.policy.choosing import Chooser, InARowChooser
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
-from mmscand.scan.by_capacity import CapacityChooser
-from mmscand.scan.choosing import Chooser, InARowChooser
 from mmscand.scan.pacing import limits_of
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules, Verdict

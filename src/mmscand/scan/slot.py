@@ -15,10 +15,10 @@ from mmscand.model import (
 )
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
+from mmscand.policy.choosing import Chooser
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
-from mmscand.scan.choosing import Chooser
 from mmscand.scan.exposure import Exposure
 from mmscand.scan.idle import IdleWatch
 from mmscand.scan.pacing import Pacer

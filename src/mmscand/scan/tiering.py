@@ -8,9 +8,9 @@ import numpy as np
 from mmscand.clock import CpuMeter
 from mmscand.machine import AddressSpace
 from mmscand.model import BoolArray, PageBlock, Process, VmaTable
+from mmscand.policy.choosing import Choice, Chooser
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
-from mmscand.scan.choosing import Choice, Chooser
 from mmscand.scan.counting import counted
 from mmscand.scan.pacing import FailureRatio
 from mmscand.scan.visit import Watcher

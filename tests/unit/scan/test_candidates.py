@@ -9,9 +9,9 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Migration, Outcome, PageBlock
+from mmscand.policy.choosing import InARowChooser
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
-from mmscand.scan.choosing import InARowChooser
 from mmscand.scan.pacing import FailureRatio
 from mmscand.settings import Settings
 from mmscand.sim.address_space import SimAddressSpace

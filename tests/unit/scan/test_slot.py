@@ -1,7 +1,7 @@
 from mmscand.clock import CpuMeter, SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES
-from mmscand.scan.choosing import InARowChooser
+from mmscand.policy.choosing import InARowChooser
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher

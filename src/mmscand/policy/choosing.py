@@ -9,7 +9,25 @@ from mmscand.heat.history import History
 from mmscand.heat.state import is_stuck
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
 from mmscand.policy.two_pass import TwoPass
-from mmscand.settings import Settings
+
+
+class Knobs(Protocol):
+    """The settings that matter here; see settings.Settings."""
+
+    @property
+    def hot_passes(self) -> int:
+        """Accessed in so many passes in a row is hot."""
+        ...
+
+    @property
+    def scan_period_ms(self) -> int:
+        """Of a new process: its first exposure."""
+        ...
+
+    @property
+    def scan_period_max_ms(self) -> int:
+        """No exposure is longer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,7 @@ class Chooser(Protocol):
         """Slots whose bit has to be cleared when an exposure begins."""
         ...
 
-    def adopt(self, settings: Settings) -> None:
+    def adopt(self, knobs: Knobs) -> None:
         """Go by other settings."""
         ...
 
@@ -74,9 +92,9 @@ class InARowChooser:
 
     exposure_s = None
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, knobs: Knobs) -> None:
         self.history = History()
-        self.adopt(settings)
+        self.adopt(knobs)
 
     def choose(self, block: PageBlock) -> Choice:
         """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
@@ -89,9 +107,9 @@ class InARowChooser:
         """See Chooser; nobody asks, as exposures last from pass to pass."""
         return block.accessed & block.slow & ~is_stuck(self.history.look_up(block))
 
-    def adopt(self, settings: Settings) -> None:
+    def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
-        self._policy = TwoPass(settings.hot_passes)
+        self._policy = TwoPass(knobs.hot_passes)
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""

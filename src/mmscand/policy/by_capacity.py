@@ -16,10 +16,9 @@ from mmscand.model import (
     StateArray,
     UIntArray,
 )
+from mmscand.policy.choosing import Choice, Knobs
 from mmscand.policy.demand import Demand, Keep
 from mmscand.policy.ranking import Ranking
-from mmscand.scan.choosing import Choice
-from mmscand.settings import Settings
 
 _STATES = np.arange(STATES, dtype=np.uint16)
 _FAST: BoolArray = _STATES & FAST != 0
@@ -31,13 +30,13 @@ _LEAST_OBSERVED = 3
 
 
 class CapacityChooser:
-    """See scan.choosing.Chooser."""
+    """See policy.choosing.Chooser."""
 
-    def __init__(self, process: Process, ranking: Ranking, settings: Settings) -> None:
+    def __init__(self, process: Process, ranking: Ranking, knobs: Knobs) -> None:
         self._history = History(both_tiers=True)
         self._process = process
         self._ranking = ranking
-        self._demand = Demand(settings.scan_period_max_ms / 1000, settings.scan_period_ms / 1000)
+        self._demand = Demand(knobs.scan_period_max_ms / 1000, knobs.scan_period_ms / 1000)
         self._begin()
 
     def _begin(self) -> None:
@@ -98,9 +97,9 @@ class CapacityChooser:
         result: BoolArray = block.accessed & (block.slow | watched)
         return result & ~is_stuck(self._history.look_up(block))
 
-    def adopt(self, settings: Settings) -> None:
+    def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
-        self._demand.longest_exposure_s = settings.scan_period_max_ms / 1000
+        self._demand.longest_exposure_s = knobs.scan_period_max_ms / 1000
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""

@@ -1,0 +1,96 @@
+"""The policy `daemon`: what mmscand run decides by, for a fixed set of pages.
+
+The daemon's own `capacity` (policy.by_capacity) with all that it cannot know: it sees Accessed bits
+that stay set until they are aged, ages a sample of the fast tier, has two bytes for each page, and
+ranks counts instead of pages. What `capacity` reaches in simulation it has to come near.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    PAGE_BYTES,
+    PAGES_PER_TABLE,
+    REGION_BYTES,
+    BoolArray,
+    PageBlock,
+    PageNumbers,
+    Process,
+    UIntArray,
+)
+from mmscand.policy.by_capacity import CapacityChooser
+from mmscand.policy.placement import LONGEST_EXPOSURE, Moves
+from mmscand.policy.ranking import Ranking
+
+_WINDOW_MS = 1000
+"""A base window, see policy.placement."""
+_PAGES_PER_REGION = REGION_BYTES // PAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Knobs:
+    hot_passes = 2
+    scan_period_ms = _WINDOW_MS
+    scan_period_max_ms = int(LONGEST_EXPOSURE * _WINDOW_MS)
+
+
+@dataclass(slots=True)
+class _Room:
+    """See policy.ranking.Room: pages move at once."""
+
+    pages: int
+
+    def queued(self, process: Process) -> tuple[int, int]:
+        return 0, 0
+
+
+class AsDaemon:
+    """See policy.placement.PlacementPolicy."""
+
+    name = "daemon"
+
+    def __init__(self, pages: int, capacity: int) -> None:
+        self._capacity = capacity
+        self._room = _Room(0)
+        self._passes = 0
+        ranking = Ranking(self._room, lambda: float(self._passes))
+        self._chooser = CapacityChooser(Process(1, 1), ranking, _Knobs())
+        rows = -(-pages // PAGES_PER_TABLE)
+        numbers = np.arange(rows * PAGES_PER_TABLE, dtype=np.uint64)
+        self._frames: UIntArray = numbers * np.uint64(PAGE_BYTES)
+        self._present: BoolArray = numbers < pages
+        self._bits = self._present.copy()
+        self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
+
+    def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
+        """See PlacementPolicy.decide."""
+        self._passes += 1
+        self._bits[: len(accessed)] |= accessed
+        self._room.pages = self._capacity - int(np.count_nonzero(fast))
+        slow = self._present.copy()
+        slow[: len(fast)] &= ~fast
+        chosen = [self._choose(first, slow) for first in range(0, len(slow), _PAGES_PER_REGION)]
+        self._chooser.end_pass()
+        self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
+        up, down = (np.concatenate(each) for each in zip(*chosen, strict=True))
+        return Moves(up, down)
+
+    def _choose(self, first: int, slow: BoolArray) -> tuple[PageNumbers, PageNumbers]:
+        """What goes up and down of a region's pages, which are aged as well."""
+        pages = slice(first, first + _PAGES_PER_REGION)
+        frames = self._frames[pages].reshape(-1, PAGES_PER_TABLE)
+        masks = (every[pages] for every in (self._present, self._bits, slow))
+        present, bits, slow = (mask.reshape(-1, PAGES_PER_TABLE) for mask in masks)
+        start = np.uint64(REGION_BYTES + first * PAGE_BYTES)
+        addresses = start + np.arange(len(slow), dtype=np.uint64) * np.uint64(HUGE_PAGE_BYTES)
+        choice = self._chooser.choose(PageBlock(addresses, 1, frames, present, bits, slow))
+        bits &= ~choice.to_age
+        up, down = (first + np.flatnonzero(mask) for mask in (choice.up, choice.down))
+        self._chooser.queued(promoted=len(up), demoted=len(down))
+        return up, down
+
+    def forget(self, pages: PageNumbers) -> None:
+        """See PlacementPolicy.forget: they have other frames."""
+        self._frames[pages] ^= np.uint64(PAGE_BYTES)
