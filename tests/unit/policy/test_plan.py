@@ -1,0 +1,97 @@
+"""What goes up and down: room first, then trades that pay, by rates that pages are counted at."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmscand.policy.plan import GAP, Plan, plan
+
+NONE = Plan(float("inf"), 0, float("-inf"), 0)
+
+
+def planned(
+    rates: list[float], slow: list[int], fast: list[int], room: int, **more: tuple[int, int]
+) -> Plan:
+    arrays = (np.array(each, dtype=np.float64) for each in (rates, slow, fast))
+    return plan(*arrays, room, 0.1, **more)
+
+
+def test_room_is_filled_with_the_hottest_that_pay() -> None:
+    assert planned([0.01, 5, 1], [900, 20, 30], [0, 0, 0], 40) == Plan(1, 40, float("-inf"), 0)
+    assert planned([0.01, 5, 1], [900, 20, 30], [0, 0, 0], 400).promote_pages == 50
+
+
+def test_without_room_the_coldest_come_down_for_hotter_ones_and_nothing_goes_up_yet() -> None:
+    found = planned([5, 3, 0.01], [100, 0, 0], [0, 40, 200], 0)
+    assert found == Plan(float("inf"), 0, 0.01, 100)
+
+
+def test_a_trade_has_to_gain_more_than_the_edge_s_share() -> None:
+    edge = 5.0  # of the hottest hundred, which are all that fit
+    close, far = edge * (1 - GAP * 0.99), edge * (1 - GAP * 1.01)
+    assert planned([edge, close], [100, 0], [0, 100], 0) == NONE
+    assert planned([edge, far], [100, 0], [0, 100], 0).demote_pages == 100
+
+
+def test_pages_of_one_rate_never_trade_places() -> None:
+    assert planned([7.0], [1000], [500], 0) == NONE
+
+
+def test_an_excess_comes_down_even_where_nothing_is_hotter() -> None:
+    assert planned([5, 1], [0, 0], [100, 100], -30) == Plan(float("inf"), 0, 1, 30)
+    assert planned([5], [0], [20], -30).demote_pages == 20
+
+
+def test_what_is_on_its_way_is_counted_once() -> None:
+    before = planned([5, 0.01], [100, 0], [0, 200], 0)
+    assert before.demote_pages == 100
+    # They are queued, so there will be room for as many, and the same pages fill it.
+    after = planned([5, 0.01], [100, 0], [0, 200], 100, pending=(0, 100))
+    assert (after.promote_pages, after.demote_pages) == (100, 0)
+    last = planned([5, 0.01], [100, 0], [0, 200], 0, pending=(100, 100))
+    assert last == NONE
+
+
+def test_nothing_known_is_no_plan() -> None:
+    assert planned([], [], [], 1000) == NONE
+    assert planned([], [], [], -10) == NONE
+
+
+COUNTS = st.lists(
+    st.tuples(st.floats(0.001, 50), st.integers(0, 500), st.integers(0, 500)), min_size=1
+)
+
+
+@given(COUNTS, st.integers(-600, 600))
+def test_a_plan_moves_what_there_is_and_each_trade_gains(
+    counts: list[tuple[float, int, int]], room: int
+) -> None:
+    rates, slow, fast = (np.array(each, dtype=np.float64) for each in zip(*counts, strict=True))
+    found = plan(rates, slow, fast, room, 0.1)
+    assert 0 <= found.promote_pages <= max(0, room)
+    assert slow[rates >= found.promote_from].sum() >= found.promote_pages
+    assert fast[rates <= found.demote_to].sum() >= found.demote_pages
+    assert fast[rates < found.demote_to].sum() <= found.demote_pages
+    if found.demote_pages > max(0, -room):
+        hotter = slow[rates > found.demote_to + 0.1].sum()
+        assert hotter >= found.demote_pages - max(0, -room)
+
+
+@pytest.mark.parametrize("room", [0, 50])
+def test_the_plan_is_that_of_pages_one_by_one(room: int) -> None:
+    rng = np.random.default_rng(5)
+    rates = np.sort(rng.gamma(0.5, 2.0, 40))
+    slow, fast = rng.integers(0, 30, (2, 40)).astype(np.float64)
+    found = plan(rates, slow, fast, room, 0.1)
+    up = np.sort(np.repeat(rates, slow.astype(int)))[::-1][room:]
+    down = np.sort(np.repeat(rates, fast.astype(int)))
+    pairs = min(len(up), len(down))
+    every = np.sort(np.concatenate((np.repeat(rates, slow.astype(int)), down)))[::-1]
+    held = np.cumsum(every[: len(down) + room])
+    edge = every[min(int(np.searchsorted(held, 0.85 * every.sum())), len(held) - 1)]
+    gains = up[:pairs] - down[:pairs] > max(GAP * edge, 0.1)
+    expected = int(np.count_nonzero(np.logical_and.accumulate(gains)))
+    assert found.promote_pages == room
+    # Counted by rates, not pages: one that is left half way page by page is left whole.
+    assert abs(found.demote_pages - expected) <= 30

@@ -1,0 +1,94 @@
+"""One ranking over all processes: what each told, and what has moved since."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmscand.model import Process
+from mmscand.policy.plan import NOTHING
+from mmscand.policy.ranking import Ranking
+
+ONE, OTHER = Process(1, 1), Process(2, 2)
+
+
+@dataclass
+class World:
+    """Room that a test sets, and a clock that goes on by a second when it is asked."""
+
+    pages: int = 0
+    waiting: dict[Process, tuple[int, int]] = field(default_factory=dict)
+    time_s: float = 0.0
+
+    def queued(self, process: Process) -> tuple[int, int]:
+        return self.waiting.get(process, (0, 0))
+
+    def now(self) -> float:
+        return self.time_s
+
+    def ranking(self) -> Ranking:
+        return Ranking(self, self.now)
+
+
+def tell(ranking: Ranking, process: Process, rate: float, slow: int, fast: int) -> None:
+    """All its pages have one rate."""
+    ranking.tell(process, np.array([rate]), np.array([[slow], [fast]]))
+
+
+def test_nothing_is_planned_while_nothing_is_known() -> None:
+    assert World(pages=100).ranking().plan == NOTHING
+
+
+def test_hot_pages_of_one_process_take_the_place_of_cold_ones_of_another() -> None:
+    world = World()
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    tell(ranking, OTHER, 0.01, 0, 400)
+    plan = ranking.plan
+    assert (plan.demote_pages, plan.demote_to, plan.promote_pages) == (100, 0.01, 0)
+    ranking.take(OTHER, promoted=0, demoted=100)
+    assert ranking.plan.demote_pages == 0
+    world.time_s, world.pages = 1.0, 100  # they are on their way, and counted as room
+    plan = ranking.plan
+    assert (plan.promote_pages, plan.promote_from, plan.demote_pages) == (100, 9.0, 0)
+    ranking.take(ONE, promoted=100, demoted=0)
+    world.time_s, world.pages = 2.0, 0
+    assert (ranking.plan.promote_pages, ranking.plan.demote_pages) == (0, 0)
+
+
+def test_what_still_waits_when_a_process_tells_is_not_planned_again() -> None:
+    world = World(pages=0, waiting={ONE: (100, 0)})
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    tell(ranking, OTHER, 0.01, 0, 400)
+    assert ranking.plan.demote_pages == 0
+
+
+def test_a_plan_is_kept_for_a_quarter_of_a_second() -> None:
+    world = World(pages=10)
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    assert ranking.plan.promote_pages == 10
+    world.pages = 50
+    assert ranking.plan.promote_pages == 10
+    world.time_s = 0.3
+    assert ranking.plan.promote_pages == 50
+
+
+def test_who_has_left_is_not_ranked() -> None:
+    world = World(pages=10)
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    ranking.leave(ONE)
+    assert ranking.plan == NOTHING
+    ranking.take(ONE, promoted=5, demoted=0)  # its last visit may have queued some
+
+
+def test_how_much_fits_is_of_all_that_is_known() -> None:
+    world = World(pages=100)
+    ranking = world.ranking()
+    assert ranking.fits == 1.0
+    tell(ranking, ONE, 9.0, 300, 50)
+    tell(ranking, OTHER, 1.0, 200, 50)
+    assert ranking.fits == 200 / 600
+    world.pages = -500
+    assert ranking.fits == 0.0
