@@ -8,7 +8,7 @@ All but these are the state.
 
 import numpy as np
 
-from mmscand.model import BoolArray, ByteArray, StateArray
+from mmscand.model import BoolArray, ByteArray, FloatArray, StateArray
 
 PASSES = 6
 """Observations that the register holds."""
@@ -57,18 +57,29 @@ def averaged(old: StateArray, new: StateArray, throw: int) -> StateArray:
 
     It stands for fourteen observations, of which it knows how many were accesses: one of them by
     chance is replaced. So its own distribution is that of fourteen observations, no wider (the urn
-    of Ehrenfest). At first it is the mean of all. `throw` is another number each time.
+    of Ehrenfest). `throw` is another number each time.
     """
     register, average = old & REGISTER, old >> AVERAGE_SHIFT & MOST_AVERAGE
     at = throw % _THROWS
     dice = _DICE[at : at + old.size].reshape(old.shape)
     later = average + (register >> np.uint16(PASSES - 1) & _ONE) - (dice < average - _ONE)
-    full = register >= _FULL
     if (starts := (new & REGISTER >= _FULL) & (average == 0)).any():
-        share = (accessed_passes(new[starts]) / PASSES).mean()
-        average[starts] = 1 + round(float(share) * AVERAGE_OBSERVATIONS)
-        full &= ~starts
-    result: StateArray = new & ~AVERAGE | np.where(full, later, average) << AVERAGE_SHIFT
+        later[starts] = _first_average(accessed_passes(new[starts]) / PASSES)
+    full = new & REGISTER >= _FULL
+    result: StateArray = new & ~AVERAGE | np.where(full, later, _ZERO) << AVERAGE_SHIFT
+    return result
+
+
+def _first_average(shares: FloatArray) -> StateArray:
+    """From the registers alone (n,): each between its own share and the mean of all.
+
+    As near to its own as they differ by more than chance (James and Stein 1961): the six accesses
+    that a register happens to have are no fourteen.
+    """
+    by_chance = float((shares * (1 - shares)).mean()) / (PASSES - 1)
+    own = max(0.0, 1 - by_chance / max(float(shares.var()), 1e-9))
+    average = shares.mean() + own * (shares - shares.mean())
+    result: StateArray = np.rint(1 + average * AVERAGE_OBSERVATIONS).astype(np.uint16)
     return result
 
 

@@ -177,13 +177,15 @@ class MigrationList:
                 if waiting.migrations:
                     self._turn.remove(process)
 
-    def pages(self, process: Process | None = None) -> tuple[int, int]:
-        """4 KiB pages on the list that go up and down, those handed out included; of one process
-        or of all.
+    def pages(self, process: Process | None = None, *, handed_out: bool = True) -> tuple[int, int]:
+        """4 KiB pages on the list that go up and down, of one process or of all.
+
+        Without those that were handed out, if so wanted: they may have moved already.
         """
         with self._changed:
             waiting = [w for p, w in self._waiting.items() if process in (None, p)]
-            every = [m for w in waiting for m in (*w.migrations, *w.handed_out)]
+            every = [m for w in waiting for m in w.migrations]
+            every += [m for w in waiting for m in w.handed_out if handed_out]
             up = sum(m.pages for m in every if not m.demotes)
             return up, sum(m.pages for m in every) - up
 

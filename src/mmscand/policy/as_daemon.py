@@ -41,6 +41,7 @@ class _Room:
     """See policy.ranking.Room: pages move at once."""
 
     pages: int
+    coming = 0
 
     def queued(self, process: Process) -> tuple[int, int]:
         return 0, 0

@@ -45,6 +45,7 @@ class CapacityChooser:
         self._counts: Counter[str] = Counter()
         self._expected = 0.0
         self._chance = self._demand.expected()[BIN_OF]
+        self._ranking.begin(self._process)
         rates, plan = self._demand.rates, self._ranking.plan
         self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
         self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)

@@ -40,23 +40,27 @@ def plan(
     fast: FloatArray,
     room: int,
     price: float,
+    *,
+    coming: int = 0,
     pending: tuple[int, int] = (0, 0),
 ) -> Plan:
     """For pages of these rates (n,) on the slow tier and on the fast one.
 
     `room` is how many more fit the fast tier once the `pending` pages have gone up and down; below
-    0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `price` is
-    what a trade has to gain in accesses a second; filling room takes one move, half of that.
+    0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `coming` is
+    room that may be counted already, or not yet: nothing goes there, and nothing makes way for it.
+    `price` is what a trade has to gain in accesses a second; filling room takes one move, half of
+    that.
     """
     order = np.argsort(-rates, kind="stable")
     rates, slow, fast = rates[order], slow[order], fast[order]
     up, down = np.cumsum(slow) - pending[0], np.cumsum(fast[::-1]) - pending[1]
-    capacity = float(fast.sum()) + room + pending[0] - pending[1]
+    capacity = float(fast.sum()) + room + coming + pending[0] - pending[1]
     margin = max(GAP * _edge(rates, slow + fast, capacity), price)
     pays = float(slow[rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
-    excess = int(max(0, min(-room, down[-1]))) if len(down) else 0
-    demoted = excess + _trades(rates, up - filled, down - excess, margin)
+    excess = int(max(0, min(-room - coming, down[-1]))) if len(down) else 0
+    demoted = excess + _trades(rates, up - filled - coming, down - excess, margin)
     return Plan(
         _rate_at(rates, up, filled) if filled else float("inf"),
         filled,

@@ -33,6 +33,11 @@ class Room(Protocol):
         """
         ...
 
+    @property
+    def coming(self) -> int:
+        """4 KiB pages that are coming down right now, and may be counted as free already."""
+        ...
+
     def queued(self, process: Process) -> tuple[int, int]:
         """4 KiB pages of it that wait to go up, and to come down."""
         ...
@@ -47,22 +52,29 @@ class Ranking:
         self._now = now
         self._told: dict[Process, tuple[FloatArray, PageNumbers]] = {}
         self._pending: dict[Process, Counter[str]] = {}
-        """Pages that each one told where they were, and that have moved or will have since."""
+        """Pages of each one's table that have moved since they were counted, or will have."""
+        self._counting: dict[Process, Counter[str]] = {}
+        """The same of the tables that are being made."""
         self._plan = NOTHING
         self._made_at = float("-inf")
+
+    def begin(self, process: Process) -> None:
+        """Its pages are counted from now on, for `tell`."""
+        up, down = self._room.queued(process)
+        self._counting[process] = Counter(up=up, down=down)
 
     def tell(self, process: Process, rates: FloatArray, pages: PageNumbers) -> None:
         """Rates (n,) in accesses a second, and (2, n) pages on the slow and on the fast tier."""
         known = pages.any(axis=0)
         self._told[process] = rates[known], pages[:, known]
-        up, down = self._room.queued(process)
-        self._pending[process] = Counter(up=up, down=down)
+        self._pending[process] = self._counting.get(process, Counter())
         self._made_at = min(self._made_at, self._now() - _FRESH_S)
 
     def leave(self, process: Process) -> None:
         """It has exited, or nothing is known of it any more."""
         self._told.pop(process, None)
         self._pending.pop(process, None)
+        self._counting.pop(process, None)
 
     @property
     def plan(self) -> Plan:
@@ -77,12 +89,21 @@ class Ranking:
         slow, fast = np.concatenate([p for _, p in self._told.values()], axis=1).astype(float)
         pending = sum(self._pending.values(), Counter[str]())
         price = PAYBACK_ACCESSES / _LASTING_S
-        return plan(rates, slow, fast, self._room.pages, price, (pending["up"], pending["down"]))
+        return plan(
+            rates,
+            slow,
+            fast,
+            self._room.pages,
+            price,
+            coming=self._room.coming,
+            pending=(pending["up"], pending["down"]),
+        )
 
     def take(self, process: Process, *, promoted: int, demoted: int) -> None:
         """So many pages of it were queued."""
-        if process in self._pending:
-            self._pending[process].update(up=promoted, down=demoted)
+        for counts in (self._pending, self._counting):
+            if process in counts:
+                counts[process].update(up=promoted, down=demoted)
         left = self._plan
         self._plan = replace(
             left,

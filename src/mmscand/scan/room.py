@@ -22,8 +22,14 @@ class FastTierRoom:
         topology = self._machine.topology()
         nodes = [topology.node(node) for node in topology.fast]
         free = sum(self._machine.free_pages(node.id) - self._headroom(node) for node in nodes)
-        up, down = self._list.pages()
+        up, _ = self._list.pages()
+        _, down = self._list.pages(handed_out=False)
         return free + down - up
+
+    @property
+    def coming(self) -> int:
+        """See Room: what is in the migrator's hands."""
+        return self._list.pages()[1] - self._list.pages(handed_out=False)[1]
 
     def _headroom(self, node: Node) -> int:
         settings = self._store.current

@@ -53,6 +53,17 @@ def test_what_is_on_its_way_is_counted_once() -> None:
     assert last == NONE
 
 
+def test_what_is_coming_down_is_neither_room_yet_nor_asked_for_again() -> None:
+    found = plan(
+        *(np.array(each, dtype=np.float64) for each in ([5, 0.01], [100, 0], [0, 200])),
+        0,
+        0.1,
+        coming=70,
+        pending=(0, 70),
+    )
+    assert (found.promote_pages, found.demote_pages) == (0, 30)
+
+
 def test_nothing_known_is_no_plan() -> None:
     assert planned([], [], [], 1000) == NONE
     assert planned([], [], [], -10) == NONE

@@ -16,6 +16,7 @@ class World:
     """Room that a test sets, and a clock that goes on by a second when it is asked."""
 
     pages: int = 0
+    coming: int = 0
     waiting: dict[Process, tuple[int, int]] = field(default_factory=dict)
     time_s: float = 0.0
 
@@ -31,6 +32,7 @@ class World:
 
 def tell(ranking: Ranking, process: Process, rate: float, slow: int, fast: int) -> None:
     """All its pages have one rate."""
+    ranking.begin(process)
     ranking.tell(process, np.array([rate]), np.array([[slow], [fast]]))
 
 
@@ -61,6 +63,20 @@ def test_what_still_waits_when_a_process_tells_is_not_planned_again() -> None:
     tell(ranking, ONE, 9.0, 100, 0)
     tell(ranking, OTHER, 0.01, 0, 400)
     assert ranking.plan.demote_pages == 0
+
+
+def test_what_was_queued_after_it_was_counted_is_not_planned_again() -> None:
+    world = World()
+    ranking = world.ranking()
+    tell(ranking, OTHER, 0.01, 0, 400)
+    ranking.begin(ONE)
+    ranking.take(ONE, promoted=100, demoted=0)  # and moved, before its pass is over
+    ranking.tell(ONE, np.array([9.0]), np.array([[100], [0]]))
+    assert ranking.plan.demote_pages == 0
+    ranking.begin(ONE)
+    ranking.tell(ONE, np.array([9.0]), np.array([[50], [100]]))
+    world.time_s = 1.0
+    assert ranking.plan.demote_pages == 50
 
 
 def test_a_plan_is_kept_for_a_quarter_of_a_second() -> None:
