@@ -122,10 +122,13 @@ class Candidates:
         """
         slots = self._chosen(block, state, chosen, vmas, demotes=demotes)
         masks = self._kept_back(slots, chooser.history, now)
-        # Last: what moved while the kernel was asked must not be offered again.
+        # Last: what moved, or failed, while the kernel was asked must not be offered again.
         self.take_outcomes(chooser, failures, now)
         moved = np.isin(slots.addresses, self._moved, assume_unique=True)
         wanted = ~np.logical_or.reduce([*masks.values(), moved])
+        failed = wanted & self._back_off.holds(slots.addresses, now)
+        masks["held"] |= failed
+        wanted &= ~failed
         masks["queued"] = self._offer(slots, wanted)
         for name, mask in masks.items():
             counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
