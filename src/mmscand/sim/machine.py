@@ -1,6 +1,7 @@
 """The simulated machine: a verified fake, held to the same contract suite as the live kernel."""
 
 import errno
+import threading
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from mmscand.model import (
     PAGES_PER_TABLE,
     IntArray,
     Look,
+    PageNumbers,
     Process,
     ProcessFacts,
     Topology,
+    UIntArray,
 )
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.nodes import Frames
@@ -25,6 +28,8 @@ class SimMachine:
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         self._frames = Frames(topology)
+        self._lock = threading.RLock()
+        """Of frames: who moves pages, and who ends a process, are several threads."""
         self._processes: dict[int, SimProcess] = {}
         self._told: dict[Process, tuple[str, int, str, int]] = {}
         self._started = 0
@@ -61,11 +66,10 @@ class SimMachine:
 
     def age_bulk(self, group: str) -> None:
         """Of each process in the cgroup, on the slow nodes."""
-        slow = np.array(sorted(self._topology.slow), dtype=np.int32)
         for process in self._processes.values():
             if process.alive and process.cgroup == group:
                 for vma in process.vmas:
-                    vma.accessed &= ~np.isin(self.nodes_of(vma), slow)
+                    vma.accessed[vma.slow] = False
 
     def open(self, process: Process) -> "SimAddressSpace":
         """See machine.Machine.open."""
@@ -98,45 +102,68 @@ class SimMachine:
         self._unmap_all(process)
 
     def _unmap_all(self, process: SimProcess) -> None:
-        for vma in process.vmas:
-            self._frames.release(vma.frames[vma.frames != 0], vma.pages_per_slot)
-        process.vmas.clear()
+        with self._lock:
+            for vma in process.vmas:
+                self._frames.release(vma.frame_numbers.reshape(-1), vma.pages_per_slot)
+            process.vmas.clear()
 
     def map(
         self, process: SimProcess, start: int, pages: int, node: int, *, huge: bool = False
     ) -> SimVma:
         """Map and touch fresh memory on a node; `start` and the length in whole 2 MiB."""
-        rows = pages // PAGES_PER_TABLE
         pages_per_slot = PAGES_PER_TABLE if huge else 1
-        shape = (rows, PAGES_PER_TABLE // pages_per_slot)
-        frames = self._frames.allocate(node, rows * shape[1], pages_per_slot)
-        if frames is None or start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
-            raise ValueError("no room on the node, or not in whole 2 MiB")
+        width = PAGES_PER_TABLE // pages_per_slot
+        if start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
+            raise ValueError("not in whole 2 MiB")
+        with self._lock:
+            numbers = self._frames.allocate(node, pages // pages_per_slot, pages_per_slot)
+            if len(numbers) * pages_per_slot < pages:
+                self._frames.release(numbers, pages_per_slot)
+                raise ValueError(f"node {node} has no room for {pages} pages")
+            slow = node in self._topology.slow
+            vma = SimVma(start, pages_per_slot, numbers.reshape(-1, width), slow=slow)
+            process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
         process.run()
-        none = np.zeros(shape, dtype=np.bool_)
-        vma = SimVma(start, pages_per_slot, frames.reshape(shape), ~none, none.copy(), none.copy())
-        process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
         return vma
 
-    def nodes_of(self, vma: SimVma) -> IntArray:
-        """Node of each slot, shape as the mapping's arrays."""
-        return self._topology.nodes_of(vma.frames)
+    def unmap(self, process: SimProcess, addresses: UIntArray) -> None:
+        """Give the pages at these addresses back; their mapping stays (MADV_DONTNEED)."""
+        process.run()
+        with self._lock:
+            for _, vma, _, slots in process.located(addresses):
+                self._frames.release(vma.unmap(np.unique(slots)), vma.pages_per_slot)
 
-    def migrate(self, vma: SimVma, slot: int, node: int, *, shared: bool = False) -> int:
-        """Move one slot: the node that it is on afterwards, or a negative errno."""
-        frames = vma.frames.reshape(-1)
-        now = int(self._topology.nodes_of(frames[slot : slot + 1])[0])
-        if frames[slot] == 0:
-            return -errno.ENOENT
-        if vma.shared.flat[slot] and not shared:
-            return -errno.EACCES
-        if vma.pinned.flat[slot]:
-            return -errno.EBUSY
-        if now == node:
-            return now
-        new = self._frames.allocate(node, 1, vma.pages_per_slot)
-        if new is None:
-            return -errno.ENOMEM
-        self._frames.release(frames[slot : slot + 1], vma.pages_per_slot)
-        frames[slot] = new[0]
-        return node
+    def nodes_of(self, vma: SimVma) -> IntArray:
+        """Node of each slot, shape as the mapping's arrays; -1 where nothing is mapped."""
+        return self._frames.nodes_of(vma.frame_numbers)
+
+    def nodes_at(self, vma: SimVma, slots: PageNumbers) -> IntArray:
+        """Node of these slots, counted from the start of the mapping."""
+        return self._frames.nodes_of(vma.frame_numbers.reshape(-1)[slots])
+
+    def migrate(
+        self, vma: SimVma, slots: PageNumbers | int, node: int, *, shared: bool = False
+    ) -> IntArray:
+        """Move slots: for each the node that it is on afterwards, or a negative errno."""
+        slots, places = np.unique(np.atleast_1d(slots), return_inverse=True)
+        with self._lock:
+            status = self.nodes_at(vma, slots)
+            elsewhere = (status >= 0) & (status != node)  # of others the kernel asks nothing more
+            status[status < 0] = -errno.ENOENT
+            status[elsewhere & vma.pinned_at(slots)] = -errno.EBUSY
+            if not shared:
+                status[elsewhere & vma.shared_at(slots)] = -errno.EACCES
+            moving = np.flatnonzero(elsewhere & (status >= 0))
+            moved = self._relocate(vma, slots[moving], node)
+            status[moving[:moved]] = node
+            status[moving[moved:]] = -errno.ENOMEM
+        return status[places]
+
+    def _relocate(self, vma: SimVma, slots: PageNumbers, node: int) -> int:
+        """Move the first of these, as many as there is room for; how many."""
+        new = self._frames.allocate(node, len(slots), vma.pages_per_slot)
+        numbers, moved = vma.frame_numbers.reshape(-1), slots[: len(new)]
+        self._frames.release(numbers[moved], vma.pages_per_slot)
+        numbers[moved] = new
+        vma.slow.reshape(-1)[moved] = node in self._topology.slow
+        return len(moved)
