@@ -21,6 +21,7 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
+from mmscand.sim.cost import Costs
 from mmscand.sim.process import SimProcess, SimVma
 from mmscand.sim.snapshot import Snapshot
 
@@ -48,9 +49,10 @@ class Memory(Protocol):
 class SimAddressSpace:
     """See machine.AddressSpace."""
 
-    def __init__(self, machine: Memory, process: SimProcess) -> None:
+    def __init__(self, machine: Memory, process: SimProcess, costs: Costs) -> None:
         self._machine = machine
         self._sim = process
+        self._costs = costs
 
     @property
     def process(self) -> Process:
@@ -93,8 +95,10 @@ class SimAddressSpace:
                 if sim.width not in snapshots:
                     snapshots[sim.width] = Snapshot(sim.width)
                 snapshots[sim.width].add(sim, first, end, vmas)
-            blocks = (snapshots[width].block(vmas) for width in sorted(snapshots))
-            yield Window(first, end, tuple(block for block in blocks if block is not None))
+            found = (snapshots[width].block(vmas) for width in sorted(snapshots))
+            blocks = tuple(block for block in found if block is not None)
+            self._costs.read(sum(block.present.size for block in blocks))
+            yield Window(first, end, blocks)
 
     def _regions(self, vmas: VmaTable, start: int) -> list[tuple[int, list[SimVma]]]:
         """Those from `start` on in which something is mapped that is asked for, ascending."""
@@ -136,8 +140,9 @@ class SimAddressSpace:
             elif vma.pages_per_slot == block.pages_per_slot:
                 vma.age(slots // vma.width, mask[rows[some]])
         left = block.slot_addresses(mask & missed[:, None]) if missed.any() else _NONE
-        pages = (int(np.count_nonzero(mask)) - len(left)) * block.pages_per_slot
-        return Aged(pages, left)
+        aged = int(np.count_nonzero(mask)) - len(left)
+        self._costs.age(aged)
+        return Aged(aged * block.pages_per_slot, left)
 
     def nodes(self, addresses: UIntArray) -> IntArray:
         """Where each slot is."""
@@ -146,6 +151,7 @@ class SimAddressSpace:
         for _, vma, which, slots in self._sim.located(addresses):
             nodes = self._machine.nodes_at(vma, slots)
             found[which] = np.where(nodes < 0, -errno.ENOENT, nodes)
+        self._costs.ask(len(addresses))
         return found
 
     def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
