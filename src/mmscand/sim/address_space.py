@@ -132,6 +132,8 @@ class SimAddressSpace:
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """Clear exactly these bits; shared pages keep theirs."""
         self._require_alive()
+        if not mask.any():
+            return Aged(0, _NONE)
         rows = np.flatnonzero(mask.any(axis=1))
         missed = np.zeros(len(mask), dtype=np.bool_)
         for _, vma, some, slots in self._sim.located(block.addresses[rows]):

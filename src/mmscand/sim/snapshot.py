@@ -22,13 +22,14 @@ _ROWS = PAGES_PER_TABLE
 
 
 class Snapshot:
-    """Room for the slots of one size of one region: 1.8 MiB of 4K pages, used for all regions."""
+    """Room for the slots of one size of one region: 4 MiB of 4K pages, used for all regions."""
 
     def __init__(self, width: int) -> None:
         shape = (_ROWS, width)
         self._pages_per_slot = PAGES_PER_TABLE // width
         self._addresses = np.empty(_ROWS, dtype=np.uint64)
         self._numbers = np.empty(shape, dtype=np.uint32)
+        self._frames = np.empty(shape, dtype=np.uint64)
         self._accessed = np.empty(shape, dtype=np.bool_)
         self._slow = np.empty(shape, dtype=np.bool_)
         self._every = np.ones(shape, dtype=np.bool_)
@@ -80,7 +81,9 @@ class Snapshot:
         return PageBlock(
             addresses=addresses,
             pages_per_slot=self._pages_per_slot,
-            frames_or_how=lambda: numbers.astype(np.uint64) * np.uint64(PAGE_BYTES),
+            frames_or_how=lambda: np.multiply(
+                numbers, np.uint64(PAGE_BYTES), out=self._frames[mine], dtype=np.uint64
+            ),
             present=present,
             accessed=accessed,
             slow=slow,
