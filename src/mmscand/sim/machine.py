@@ -43,7 +43,8 @@ class SimMachine:
         self._topology = topology
         self._memory = PhysicalMemory(topology, watermarks or {})
         self._costs = Costs(topology, clock or FreeOfCharge())
-        self._demotion = demotion
+        self.demotion = demotion
+        """numa/demotion_enabled, which may be changed at any time."""
         self._kswapd = Kswapd(self._memory)
         self._lock = threading.RLock()
         """Of frames: who moves pages, and who ends a process, are several threads."""
@@ -145,7 +146,7 @@ class SimMachine:
 
     def _make_room(self, node: int, pages: int = 0) -> None:
         """What the kernel does when pages are asked for, and afterwards."""
-        if not self._demotion:
+        if not self.demotion:
             return
         vmas = [v for p in self._processes.values() if p.alive for v in p.vmas]
         missing = pages + self._memory.watermarks[node].min - self._memory.free(node)
