@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -36,8 +37,8 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
-from mmscand.observe.events import Event, PassEnd, PassStart
-from mmscand.settings import Settings
+from mmscand.observe.events import Event, PassEnd
+from mmscand.settings import PolicyName, Settings
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
@@ -118,6 +119,7 @@ class Bench:
     cpu_ms: list[float] = field(default_factory=list)
     sim_ms: list[float] = field(default_factory=list)
     ends: list[PassEnd] = field(default_factory=list)
+    _began: tuple[float, float] = (0.0, 0.0)
     wanted: int = 0
     """Passes that are to be measured."""
     done: threading.Event = field(default_factory=threading.Event)
@@ -141,11 +143,7 @@ class Bench:
         return len(self.ends) - 1 - max(busy, default=-1)
 
     def __call__(self, event: Event) -> None:
-        """In the scanner's thread."""
-        if isinstance(event, PassStart):
-            self._began = time.thread_time(), self.machine.meter.seconds
-            if self.profile is not None and self.quiet >= _QUIET_PASSES:
-                self.profile.enable()
+        """In the scanner's thread: what it does between two ends of passes is one pass."""
         if isinstance(event, PassEnd):
             cpu, sim = time.thread_time(), self.machine.meter.seconds
             if self.profile is not None:
@@ -153,6 +151,9 @@ class Bench:
             self._note(event, cpu - self._began[0], sim - self._began[1])
             for pages in self.active:
                 self.process.touch(_START, pages)
+            if self.profile is not None and self.quiet >= _QUIET_PASSES:
+                self.profile.enable()
+            self._began = time.thread_time(), self.machine.meter.seconds
 
     def _note(self, event: PassEnd, cpu_s: float, sim_s: float) -> None:
         self.ends.append(event)
@@ -161,10 +162,12 @@ class Bench:
         if self.quiet >= _QUIET_PASSES + self.wanted or len(self.ends) >= _MOST_PASSES:
             self.done.set()
 
-    def run(self, passes: int) -> None:
+    def run(self, passes: int, policy: PolicyName) -> None:
         """Until so many passes were measured in the steady state."""
         self.wanted = passes
-        daemon = Daemon(self.machine, settings=settings(), observer=self, clock=SimClock(threads=2))
+        daemon = Daemon(
+            self.machine, settings=settings(policy), observer=self, clock=SimClock(threads=2)
+        )
         daemon.start()
         ended = self.done.wait(_LIMIT_S)
         daemon.stop()
@@ -181,9 +184,10 @@ class Bench:
         return (time.thread_time() - began) * 1e3
 
 
-def settings() -> Settings:
+def settings(policy: PolicyName) -> Settings:
     """A visit is a pass, and what is promoted comes up as fast as it can be moved."""
     return Settings(
+        policy=policy,
         scan_size_mb=_WHOLE_PASS_MB,
         scan_size_min_mb=_WHOLE_PASS_MB,
         scan_size_max_mb=_WHOLE_PASS_MB,
@@ -194,9 +198,9 @@ def settings() -> Settings:
     )
 
 
-def measure(bench: Bench, passes: int) -> dict[str, float | int | str]:
+def measure(bench: Bench, passes: int, policy: PolicyName) -> dict[str, float | int | str]:
     """All figures."""
-    bench.run(passes)
+    bench.run(passes, policy)
     pages = bench.gib * _PAGES_PER_GIB
     cpu, sim = bench.cpu_ms[-passes:], bench.sim_ms[-passes:]
     own = [both - simulated for both, simulated in zip(cpu, sim, strict=True)]
@@ -218,7 +222,7 @@ def measure(bench: Bench, passes: int) -> dict[str, float | int | str]:
         "promoted_pages": int((~bench.process.vmas[0].slow).sum()),
         "passes_to_steady_state": len(bench.ends) - _QUIET_PASSES - passes,
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "command": f"script/bench pass_cost --gib {bench.gib}",
+        "command": f"script/bench pass_cost --gib {bench.gib} --policy {policy}",
     }
 
 
@@ -229,6 +233,7 @@ def main() -> int:
     parser.add_argument("--active", type=float, default=5.0, help="of it in use, in percent")
     parser.add_argument("--range", type=int, default=32, help="one active range, in MiB")
     parser.add_argument("--passes", type=int, default=20, help="measured in the steady state")
+    parser.add_argument("--policy", choices=get_args(PolicyName), default="capacity")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     parser.add_argument(
         "--profile", type=int, metavar="N", help="print the N functions with most time; slower"
@@ -237,7 +242,7 @@ def main() -> int:
     bench = Bench(options.gib, options.active, options.range)
     bench.profile = cProfile.Profile() if options.profile else None
     try:
-        figures = measure(bench, options.passes)
+        figures = measure(bench, options.passes, options.policy)
     except TimeoutError as error:
         print(f"bench pass_cost: {error}", file=sys.stderr)
         return 1

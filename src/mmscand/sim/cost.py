@@ -10,7 +10,7 @@ from mmscand.sim.workloads import HUGE_MOVE_NS
 _READ_NS = 1.75
 """An entry of a page table, read and decoded."""
 _AGE_NS = 50.0
-"""A 4K page by MADV_COLD, its part of the TLB flush included."""
+"""A 4K page by MADV_COLD, its part of the TLB flush included; scan/node_use.py goes by it too."""
 _ASK_NS = 160.0
 """A page that move_pages only looks at."""
 
