@@ -4,7 +4,9 @@
 go nowhere, and other agents may clear bits), `tests/guest` on a two-tier kernel, exactly.
 """
 
+import errno
 import time
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -32,11 +34,19 @@ class Actor(Protocol):
     @property
     def process(self) -> Process: ...
 
-    def map(self, pages: int, *, huge: bool = False) -> int:
-        """Fresh, touched memory on the slow node."""
+    def map(self, pages: int, *, huge: bool = False, fast: bool = False) -> int:
+        """Fresh, touched memory on the slow node, or on the fast one."""
         ...
 
     def touch(self, address: int, pages: list[int]) -> None: ...
+
+    def discard(self, address: int, pages: list[int]) -> None:
+        """Give pages back, and leave holes in the mapping (MADV_DONTNEED)."""
+        ...
+
+    def pin(self, address: int, pages: list[int]) -> None:
+        """Have somebody hold these pages, so that they cannot be moved."""
+        ...
 
     def share(self, address: int) -> None:
         """Let another process map the same pages."""
@@ -61,6 +71,10 @@ class World(Protocol):
     """Nobody else clears Accessed bits here."""
 
     def actor(self) -> Actor: ...
+
+    def demotion(self) -> AbstractContextManager[None]:
+        """The kernel demotes from fast nodes that are short of memory; asked of exact worlds."""
+        ...
 
 
 class Seen:
@@ -137,6 +151,16 @@ def settled(space: AddressSpace) -> int:
     raise AssertionError("it does not fall asleep")
 
 
+def free_pages(world: World, node: int) -> int:
+    """Once it no longer changes: memory of processes that have ended comes back late."""
+    for _ in range(100):
+        before = world.machine.free_pages(node)
+        time.sleep(0.02)
+        if abs(world.machine.free_pages(node) - before) <= 16:
+            return before
+    raise AssertionError("it never comes to rest")
+
+
 class ContractSuite:
     """Inherit, and provide a `world` fixture."""
 
@@ -197,6 +221,67 @@ class ContractSuite:
             for row in block.addresses
         ]
         assert rows == list(range(start, address + PAGES * PAGE_BYTES, HUGE_PAGE_BYTES))
+
+    def test_only_what_is_asked_for_is_present(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        first, last = 100, 1500  # neither at a border of rows
+        vmas = mapping(space, address + first * PAGE_BYTES, last - first)
+        found: list[int] = []
+        for window in space.read(vmas):
+            for block in window.blocks:
+                assert not ((block.accessed | block.slow) & ~block.present).any()
+                found += block.slot_addresses(block.present).tolist()
+        assert found == addresses_of(address, list(range(first, last))).tolist()
+
+    def test_a_window_stays_as_it_was_read(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        vmas = mapping(space, address, PAGES)
+        for window in space.read(vmas):
+            for block in window.blocks:
+                before = _own(block)
+                space.age(block, block.accessed, vmas)
+                space.move(block.slot_addresses(block.slow)[:3], world.fast)
+                for name in ("present", "accessed", "slow", "frames"):
+                    assert np.array_equal(getattr(block, name), getattr(before, name))
+
+    def test_pages_that_were_given_back_are_holes(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        holes = [3, 4, 700]
+        actor.discard(address, holes)
+        expected = np.ones(PAGES, dtype=np.bool_)
+        expected[holes] = False
+        assert np.array_equal(Seen(space, address, PAGES).flags("present"), expected)
+        some = addresses_of(address, holes)
+        assert space.nodes(some).tolist() == [-errno.ENOENT] * 3
+        assert space.move(some, world.fast).tolist() == [-errno.ENOENT] * 3
+        actor.touch(address, [5])
+        assert space.nodes(addresses_of(address, [5])).tolist() == [world.slow]
+
+    def test_who_is_on_the_target_already_is_told_so_whatever_it_is(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        some = addresses_of(address, [1, 600])
+        assert space.move(some, world.slow).tolist() == [world.slow] * 2
+        actor.share(address)
+        assert space.move(some, world.slow).tolist() == [world.slow] * 2
+
+    def test_a_pinned_page_is_busy_and_the_others_move(self, world: World) -> None:
+        if not world.exact:
+            return  # on one node nothing has to move
+        actor = world.actor()
+        address = actor.map(PAGES)
+        space = world.machine.open(actor.process)
+        actor.pin(address, [1, 600])
+        status = space.move(addresses_of(address, [0, 1, 2, 600, 601]), world.fast)
+        fast, busy = world.fast, -errno.EBUSY
+        assert status.tolist() == [fast, busy, fast, busy, fast]
 
     def test_moved_pages_are_on_their_node_and_nothing_else_is(self, world: World) -> None:
         actor = world.actor()
@@ -339,3 +424,46 @@ class ContractSuite:
         impostor = Process(process.pid, process.start_time + 1, process.name)
         with pytest.raises(ProcessGone):
             world.machine.open(impostor)
+
+    def test_free_pages_are_fewer_by_what_is_mapped_until_its_owner_exits(
+        self, world: World
+    ) -> None:
+        if not world.exact:
+            return
+        actor = world.actor()
+        pages = 4 * PAGES
+        before = free_pages(world, world.slow)
+        actor.map(pages)
+        used = free_pages(world, world.slow)
+        assert pages // 2 < before - used < 2 * pages
+        actor.exit()
+        # The kernel keeps some thousands for each CPU for a while, and counts them as used.
+        for _ in range(200):
+            if world.machine.free_pages(world.slow) > used + pages // 2:
+                return
+            time.sleep(0.05)
+        raise AssertionError("its memory does not come back")
+
+    def test_a_fast_node_that_is_short_of_memory_loses_its_cold_pages_to_the_slow_one(
+        self, world: World
+    ) -> None:
+        if not world.exact:
+            return
+        actor, filler = world.actor(), world.actor()
+        cold, hot = (actor.map(PAGES, fast=True) for _ in range(2))
+        space = world.machine.open(actor.process)
+        Seen(space, cold, PAGES).age()
+        every = list(range(PAGES))
+        with world.demotion():
+            whole = free_pages(world, world.fast) // PAGES_PER_TABLE * PAGES_PER_TABLE
+            filler.map(max(whole, PAGES_PER_TABLE), fast=True)
+            for _ in range(200):
+                if (space.nodes(addresses_of(cold, every)) == world.slow).sum() > PAGES // 4:
+                    break
+                filler.map(PAGES_PER_TABLE, fast=True)
+                actor.touch(hot, every)
+            filler.exit()
+        lost = [space.nodes(addresses_of(address, every)) for address in (cold, hot)]
+        assert all((nodes >= 0).all() for nodes in lost)
+        assert (lost[0] == world.slow).sum() > PAGES // 4
+        assert (lost[1] == world.slow).sum() < (lost[0] == world.slow).sum()

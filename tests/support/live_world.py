@@ -1,5 +1,6 @@
 """The live kernel as a world for the contract suite."""
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from contract.suite import Actor
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.topology import NodeReader, read_topology
-from mmscand.model import Process
+from mmscand.model import PAGE_BYTES, Process
 from support.puppet import Puppet
 
 
@@ -18,12 +19,22 @@ class LiveActor:
     puppet: Puppet
     process: Process
     node: int | None
+    fast: int | None = None
 
-    def map(self, pages: int, *, huge: bool = False) -> int:
-        return self.puppet.map(pages, huge=huge, node=self.node)
+    def map(self, pages: int, *, huge: bool = False, fast: bool = False) -> int:
+        return self.puppet.map(pages, huge=huge, node=self.fast if fast else self.node)
 
     def touch(self, address: int, pages: list[int]) -> None:
         self.puppet.touch(address, pages)
+
+    def discard(self, address: int, pages: list[int]) -> None:
+        for page in pages:
+            self.puppet.say(
+                "madvise", address=address + page * PAGE_BYTES, pages=1, advice=mmap.MADV_DONTNEED
+            )
+
+    def pin(self, address: int, pages: list[int]) -> None:
+        assert self.puppet.pin(address, pages) == len(pages)
 
     def share(self, address: int) -> None:
         self.puppet.fork()
@@ -53,8 +64,18 @@ class LiveWorld:
     def actor(self) -> Actor:
         puppet = Puppet()
         self.puppets.append(puppet)
-        node = self.slow if self.slow != self.fast else None
-        return LiveActor(puppet, Procfs().stat(puppet.pid).process, node)
+        node, fast = (self.slow, self.fast) if self.slow != self.fast else (None, None)
+        return LiveActor(puppet, Procfs().stat(puppet.pid).process, node, fast)
+
+    @contextmanager
+    def demotion(self) -> Iterator[None]:
+        switch = Path("/sys/kernel/mm/numa/demotion_enabled")
+        before = switch.read_text()
+        switch.write_text("1")
+        try:
+            yield
+        finally:
+            switch.write_text(before)
 
 
 @contextmanager

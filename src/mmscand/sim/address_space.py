@@ -8,21 +8,24 @@ import numpy as np
 
 from mmscand.errors import ProcessGone
 from mmscand.model import (
-    HUGE_PAGE_BYTES,
-    PAGES_PER_TABLE,
     REGION_BYTES,
     Aged,
     AllowedNodes,
     BoolArray,
     IntArray,
     PageBlock,
+    PageNumbers,
     Process,
     Topology,
     UIntArray,
     VmaTable,
     Window,
 )
+from mmscand.sim.cost import Costs
 from mmscand.sim.process import SimProcess, SimVma
+from mmscand.sim.snapshot import Snapshot
+
+_NONE: UIntArray = np.empty(0, dtype=np.uint64)
 
 
 class Memory(Protocol):
@@ -32,19 +35,24 @@ class Memory(Protocol):
         """Its nodes."""
         ...
 
-    def migrate(self, vma: SimVma, slot: int, node: int, *, shared: bool = False) -> int:
-        """Move one slot: the node that it is on afterwards, or a negative errno."""
+    def nodes_at(self, vma: SimVma, slots: PageNumbers) -> IntArray:
+        """The node that each of these slots is on, -1 where nothing is mapped."""
+        ...
+
+    def migrate(
+        self, vma: SimVma, slots: PageNumbers, node: int, *, shared: bool = False
+    ) -> IntArray:
+        """Move slots: for each the node that it is on afterwards, or a negative errno."""
         ...
 
 
 class SimAddressSpace:
     """See machine.AddressSpace."""
 
-    def __init__(self, machine: Memory, process: SimProcess) -> None:
+    def __init__(self, machine: Memory, process: SimProcess, costs: Costs) -> None:
         self._machine = machine
         self._sim = process
-        topology = machine.topology()
-        self._slow = np.array(sorted(topology.slow), dtype=np.int32)
+        self._costs = costs
 
     @property
     def process(self) -> Process:
@@ -78,48 +86,36 @@ class SimAddressSpace:
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
         """A window for each region that has memory."""
         self._require_alive()
-        wanted = [v for v in self._sim.vmas if v.start in set(vmas.starts.tolist())]
-        regions = {
-            r for v in wanted for r in range(v.start // REGION_BYTES, -(-v.end // REGION_BYTES))
-        }
-        for region in sorted(r * REGION_BYTES for r in regions):
-            if region + REGION_BYTES > start:
-                first, end = max(region, start), region + REGION_BYTES
-                blocks = [self._block(wanted, size, first, end) for size in (PAGES_PER_TABLE, 1)]
-                yield Window(first, end, tuple(b for b in blocks if len(b.addresses)))
+        snapshots: dict[int, Snapshot] = {}
+        for region, sims in self._regions(vmas, start):
+            first, end = max(region, start), region + REGION_BYTES
+            for snapshot in snapshots.values():
+                snapshot.clear()
+            for sim in sims:
+                if sim.width not in snapshots:
+                    snapshots[sim.width] = Snapshot(sim.width)
+                snapshots[sim.width].add(sim, first, end, vmas)
+            found = (snapshots[width].block(vmas) for width in sorted(snapshots))
+            blocks = tuple(block for block in found if block is not None)
+            self._costs.read(sum(block.present.size for block in blocks))
+            yield Window(first, end, blocks)
 
-    def _block(self, vmas: list[SimVma], pages_per_slot: int, start: int, end: int) -> PageBlock:
-        addresses, frames, accessed = [], [], []
-        width = PAGES_PER_TABLE // pages_per_slot
-        for vma in (v for v in vmas if v.pages_per_slot == pages_per_slot):
-            rows = np.arange(vma.start, vma.end, HUGE_PAGE_BYTES, dtype=np.uint64)
-            mine = (rows >= start) & (rows < end)
-            addresses.append(rows[mine])
-            frames.append(vma.frames[mine])
-            accessed.append(vma.accessed[mine])
-        flat = np.concatenate([np.empty((0, width), dtype=np.uint64), *frames])
-        present = flat != 0
-        return PageBlock(
-            addresses=np.concatenate([np.empty(0, dtype=np.uint64), *addresses]),
-            pages_per_slot=pages_per_slot,
-            frames_or_how=flat,
-            present=present,
-            accessed=np.concatenate([np.empty((0, width), dtype=np.bool_), *accessed]) & present,
-            slow=np.isin(self._machine.topology().nodes_of(flat), self._slow) & present,
-        )
-
-    def _slots(self, addresses: UIntArray) -> Iterator[tuple[int, SimVma, int]]:
-        for at, address in enumerate(addresses.tolist()):
-            vma = self._sim.vma_of(address)
-            if vma is not None:
-                yield at, vma, int(vma.slot(np.array([address], dtype=np.uint64))[0])
+    def _regions(self, vmas: VmaTable, start: int) -> list[tuple[int, list[SimVma]]]:
+        """Those from `start` on in which something is mapped that is asked for, ascending."""
+        found: dict[int, list[SimVma]] = {}
+        for sim in self._sim.vmas:
+            first = max(start, sim.start) // REGION_BYTES * REGION_BYTES
+            regions = np.arange(first, max(first, sim.end), REGION_BYTES, dtype=np.uint64)
+            for region in regions[vmas.overlaps(regions, REGION_BYTES)].tolist():
+                found.setdefault(region, []).append(sim)
+        return sorted(found.items())
 
     def shared(self, addresses: UIntArray) -> BoolArray:
         """As the world marked them."""
         self._require_alive()
         result = np.zeros(len(addresses), dtype=np.bool_)
-        for at, vma, slot in self._slots(addresses):
-            result[at] = vma.shared.flat[slot]
+        for _, vma, which, slots in self._sim.located(addresses):
+            result[which] = vma.shared_at(slots)
         return result
 
     def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
@@ -129,36 +125,43 @@ class SimAddressSpace:
         cpuset = every if self._sim.cpuset is None else self._sim.cpuset
         wishes = [every if vma.policy is None else vma.policy for vma in self._sim.vmas]
         of = np.full(len(addresses), len(wishes), dtype=np.intp)
-        for at, vma, _ in self._slots(addresses):
-            of[at] = next(n for n, other in enumerate(self._sim.vmas) if other is vma)
+        for place, _, which, _ in self._sim.located(addresses):
+            of[which] = place
         return AllowedNodes((*(wish & cpuset for wish in wishes), frozenset()), of)
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """Clear exactly these bits; shared pages keep theirs."""
         self._require_alive()
-        addresses = block.slot_addresses(mask)
-        missed = np.zeros(len(addresses), dtype=np.bool_)
-        for at, vma, slot in self._slots(addresses):
-            missed[at] = vma.unaged
-            vma.accessed.flat[slot] &= vma.shared.flat[slot] | vma.unaged
-        pages = int(np.count_nonzero(~missed)) * block.pages_per_slot
-        return Aged(pages, addresses[missed])
+        if not mask.any():
+            return Aged(0, _NONE)
+        rows = np.flatnonzero(mask.any(axis=1))
+        missed = np.zeros(len(mask), dtype=np.bool_)
+        for _, vma, some, slots in self._sim.located(block.addresses[rows]):
+            if vma.unaged:
+                missed[rows[some]] = True
+            elif vma.pages_per_slot == block.pages_per_slot:
+                vma.age(slots // vma.width, mask[rows[some]])
+        left = block.slot_addresses(mask & missed[:, None]) if missed.any() else _NONE
+        aged = int(np.count_nonzero(mask)) - len(left)
+        self._costs.age(aged)
+        return Aged(aged * block.pages_per_slot, left)
 
     def nodes(self, addresses: UIntArray) -> IntArray:
         """Where each slot is."""
         self._require_alive()
         found = np.full(len(addresses), -errno.EFAULT, dtype=np.int32)
-        for at, vma, slot in self._slots(addresses):
-            frame = vma.frames.reshape(-1)[slot : slot + 1]
-            found[at] = self._machine.topology().nodes_of(frame)[0] if frame[0] else -errno.ENOENT
+        for _, vma, which, slots in self._sim.located(addresses):
+            nodes = self._machine.nodes_at(vma, slots)
+            found[which] = np.where(nodes < 0, -errno.ENOENT, nodes)
+        self._costs.ask(len(addresses))
         return found
 
     def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
-        """Slot by slot."""
+        """Mapping by mapping."""
         self._require_alive()
         status = np.full(len(addresses), -errno.EFAULT, dtype=np.int32)
-        for at, vma, slot in self._slots(addresses):
-            status[at] = self._machine.migrate(vma, slot, node, shared=shared)
+        for _, vma, which, slots in self._sim.located(addresses):
+            status[which] = self._machine.migrate(vma, slots, node, shared=shared)
         return status
 
     def close(self) -> None:

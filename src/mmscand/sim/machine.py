@@ -1,6 +1,8 @@
 """The simulated machine: a verified fake, held to the same contract suite as the live kernel."""
 
 import errno
+import threading
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,21 +12,42 @@ from mmscand.model import (
     PAGES_PER_TABLE,
     IntArray,
     Look,
+    PageNumbers,
     Process,
     ProcessFacts,
     Topology,
+    UIntArray,
 )
 from mmscand.sim.address_space import SimAddressSpace
-from mmscand.sim.nodes import Frames
+from mmscand.sim.cost import Costs, FreeOfCharge, Spends
+from mmscand.sim.kswapd import Kswapd
+from mmscand.sim.memory import PhysicalMemory, Watermarks
 from mmscand.sim.process import SimProcess, SimVma
 
 
 class SimMachine:
     """See machine.Machine. What the world does to it is done by the methods below the seam's."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        *,
+        watermarks: Mapping[int, Watermarks] | None = None,
+        demotion: bool = False,
+        clock: Spends | None = None,
+    ) -> None:
+        """Without watermarks nodes can be used up, without demotion nobody makes room on them.
+
+        What takes time is charged to `clock`.
+        """
         self._topology = topology
-        self._frames = Frames(topology)
+        self._memory = PhysicalMemory(topology, watermarks or {})
+        self._costs = Costs(topology, clock or FreeOfCharge())
+        self.demotion = demotion
+        """numa/demotion_enabled, which may be changed at any time."""
+        self._kswapd = Kswapd(self._memory)
+        self._lock = threading.RLock()
+        """Of frames: who moves pages, and who ends a process, are several threads."""
         self._processes: dict[int, SimProcess] = {}
         self._told: dict[Process, tuple[str, int, str, int]] = {}
         self._started = 0
@@ -34,8 +57,8 @@ class SimMachine:
         return self._topology
 
     def free_pages(self, node: int) -> int:
-        """Frames that are not in use; the simulated kernel has no watermarks."""
-        return self._frames.pages(node)
+        """Frames that are not in use, above the high watermark."""
+        return self._memory.above_high(node)
 
     def look(self) -> Look:
         """All that live, and those of which something is not as it was told before."""
@@ -61,18 +84,17 @@ class SimMachine:
 
     def age_bulk(self, group: str) -> None:
         """Of each process in the cgroup, on the slow nodes."""
-        slow = np.array(sorted(self._topology.slow), dtype=np.int32)
         for process in self._processes.values():
             if process.alive and process.cgroup == group:
                 for vma in process.vmas:
-                    vma.accessed &= ~np.isin(self.nodes_of(vma), slow)
+                    vma.accessed[vma.slow] = False
 
     def open(self, process: Process) -> "SimAddressSpace":
         """See machine.Machine.open."""
         found = self._processes.get(process.pid)
         if found is None or not found.alive or found.process != process:
             raise ProcessGone(process.pid)
-        return SimAddressSpace(self, found)
+        return SimAddressSpace(self, found, self._costs)
 
     # What the world does
 
@@ -98,45 +120,91 @@ class SimMachine:
         self._unmap_all(process)
 
     def _unmap_all(self, process: SimProcess) -> None:
-        for vma in process.vmas:
-            self._frames.release(vma.frames[vma.frames != 0], vma.pages_per_slot)
-        process.vmas.clear()
+        with self._lock:
+            for vma in process.vmas:
+                self._memory.release(vma.frame_numbers.reshape(-1), vma.pages_per_slot)
+            self._kswapd.forget(process.vmas)
+            process.vmas.clear()
 
     def map(
         self, process: SimProcess, start: int, pages: int, node: int, *, huge: bool = False
     ) -> SimVma:
-        """Map and touch fresh memory on a node; `start` and the length in whole 2 MiB."""
-        rows = pages // PAGES_PER_TABLE
+        """Map and touch fresh memory on a node; `start` and the length in whole 2 MiB.
+
+        ValueError when they are not, and when the node is full.
+        """
         pages_per_slot = PAGES_PER_TABLE if huge else 1
-        shape = (rows, PAGES_PER_TABLE // pages_per_slot)
-        frames = self._frames.allocate(node, rows * shape[1], pages_per_slot)
-        if frames is None or start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
-            raise ValueError("no room on the node, or not in whole 2 MiB")
+        if start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
+            raise ValueError("not in whole 2 MiB")
+        with self._lock:
+            self._make_room(node, pages)
+            vma = self._memory.map(start, pages // pages_per_slot, pages_per_slot, node)
+            process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
+            self._make_room(node)
         process.run()
-        none = np.zeros(shape, dtype=np.bool_)
-        vma = SimVma(start, pages_per_slot, frames.reshape(shape), ~none, none.copy(), none.copy())
-        process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
         return vma
 
-    def nodes_of(self, vma: SimVma) -> IntArray:
-        """Node of each slot, shape as the mapping's arrays."""
-        return self._topology.nodes_of(vma.frames)
+    def _make_room(self, node: int, pages: int = 0) -> None:
+        """What the kernel does when pages are asked for, and afterwards."""
+        if not self.demotion:
+            return
+        vmas = [v for p in self._processes.values() if p.alive for v in p.vmas]
+        missing = pages + self._memory.watermarks[node].min - self._memory.free(node)
+        if missing > 0:
+            self._kswapd.make_room(node, vmas, self._memory.free(node) + missing)
+        self._kswapd.balance(node, vmas)
 
-    def migrate(self, vma: SimVma, slot: int, node: int, *, shared: bool = False) -> int:
-        """Move one slot: the node that it is on afterwards, or a negative errno."""
-        frames = vma.frames.reshape(-1)
-        now = int(self._topology.nodes_of(frames[slot : slot + 1])[0])
-        if frames[slot] == 0:
-            return -errno.ENOENT
-        if vma.shared.flat[slot] and not shared:
-            return -errno.EACCES
-        if vma.pinned.flat[slot]:
-            return -errno.EBUSY
-        if now == node:
-            return now
-        new = self._frames.allocate(node, 1, vma.pages_per_slot)
-        if new is None:
-            return -errno.ENOMEM
-        self._frames.release(frames[slot : slot + 1], vma.pages_per_slot)
-        frames[slot] = new[0]
-        return node
+    def unmap(self, process: SimProcess, addresses: UIntArray) -> None:
+        """Give the pages at these addresses back; their mapping stays (MADV_DONTNEED)."""
+        process.run()
+        with self._lock:
+            for _, vma, _, slots in process.located(addresses):
+                self._memory.release(vma.unmap(np.unique(slots)), vma.pages_per_slot)
+
+    def clear_accessed(self, process: SimProcess, share: float = 1.0, seed: int = 0) -> None:
+        """What other agents do to Accessed bits (DAMON, khugepaged, another tierer).
+
+        Of a share of its rows (2 MiB), chosen by the seed.
+        """
+        rng = np.random.default_rng(seed)
+        for vma in process.vmas:
+            vma.accessed[rng.random(len(vma.accessed)) < share] = False
+
+    def demoted(self, node: int) -> int:
+        """4 KiB pages that the kernel has demoted from a node so far (pgdemote_kswapd)."""
+        return self._kswapd.demoted[node]
+
+    def nodes_of(self, vma: SimVma) -> IntArray:
+        """Node of each slot, shape as the mapping's arrays; -1 where nothing is mapped."""
+        return self._memory.nodes_of(vma.frame_numbers)
+
+    def nodes_at(self, vma: SimVma, slots: PageNumbers) -> IntArray:
+        """Node of these slots, counted from the start of the mapping."""
+        return self._memory.nodes_of(vma.frame_numbers.reshape(-1)[slots])
+
+    def migrate(
+        self, vma: SimVma, slots: PageNumbers | int, node: int, *, shared: bool = False
+    ) -> IntArray:
+        """Move slots: for each the node that it is on afterwards, or a negative errno."""
+        slots, places = np.unique(np.atleast_1d(slots), return_inverse=True)
+        with self._lock:
+            status = self._refusals(vma, slots, node, shared=shared)
+            moving = np.flatnonzero((status >= 0) & (status != node))
+            leave = self._memory.watermarks[node].min
+            moved = self._memory.relocate(vma, slots[moving], node, leave)
+            status[moving[:moved]] = node
+            status[moving[moved:]] = -errno.ENOMEM
+            self._make_room(node)
+        self._costs.ask(len(slots))
+        self._costs.move(moved, vma.pages_per_slot)
+        return status[places]
+
+    def _refusals(self, vma: SimVma, slots: PageNumbers, node: int, *, shared: bool) -> IntArray:
+        """The node that each slot is on, or why it cannot be moved: nothing of who is there."""
+        status = self.nodes_at(vma, slots)
+        elsewhere = (status >= 0) & (status != node)
+        status[status < 0] = -errno.ENOENT
+        status[elsewhere & vma.pinned_at(slots)] = -errno.EBUSY
+        if not shared:
+            status[elsewhere & vma.shared_at(slots)] = -errno.EACCES
+        return status

@@ -97,7 +97,9 @@ def test_layout_is_told_once_and_again_where_it_changed(tmp_path: Path) -> None:
         world.machine.migrate(world.vma, 5, 0)
 
     def unmap() -> None:
-        world.vma.frames[1] = 0
+        world.machine.unmap(
+            world.process, world.vma.row_addresses[1] + PAGE_BYTES * np.arange(512, dtype=np.uint64)
+        )
 
     taped = tape(world.machine, tmp_path / "r", [lambda: None, promote, unmap])
     rows = [seen.layout["address"].tolist() for seen in taped.passes]

@@ -1,0 +1,58 @@
+"""What things take on a simulated machine, as measured on real ones (docs/notes.md)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmscand.model import PAGE_BYTES, Topology
+from mmscand.sim.workload import MOVE_NS
+from mmscand.sim.workloads import HUGE_MOVE_NS
+
+_READ_NS = 1.75
+"""An entry of a page table, read and decoded."""
+_AGE_NS = 50.0
+"""A 4K page by MADV_COLD, its part of the TLB flush included; scan/node_use.py goes by it too."""
+_ASK_NS = 160.0
+"""A page that move_pages only looks at."""
+
+
+class Spends(Protocol):
+    """Who pays: a clock that takes it for work of the calling thread."""
+
+    def spend(self, seconds: float) -> None:
+        """So long it takes."""
+        ...
+
+
+class FreeOfCharge:
+    """Nothing takes time."""
+
+    def spend(self, seconds: float) -> None:
+        """See Spends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Charges a clock."""
+
+    topology: Topology
+    clock: Spends
+
+    def read(self, slots: int) -> None:
+        """Entries of page tables were read."""
+        self.clock.spend(slots * _READ_NS * 1e-9)
+
+    def age(self, slots: int) -> None:
+        """Accessed bits were cleared."""
+        self.clock.spend(slots * _AGE_NS * 1e-9)
+
+    def ask(self, slots: int) -> None:
+        """Somebody asked where pages are."""
+        self.clock.spend(slots * _ASK_NS * 1e-9)
+
+    def move(self, slots: int, pages_per_slot: int) -> None:
+        """Pages were moved by one thread: no faster than the slowest node can copy."""
+        told = [n.read_bandwidth_mb_s for n in self.topology.nodes]
+        known = [bandwidth for bandwidth in told if bandwidth]
+        copied = slots * pages_per_slot * PAGE_BYTES / (min(known) * 1e6) if known else 0.0
+        measured = slots * (MOVE_NS if pages_per_slot == 1 else HUGE_MOVE_NS) * 1e-9
+        self.clock.spend(max(copied, measured))
