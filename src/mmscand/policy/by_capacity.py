@@ -67,10 +67,23 @@ class CapacityChooser:
         state = self._history.fold(block)
         self._count(block, state)
         plan, size = self._ranking.plan, block.pages_per_slot
-        up = _first(self._up[state], -self._rate[state], plan.promote_pages // size)
-        down = _first(self._down[state], self._rate[state], plan.demote_pages // size)
-        stays = block.present & ~self._up[state] & ~self._down[state]
+        hot, cold = _where(self._up, state), _where(self._down, state)
+        up = self._hottest(hot, state, plan.promote_pages // size)
+        down = self._hottest(cold, state, -(plan.demote_pages // size))
+        stays = block.present & ~hot & ~cold
         return Choice(state, up, down, stays, self._to_age(block, state))
+
+    def _hottest(self, mask: BoolArray, state: StateArray, most: int) -> BoolArray:
+        """The slots of a mask, at most so many: the hottest, or if it is negative the coldest."""
+        number = int(np.count_nonzero(mask))
+        if number <= abs(most):
+            return mask
+        result = np.zeros_like(mask)
+        if most:
+            rates = self._rate[state[mask]] * -np.sign(most)
+            chosen = np.argpartition(rates, abs(most) - 1)[: abs(most)]
+            result.flat[np.flatnonzero(mask)[chosen]] = True
+        return result
 
     def _watch(self, block: PageBlock) -> None:
         """Compare what is seen of the fast tier with what was expected of it."""
@@ -131,13 +144,6 @@ class CapacityChooser:
         self._ranking.leave(self._process)
 
 
-def _first(mask: BoolArray, order: FloatArray, most: int) -> BoolArray:
-    """The slots of the mask, at most so many: those that come first in the order."""
-    number = int(np.count_nonzero(mask))
-    if number <= most:
-        return mask
-    result = np.zeros_like(mask)
-    if most > 0:
-        places = np.flatnonzero(mask)
-        result.flat[places[np.argpartition(order[mask], most - 1)[:most]]] = True
-    return result
+def _where(states: BoolArray, state: StateArray) -> BoolArray:
+    """Which slots are in one of these states (STATES,). Mostly it is none: then that is cheap."""
+    return states[state] if states.any() else np.zeros(state.shape, dtype=np.bool_)
