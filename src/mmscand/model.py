@@ -188,6 +188,23 @@ class VmaTable:
         row = int(self.ends.searchsorted(np.uint64(start), side="right"))
         return row < len(self) and int(self.starts[row]) <= start and end <= int(self.ends[row])
 
+    def without(self, starts: UIntArray, length: int) -> "VmaTable":
+        """Cut the ranges [start, start + length) out; they ascend and do not overlap."""
+        joined = np.flatnonzero(starts[1:] != starts[:-1] + np.uint64(length))
+        firsts, lasts = starts[np.append(0, joined + 1)], starts[np.append(joined, -1)]
+        begins = np.append(np.uint64(0), lasts + np.uint64(length))
+        ends = np.append(firsts, np.uint64(np.iinfo(np.uint64).max))
+        first = np.searchsorted(ends, self.starts, side="right")
+        counts = np.searchsorted(begins, self.ends, side="left") - first
+        rows = np.repeat(np.arange(len(self)), counts)
+        offsets = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        gaps = first[rows] + offsets
+        return VmaTable(
+            np.maximum(self.starts[rows], begins[gaps]),
+            np.minimum(self.ends[rows], ends[gaps]),
+            self.flags[rows],
+        )
+
     def index_of(self, addresses: UIntArray) -> NDArray[np.int64]:
         """Row of the mapping that holds each address; -1 where none does."""
         rows = np.searchsorted(self.ends, addresses, side="right")

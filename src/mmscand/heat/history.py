@@ -10,10 +10,10 @@ tier a sample; but a bit that was found clear needs no aging.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from mmscand.heat.rows import Rows, numbers_of
 from mmscand.heat.state import (
     FAST,
     KNOWN,
@@ -37,9 +37,9 @@ from mmscand.model import (
     BoolArray,
     IntArray,
     PageBlock,
-    PageNumbers,
     StateArray,
     UIntArray,
+    VmaTable,
     Window,
 )
 
@@ -55,55 +55,9 @@ kernel demotes, until they are accessed again."""
 _LEAST_ROWS = 8
 """But so many, of a process that has them: a change of what is hot shows in them first."""
 
+_RESTING_SLOTS = (1, HUGE_PAGE_BYTES // PAGE_BYTES)
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 """Sizes that a slot can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """History of the rows of one region that have slots of one size."""
-
-    numbers: PageNumbers
-    """(n,) ascending, which rows of the region these are."""
-    words: StateArray
-    """(n, width) states, with the frame's bits above them."""
-    frames: UIntArray
-    """(n, 2) the first slow and the first fast frame: which node the row is on. Or NO_FRAME."""
-
-    @classmethod
-    def none(cls, width: int) -> "_Rows":
-        words = np.empty((0, width), dtype=np.uint16)
-        return cls(np.empty(0, dtype=np.intp), words, np.empty((0, 2), dtype=np.uint64))
-
-    def where(self, mask: BoolArray) -> "_Rows":
-        """Some of them, copied, so that the memory of the others is given back."""
-        return _Rows(self.numbers[mask], self.words[mask], self.frames[mask])
-
-    def at(self, numbers: PageNumbers) -> StateArray:
-        """Words of these rows; zero of rows that have no history."""
-        if np.array_equal(numbers, self.numbers):
-            return self.words
-        place = np.searchsorted(self.numbers, numbers)
-        known = place < len(self.numbers)
-        known[known] = self.numbers[place[known]] == numbers[known]
-        words = np.zeros((len(numbers), self.words.shape[1]), dtype=np.uint16)
-        words[known] = self.words[place[known]]
-        return words
-
-    def merged(self, new: "_Rows") -> "_Rows":
-        """These and rows that are not among them, in order."""
-        numbers = np.concatenate((self.numbers, new.numbers))
-        order = np.argsort(numbers)
-        return _Rows(
-            numbers[order],
-            np.concatenate((self.words, new.words))[order],
-            np.concatenate((self.frames, new.frames))[order],
-        )
-
-
-def _numbers(addresses: UIntArray) -> PageNumbers:
-    """Row of its region that each address belongs to."""
-    return (addresses % np.uint64(REGION_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
 
 
 class History:
@@ -111,8 +65,10 @@ class History:
 
     def __init__(self, *, both_tiers: bool = False) -> None:
         self._both_tiers = both_tiers
-        self._regions: dict[tuple[int, int], _Rows] = {}
+        self._regions: dict[tuple[int, int], Rows] = {}
         self._visited: set[tuple[int, int]] = set()
+        self._surprises: set[tuple[int, int]] = set()
+        """Regions with a row that was accessed while it rested."""
         self._turn = self._changed_at = 0
         self._turns = self._turns_before = _TURNS
 
@@ -122,10 +78,10 @@ class History:
         State 0: not kept, or never seen before this pass (it is KNOWN from the next one on). Else
         bit 0 says whether it was accessed when it was last observed.
         """
-        key = (int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot)
-        numbers = _numbers(block.addresses)
-        rows = self._regions.get(key) or _Rows.none(block.slow.shape[1])
-        old = rows.at(numbers)
+        region = int(block.addresses[0]) // REGION_BYTES
+        key = (region, block.pages_per_slot)
+        rows = self._regions.get(key) or Rows.none(block.slow.shape[1])
+        old = rows.at(numbers_of(block.addresses))
         kept = block.present if self._both_tiers else block.slow
         fast = (kept & ~block.slow) * FAST if self._both_tiers else _NOWHERE
         tag = _tags(block)
@@ -135,49 +91,43 @@ class History:
             same |= (old & FAST != fast) & (old & REGISTER != 0)
             if self._turn % _AVERAGED == 0:
                 state = averaged(old, state, self._turn)
-            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self._watched(numbers)[:, None]
+            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self.watched(block)[:, None]
             np.copyto(state, old & STATE, where=unseen)
             state = state & ~FAST | fast * (state != 0)
         state *= kept & same
         words = (state | (state == 0) | fast | tag) * kept
-        self._keep(key, rows, numbers, block, words, kept)
+        self._keep(key, rows, Rows.of(block, kept, words, self._turn), block)
         return state
 
-    def _keep(
-        self,
-        key: tuple[int, int],
-        rows: _Rows,
-        numbers: PageNumbers,
-        block: PageBlock,
-        words: StateArray,
-        kept: BoolArray,
-    ) -> None:
-        at = np.flatnonzero(kept.any(axis=1))
-        frames = np.column_stack(
-            [_first(block.frames, mask, at) for mask in (block.slow, kept & ~block.slow)]
-        )
-        new = _Rows(numbers[at], words if len(at) == len(words) else words[at], frames)
-        others = ~np.isin(rows.numbers, numbers)
-        self._put(key, rows.where(others).merged(new) if others.any() else new)
+    def _keep(self, key: tuple[int, int], rows: Rows, new: Rows, block: PageBlock) -> None:
+        if self._both_tiers and block.pages_per_slot in _RESTING_SLOTS:
+            new = rows.rested(new, block, key[0])
+            if self._surprised(rows, new):
+                self._surprises.add(key)
+        self._put(key, rows.updated(new))
         self._visited.add(key)
 
-    def _put(self, key: tuple[int, int], rows: _Rows) -> None:
-        if len(rows.numbers):
+    def _surprised(self, rows: Rows, new: Rows) -> bool:
+        """Whether a row that rested was accessed."""
+        place, known = rows.place(new.numbers)
+        rested = rows.about["level"][place[known]] > 0
+        return bool((rested & (new.about["level"][known] == 0)).any())
+
+    def _put(self, key: tuple[int, int], rows: Rows) -> None:
+        if len(rows.about):
             self._regions[key] = rows
         else:
             self._regions.pop(key, None)
 
-    def _watched(self, numbers: PageNumbers) -> BoolArray:
+    def watched(self, block: PageBlock) -> BoolArray:
+        """(rows,) which have the bits of their fast-tier pages cleared before this pass."""
+        numbers = numbers_of(block.addresses)
         result: BoolArray = (numbers + self._turn - 1) % self._turns_before == 0
         return result
 
-    def watched(self, block: PageBlock) -> BoolArray:
-        """(rows,) which have the bits of their fast-tier pages cleared before this pass."""
-        return self._watched(_numbers(block.addresses))
-
     def sampled(self, block: PageBlock) -> BoolArray:
         """The fast-tier slots that are to be aged in this pass, for the next one to observe."""
-        mine = (_numbers(block.addresses) + self._turn) % self._turns == 0
+        mine = (numbers_of(block.addresses) + self._turn) % self._turns == 0
         result: BoolArray = block.accessed & ~block.slow & mine[:, None]
         return result
 
@@ -185,31 +135,72 @@ class History:
         """Drop what a window no longer has: its rows were unmapped, or changed their slot size."""
         first = window.start % REGION_BYTES // HUGE_PAGE_BYTES
         last = first + (window.end - window.start) // HUGE_PAGE_BYTES
-        seen = {block.pages_per_slot: _numbers(block.addresses) for block in window.blocks}
+        seen = {block.pages_per_slot: numbers_of(block.addresses) for block in window.blocks}
         for size in SLOT_PAGES:
             key = (window.start // REGION_BYTES, size)
             rows = self._regions.get(key)
             if rows is not None:
                 stays = (rows.numbers < first) | (rows.numbers >= last)
-                stays |= np.isin(rows.numbers, seen.get(size, []))
+                stays |= np.isin(rows.numbers, seen.get(size, [])) | self._rests(rows)
                 if not stays.all():
                     self._put(key, rows.where(stays))
 
     def look_up(self, block: PageBlock) -> StateArray:
         """The states as they are, without an observation."""
         rows = self._regions.get((int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot))
-        rows = rows or _Rows.none(block.slow.shape[1])
-        states: StateArray = rows.at(_numbers(block.addresses)) & STATE
+        rows = rows or Rows.none(block.slow.shape[1])
+        states: StateArray = rows.at(numbers_of(block.addresses)) & STATE
         return states
 
+    def _rests(self, rows: Rows) -> BoolArray:
+        """Which rows this pass has not looked at, as they rest."""
+        result: BoolArray = (rows.about["due"] > self._turn) & (rows.about["seen"] < self._turn)
+        return result
+
+    def due(self, vmas: VmaTable) -> VmaTable:
+        """What of these a pass has to look at: all but the rows that rest."""
+        found = [np.empty(0, dtype=np.uint64)]
+        for (region, _), rows in sorted(self._regions.items()):
+            rests = rows.addresses[self._rests(rows)]
+            found.append(rests + np.uint64(region * REGION_BYTES))
+        starts = np.concatenate(found)
+        return vmas.without(starts, HUGE_PAGE_BYTES) if len(starts) else vmas
+
+    def rested(self, block: PageBlock) -> BoolArray:
+        """(rows,) which rested until this pass, so that their bits are as old as that."""
+        rows = self._regions.get((int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot))
+        if rows is None:
+            return np.zeros(len(block.addresses), dtype=np.bool_)
+        place, known = rows.place(numbers_of(block.addresses))
+        known[known] = rows.about["level"][place[known]] > 0
+        return known
+
+    def resting(self) -> tuple[int, int]:
+        """4 KiB pages on the slow tier and on the fast one that this pass has not looked at."""
+        total = np.zeros(2, dtype=np.intp)
+        for (_, pages), rows in self._regions.items():
+            total += rows.about["slots"][self._rests(rows)].sum(axis=0, dtype=np.intp) * pages
+        return int(total[0]), int(total[1])
+
+    def wake_fast(self) -> None:
+        """Look at all rows on the fast tier in the next pass: somebody wants their places."""
+        for rows in self._regions.values():
+            rows.wake(rows.about["slots"][:, 1] > 0)
+
     def end_pass(self) -> None:
-        """Drop regions that the whole pass did not meet."""
-        self._regions = {k: rows for k, rows in self._regions.items() if k in self._visited}
-        self._visited = set()
+        """Drop regions that the whole pass did not meet, unless all of them rests."""
+        self._regions = {
+            key: rows
+            for key, rows in self._regions.items()
+            if key in self._visited or self._rests(rows).all()
+        }
+        for key in self._surprises & self._regions.keys():
+            self._regions[key].wake()
+        self._visited, self._surprises = set(), set()
         self._turn += 1
         steady = (self._turn - self._changed_at) // _STEADY
-        rows = sum(len(rows.numbers) for rows in self._regions.values())
-        most = min(max(_TURNS, rows // _LEAST_ROWS), _MOST_TURNS)
+        count = sum(len(rows.about) for rows in self._regions.values())
+        most = min(max(_TURNS, count // _LEAST_ROWS), _MOST_TURNS)
         self._turns_before, self._turns = self._turns, min(_TURNS << min(steady, 8), most)
 
     def forget(self, *, but_the_last: bool) -> None:
@@ -219,6 +210,7 @@ class History:
         """
         for rows in self._regions.values():
             rows.words[:] = shortened(rows.words, observations=int(but_the_last))
+            rows.wake()
         self._turns, self._changed_at = 1, self._turn
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
@@ -242,9 +234,8 @@ class History:
             rows = self._regions.get((region, pages_per_slot))
             if rows is not None:
                 mine = regions == region
-                numbers, column = _numbers(addresses[mine]), columns[mine].astype(np.intp)
-                place = np.minimum(np.searchsorted(rows.numbers, numbers), len(rows.numbers) - 1)
-                there = rows.numbers[place] == numbers
+                numbers, column = numbers_of(addresses[mine]), columns[mine].astype(np.intp)
+                place, there = rows.place(numbers)
                 at = (place[there], column[there])
                 rows.words[at] = restarted(rows.words[at], register)
 
@@ -257,8 +248,9 @@ class History:
         total: dict[int, list[int]] = {}
         for (_, pages), rows in list(self._regions.items()):
             for tier, bit in enumerate((np.uint16(0), FAST)):
-                there = rows.frames[:, tier] != NO_FRAME
-                nodes, own = nodes_of(rows.frames[there, tier]), rows.words[there]
+                frames = rows.about["frames"][:, tier]
+                there = frames != NO_FRAME
+                nodes, own = nodes_of(frames[there]), rows.words[there]
                 for node in np.unique(nodes).tolist():
                     words = own[nodes == node]
                     found = _by_passes(words[words & FAST == bit])
@@ -279,14 +271,6 @@ def _tags(block: PageBlock) -> StateArray:
     frames = np.ascontiguousarray(block.frames)
     tags: StateArray = frames.view("<u2").reshape(*frames.shape, 4)[..., 0] & TAG
     return tags
-
-
-def _first(frames: UIntArray, mask: BoolArray, rows: PageNumbers) -> UIntArray:
-    """The first frame in each of these rows that is in the mask; NO_FRAME where none is."""
-    mask = mask[rows]
-    frame = frames[rows, mask.argmax(axis=1)]
-    result: UIntArray = np.where(mask.any(axis=1), frame, np.uint64(NO_FRAME))
-    return result
 
 
 def _by_passes(state: StateArray) -> list[int]:

@@ -32,6 +32,7 @@ STATES = 1 << 12
 """Values that a state can have."""
 _ZERO, _ONE, _TWO = np.uint16(0), np.uint16(1), np.uint16(2)
 _FULL = np.uint16(1 << PASSES)
+_COLD = _FULL | _ONE << AVERAGE_SHIFT
 _LARGEST_BLOCK, _THROWS = 1 << 18, 1 << 12
 _DICE: StateArray = (
     np.random.default_rng(1).integers(0, AVERAGE_OBSERVATIONS, _LARGEST_BLOCK + _THROWS)
@@ -107,6 +108,15 @@ def accessed_in_a_row(state: StateArray, passes: int) -> BoolArray:
 def is_stuck(state: StateArray) -> BoolArray:
     """Which slots have a bit that means nothing."""
     result: BoolArray = (state & REGISTER == 0) & (state & AVERAGE != 0)
+    return result
+
+
+def cold(word: StateArray) -> BoolArray:
+    """Which slots have a full register without an access, and an average without one; or no state.
+
+    Nothing that was seen of them says that they will be accessed.
+    """
+    result: BoolArray = (word & (REGISTER | AVERAGE) == _COLD) | (word == _ZERO)
     return result
 
 

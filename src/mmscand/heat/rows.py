@@ -1,0 +1,144 @@
+"""History of the rows (2 MiB) of one region (1 GiB), and which of them rest.
+
+A row in which nothing was accessed is looked at ever more rarely: after 2, 4, up to 32 passes. Its
+bits stay clear meanwhile, so that an access is seen, only later; then the row is looked at in each
+pass again, and so are the others of its region.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmscand.heat.state import cold
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    NO_FRAME,
+    REGION_BYTES,
+    BoolArray,
+    PageBlock,
+    PageNumbers,
+    StateArray,
+    UIntArray,
+)
+
+_ROW = np.dtype(
+    [
+        ("number", "<i8"),  # of the region's rows
+        ("frames", "<u8", 2),  # the first slow and the first fast one, or NO_FRAME: its nodes
+        ("slots", "<u2", 2),  # on the slow tier, and on the fast one
+        ("level", "<u2"),  # it rests for 2**level passes; 0 is not at all
+        ("due", "<i4"),  # number of the pass that looks at it
+        ("seen", "<i4"),  # number of the pass that has looked at it last
+    ]
+)
+_MOST_LEVEL = 5
+"""32 passes: what was cold costs a thirtieth of what is active, and a passing glance at 32 rows
+finds one within a pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Those of a region that have slots of one size."""
+
+    about: NDArray[np.void]
+    """(n,) _ROW, in the order of their numbers."""
+    words: StateArray
+    """(n, width) states, with the frame's bits above them."""
+
+    @classmethod
+    def none(cls, width: int) -> "Rows":
+        """Without rows."""
+        return cls(np.empty(0, dtype=_ROW), np.empty((0, width), dtype=np.uint16))
+
+    @classmethod
+    def of(cls, block: PageBlock, kept: BoolArray, words: StateArray, turn: int) -> "Rows":
+        """As a pass saw them."""
+        about = np.zeros(len(words), dtype=_ROW)
+        about["number"], about["seen"], about["due"] = numbers_of(block.addresses), turn, turn
+        for tier, mask in enumerate((block.slow, kept & ~block.slow)):
+            about["frames"][:, tier] = _first(block.frames, mask)
+            about["slots"][:, tier] = np.count_nonzero(mask, axis=1)
+        return cls(about, words)
+
+    @property
+    def numbers(self) -> PageNumbers:
+        """Which rows of the region these are, ascending."""
+        numbers: PageNumbers = self.about["number"]
+        return numbers
+
+    def where(self, mask: BoolArray) -> "Rows":
+        """Some of them, copied, so that the memory of the others is given back."""
+        return Rows(self.about[mask], self.words[mask])
+
+    def place(self, numbers: PageNumbers) -> tuple[PageNumbers, BoolArray]:
+        """Where these are (0 where they are not), and whether they are there."""
+        place = np.searchsorted(self.numbers, numbers)
+        place[place == len(self.about)] = 0
+        if not len(self.about):
+            return place, np.zeros(len(numbers), dtype=np.bool_)
+        return place, self.numbers[place] == numbers
+
+    def at(self, numbers: PageNumbers) -> StateArray:
+        """Words of these rows; zero of rows that have no history."""
+        place, known = self.place(numbers)
+        if known.all():
+            return self.words[place]
+        words = np.zeros((len(numbers), self.words.shape[1]), dtype=np.uint16)
+        words[known] = self.words[place[known]]
+        return words
+
+    def updated(self, new: "Rows") -> "Rows":
+        """With what is new of some rows, in place where all of them are known; empty ones go."""
+        place, known = self.place(new.numbers)
+        some = new.about["slots"].any(axis=1)
+        if known.all() and some.all():
+            self.about[place], self.words[place] = new.about, new.words
+            return self
+        others = ~np.isin(self.numbers, new.numbers)
+        about = np.concatenate((self.about[others], new.about[some]))
+        order = np.argsort(about["number"])
+        words = np.concatenate((self.words[others], new.words[some]))
+        return Rows(about[order], words[order])
+
+    def rested(self, new: "Rows", block: PageBlock, region: int) -> "Rows":
+        """`new`, with how long its rows rest now: longer each time, as long as nothing happens."""
+        place, known = self.place(new.numbers)
+        level = np.zeros(len(known), dtype=np.int64)
+        level[known] = self.about["level"][place[known]]
+        quiet: BoolArray = np.logical_not(block.accessed.any(axis=1))
+        fresh = np.flatnonzero(quiet & (level == 0))
+        quiet[fresh] = cold(new.words[fresh]).all(axis=1)
+        level = np.where(quiet, np.minimum(level + 1, _MOST_LEVEL), 0)
+        # Regions that went cold together are not looked at together.
+        early = region * _SCATTER % np.maximum(1, (1 << level) >> 1)
+        about = new.about.copy()
+        about["level"], about["due"] = level, new.about["seen"] + (1 << level) - early
+        return replace(new, about=about)
+
+    def wake(self, which: BoolArray | None = None) -> None:
+        """Look at them, or some of them, in the next pass."""
+        mask = np.ones(len(self.about), dtype=np.bool_) if which is None else which
+        self.about["level"][mask] = self.about["due"][mask] = 0
+
+    @property
+    def addresses(self) -> UIntArray:
+        """First address of each row, counted from the region's start."""
+        addresses: UIntArray = self.about["number"].astype(np.uint64) * np.uint64(HUGE_PAGE_BYTES)
+        return addresses
+
+
+_SCATTER = 40503
+"""Fibonacci hashing: neighbours are far from each other."""
+
+
+def numbers_of(addresses: UIntArray) -> PageNumbers:
+    """Row of its region that each address belongs to."""
+    return (addresses % np.uint64(REGION_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
+
+
+def _first(frames: UIntArray, mask: BoolArray) -> UIntArray:
+    """The first frame of each row that is in the mask; NO_FRAME where none is."""
+    frame = frames[np.arange(len(mask)), mask.argmax(axis=1)]
+    result: UIntArray = np.where(mask.any(axis=1), frame, np.uint64(NO_FRAME))
+    return result
