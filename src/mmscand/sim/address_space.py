@@ -1,6 +1,7 @@
 """One process of a simulated machine, as the daemon sees it."""
 
 import errno
+import threading
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -30,6 +31,9 @@ _NONE: UIntArray = np.empty(0, dtype=np.uint64)
 
 class Memory(Protocol):
     """What of the machine matters here."""
+
+    lock: threading.RLock
+    """While it is held no page moves."""
 
     def topology(self) -> Topology:
         """Its nodes."""
@@ -91,10 +95,11 @@ class SimAddressSpace:
             first, end = max(region, start), region + REGION_BYTES
             for snapshot in snapshots.values():
                 snapshot.clear()
-            for sim in sims:
-                if sim.width not in snapshots:
-                    snapshots[sim.width] = Snapshot(sim.width)
-                snapshots[sim.width].add(sim, first, end, vmas)
+            with self._machine.lock:  # a page is never seen on its way
+                for sim in sims:
+                    if sim.width not in snapshots:
+                        snapshots[sim.width] = Snapshot(sim.width)
+                    snapshots[sim.width].add(sim, first, end, vmas)
             found = (snapshots[width].block(vmas) for width in sorted(snapshots))
             blocks = tuple(block for block in found if block is not None)
             self._costs.read(sum(block.present.size for block in blocks))

@@ -46,8 +46,8 @@ class SimMachine:
         self.demotion = demotion
         """numa/demotion_enabled, which may be changed at any time."""
         self._kswapd = Kswapd(self._memory)
-        self._lock = threading.RLock()
-        """Of frames: who moves pages, and who ends a process, are several threads."""
+        self.lock = threading.RLock()
+        """Of frames: who reads, who moves pages and who ends a process are several threads."""
         self._processes: dict[int, SimProcess] = {}
         self._told: dict[Process, tuple[str, int, str, int]] = {}
         self._started = 0
@@ -120,7 +120,7 @@ class SimMachine:
         self._unmap_all(process)
 
     def _unmap_all(self, process: SimProcess) -> None:
-        with self._lock:
+        with self.lock:
             for vma in process.vmas:
                 self._memory.release(vma.frame_numbers.reshape(-1), vma.pages_per_slot)
             self._kswapd.forget(process.vmas)
@@ -136,7 +136,7 @@ class SimMachine:
         pages_per_slot = PAGES_PER_TABLE if huge else 1
         if start % HUGE_PAGE_BYTES or pages % PAGES_PER_TABLE:
             raise ValueError("not in whole 2 MiB")
-        with self._lock:
+        with self.lock:
             self._make_room(node, pages)
             vma = self._memory.map(start, pages // pages_per_slot, pages_per_slot, node)
             process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
@@ -157,7 +157,7 @@ class SimMachine:
     def unmap(self, process: SimProcess, addresses: UIntArray) -> None:
         """Give the pages at these addresses back; their mapping stays (MADV_DONTNEED)."""
         process.run()
-        with self._lock:
+        with self.lock:
             for _, vma, _, slots in process.located(addresses):
                 self._memory.release(vma.unmap(np.unique(slots)), vma.pages_per_slot)
 
@@ -187,7 +187,7 @@ class SimMachine:
     ) -> IntArray:
         """Move slots: for each the node that it is on afterwards, or a negative errno."""
         slots, places = np.unique(np.atleast_1d(slots), return_inverse=True)
-        with self._lock:
+        with self.lock:
             status = self._refusals(vma, slots, node, shared=shared)
             moving = np.flatnonzero((status >= 0) & (status != node))
             leave = self._memory.watermarks[node].min

@@ -7,6 +7,7 @@ import numpy as np
 from mmscand.daemon import Daemon
 from mmscand.model import REGION_BYTES
 from mmscand.observe.events import Event, PassEnd
+from mmscand.settings import Settings
 from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.memory import Watermarks
@@ -39,7 +40,9 @@ def test_ten_minutes_with_demotion_and_another_agent() -> None:
     clock.at(300.0, burst)
     clock.at(400.0, lambda: machine.exit(machine.process(200)))
     clock.at(SIMULATED_S, done.set)
-    daemon = Daemon(machine, observer=touch, clock=clock)
+    # Without demotion of its own, which under load depends on which thread wakes up first.
+    settings = Settings(policy="two-pass")
+    daemon = Daemon(machine, settings=settings, observer=touch, clock=clock)
     daemon.start()
     assert done.wait(TIMEOUT_S)
     cpu = daemon.status().cpu_seconds
