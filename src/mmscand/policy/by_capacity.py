@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from mmscand.heat.bins import BIN_OF, OBSERVATIONS, pages_by_bin
+from mmscand.heat.bins import ACCESSED, BIN_OF, OBSERVATIONS, pages_by_bin
 from mmscand.heat.history import History
 from mmscand.heat.state import FAST, STATES, accessed_passes, is_stuck
 from mmscand.model import (
@@ -25,6 +25,8 @@ _FAST: BoolArray = _STATES & FAST != 0
 _OBSERVED: FloatArray = OBSERVATIONS[BIN_OF]
 _PROVEN: BoolArray = accessed_passes(_STATES) >= 2
 """One touch is no proof that there will be others (TPP, RFC V3)."""
+_COLDEST = int(np.flatnonzero((ACCESSED == 0) & (OBSERVATIONS.max() == OBSERVATIONS))[0])
+"""What is known of pages that rest."""
 _LEAST_OBSERVED = 3
 """Observations before a page is demoted."""
 
@@ -47,6 +49,8 @@ class CapacityChooser:
         self._chance = self._demand.expected()[BIN_OF]
         self._ranking.begin(self._process)
         rates, plan = self._demand.rates, self._ranking.plan
+        if plan.demote_pages:
+            self._history.wake_fast()
         self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
         self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)
         self._down = _FAST & (_OBSERVED >= _LEAST_OBSERVED) & (self._rate <= plan.demote_to)
@@ -108,7 +112,9 @@ class CapacityChooser:
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser."""
         watched = self._history.watched(block)[:, None]
-        result: BoolArray = block.accessed & (block.slow | watched)
+        # Bits of a row that rested were clear when it went to rest: what is set now is news.
+        rested = self._history.rested(block)[:, None]
+        result: BoolArray = block.accessed & (block.slow | watched) & ~rested
         return result & ~is_stuck(self._history.look_up(block))
 
     def adopt(self, knobs: Knobs) -> None:
@@ -124,8 +130,9 @@ class CapacityChooser:
 
     def end_pass(self) -> None:
         """See Chooser."""
-        self._history.end_pass()
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
+        pages[:, _COLDEST] += self._history.resting()
+        self._history.end_pass()
         counts, demand = self._counts, self._demand
         keep = demand.notice(counts["hits"], self._expected, counts["fast"])
         if keep is Keep.ALL:
