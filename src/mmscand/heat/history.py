@@ -37,6 +37,7 @@ from mmscand.model import (
     BoolArray,
     IntArray,
     PageBlock,
+    PageNumbers,
     StateArray,
     UIntArray,
     VmaTable,
@@ -101,11 +102,18 @@ class History:
 
     def _keep(self, key: tuple[int, int], rows: Rows, new: Rows, block: PageBlock) -> None:
         if self._both_tiers and block.pages_per_slot in _RESTING_SLOTS:
-            new = rows.rested(new, block, key[0])
+            new = rows.rested(new, block, key[0], self._next_turn(new.numbers))
             if self._surprised(rows, new):
                 self._surprises.add(key)
         self._put(key, rows.updated(new))
         self._visited.add(key)
+
+    def _next_turn(self, numbers: PageNumbers) -> PageNumbers:
+        """The pass in which the fast-tier pages of these rows are aged, or read after that."""
+        read_next = (numbers + self._turn) % self._turns == 0
+        ahead = -(numbers + self._turn) % self._turns
+        result: PageNumbers = self._turn + np.where(read_next, 1, ahead)
+        return result
 
     def _surprised(self, rows: Rows, new: Rows) -> bool:
         """Whether a row that rested was accessed."""
@@ -175,17 +183,33 @@ class History:
         known[known] = rows.about["level"][place[known]] > 0
         return known
 
-    def resting(self) -> tuple[int, int]:
-        """4 KiB pages on the slow tier and on the fast one that this pass has not looked at."""
+    def resting(self, *, cold: bool) -> PageNumbers:
+        """(2,) 4 KiB pages on the slow tier and on the fast one that this pass has not looked at.
+
+        Those of which nothing is accessed, or those that are all in use.
+        """
         total = np.zeros(2, dtype=np.intp)
         for (_, pages), rows in self._regions.items():
-            total += rows.about["slots"][self._rests(rows)].sum(axis=0, dtype=np.intp) * pages
-        return int(total[0]), int(total[1])
+            mine = self._rests(rows) & ((rows.about["level"] > 0) == cold)
+            total += rows.about["slots"][mine].sum(axis=0, dtype=np.intp) * pages
+        return total
 
-    def wake_fast(self) -> None:
-        """Look at all rows on the fast tier in the next pass: somebody wants their places."""
+    def rests(self, addresses: UIntArray) -> BoolArray:
+        """Which of these pages (n,) this pass has not looked at, as their rows rest."""
+        result = np.zeros(len(addresses), dtype=np.bool_)
+        regions = addresses // np.uint64(REGION_BYTES)
+        for region in np.unique(regions).tolist():
+            for rows in (self._regions.get((region, size)) for size in _RESTING_SLOTS):
+                if rows is not None:
+                    mine = np.flatnonzero(regions == region)
+                    place, known = rows.place(numbers_of(addresses[mine]))
+                    result[mine[known]] |= self._rests(rows)[place[known]]
+        return result
+
+    def wake_cold(self) -> None:
+        """Look at what is cold on the fast tier in the next pass: somebody wants its place."""
         for rows in self._regions.values():
-            rows.wake(rows.about["slots"][:, 1] > 0)
+            rows.wake((rows.about["slots"][:, 1] > 0) & (rows.about["level"] > 0))
 
     def end_pass(self) -> None:
         """Drop regions that the whole pass did not meet, unless all of them rests."""

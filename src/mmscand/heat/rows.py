@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.heat.state import cold
+from mmscand.heat.state import cold, in_use
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     NO_FRAME,
@@ -103,8 +103,12 @@ class Rows:
         words = np.concatenate((self.words[others], new.words[some]))
         return Rows(about[order], words[order])
 
-    def rested(self, new: "Rows", block: PageBlock, region: int) -> "Rows":
-        """`new`, with how long its rows rest now: longer each time, as long as nothing happens."""
+    def rested(self, new: "Rows", block: PageBlock, region: int, next_turn: PageNumbers) -> "Rows":
+        """`new`, with how long its rows rest now: longer each time, as long as nothing happens.
+
+        Rows that are all on the fast tier and in use rest until it is their turn to be sampled, in
+        the pass `next_turn` (n,): until then their bits cannot tell anything new.
+        """
         place, known = self.place(new.numbers)
         level = np.zeros(len(known), dtype=np.int64)
         level[known] = self.about["level"][place[known]]
@@ -116,6 +120,8 @@ class Rows:
         early = region * _SCATTER % np.maximum(1, (1 << level) >> 1)
         about = new.about.copy()
         about["level"], about["due"] = level, new.about["seen"] + (1 << level) - early
+        hot = (about["slots"][:, 0] == 0) & in_use(new.words).all(axis=1)
+        about["due"][hot] = next_turn[hot]
         return replace(new, about=about)
 
     def wake(self, which: BoolArray | None = None) -> None:

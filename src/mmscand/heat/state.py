@@ -120,6 +120,13 @@ def cold(word: StateArray) -> BoolArray:
     return result
 
 
+def in_use(word: StateArray) -> BoolArray:
+    """Which slots have a full register whose latest observation is an access; or no state."""
+    used = (word & REGISTER >= _FULL) & (word & _ONE != _ZERO)
+    result: BoolArray = used | (word == _ZERO)
+    return result
+
+
 def accessed_passes(state: StateArray) -> ByteArray:
     """In how many of the observations that are remembered each slot was accessed."""
     register = state & REGISTER

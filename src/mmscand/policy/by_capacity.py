@@ -25,7 +25,10 @@ _FAST: BoolArray = _STATES & FAST != 0
 _OBSERVED: FloatArray = OBSERVATIONS[BIN_OF]
 _PROVEN: BoolArray = accessed_passes(_STATES) >= 2
 """One touch is no proof that there will be others (TPP, RFC V3)."""
-_COLDEST = int(np.flatnonzero((ACCESSED == 0) & (OBSERVATIONS.max() == OBSERVATIONS))[0])
+_COLDEST, _HOTTEST = (
+    int(np.flatnonzero((share == ACCESSED) & (OBSERVATIONS.max() == OBSERVATIONS))[0])
+    for share in (0, OBSERVATIONS.max())
+)
 """What is known of pages that rest."""
 _LEAST_OBSERVED = 3
 """Observations before a page is demoted."""
@@ -50,7 +53,7 @@ class CapacityChooser:
         self._ranking.begin(self._process)
         rates, plan = self._demand.rates, self._ranking.plan
         if plan.demote_pages:
-            self._history.wake_fast()
+            self._history.wake_cold()
         self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
         self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)
         self._down = _FAST & (_OBSERVED >= _LEAST_OBSERVED) & (self._rate <= plan.demote_to)
@@ -131,7 +134,8 @@ class CapacityChooser:
     def end_pass(self) -> None:
         """See Chooser."""
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
-        pages[:, _COLDEST] += self._history.resting()
+        for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
+            pages[:, place] += self._history.resting(cold=cold)
         self._history.end_pass()
         counts, demand = self._counts, self._demand
         keep = demand.notice(counts["hits"], self._expected, counts["fast"])

@@ -6,6 +6,7 @@ sample of the promoted pages (scan.promoted) that tells how many are accessed in
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmscand.model import BoolArray, Outcome, PageBlock, Topology, UIntArray
@@ -126,9 +127,11 @@ class Benefit:
             self._sample.join(addresses, outcome.migration.pages_per_slot)
         self._arrived.clear()
 
-    def look(self, block: PageBlock, to_age: BoolArray, counts: Counter[str]) -> None:
-        """Count what became of promoted pages, and add some of them to what is aged."""
-        looked = self._sample.look(block) if len(self._sample) else None
+    def look(
+        self, block: PageBlock, to_age: BoolArray, counts: Counter[str], *, more: bool = True
+    ) -> None:
+        """Count what became of promoted pages, and add some to what is aged, if `more` may be."""
+        looked = self._sample.look(block, to_age, more=more) if len(self._sample) else None
         if looked is None:
             return
         to_age[looked.to_age] = True
@@ -143,9 +146,9 @@ class Benefit:
         """The bits of these slots could not be cleared."""
         self._sample.drop(addresses)
 
-    def end_pass(self) -> None:
-        """A pass over the whole address space is over."""
-        self._sample.end_pass()
+    def end_pass(self, rests: Callable[[UIntArray], BoolArray] | None = None) -> None:
+        """A pass over the whole address space is over; see scan.promoted."""
+        self._sample.end_pass(rests)
 
     def judge(self, now: float, cpu_s: float) -> bool:
         """After a visit, `cpu_s` being what all visits have used; whether the effort changed."""

@@ -1,10 +1,12 @@
 """A sample of the pages that were promoted: which are used again, and which came back down.
 
-The Accessed bits of top-tier pages stay set, as nobody clears them. A quarter of the sample is aged
-in each pass, another one each time, and looked at in the next: a page takes part in every fourth
-exposure. As in scan.node_use, to age more would cost more and make what is aged the first to go.
+The Accessed bits of top-tier pages stay set, where nobody clears them. A quarter of the sample is
+aged in each pass, another one each time, and looked at in the next: a page takes part in every
+fourth exposure. As in scan.node_use, to age more would cost more and make what is aged the first to
+go. Policies age pages too; what they have aged is looked at as well.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,14 @@ _MOST_SLOTS = 1024
 """A share that is told of 256 of them, those of one turn, is right within 3 points (one sigma)."""
 TURNS = 4
 _PAGE = np.dtype(
-    [("address", "<u8"), ("pages", "<u4"), ("aged", "?"), ("again", "?"), ("there", "?")]
+    [
+        ("address", "<u8"),
+        ("pages", "<u4"),
+        ("judged", "<u4"),  # pass in which it was looked at after it had been aged
+        ("aged", "?"),
+        ("again", "?"),
+        ("there", "?"),
+    ]
 )
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 """Fibonacci hashing (Knuth 6.4): which pages are in the sample does not go by their neighbours."""
@@ -31,7 +40,7 @@ class Looked:
     judged: int
     """Slots of the sample that were aged before: the evidence. Not scaled."""
     accessed: int
-    """Accessed in an exposure: once for each page and pass."""
+    """Accessed in an exposure, which stands for the passes since the one before."""
     again: int
     """Of these, for the first time since their promotion."""
     returned: int
@@ -55,6 +64,7 @@ class PromotedSample:
         addresses = addresses[_hash(addresses) % np.uint64(self._step) == 0]
         new = np.zeros(len(addresses), dtype=_PAGE)
         new["address"], new["pages"], new["there"] = addresses, pages_per_slot, True
+        new["judged"] = self._turn
         others = ~np.isin(self._pages["address"], addresses)
         pages = np.concatenate((self._pages[others], new))
         while len(pages) > _MOST_SLOTS:
@@ -62,8 +72,12 @@ class PromotedSample:
             pages = pages[_hash(pages["address"]) % np.uint64(self._step) == 0]
         self._pages = pages[np.argsort(pages["address"])]
 
-    def look(self, block: PageBlock) -> Looked | None:
-        """Take what a pass saw of them; None where none is in the block."""
+    def look(self, block: PageBlock, aged: BoolArray, *, more: bool = True) -> Looked | None:
+        """Take what a pass saw of them; None where none is in the block.
+
+        `aged` are the slots whose bit is cleared anyway before the next look; `more` says whether
+        others may be.
+        """
         step = np.uint64(block.pages_per_slot * PAGE_BYTES)
         width = block.present.shape[1]
         end = block.addresses[-1] + step * np.uint64(width)
@@ -74,13 +88,15 @@ class PromotedSample:
         if not len(inside):
             return None
         at = rows[inside], (offsets[inside] // step).astype(np.intp)
-        return self._judge(block, at, first + inside)
+        return self._judge(block, at, first + inside, aged[at], more)
 
     def _judge(
         self,
         block: PageBlock,
         at: tuple[NDArray[np.intp], NDArray[np.intp]],
         which: NDArray[np.intp],
+        cleared: BoolArray,
+        more: bool,
     ) -> Looked:
         """`at` are rows and columns of the block, `which` the entries of the sample there."""
         pages, slow = self._pages[which], block.slow[at]
@@ -90,29 +106,40 @@ class PromotedSample:
         again = accessed & ~pages["again"]
         turn = np.uint64(self._turn)
         mine = fast & ((_hash(pages["address"]) // np.uint64(self._step) + turn) % TURNS == 0)
+        mine &= more
+        passes = np.maximum(self._turn - pages["judged"].astype(np.intp), TURNS)
+        pages["judged"][judged] = self._turn
         pages["again"] |= accessed
-        pages["there"], pages["aged"] = fast, mine
+        pages["there"], pages["aged"] = fast, mine | fast & cleared
         self._pages[which] = pages
         to_age = mine & block.accessed[at]
         return Looked(
             (at[0][to_age], at[1][to_age]),
             int(np.count_nonzero(judged)),
-            self._scaled(pages, accessed) * TURNS,
+            self._scaled(pages, accessed, passes),
             self._scaled(pages, again),
             self._scaled(pages, slow),
         )
 
-    def _scaled(self, pages: NDArray[np.void], which: BoolArray) -> int:
-        return int(pages["pages"][which].sum()) * self._step
+    def _scaled(
+        self, pages: NDArray[np.void], which: BoolArray, times: NDArray[np.intp] | int = 1
+    ) -> int:
+        return int((pages["pages"] * times)[which].sum()) * self._step
 
     def drop(self, addresses: UIntArray) -> None:
         """Their bits cannot be cleared, and so say nothing."""
         if len(addresses):
             self._pages = self._pages[~np.isin(self._pages["address"], addresses)]
 
-    def end_pass(self) -> None:
-        """A whole pass is over: what it did not meet on the top tier is gone."""
-        self._pages = self._pages[self._pages["there"]]
+    def end_pass(self, rests: Callable[[UIntArray], BoolArray] | None = None) -> None:
+        """A whole pass is over: what it did not meet on the top tier is gone.
+
+        But for addresses (n,) that it has not looked at, as `rests` says.
+        """
+        there = self._pages["there"]
+        if rests is not None and not there.all():
+            there[~there] = rests(self._pages["address"][~there])
+        self._pages = self._pages[there]
         self._pages["there"] = False
         self._turn += 1
 

@@ -198,8 +198,8 @@ class Slot:
             if not go_on():
                 return None
         self._cursor = 0
+        self._benefit.end_pass(self._chooser.history.rests)
         self._chooser.end_pass()
-        self._benefit.end_pass()
         self.passes += 1
         self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
         if began_at and not counts["examined"]:

@@ -65,7 +65,7 @@ class Tiering:
         to_age = choice.to_age & ~self._queue(block, choice, vmas, counts, failures, now)
         if self._candidates.use.chooses:
             to_age |= self._candidates.use.to_age(block)
-        self._benefit.look(block, to_age, counts)
+        self._benefit.look(block, to_age, counts, more=ages)
         if ages:
             self._age(block, to_age, vmas, counts)
 

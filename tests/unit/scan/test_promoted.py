@@ -4,6 +4,7 @@ from mmscand.model import PAGE_BYTES, REGION_BYTES, PageBlock
 from mmscand.scan.promoted import TURNS, Looked, PromotedSample
 
 ROWS = 4
+NONE = np.zeros((ROWS, 512), dtype=np.bool_)
 
 
 def block(
@@ -36,7 +37,7 @@ def addresses(slots: "list[int] | range", pages_per_slot: int = 1) -> np.ndarray
 def passes(sample: PromotedSample, *blocks: PageBlock) -> list[Looked]:
     found = []
     for each in blocks:
-        looked = sample.look(each)
+        looked = sample.look(each, NONE if each.present.shape[1] > 1 else NONE[:, :1])
         sample.end_pass()
         if looked is not None:
             found.append(looked)
@@ -116,3 +117,21 @@ def test_of_many_pages_a_bounded_sample_tells_about_all() -> None:
     looked = passes(sample, *[block(accessed=used)] * (TURNS + 1))
     assert abs(sum(each.again for each in looked) - len(used)) < 0.15 * len(used)
     assert abs(sum(each.accessed for each in looked) / TURNS - len(used)) < 0.15 * len(used)
+
+
+def test_what_is_aged_anyway_is_judged_too_for_as_many_passes_as_it_was_not() -> None:
+    sample = PromotedSample()
+    sample.join(addresses(range(100)), 1)
+    used = block(accessed=range(100))
+    all_aged = used.present.copy()
+    assert sample.look(used, all_aged, more=False) is not None
+    for _ in range(20):
+        sample.end_pass(lambda addresses: np.ones(len(addresses), dtype=np.bool_))
+    looked = sample.look(used, ~all_aged, more=False)
+    assert looked is not None
+    assert (looked.judged, looked.accessed, looked.again) == (100, 2000, 100)
+    assert len(looked.to_age[0]) == 0
+    sample.end_pass()
+    after = sample.look(used, ~all_aged, more=False)
+    assert after is not None
+    assert after.judged == 0
