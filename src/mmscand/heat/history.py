@@ -29,6 +29,7 @@ from mmscand.heat.state import (
     restarted,
     shortened,
 )
+from mmscand.heat.turns import Turns
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     NO_FRAME,
@@ -49,13 +50,7 @@ _NOWHERE = np.uint16(0)
 _AVERAGED = 2
 """Every other observation that leaves the register goes into the average: half the work, and it
 reaches back twice as far."""
-_TURNS, _MOST_TURNS, _STEADY = 4, 64, 16
-"""One row in so many has the bits of its fast-tier pages cleared in a pass, and half as many after
-each 16 passes without a change: what is certain is not disturbed. They are the first that the
-kernel demotes, until they are accessed again."""
-_LEAST_ROWS = 8
-"""But so many, of a process that has them: a change of what is hot shows in them first."""
-
+_ALL = slice(None)
 _RESTING_SLOTS = (1, HUGE_PAGE_BYTES // PAGE_BYTES)
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 """Sizes that a slot can have."""
@@ -70,8 +65,7 @@ class History:
         self._visited: set[tuple[int, int]] = set()
         self._surprises: set[tuple[int, int]] = set()
         """Regions with a row that was accessed while it rested."""
-        self._turn = self._changed_at = 0
-        self._turns = self._turns_before = _TURNS
+        self._turns = Turns()
 
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
@@ -90,30 +84,25 @@ class History:
         state = observed(old, block.accessed)
         if self._both_tiers:
             same |= (old & FAST != fast) & (old & REGISTER != 0)
-            if self._turn % _AVERAGED == 0:
-                state = averaged(old, state, self._turn)
-            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self.watched(block)[:, None]
+            if self._turns.number % _AVERAGED == 0:
+                state = averaged(old, state, self._turns.number)
+            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self._turns.before(block.addresses)[
+                :, None
+            ]
             np.copyto(state, old & STATE, where=unseen)
             state = state & ~FAST | fast * (state != 0)
         state *= kept & same
         words = (state | (state == 0) | fast | tag) * kept
-        self._keep(key, rows, Rows.of(block, kept, words, self._turn), block)
+        self._keep(key, rows, Rows.of(block, kept, words, self._turns.number), block)
         return state
 
     def _keep(self, key: tuple[int, int], rows: Rows, new: Rows, block: PageBlock) -> None:
         if self._both_tiers and block.pages_per_slot in _RESTING_SLOTS:
-            new = rows.rested(new, block, key[0], self._next_turn(new.numbers))
+            new = rows.rested(new, block, key[0], self._turns.next(block.addresses))
             if self._surprised(rows, new):
                 self._surprises.add(key)
         self._put(key, rows.updated(new))
         self._visited.add(key)
-
-    def _next_turn(self, numbers: PageNumbers) -> PageNumbers:
-        """The pass in which the fast-tier pages of these rows are aged, or read after that."""
-        read_next = (numbers + self._turn) % self._turns == 0
-        ahead = -(numbers + self._turn) % self._turns
-        result: PageNumbers = self._turn + np.where(read_next, 1, ahead)
-        return result
 
     def _surprised(self, rows: Rows, new: Rows) -> bool:
         """Whether a row that rested was accessed."""
@@ -129,13 +118,11 @@ class History:
 
     def watched(self, block: PageBlock) -> BoolArray:
         """(rows,) which have the bits of their fast-tier pages cleared before this pass."""
-        numbers = numbers_of(block.addresses)
-        result: BoolArray = (numbers + self._turn - 1) % self._turns_before == 0
-        return result
+        return self._turns.before(block.addresses)
 
     def sampled(self, block: PageBlock) -> BoolArray:
         """The fast-tier slots that are to be aged in this pass, for the next one to observe."""
-        mine = (numbers_of(block.addresses) + self._turn) % self._turns == 0
+        mine = self._turns.now(block.addresses)
         result: BoolArray = block.accessed & ~block.slow & mine[:, None]
         return result
 
@@ -153,16 +140,17 @@ class History:
                 if not stays.all():
                     self._put(key, rows.where(stays))
 
-    def look_up(self, block: PageBlock) -> StateArray:
-        """The states as they are, without an observation."""
+    def look_up(self, block: PageBlock, some: PageNumbers | slice = _ALL) -> StateArray:
+        """The states as they are, without an observation; of some of the block's rows."""
         rows = self._regions.get((int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot))
         rows = rows or Rows.none(block.slow.shape[1])
-        states: StateArray = rows.at(numbers_of(block.addresses)) & STATE
+        states: StateArray = rows.at(numbers_of(block.addresses[some])) & STATE
         return states
 
     def _rests(self, rows: Rows) -> BoolArray:
         """Which rows this pass has not looked at, as they rest."""
-        result: BoolArray = (rows.about["due"] > self._turn) & (rows.about["seen"] < self._turn)
+        now = self._turns.number
+        result: BoolArray = (rows.about["due"] > now) & (rows.about["seen"] < now)
         return result
 
     def due(self, vmas: VmaTable) -> VmaTable:
@@ -221,11 +209,7 @@ class History:
         for key in self._surprises & self._regions.keys():
             self._regions[key].wake()
         self._visited, self._surprises = set(), set()
-        self._turn += 1
-        steady = (self._turn - self._changed_at) // _STEADY
-        count = sum(len(rows.about) for rows in self._regions.values())
-        most = min(max(_TURNS, count // _LEAST_ROWS), _MOST_TURNS)
-        self._turns_before, self._turns = self._turns, min(_TURNS << min(steady, 8), most)
+        self._turns.end_pass(sum(len(rows.about) for rows in self._regions.values()))
 
     def forget(self, *, but_the_last: bool) -> None:
         """Something changed: at most the latest observation of each page counts.
@@ -235,7 +219,7 @@ class History:
         for rows in self._regions.values():
             rows.words[:] = shortened(rows.words, observations=int(but_the_last))
             rows.wake()
-        self._turns, self._changed_at = 1, self._turn
+        self._turns.restart()
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Make these slots prove themselves again, from the next pass on."""

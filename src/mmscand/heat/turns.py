@@ -1,0 +1,61 @@
+"""Which rows have the bits of their fast-tier pages cleared in a pass: others each time.
+
+They are the first that the kernel demotes, until they are accessed again, and clearing all would
+cost as much as they are many. So it is a sample, and ever less of it while nothing changes: what is
+certain is not disturbed.
+"""
+
+import numpy as np
+
+from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageNumbers, UIntArray
+
+_FIRST, _MOST, _STEADY = 4, 64, 16
+"""One row in four, and half as many after each 16 passes without a change, down to one in 64."""
+_LEAST_ROWS = 8
+"""But so many, of a process that has them: a change of what is hot shows in them first."""
+_GROUPS = 4 * _MOST
+"""Of much memory neighbours have the same turn: a pass then reads few regions, and no more than a
+64th of all is watched by chance in one place."""
+
+
+class Turns:
+    """Of one address space; a row is known by its address."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """Of the pass under way."""
+        self._every = self._every_before = _FIRST
+        self._group = self._group_before = 1
+        self._changed_at = 0
+
+    def now(self, rows: UIntArray) -> BoolArray:
+        """(n,) rows that are sampled in this pass."""
+        mine: BoolArray = (_groups(rows, self._group) + self.number) % self._every == 0
+        return mine
+
+    def before(self, rows: UIntArray) -> BoolArray:
+        """(n,) rows that were sampled in the pass before, so that this one tells of all of them."""
+        groups = _groups(rows, self._group_before)
+        mine: BoolArray = (groups + self.number - 1) % self._every_before == 0
+        return mine
+
+    def next(self, rows: UIntArray) -> PageNumbers:
+        """(n,) number of the next pass in which there is something to see of each."""
+        ahead: PageNumbers = -(_groups(rows, self._group) + self.number) % self._every
+        return self.number + np.where(ahead == 0, 1, ahead)
+
+    def end_pass(self, rows: int) -> None:
+        """A pass over so many rows is over."""
+        self.number += 1
+        self._every_before, self._group_before = self._every, self._group
+        steady = min((self.number - self._changed_at) // _STEADY, _MOST)
+        most = min(max(_FIRST, rows // _LEAST_ROWS), _MOST)
+        self._every, self._group = min(_FIRST << steady, most), max(1, rows // _GROUPS)
+
+    def restart(self) -> None:
+        """Something changed: the next pass is to tell of all."""
+        self._every, self._changed_at = 1, self.number
+
+
+def _groups(rows: UIntArray, size: int) -> PageNumbers:
+    return (rows // np.uint64(HUGE_PAGE_BYTES * size)).astype(np.intp)
