@@ -1,4 +1,4 @@
-"""What a workload knows about itself: its region, how hot its pages are, its operations a second.
+"""What a workload knows about itself: its region, and how hot its pages are.
 
 Pure numpy and files; the program that writes them is `mmscand.lab.workload`.
 """
@@ -52,15 +52,6 @@ class Truth:
         with np.load(folder / "truth.npz", allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
             return cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
-
-
-def load_ops(folder: Path) -> npt.NDArray[np.float64]:
-    """Rows of `ops.csv`, may be none: CLOCK_MONOTONIC seconds, page touches a second, and the 99th
-    percentile of the milliseconds that a block of 4096 touches took.
-    """
-    lines = (folder / "ops.csv").read_text(encoding="ascii").splitlines()
-    rows = [[float(field) for field in line.split(",")] for line in lines[1:]]
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
 
 
 def hot_rates(hot: BoolArray, share: float = 1.0) -> FloatArray:

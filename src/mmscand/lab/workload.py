@@ -13,7 +13,9 @@ With ``--home-node`` it also has memory elsewhere that it uses (pattern hot only
 was not always slow.
 
 Files in DIR: `truth.npz`, then `ready` (the pid), then `ops.csv`, one line a second; read them
-by `mmscand.lab.truth`. Exit status: 0 done, 1 the machine could not do it, 2 bad arguments.
+by `mmscand.lab.truth` and `mmscand.lab.ops`.
+
+Exit status: 0 done, 1 the machine could not do it, 2 bad arguments.
 """
 
 from __future__ import annotations
@@ -24,19 +26,19 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn, get_args
 
-import numpy as np
-
+from mmscand.lab.numa import online_nodes
+from mmscand.lab.ops import OPS, OpsLog
 from mmscand.lab.region import (
     PAGE,
     PAGES_PER_HUGE,
     WorkloadError,
     filled_region,
     free_mib,
-    online_nodes,
 )
 from mmscand.lab.touch import LINES_PER_PAGE, Drawn, InTurn, Toucher
 from mmscand.lab.truth import (
@@ -61,24 +63,14 @@ Changes = list[int]
 
 def run(toucher: Toucher, folder: Path, seconds: float, changes: Changes) -> None:
     """Touch pages until `seconds` are over; a line into `ops.csv` every second."""
-    begin = since = last = time.monotonic()
-    count, blocks = 0, list[float]()
-    with (folder / "ops.csv").open("w", encoding="ascii", buffering=1) as file:
-        file.write("monotonic_s,ops_per_s,p99_block_ms\n")
+    end = time.monotonic() + seconds
+    with closing(OpsLog(folder)) as log:
         while True:
             if changes:
                 changes.pop()
                 toucher.change()
             for touched in toucher.touch_once():
-                now = time.monotonic()
-                count += touched
-                blocks.append(now - last)
-                last = now
-                if now - since >= 1.0:
-                    p99_ms = 1000 * float(np.percentile(blocks, 99))
-                    file.write(f"{now:.6f},{count / (now - since):.1f},{p99_ms:.3f}\n")
-                    since, count, blocks = now, 0, []
-                if now - begin >= seconds:
+                if log.add(touched) >= end:
                     return
 
 
@@ -91,7 +83,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="python -m mmscand.lab.workload", description="Touches hot pages.")
     add = parser.add_argument
     add("--pattern", choices=get_args(Pattern), default="hot", help="which pages, how often")
-    add("--lines", type=int, default=32, help="cache lines a visit to a page, but for hot")
+    add("--lines", type=int, default=64, help="cache lines a visit to a page, but for hot")
     add("--mib", type=int, default=512, help="size of the region; even, as huge pages need")
     add("--hot-share", type=float, default=0.1, help="share of the region that is hot")
     add("--hot-mib", type=float, help="size of the hot set, instead of a share")
@@ -157,7 +149,7 @@ def _prepare(options: argparse.Namespace) -> Toucher:
     """Map, fill, check, write the truth and only then the ready file."""
     size, folder = options.mib << 20, options.state
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("ready", "truth.npz", "ops.csv"):
+    for name in ("ready", "truth.npz", OPS):
         (folder / name).unlink(missing_ok=True)
     hot, rates = _heat(options)
     words = filled_region(size, options.node, huge=options.huge)
