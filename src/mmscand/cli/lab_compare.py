@@ -34,6 +34,9 @@ def compare(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write all figures here.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw what was up over time here.")
+    ] = None,
     results: Annotated[
         Path, typer.Option(help="Folder for all recordings; runs that it has are kept.")
     ] = _FOLDER,
@@ -57,7 +60,7 @@ def compare(
     loads = known_names("workload", workloads, LOADS)
     ways = known_names("tierer", tierers, TIERERS)
     wanted = numbers(int, "seeds", seeds)
-    for path in (results / "any", *filter(None, [json_file])):
+    for path in (results / "any", *filter(None, [json_file, picture])):
         require_writable(path)
     try:
         with os_errors_told(), progress_shown(Console()) as progress:
@@ -65,20 +68,30 @@ def compare(
     except KeyboardInterrupt:
         raise MmscandError("interrupted", hint=f"the same again goes on from {results}") from None
     runs = [run for run in runs if run.load in loads and run.tierer in ways and run.seed in wanted]
-    if json_file is not None:
-        with os_errors_told():
-            _write(runs, json_file)
+    with os_errors_told():
+        _write(runs, results, json_file, picture)
     print(report(medians(runs), {name: load.summary for name, load in LOADS.items()}))
 
 
-def _write(runs: "Sequence[Run]", path: Path) -> None:
+def _write(
+    runs: "Sequence[Run]", results: Path, json_file: Path | None, picture: Path | None
+) -> None:
+    from mmscand.lab.contest_figure import draw  # noqa: PLC0415
+
+    if json_file is not None:
+        json_file.write_text(json.dumps(_whole(runs), indent=1) + "\n", encoding="utf-8")
+    if picture is not None:
+        draw(results, runs, picture)
+
+
+def _whole(runs: "Sequence[Run]") -> dict[str, object]:
+    """All that is known, and the command that made it."""
     from mmscand.lab.standings import losses, medians  # noqa: PLC0415
 
     standings = medians(runs)
-    whole = {
+    return {
         "command": shlex.join(["mmscand", *sys.argv[1:]]),
         "medians": standings,
         "losses": [asdict(loss) for loss in losses(standings)],
         "runs": [asdict(run) for run in runs],
     }
-    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")

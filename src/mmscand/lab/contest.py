@@ -14,9 +14,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,15 @@ from mmscand.lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand.lab.place import Place
 from mmscand.lab.region import WorkloadError
 from mmscand.lab.room import room_on
-from mmscand.lab.standings import FIGURES, Run, load_runs, save_runs
+from mmscand.lab.standings import (
+    FIGURES,
+    Run,
+    load_runs,
+    missing,
+    run_folder,
+    save_levels,
+    save_runs,
+)
 from mmscand.lab.tierers import TIERERS, Stage
 from mmscand.lab.usage import cpu_seconds, vmstat
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
@@ -47,6 +54,7 @@ class _Judge:
     """Looks how much of a load is on the top tier."""
 
     load: RunningLoad
+    at: list[float] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
 
     def watch(self, started: float, seconds: float) -> float | None:
@@ -55,6 +63,7 @@ class _Judge:
         best = self.load.best or np.inf
         while (now := time.monotonic()) < started + seconds:
             self.load.require_alive()
+            self.at.append(now)
             self.levels.append(self.load.level())
             if found is None and self.levels[-1] >= _UP * best:
                 found = now - started
@@ -64,7 +73,7 @@ class _Judge:
 
 def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
     """Run one way of tiering on one load. Raises MmscandError, WorkloadError."""
-    folder = results / f"{name}-{tierer}-{seed}"
+    folder = run_folder(results, name, tierer, seed)
     folder.mkdir(parents=True, exist_ok=True)
     load = LOADS[name]
     with load.start(Place(topology, folder, seed)) as running:
@@ -101,6 +110,7 @@ def _with_tierer(
         figures["cpu_s"] = _threads_s() - threads + _daemon_s(daemon) - used
         figures["system_s"] = _in_task_s(running.pid) - in_task
         figures |= running.end()
+    save_levels(folder, [at - begun for at in judge.at], judge.levels)
     what = "hit" if known else "memory"
     figures[f"{what}_share"] = judge.levels[-1]
     figures[f"{what}_share_over_time"] = float(np.mean(judge.levels))
@@ -146,15 +156,15 @@ def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None
     }
 
 
-def _run_all(options: argparse.Namespace, todo: Iterable[tuple[str, int, str]]) -> None:
+def _run_all(options: argparse.Namespace) -> None:
     topology = read_topology(NodeReader())
     require_two_tiers(topology)
     runs = load_runs(options.results)
-    done = {(run.load, run.seed, run.tierer) for run in runs}
-    left = [each for each in todo if each not in done]
-    for number, (name, seed, tierer) in enumerate(left, 1):
-        print(f"{number} of {len(left)}: {name}, {tierer}, seed {seed}", flush=True)
-        runs.append(contest(name, tierer, seed, options.results, topology))
+    left = missing(runs, options.workloads, options.tierers, options.seeds)
+    for number, run in enumerate(left, 1):
+        where = f"{run.load}, {run.tierer}, seed {run.seed}"
+        print(f"{number} of {len(left)}: {where}", flush=True)
+        runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
         save_runs(options.results, runs)
 
 
@@ -168,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--seeds", nargs="+", type=int, default=[1], help="a run each")
     options = parser.parse_args(argv)
     try:
-        _run_all(options, product(options.workloads, options.seeds, options.tierers))
+        _run_all(options)
     except MmscandError as error:
         print(f"contest: {error}", file=sys.stderr)
         return error.exit_code

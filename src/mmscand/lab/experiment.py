@@ -20,7 +20,7 @@ from mmscand.lab.pg_cluster import make_archive
 from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleReader
 from mmscand.lab.scenario import QUIET_GUEST, Scenario
-from mmscand.lab.standings import Run, load_runs
+from mmscand.lab.standings import Run, load_runs, missing
 
 #: What is going on; a sample comes with it once the guest measures.
 Progress = Callable[[str, Sample | None], None]
@@ -106,19 +106,21 @@ def run_contest(
     Those that it has already are not run again. Raises LabError, also when the machine lacks what
     it needs.
     """
+    left = missing(load_runs(results), loads, tierers, seeds)
+    if not left:
+        return load_runs(results)
     ensure_packages()
-    kernel = fetch_kernel()
-    for name in loads:
-        LOADS[name].needs()
+    kernel, needed = fetch_kernel(), [LOADS[name] for name in dict.fromkeys(r.load for r in left)]
+    for load in needed:
+        load.needs()
     _prepare(results)
-    for name in loads:
-        LOADS[name].prepare(results)
-    runs = len(loads) * len(tierers) * len(seeds)
-    progress(f"booting {kernel.release} for {runs} runs", None)
+    for load in needed:
+        load.prepare(results)
+    progress(f"booting {kernel.release} for {len(left)} runs", None)
     argv = ["mmscand.lab.numa", "mmscand.lab.contest", "--results", str(results.resolve())]
     argv += ["--workloads", *loads, "--tierers", *tierers, "--seeds", *map(str, seeds)]
     with _repeated(_told(results, progress)):
-        _in_guest(argv, kernel, results, _OVERHEAD_LIMIT_S + runs * _CONTEST_LIMIT_S)
+        _in_guest(argv, kernel, results, _OVERHEAD_LIMIT_S + len(left) * _CONTEST_LIMIT_S)
     return load_runs(results)
 
 

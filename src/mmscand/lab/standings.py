@@ -9,11 +9,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median_low
 from typing import Literal
 
-CONTEST = "contest.json"
+CONTEST, LEVELS = "contest.json", "levels.csv"
 OURS = "mmscand"
 """How the names of our own ways begin."""
 IDLE = "nothing"
@@ -88,6 +89,36 @@ def save_runs(folder: Path, runs: Iterable[Run]) -> None:
     part = folder / f"{CONTEST}.part"
     part.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n", encoding="utf-8")
     part.replace(folder / CONTEST)
+
+
+def missing(
+    runs: Iterable[Run], loads: Sequence[str], tierers: Sequence[str], seeds: Sequence[int]
+) -> list[Run]:
+    """What is asked for and not there, without figures; the ways of a seed follow each other."""
+    there = {(run.load, run.seed, run.tierer) for run in runs}
+    asked = product(loads, seeds, tierers)
+    return [Run(load, way, seed, {}) for load, seed, way in asked if (load, seed, way) not in there]
+
+
+def run_folder(results: Path, load: str, tierer: str, seed: int) -> Path:
+    """Where the recordings of a run are."""
+    return results / f"{load}-{tierer}-{seed}"
+
+
+def save_levels(folder: Path, seconds: Sequence[float], levels: Sequence[float]) -> None:
+    """Write how much was up over a run: seconds since the tierer's start, and the share."""
+    rows = zip(seconds, levels, strict=True)
+    text = "".join(f"{at:.2f},{level:.5f}\n" for at, level in rows)
+    (folder / LEVELS).write_text(f"seconds,share\n{text}", encoding="ascii")
+
+
+def load_levels(folder: Path) -> list[tuple[float, float]]:
+    """The same; none where there is no such file."""
+    try:
+        lines = (folder / LEVELS).read_text(encoding="ascii").splitlines()[1:]
+    except FileNotFoundError:
+        return []
+    return [(float(at), float(level)) for at, level in (line.split(",") for line in lines)]
 
 
 Standings = Mapping[str, Mapping[str, Mapping[str, float | None]]]

@@ -9,7 +9,7 @@ import pytest
 from mmscand.cli.app import main
 from mmscand.lab import experiment
 from mmscand.lab.kernel import LabError
-from mmscand.lab.standings import Run
+from mmscand.lab.standings import Run, run_folder, save_levels
 
 RUNS = [
     Run("zipf", "damon", 1, {"hit_share": 0.6}),
@@ -41,6 +41,10 @@ def test_medians_losses_and_the_command_are_printed_and_written(
     file = tmp_path / "f.json"
     argv = ["lab", "compare", "--workloads", "zipf", "--tierers", "damon,mmscand"]
     argv += ["--seeds", "1,2", "--results", str(tmp_path), "--json", str(file)]
+    argv += ["--picture", str(tmp_path / "p.png")]
+    folder = run_folder(tmp_path, "zipf", "mmscand", 1)
+    folder.mkdir()
+    save_levels(folder, [0.0, 1.0], [0.1, 0.5])
     monkeypatch.setattr("sys.argv", ["mmscand", *argv])
     assert main(argv) == 0
     assert asked == [["zipf"], ["damon", "mmscand"], [1, 2]]
@@ -52,6 +56,7 @@ def test_medians_losses_and_the_command_are_printed_and_written(
     assert written["medians"]["zipf"]["mmscand"] == {"hit_share": 0.4}
     assert [loss["other"] for loss in written["losses"]] == ["damon"]
     assert len(written["runs"]) == 3
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_all_workloads_and_ways_are_compared_if_none_are_named(

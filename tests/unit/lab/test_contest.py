@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmscand.lab import contest
-from mmscand.lab.standings import Run, load_runs, save_runs
+from mmscand.lab.standings import Run, load_levels, load_runs, run_folder, save_runs
 
 
 class Rising:
@@ -141,3 +141,5 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
     assert ("seconds_to_95" in run.figures) == (best is not None)
     assert run.figures["ops_moving_ratio"] == 1
     assert run.figures["wrong_pages"] == 3
+    levels = load_levels(run_folder(tmp_path, "one", "nothing", 1))
+    assert levels[:2] == [(0, 0.8), (0.5, 0.8)]

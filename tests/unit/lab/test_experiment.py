@@ -135,7 +135,15 @@ def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
     )
     assert [run.tierer for run in runs] == ["damon", "mmscand"]
     assert [state for state, _ in steps][-1] == "1 of 3: gups, mmscand, seed 1"
-    assert "4 runs" in steps[0][0]
+    assert "3 runs" in steps[0][0]
+
+
+def test_a_contest_that_has_all_its_runs_boots_nothing(
+    install: Callable[[Guest], None], tmp_path: Path
+) -> None:
+    install(lambda argv, folder: pytest.fail("booted"))
+    save_runs(tmp_path, [Run("gups", "damon", 1, {"cpu_s": 1.0})])
+    assert len(experiment.run_contest(tmp_path, ["gups"], ["damon"], [1])) == 1
 
 
 def test_a_load_that_lacks_its_program_is_told_before_the_guest_boots(

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.standings import FIGURES, Run, load_runs, losses, medians, save_runs
+from mmscand.lab.standings import (
+    FIGURES,
+    Run,
+    load_levels,
+    load_runs,
+    losses,
+    medians,
+    missing,
+    save_levels,
+    save_runs,
+)
 from mmscand.lab.standings_table import markdown, report
 
 
@@ -29,6 +39,17 @@ def test_medians_take_never_as_the_longest_time(
 ) -> None:
     runs = [run("damon", seed, seconds_to_95=value) for seed, value in enumerate(values)]
     assert medians(runs) == {"zipf": {"damon": {"seconds_to_95": middle}}}
+
+
+def test_what_is_missing_is_what_was_asked_for_and_is_not_there() -> None:
+    left = missing([run("damon", 1)], ["zipf", "gups"], ["damon", "mmscand"], [1, 2])
+    assert [(each.load, each.seed, each.tierer) for each in left][:4] == [
+        ("zipf", 1, "mmscand"),
+        ("zipf", 2, "damon"),
+        ("zipf", 2, "mmscand"),
+        ("gups", 1, "damon"),
+    ]
+    assert len(left) == 7
 
 
 def found(**runs: dict[str, float | None]) -> list[tuple[str, str]]:
@@ -80,6 +101,12 @@ def test_a_markdown_table_is_one_for_both_readers() -> None:
         "| x y | 10 |",
         "| z   |  1 |",
     ]
+
+
+def test_levels_come_back_and_are_none_without_a_file(tmp_path: Path) -> None:
+    assert load_levels(tmp_path) == []
+    save_levels(tmp_path, [0.0, 0.5], [0.25, 1.0])
+    assert load_levels(tmp_path) == [(0.0, 0.25), (0.5, 1.0)]
 
 
 def test_every_figure_can_be_shown() -> None:
