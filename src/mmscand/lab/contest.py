@@ -70,6 +70,12 @@ class _Judge:
             time.sleep(max(0.0, min(now + _SAMPLE_S, started + seconds) - time.monotonic()))
         return found
 
+    def shares(self) -> dict[str, float]:
+        """At the end, and the mean over time: of its accesses, or of its memory."""
+        what = "memory" if self.load.best is None else "hit"
+        over_time = float(np.mean(self.levels))
+        return {f"{what}_share": self.levels[-1], f"{what}_share_over_time": over_time}
+
 
 def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
     """Run one way of tiering on one load. Raises MmscandError, WorkloadError."""
@@ -111,9 +117,7 @@ def _with_tierer(
         figures["system_s"] = _in_task_s(running.pid) - in_task
         figures |= running.end()
     save_levels(folder, [at - begun for at in judge.at], judge.levels)
-    what = "hit" if known else "memory"
-    figures[f"{what}_share"] = judge.levels[-1]
-    figures[f"{what}_share_over_time"] = float(np.mean(judge.levels))
+    figures |= judge.shares()
     moving = (begun, begun + (first or _PHASE_S))
     return figures, {"moving": moving, "rest": (rested - _REST_S, rested)}
 
@@ -182,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MmscandError as error:
         print(f"contest: {error}", file=sys.stderr)
         return error.exit_code
-    except (WorkloadError, OSError) as error:
+    except (WorkloadError, OSError, psutil.Error) as error:
         print(f"contest: {error}", file=sys.stderr)
         return 1
     return 0
