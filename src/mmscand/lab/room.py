@@ -16,12 +16,13 @@ from mmscand.lab.region import PAGES_PER_HUGE
 from mmscand.linux.topology import NodeReader
 
 _POOL = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
-_ROUNDS, _CALM_ROUNDS, _ROUND_S = 30, 3, 0.3
+_ROUNDS, _CALM_ROUNDS, _ROUND_S = 60, 3, 0.3
+_SPARE_PAGES = 2 * PAGES_PER_HUGE
 
 
 @contextmanager
 def room_on(node: int, pages: int, reader: NodeReader, pool: str = _POOL) -> Iterator[None]:
-    """While it lasts the node can take so many pages, above its high watermark; within 2 MiB.
+    """While it lasts the node can take so many pages, above its high watermark; within 4 MiB.
 
     `pool` is the path of the size of a node's pool. Raises LabError when that much is not free, or
     the pool does not get it.
@@ -39,11 +40,12 @@ def _settle(node: int, pages: int, reader: NodeReader, pool: Path) -> None:
     count = calm = 0
     for _ in range(_ROUNDS):
         spare = reader.free_pages(node) - pages
-        calm = calm + 1 if 0 <= spare < 2 * PAGES_PER_HUGE else 0
+        if 0 <= spare < _SPARE_PAGES:
+            calm += 1
+        else:
+            calm, count = 0, _resize(pool, max(0, count + spare // PAGES_PER_HUGE))
         if calm == _CALM_ROUNDS:
             return
-        count = max(0, count + spare // PAGES_PER_HUGE)
-        count = _resize(pool, count)
         time.sleep(_ROUND_S)
     free = reader.free_pages(node)
     raise LabError(
