@@ -12,6 +12,7 @@ Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ import numpy.typing as npt
 import psutil
 
 from mmscand.errors import MmscandError
+from mmscand.lab.kernel import LabError
 from mmscand.lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand.lab.place import Place
 from mmscand.lab.region import WorkloadError
@@ -80,7 +82,9 @@ class _Judge:
 def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
     """Run one way of tiering on one load. Raises MmscandError, WorkloadError."""
     folder = run_folder(results, name, tierer, seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    # Of a run that was interrupted: its files would be taken for this one's.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     load = LOADS[name]
     with load.start(Place(topology, folder, seed)) as running:
         time.sleep(_ALONE_S)
@@ -161,15 +165,25 @@ def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None
 
 
 def _run_all(options: argparse.Namespace) -> None:
+    """Run what is missing; LabError at the end when some of it failed."""
     topology = read_topology(NodeReader())
     require_two_tiers(topology)
     runs = load_runs(options.results)
     left = missing(runs, options.workloads, options.tierers, options.seeds)
+    failed: list[str] = []
     for number, run in enumerate(left, 1):
         where = f"{run.load}, {run.tierer}, seed {run.seed}"
         print(f"{number} of {len(left)}: {where}", flush=True)
-        runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
-        save_runs(options.results, runs)
+        try:
+            runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
+            save_runs(options.results, runs)
+        except (MmscandError, WorkloadError, OSError, psutil.Error) as error:
+            failed.append(f"{where}: {error}")
+    if failed:
+        raise LabError(
+            f"{len(failed)} of {len(left)} runs failed; {failed[-1]}",
+            hint="the same again tries them",
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -186,9 +200,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MmscandError as error:
         print(f"contest: {error}", file=sys.stderr)
         return error.exit_code
-    except (WorkloadError, OSError, psutil.Error) as error:
-        print(f"contest: {error}", file=sys.stderr)
-        return 1
     return 0
 
 
