@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from statistics import median_low
+from statistics import median
 from typing import Literal
 
 CONTEST, LEVELS = "contest.json", "levels.csv"
@@ -126,7 +126,7 @@ Standings = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 
 def medians(runs: Iterable[Run]) -> Standings:
-    """Of two in the middle the lower; never is above every number."""
+    """Never is above every number; of two of which one is never, so is the median."""
     values: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -135,7 +135,7 @@ def medians(runs: Iterable[Run]) -> Standings:
             values[run.load][run.tierer][key].append(_NEVER if value is None else value)
     return {
         load: {
-            tierer: {key: _finite(median_low(found)) for key, found in figures.items()}
+            tierer: {key: _finite(median(found)) for key, found in figures.items()}
             for tierer, figures in tierers.items()
         }
         for load, tierers in values.items()

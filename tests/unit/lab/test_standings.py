@@ -32,7 +32,13 @@ def test_runs_come_back_as_saved_and_none_are_there_at_first(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("values", "middle"),
-    [([3.0, 1.0, 2.0], 2.0), ([None, 9.0, 7.0], 9.0), ([None, None, 1.0], None), ([1.0, None], 1)],
+    [
+        ([3.0, 1.0, 2.0], 2.0),
+        ([1.0, 2.0], 1.5),
+        ([None, 9.0, 7.0], 9.0),
+        ([None, None, 1.0], None),
+        ([1.0, None], None),
+    ],
 )
 def test_medians_take_never_as_the_longest_time(
     values: list[float | None], middle: float | None
