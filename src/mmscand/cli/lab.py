@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmscand.cli.files import os_errors_told, require_writable
+from mmscand.cli.lab_compare import compare
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def demo(
     json_file: JsonOption = None, picture: PictureOption = None, results: ResultsOption = None
 ) -> None:
     """Show hot pages move to fast memory, in about a minute. Exit code 1 when they do not."""
-    _require_extra()
+    require_extra()
     _tell_of_real_tiers()
     _run("random", json_file, picture, results)
 
@@ -60,7 +61,7 @@ def run(
     results: ResultsOption = None,
 ) -> None:
     """Run one scenario and judge it. Exit code 1 when its main promise fails."""
-    _require_extra()
+    require_extra()
     _run(scenario, json_file, picture, results)
 
 
@@ -76,7 +77,7 @@ def postgres(
 
     Exit code 1 when under 95 % of the pages read, or over 1 % of the others, are promoted.
     """
-    _require_extra()
+    require_extra()
     from mmscand.lab.experiment import run_postgres  # noqa: PLC0415
     from mmscand.lab.screen import progress_shown  # noqa: PLC0415
 
@@ -93,41 +94,13 @@ def postgres(
         raise MmscandError("short of the promise", hint="look at the events in the results folder")
 
 
-@app.command()
-def compare(
-    tierers: Annotated[
-        list[str] | None,
-        typer.Option("--tierer", help="One of the ways; may be given more than once.  [all]"),
-    ] = None,
-    seeds: Annotated[
-        list[int] | None, typer.Option("--seed", help="A run each; medians are told.  [1]")
-    ] = None,
-    json_file: JsonOption = None,
-    results: ResultsOption = None,
-) -> None:
-    """Compare the kernel's own tiering, DAMON and mmscand: same guest, workload and seeds."""
-    _require_extra()
-    from mmscand.lab.experiment import run_contest  # noqa: PLC0415
-    from mmscand.lab.screen import contest_table, progress_shown  # noqa: PLC0415
-    from mmscand.lab.tierers import TIERERS  # noqa: PLC0415
-
-    names = tierers or list(TIERERS)
-    if unknown := set(names) - TIERERS.keys():
-        raise UsageError(f"no tierer {min(unknown)!r}", hint=f"there are {', '.join(TIERERS)}")
-    console = _console()
-    with os_errors_told(), progress_shown(console) as progress:
-        found = run_contest(
-            results or Path("out") / "compare", names, seeds or [1], progress=progress
-        )
-        if json_file is not None:
-            json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    console.print(contest_table(found))
+app.command()(compare)
 
 
 @app.command(name="list")
 def list_scenarios() -> None:
     """List the scenarios."""
-    _require_extra()
+    require_extra()
     from mmscand.lab.scenario import SCENARIOS  # noqa: PLC0415
     from mmscand.lab.screen import scenario_table  # noqa: PLC0415
 
@@ -137,7 +110,7 @@ def list_scenarios() -> None:
 @app.command()
 def shell() -> None:
     """Open a root shell in the virtual machine; this folder is writable there."""
-    _require_extra()
+    require_extra()
     if not sys.stdin.isatty():
         raise UsageError("`mmscand lab shell` needs a terminal", hint="run it from one")
     from mmscand.lab import guest, kernel  # noqa: PLC0415
@@ -212,7 +185,8 @@ def _console() -> "Console":
     return Console()
 
 
-def _require_extra() -> None:
+def require_extra() -> None:
+    """MachineCannot when the optional extra is not installed."""
     lacking = [pip or name for name, pip in _EXTRA.items() if not importlib.util.find_spec(name)]
     if lacking:
         raise MachineCannot(

@@ -9,11 +9,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmscand.cli.files import os_errors_told, require_writable
+from mmscand.cli.names import names, numbers
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mmscand.sim.case import Case, Record
     from mmscand.sim.judgement import Table
 
-_Number = TypeVar("_Number", int, float)
 _FEWEST_PAGES = 64
 _FOLDER = Path("out") / "compare"
 
@@ -55,7 +55,7 @@ def simulate(
     [(slow)] = _ratios(ratio)
     if json_file is not None:
         require_writable(json_file)
-    [many] = _numbers(float, "intensity", str(intensity))
+    [many] = numbers(float, "intensity", str(intensity))
     record = run_case(Case(workload, policy, slow, many, seed, pages, windows))
     if json_file is not None:
         with os_errors_told():
@@ -89,14 +89,14 @@ def compare(
     from mmscand.sim.judgement import medians  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
-    loads, chosen = _names(workloads) or list(WORKLOADS), _names(policies) or list(POLICIES)
+    loads, chosen = names(workloads) or list(WORKLOADS), names(policies) or list(POLICIES)
     _require_known(loads, chosen)
     cases = cases_of(
         loads,
         chosen,
         _ratios(ratios),
-        _numbers(float, "intensities", intensities),
-        _numbers(int, "seeds", seeds),
+        numbers(float, "intensities", intensities),
+        numbers(int, "seeds", seeds),
         pages,
     )
     for path in (resume / "any", *filter(None, [json_file, picture])):
@@ -200,34 +200,20 @@ def _require_known(workloads: Sequence[str], policies: Sequence[str]) -> None:
     from mmscand.policy.registry import POLICIES  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
-    for what, names, known in (("workload", workloads, WORKLOADS), ("policy", policies, POLICIES)):
-        for name in names:
+    for what, wanted, known in (("workload", workloads, WORKLOADS), ("policy", policies, POLICIES)):
+        for name in wanted:
             if name not in known:
                 raise UsageError(f"no {what} {name!r}", hint=f"there are {', '.join(known)}")
 
 
-def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
-
-
 def _ratios(text: str) -> list[int]:
     """The slow parts; UsageError unless each is 1:N."""
-    parts = [name.partition(":") for name in _names(text)]
+    parts = [name.partition(":") for name in names(text)]
     if not parts or any(one.strip() != "1" for one, _, _ in parts):
         raise UsageError(f"{text!r} is no ratio of fast to slow", hint="write 1:8, or 1:2,1:8")
-    found = _numbers(int, "ratios", ",".join(slow for _, _, slow in parts))
+    found = numbers(int, "ratios", ",".join(slow for _, _, slow in parts))
     if max(found) >= _FEWEST_PAGES:
         raise UsageError(f"1:{max(found)} is too far", hint=f"at most 1:{_FEWEST_PAGES - 1}")
-    return found
-
-
-def _numbers(kind: type[_Number], what: str, text: str) -> list[_Number]:
-    try:
-        found = [kind(name) for name in _names(text)]
-    except ValueError:
-        found = []
-    if not found or not all(0 < number < 1e6 for number in found):
-        raise UsageError(f"{what}: {text!r} does not work", hint="numbers above 0, with commas")
     return found
 
 

@@ -1,9 +1,10 @@
-"""Ways of tiering beside each other: the same machine, workload and seed, one after another.
+"""Ways of tiering beside each other: the same machine, loads and seeds, one after another.
 
-``python -m mmscand.lab.contest --results DIR`` runs in a guest with two tiers. For each: the
-workload's memory is on the slow node; it runs alone, then with the tierer until its hot pages are
-up, then its hot set moves to other pages. Measured by the truth, so nobody's own word counts.
-DIR gets `result.json`.
+``python -m mmscand.lab.contest --results DIR`` runs in a guest with two tiers. For each load, way
+and seed: the load's memory is on the slow node, and the fast one has little room; it runs alone,
+then with the tierer for 20 s, then it changes, if it does, for as long. Measured by what
+the load knows, so nobody's own word counts. DIR gets `contest.json`, and what is in it already is
+not run again: delete it to begin anew.
 
 Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
 """
@@ -11,169 +12,191 @@ Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
+import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 
 from mmscand.errors import MmscandError
-from mmscand.lab.programs import Program, ready_truth, running
-from mmscand.lab.result import RESULT, WORKLOAD
-from mmscand.lab.samples import TierProbe
-from mmscand.lab.tierers import TIERERS, Stage, Tierer
-from mmscand.lab.truth import BoolArray, Truth, load_ops, shifted
+from mmscand.lab.kernel import LabError
+from mmscand.lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
+from mmscand.lab.place import Place
+from mmscand.lab.region import WorkloadError
+from mmscand.lab.room import room_on
+from mmscand.lab.standings import (
+    FIGURES,
+    Run,
+    load_runs,
+    missing,
+    run_folder,
+    save_levels,
+    save_runs,
+)
+from mmscand.lab.tierers import TIERERS, Stage
 from mmscand.lab.usage import cpu_seconds, vmstat
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import Topology
 
-_WORKLOAD = ["--mib", "256", "--hot-share", "0.1", "--layout", "random"]
-_ALONE_S, _LIMIT_S, _AFTER_S = 6.0, 60.0, 6.0
+_ALONE_S, _PHASE_S, _REST_S = 6.0, 20.0, 6.0
 _SAMPLE_S = 0.5
 _UP = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one way of tiering did. Shares of pages; None: never within a minute."""
-
-    tierer: str
-    seconds_to_95: float | None
-    seconds_to_95_after_shift: float | None
-    hot_share: float
-    """Of the hot pages in the top tier at the end: the share of accesses that hit it."""
-    hit_share_over_time: float
-    """The mean of that from the tierer's start to the end."""
-    wrong_share: float
-    """Of the pages that were never hot, in the top tier at the end."""
-    pages_moved: int
-    ops_alone: float
-    ops_while_moving_ratio: float
-    """Operations a second until 95 % are up, against those before the tierer started."""
-    ops_after_ratio: float
-    p99_block_ms_alone: float
-    p99_block_ms_while_moving: float
-    cpu_s: float
-    """CPU time of the daemon, once it is at work, and of kernel threads that work for it."""
-    system_s: float
-    """CPU time that the workload spent in the kernel meanwhile: what runs in its own name."""
+# What mmscand leaves free (`room_pages`), so that the daemon can use the room that it is given.
+_HEADROOM_PAGES = 2048
+_KERNEL_THREADS = ("kswapd", "kdamond", "kcompactd")
 
 
 @dataclass(slots=True)
 class _Judge:
-    """Looks where the workload's pages are."""
+    """Looks how much of a load is on the top tier."""
 
-    probe: TierProbe
-    truth: Truth
-    hits: list[float]
+    load: RunningLoad
+    at: list[float] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)
 
-    def until_up(self, hot: BoolArray, program: Program) -> float | None:
-        """Seconds until they are up, then a while longer; None when they do not come."""
-        started, found = time.monotonic(), None
-        end = started + _LIMIT_S
-        while time.monotonic() < end:
-            program.require_alive()
-            [share] = self.probe.shares_of(hot)
-            self.hits.append(share)
-            if found is None and share >= _UP:
-                found = time.monotonic() - started
-                end = time.monotonic() + _AFTER_S
-            time.sleep(_SAMPLE_S)
+    def watch(self, started: float, seconds: float) -> float | None:
+        """For so long; the seconds until 95 % of the best are up, None when they never are."""
+        found: float | None = None
+        best = self.load.best or np.inf
+        while (now := time.monotonic()) < started + seconds:
+            self.load.require_alive()
+            self.at.append(now)
+            self.levels.append(self.load.level())
+            if found is None and self.levels[-1] >= _UP * best:
+                found = now - started
+            time.sleep(max(0.0, min(now + _SAMPLE_S, started + seconds) - time.monotonic()))
         return found
 
+    def shares(self) -> dict[str, float]:
+        """At the end, and the mean over time: of its accesses, or of its memory."""
+        what = "memory" if self.load.best is None else "hit"
+        over_time = float(np.mean(self.levels))
+        return {f"{what}_share": self.levels[-1], f"{what}_share_over_time": over_time}
 
-def contest(name: str, results: Path, topology: Topology, seed: int) -> Outcome:
-    """Run one way of tiering. Raises MmscandError."""
-    folder = results / f"{name}-{seed}"
-    state = folder / WORKLOAD
-    state.mkdir(parents=True, exist_ok=True)
-    node = ["--node", str(max(topology.slow)), "--state", str(state), "--seed", str(seed)]
-    argv = ["mmscand.lab.workload", *_WORKLOAD, *node]
-    with running("workload", argv, folder, folder / "workload-stdout.txt") as workload:
-        truth = ready_truth(workload, state)
+
+def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
+    """Run one way of tiering on one load. Raises MmscandError, WorkloadError."""
+    folder = run_folder(results, name, tierer, seed)
+    # Of a run that was interrupted: its files would be taken for this one's.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    load = LOADS[name]
+    with load.start(Place(topology, folder, seed)) as running:
         time.sleep(_ALONE_S)
-        with closing(TierProbe(truth, topology)) as probe:
-            stage = Stage(topology, truth.pid, folder)
-            outcome = _measure(name, stage, workload, _Judge(probe, truth, []))
-        workload.stop()
-    return outcome
+        alone_until = time.monotonic()
+        fast = min(topology.fast)
+        with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
+            figures, phases = _with_tierer(load, running, tierer, folder, topology)
+        spans = {"alone": (alone_until - _ALONE_S + 1, alone_until), **phases}
+        figures |= speeds(running.ops(), spans)
+    return Run(name, tierer, seed, {key: figures[key] for key in FIGURES if key in figures})
 
 
-def _measure(name: str, stage: Stage, workload: Program, judge: _Judge) -> Outcome:
-    tierer, truth = TIERERS[name], judge.truth
-    later = shifted(truth.hot, truth.seed)
-    process = psutil.Process(workload.process.pid)
-    alone_until = time.monotonic()
-    with tierer.at_work(stage) as daemon:
-        begun = time.monotonic()
-        moved, system = vmstat("pgmigrate_success"), process.cpu_times().system
-        cpu = _cpu_seconds(tierer, daemon)
-        first = judge.until_up(truth.hot, workload)
-        at_rest = time.monotonic()
-        workload.process.send_signal(signal.SIGUSR1)
-        second = judge.until_up(later, workload)
-        cpu = _cpu_seconds(tierer, daemon) - cpu
-        hot, wrong = judge.probe.shares_of(later, ~truth.hot & ~later)
-        system = process.cpu_times().system - system
-    ops = load_ops(stage.results / WORKLOAD)
-    alone = _between(ops, alone_until - _ALONE_S + 1, alone_until)
-    moving = _between(ops, begun, begun + (first or _LIMIT_S))
-    rest = _between(ops, at_rest - _AFTER_S, at_rest)
-    return Outcome(
-        name,
-        first,
-        second,
-        hot,
-        float(np.mean(judge.hits)),
-        wrong,
-        vmstat("pgmigrate_success") - moved,
-        alone[0],
-        moving[0] / alone[0],
-        rest[0] / alone[0],
-        alone[1],
-        moving[1],
-        cpu,
-        system,
-    )
+Spans = dict[str, tuple[float, float]]
+"""From when to when, in seconds of CLOCK_MONOTONIC."""
 
 
-def _between(ops: np.ndarray, start: float, end: float) -> tuple[float, float]:
-    """Medians of operations a second, and of the 99th percentiles, of the seconds in between."""
-    rows = ops[(ops[:, 0] > start) & (ops[:, 0] <= end + 1)]
-    return (float(np.median(rows[:, 1])), float(np.median(rows[:, 2]))) if len(rows) else (1.0, 0.0)
+def _with_tierer(
+    load: Load, running: RunningLoad, tierer: str, folder: Path, topology: Topology
+) -> tuple[dict[str, float | None], Spans]:
+    judge, known = _Judge(running), running.best is not None
+    # Before it starts: in the kernel it is at work at once.
+    threads, moved = _threads_s(), vmstat("pgmigrate_success")
+    with TIERERS[tierer].at_work(Stage(topology, running.options, folder)) as daemon:
+        begun, in_task, used = time.monotonic(), _in_task_s(running.pid), _daemon_s(daemon)
+        first = judge.watch(begun, _PHASE_S)
+        rested = time.monotonic()
+        figures: dict[str, float | None] = {"seconds_to_95": first} if known else {}
+        if load.change:
+            running.change()
+            again = judge.watch(time.monotonic(), _PHASE_S)
+            figures |= {"seconds_to_95_after_shift": again} if load.change == "shift" else {}
+        figures["pages_moved"] = float(vmstat("pgmigrate_success") - moved)
+        figures["cpu_s"] = _threads_s() - threads + _daemon_s(daemon) - used
+        figures["system_s"] = _in_task_s(running.pid) - in_task
+        figures |= running.end()
+    save_levels(folder, [at - begun for at in judge.at], judge.levels)
+    figures |= judge.shares()
+    moving = (begun, begun + (first or _PHASE_S))
+    return figures, {"moving": moving, "rest": (rested - _REST_S, rested)}
 
 
-def _cpu_seconds(tierer: Tierer, daemon: int | None) -> float:
-    """CPU time of its daemon, and of the kernel threads that work for it, so far."""
-    mine = [psutil.Process(daemon)] if daemon else []
-    if tierer.threads:
-        every = psutil.process_iter(["name"])
-        mine += [p for p in every if p.info["name"].startswith(tierer.threads)]
-    return cpu_seconds(mine)
+def _threads_s() -> float:
+    """CPU time of the kernel threads that move pages or make room, so far."""
+    every = psutil.process_iter(["name"])
+    return cpu_seconds(p for p in every if p.info["name"].startswith(_KERNEL_THREADS))
+
+
+def _daemon_s(pid: int | None) -> float:
+    return cpu_seconds([psutil.Process(pid)]) if pid else 0.0
+
+
+def _in_task_s(pid: int) -> float:
+    """CPU time that a process and its children have spent in the kernel, so far."""
+    process = psutil.Process(pid)
+    own = [process, *process.children(recursive=True)]
+    return float(sum(each.cpu_times().system for each in own))
+
+
+def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]:
+    """Speeds in a span alone, one while pages move and one at rest, from rows as `load_ops` has.
+
+    Each row is a second that ended at its moment; a span has those that ended in it, and one more.
+    Means of operations, so that a pause counts; medians of the seconds' 99th percentiles.
+    """
+    rows = {
+        name: ops[(ops[:, 0] > start) & (ops[:, 0] <= end + 1)]
+        for name, (start, end) in spans.items()
+    }
+    rate = {name: float(part[:, 1].mean()) if len(part) else 0.0 for name, part in rows.items()}
+    p99 = {name: float(np.median(part[:, 2])) if len(part) else 0.0 for name, part in rows.items()}
+    return {
+        "ops_alone": rate["alone"],
+        "ops_moving_ratio": rate["moving"] / max(rate["alone"], 1e-9),
+        "ops_rest_ratio": rate["rest"] / max(rate["alone"], 1e-9),
+        "p99_ms_alone": p99["alone"],
+        "p99_ms_moving": p99["moving"],
+    }
+
+
+def _run_all(options: argparse.Namespace) -> None:
+    """Run what is missing; LabError at the end when some of it failed."""
+    topology = read_topology(NodeReader())
+    require_two_tiers(topology)
+    runs = load_runs(options.results)
+    left = missing(runs, options.workloads, options.tierers, options.seeds)
+    failed: list[str] = []
+    for number, run in enumerate(left, 1):
+        where = f"{run.load}, {run.tierer}, seed {run.seed}"
+        print(f"{number} of {len(left)}: {where}", flush=True)
+        try:
+            runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
+            save_runs(options.results, runs)
+        except (MmscandError, WorkloadError, OSError, psutil.Error) as error:
+            failed.append(f"{where}: {error}")
+    if failed:
+        raise LabError(
+            f"{len(failed)} of {len(left)} runs failed; {failed[-1]}",
+            hint="the same again tries them",
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mmscand.lab.contest", description=__doc__)
-    parser.add_argument("--results", type=Path, required=True, help="folder for what is measured")
-    parser.add_argument("--tierers", nargs="+", choices=list(TIERERS), default=list(TIERERS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1], help="a run each")
+    add = parser.add_argument
+    add("--results", type=Path, required=True, help="folder for what is measured")
+    add("--workloads", nargs="+", choices=list(LOADS), default=list(LOADS))
+    add("--tierers", nargs="+", choices=list(TIERERS), default=list(TIERERS))
+    add("--seeds", nargs="+", type=int, default=[1], help="a run each")
     options = parser.parse_args(argv)
-    outcomes: list[Outcome] = []
     try:
-        topology = read_topology(NodeReader())
-        require_two_tiers(topology)
-        for seed in options.seeds:
-            for name in options.tierers:
-                outcomes.append(contest(name, options.results, topology, seed))
-                told = json.dumps([asdict(outcome) for outcome in outcomes], indent=2)
-                (options.results / RESULT).write_text(told + "\n")
+        _run_all(options)
     except MmscandError as error:
         print(f"contest: {error}", file=sys.stderr)
         return error.exit_code

@@ -7,18 +7,20 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import mmscand
 from mmscand.lab import result as results_of
-from mmscand.lab.guest import STDERR, kvm_works, run_in_guest
+from mmscand.lab.guest import STDERR, STDOUT, kvm_works, run_in_guest
 from mmscand.lab.kernel import GuestKernel, LabError, ensure_packages, fetch_kernel
+from mmscand.lab.loads import LOADS
 from mmscand.lab.pg_cluster import make_archive
 from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleReader
 from mmscand.lab.scenario import QUIET_GUEST, Scenario
+from mmscand.lab.standings import Run, load_runs, missing
 
 #: What is going on; a sample comes with it once the guest measures.
 Progress = Callable[[str, Sample | None], None]
@@ -28,7 +30,7 @@ Progress = Callable[[str, Sample | None], None]
 _OVERHEAD_LIMIT_S = 240.0
 # Under emulation: start and warm up in 30 s, clients alone for 5 s, at most 90 s with the daemon.
 _POSTGRES_LIMIT_S = 90.0 + 2 * _OVERHEAD_LIMIT_S
-# Two minutes of waiting for pages that never come, and starts.
+# Two phases of half a minute, and starts.
 _CONTEST_LIMIT_S = 300.0
 _FOLLOW_PERIOD_S = 0.25
 
@@ -86,31 +88,56 @@ def run_postgres(
     option = "--shared-memory" if shared_memory else "--no-shared-memory"
     progress(f"booting {kernel.release}: clients read one table of two", None)
     argv = ["mmscand.lab.postgres", "--results", str(results.resolve()), option]
-    found: dict[str, Any] = _in_guest(argv, kernel, results, _POSTGRES_LIMIT_S)
+    _in_guest(argv, kernel, results, _POSTGRES_LIMIT_S)
+    found: dict[str, Any] = json.loads((results / RESULT).read_text(encoding="utf-8"))
     return found
 
 
 def run_contest(
-    results: Path, tierers: Sequence[str], seeds: Sequence[int], *, progress: Progress = ignore
-) -> list[dict[str, Any]]:
-    """Run ways of tiering one after another in one guest; what `lab.contest` found of each.
+    results: Path,
+    loads: Sequence[str],
+    tierers: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    progress: Progress = ignore,
+) -> list[Run]:
+    """Run ways of tiering one after another in one guest; all runs that the folder then has.
 
-    Raises LabError, also when the machine lacks what it needs.
+    Those that it has already are not run again. Raises LabError, also when the machine lacks what
+    it needs.
     """
+    left = missing(load_runs(results), loads, tierers, seeds)
+    if not left:
+        return load_runs(results)
     ensure_packages()
-    kernel = fetch_kernel()
+    kernel, needed = fetch_kernel(), [LOADS[name] for name in dict.fromkeys(r.load for r in left)]
+    for load in needed:
+        load.needs()
     _prepare(results)
-    runs = len(tierers) * len(seeds)
-    progress(f"booting {kernel.release}: {runs} runs, up to three minutes each", None)
-    argv = ["mmscand.lab.contest", "--results", str(results.resolve())]
-    argv += ["--tierers", *tierers, "--seeds", *map(str, seeds)]
-    limit_s = _OVERHEAD_LIMIT_S + runs * _CONTEST_LIMIT_S
-    found: list[dict[str, Any]] = _in_guest(argv, kernel, results, limit_s)
-    return found
+    for load in needed:
+        load.prepare(results)
+    progress(f"booting {kernel.release} for {len(left)} runs", None)
+    argv = ["mmscand.lab.numa", "mmscand.lab.contest", "--results", str(results.resolve())]
+    argv += ["--workloads", *loads, "--tierers", *tierers, "--seeds", *map(str, seeds)]
+    with _repeated(_told(results, progress)):
+        _in_guest(argv, kernel, results, _OVERHEAD_LIMIT_S + len(left) * _CONTEST_LIMIT_S)
+    return load_runs(results)
 
 
-def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: float) -> Any:  # noqa: ANN401 - JSON
-    """Run a module of ours in the quiet guest; its result, LabError with its reason if it fails."""
+def _told(results: Path, progress: Progress) -> Callable[[], None]:
+    """Passes on the last line that the guest has printed."""
+
+    def report() -> None:
+        with suppress(FileNotFoundError):
+            lines = (results / STDOUT).read_text(encoding="utf-8").splitlines()
+            for line in lines[-1:]:
+                progress(line, None)
+
+    return report
+
+
+def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: float) -> None:
+    """Run a module of ours in the quiet guest; LabError with its reason if it fails."""
     status = run_in_guest(
         [sys.executable, "-m", *argv],
         spec=QUIET_GUEST,
@@ -120,7 +147,6 @@ def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: 
     )
     if status != 0:
         raise _failed(results, status)
-    return json.loads((results / RESULT).read_text(encoding="utf-8"))
 
 
 def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:
@@ -152,16 +178,25 @@ def _failed(results: Path, status: int) -> LabError:
 
 @contextmanager
 def _following(results: Path, progress: Progress) -> Iterator[None]:
-    """Report new samples while the context lasts, and the last of them when it ends.
-
-    The guest runs in the calling thread, not the follower: it dies with the thread that started
-    it, and only the main thread gets the interrupt from the keyboard.
-    """
-    reader, done = SampleReader(results), threading.Event()
+    """Report new samples while the context lasts, and the last of them when it ends."""
+    reader = SampleReader(results)
 
     def report() -> None:
         for sample in reader.new():
             progress(_STATES[sample.phase], sample)
+
+    with _repeated(report):
+        yield
+
+
+@contextmanager
+def _repeated(report: Callable[[], None]) -> Iterator[None]:
+    """Call it again and again while the context lasts, and once more when it ends.
+
+    The guest runs in the calling thread, not the follower: it dies with the thread that started
+    it, and only the main thread gets the interrupt from the keyboard.
+    """
+    done = threading.Event()
 
     def follow() -> None:
         while not done.wait(_FOLLOW_PERIOD_S):

@@ -1,6 +1,6 @@
 """The picture of an experiment: where its pages were, and how fast its workload ran.
 
-The only module that imports matplotlib; import it where a picture is drawn.
+Imports matplotlib; import it where a picture is drawn.
 """
 
 from __future__ import annotations

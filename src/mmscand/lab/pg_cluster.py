@@ -95,8 +95,8 @@ def _own_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_archive(results: Path) -> Path:
-    """Make the cluster and pack it into the results folder. Raises LabError; 2 s."""
+def make_archive(results: Path, schema: Sequence[str] = _SCHEMA) -> Path:
+    """Make a cluster by these statements, pack it into the results folder. LabError; 2 s."""
     archive = results / ARCHIVE
     with _own_folder() as folder:
         cluster, data = Cluster(folder), str(folder / "data")
@@ -108,7 +108,7 @@ def make_archive(results: Path) -> Path:
         options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_wal_size=8MB"
         _run(as_user([*control, "-o", options, "-l", str(folder / "log"), "start"]))
         try:
-            cluster.sql(*_SCHEMA)
+            cluster.sql(*schema)
         finally:
             _run(as_user([*control, "-m", "fast", "stop"]))
         _run(["tar", "-C", str(folder), "-cf", str(archive), "data"])

@@ -11,43 +11,36 @@ Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmscand.errors import MmscandError
-from mmscand.lab.kernel import LabError
+from mmscand.lab.numa import migrate
 from mmscand.lab.pg_cluster import COLD_MARK, HOT_MARK, Cluster, unpack
-from mmscand.lab.programs import Program, daemon_command, running
+from mmscand.lab.pg_server import served, session
+from mmscand.lab.programs import daemon_command, running
 from mmscand.lab.result import EVENTS, RESULT
 from mmscand.lab.samples import TierProbe
 from mmscand.lab.truth import BoolArray, Truth
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import PAGE_BYTES, Topology
 
-_CGROUP = Path("/sys/fs/cgroup/mmscand-postgres")
 _BUFFERS_MIB = 96
 _CLIENTS = 2
 _START_LIMIT_S = 120.0
 _CONVERGE_LIMIT_S = 90.0
 _AFTER_S = 5.0
 _CONVERGED = 0.99
-_SYS_MIGRATE_PAGES = 256  # arch/x86/entry/syscalls/syscall_64.tbl
-
-_syscall = ctypes.CDLL(None, use_errno=True)["syscall"]
-_syscall.restype = ctypes.c_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +74,6 @@ class _Buffers:
         return self.probe.shares_of(self.hot, self.cold)
 
 
-@contextmanager
-def _server(cluster: Cluster, log: Path) -> Iterator[None]:
-    """The server in a cgroup of its own, as a service would be."""
-    (_CGROUP.parent / "cgroup.subtree_control").write_text("+memory")
-    _CGROUP.mkdir(exist_ok=True)
-    join = 'echo $$ > "$0"/cgroup.procs; exec "$@"'
-    argv = ["sh", "-c", join, str(_CGROUP), *cluster.server(_BUFFERS_MIB)]
-    with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as server:
-        try:
-            started = (cluster.folder / ".s.PGSQL.5432").exists
-            Program("PostgreSQL server", server, log).wait_for(
-                started, "its socket", _START_LIMIT_S
-            )
-            yield
-        finally:
-            server.send_signal(signal.SIGINT)  # fast shutdown
-
-
-@contextmanager
-def _session(cluster: Cluster) -> Iterator[int]:
-    """A client that stays connected, with all buffers mapped; the pid of its backend."""
-    argv = cluster.client("psql", "-X", "-q", "-A", "-t")
-    with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    ) as client:
-        assert client.stdin is not None
-        assert client.stdout is not None
-        for table in ("cold", "hot"):
-            client.stdin.write(f"select pg_prewarm('{table}', 'buffer');\n")
-            client.stdout.readline()
-        client.stdin.write("select pg_backend_pid();\n")
-        yield int(client.stdout.readline())
-        client.stdin.close()
-
-
 def _shared_mapping(pid: int) -> tuple[int, int]:
     """The largest shared mapping: start and length."""
     maps = Path(f"/proc/{pid}/maps").read_text()
@@ -134,13 +92,6 @@ def _contents(pid: int, start: int, length: int) -> tuple[BoolArray, BoolArray]:
     return hot, cold & ~hot
 
 
-def _migrate(pid: int, source: int, target: int) -> None:
-    """Move all that the process maps from one node to another (migrate_pages(2))."""
-    old, new = (ctypes.c_ulong(1 << node) for node in (source, target))
-    if _syscall(_SYS_MIGRATE_PAGES, pid, 64, ctypes.byref(old), ctypes.byref(new)) < 0:
-        raise LabError(f"migrate_pages: {os.strerror(ctypes.get_errno())}")
-
-
 def measure(results: Path, topology: Topology, *, shared_memory: bool) -> PostgresResult:
     """Run it all; the result. Raises MmscandError."""
     (fast, slow) = min(topology.fast), max(topology.slow)
@@ -149,10 +100,13 @@ def measure(results: Path, topology: Topology, *, shared_memory: bool) -> Postgr
         script = Path(folder) / "read-hot.sql"
         script.write_text("select sum(length(f)) from hot;\n")
         script.chmod(0o644)
-        with _server(cluster, results / "postgres.log"), _session(cluster) as backend:
+        with (
+            served(cluster, _BUFFERS_MIB, results / "postgres.log"),
+            session(cluster, "cold", "hot") as backend,
+        ):
             start, length = _shared_mapping(backend)
             hot, cold = _contents(backend, start, length)
-            _migrate(backend, fast, slow)
+            migrate(backend, fast, slow)
             truth = Truth(backend, start, len(hot), slow, huge=False, seed=0, hot=hot)
             with closing(TierProbe(truth, topology)) as probe:
                 buffers = _Buffers(probe, hot, cold)
@@ -225,6 +179,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MmscandError as error:
         print(f"postgres: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"postgres: {error}", file=sys.stderr)
+        return 1
     (options.results / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
     return 0
 

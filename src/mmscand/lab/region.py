@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
-import os
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
+from mmscand.lab.numa import bound_to, forget_policy, online_nodes
 from mmscand.lab.truth import WordArray
 
 PAGE = 4096
@@ -20,29 +20,9 @@ WORDS_PER_PAGE = PAGE // 8
 # 64 MiB are faulted in within 0.2 s even under emulation: a signal need not wait longer.
 _FILL_WORDS = (64 << 20) // 8
 
-# include/uapi/linux/mempolicy.h; arch/x86/entry/syscalls/syscall_64.tbl
-_MPOL_DEFAULT = 0
-_MPOL_BIND = 2
-_SYS_SET_MEMPOLICY = 238
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_set_mempolicy = _libc["syscall"]
-_set_mempolicy.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong]
-_set_mempolicy.restype = ctypes.c_long
-
 
 class WorkloadError(Exception):
     """The machine could not give the memory that was asked for; the message is one line."""
-
-
-def online_nodes(root: Path = Path("/sys/devices/system/node")) -> list[int]:
-    """The nodes that have memory, in order; [0] on a kernel without NUMA."""
-    try:
-        text = (root / "has_memory").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return [0]
-    spans = [part.split("-") for part in text.split(",") if part]
-    return [node for span in spans for node in range(int(span[0]), int(span[-1]) + 1)]
 
 
 def parse_numa_maps(text: str, address: int) -> dict[int, int]:
@@ -79,28 +59,14 @@ def _fill(words: WordArray, node: int, nodes: Sequence[int]) -> None:
     The policy is the thread's and only while it touches, so that none stays on the VMA and the
     kernel and mmscand may move the pages.
     """
-    if len(nodes) > 1:
-        _bind(node)
-    try:
+    many = len(nodes) > 1
+    with bound_to(node) if many else nullcontext():
         for first in range(0, words.size, _FILL_WORDS):
             # A write, not a read: reads would all map the one zero page.
             words[first : first + _FILL_WORDS : WORDS_PER_PAGE] = 1
-    finally:
-        if len(nodes) > 1:
-            _mempolicy(_MPOL_DEFAULT, None, 0)
-    if len(nodes) > 1:
+    if many:
+        forget_policy()
         _check_placement(words, node)
-
-
-def _bind(node: int) -> None:
-    mask = (ctypes.c_ulong * 16)()  # 1024 nodes, the most that x86-64 can be configured for
-    mask[node // 64] = 1 << node % 64
-    _mempolicy(_MPOL_BIND, ctypes.addressof(mask), 1024)
-
-
-def _mempolicy(mode: int, mask: int | None, bits: int) -> None:
-    if _set_mempolicy(_SYS_SET_MEMPOLICY, mode, mask, bits) != 0:
-        raise WorkloadError(f"set_mempolicy: {os.strerror(ctypes.get_errno())}")
 
 
 def _check_placement(words: WordArray, node: int) -> None:

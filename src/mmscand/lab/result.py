@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mmscand.lab.kernel import LabError
+from mmscand.lab.ops import load_ops
 from mmscand.lab.samples import Sample, SampleReader
 from mmscand.lab.scenario import Scenario
-from mmscand.lab.truth import Truth, load_ops
+from mmscand.lab.truth import Truth
 
 RESULT = "result.json"
 EVENTS = "events.jsonl"

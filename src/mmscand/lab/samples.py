@@ -54,9 +54,13 @@ class TierProbe:
 
     def shares_of(self, *groups: BoolArray) -> list[float]:
         """The same of other groups of pages, looked up at one moment."""
-        frames = self._pagemap.frames(self._truth.address, self._truth.pages)
-        fast = np.isin(self._topology.nodes_of(frames), self._top)
+        fast = self.on_top()
         return [_share(int(fast[group].sum()), int(group.sum())) for group in groups]
+
+    def on_top(self) -> BoolArray:
+        """Which pages are on the top tier now; ProcessGone when the workload exited."""
+        frames = self._pagemap.frames(self._truth.address, self._truth.pages)
+        return np.isin(self._topology.nodes_of(frames), self._top)
 
     def close(self) -> None:
         """Close the file."""

@@ -6,7 +6,7 @@ The only module that imports rich; import it where something is shown.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group
@@ -105,35 +105,3 @@ def scenario_table(scenarios: Sequence[Scenario]) -> Table:
         promise = f"hot {one.hot_target * 100:g} %, cold {one.cold_target * 100:g} %"
         table.add_row(one.name, one.summary, promise)
     return table
-
-
-_CONTEST = {
-    "seconds_to_95": ("to 95 %, s", "{:.1f}"),
-    "seconds_to_95_after_shift": ("after shift, s", "{:.1f}"),
-    "hit_share_over_time": ("hits", "{:.1%}"),
-    "wrong_share": ("wrong", "{:.2%}"),
-    "pages_moved": ("moved", "{:.0f}"),
-    "ops_while_moving_ratio": ("ops, moving", "{:.2f}"),
-    "ops_after_ratio": ("ops, after", "{:.2f}"),
-    "p99_block_ms_while_moving": ("p99, ms", "{:.2f}"),
-    "cpu_s": ("CPU, s", "{:.1f}"),
-    "system_s": ("in task, s", "{:.1f}"),
-}
-
-
-def contest_table(found: Sequence[Mapping[str, object]]) -> Table:
-    """Ways of tiering, a row each: medians over seeds; never is a word, and sorts last."""
-    table = Table(title="the same guest, workload and seeds; shares of pages")
-    table.add_column("tierer", no_wrap=True)
-    for title, _ in _CONTEST.values():
-        table.add_column(title, justify="right")
-    for name in dict.fromkeys(str(row["tierer"]) for row in found):
-        mine = [row for row in found if row["tierer"] == name]
-        table.add_row(name, *(_median(mine, key, shape) for key, (_, shape) in _CONTEST.items()))
-    return table
-
-
-def _median(rows: Sequence[Mapping[str, object]], key: str, shape: str) -> str:
-    values = sorted(float("inf") if row[key] is None else float(str(row[key])) for row in rows)
-    middle = values[len(values) // 2]
-    return "never" if middle == float("inf") else shape.format(middle)

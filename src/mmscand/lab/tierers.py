@@ -1,7 +1,7 @@
 """Who can move hot pages up in the guest: the kernel's own tiering, DAMON, mmscand, nobody.
 
 Each is a context manager: while it is open, pages are promoted its way; afterwards everything is as
-it was. They differ in what they do to the machine, so each says which threads to charge for it.
+it was. A further setting of the daemon is a line in `TIERERS`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmscand.lab.kernel import LabError
+from mmscand.lab.numa import preferring
 from mmscand.lab.programs import daemon_command, running
 from mmscand.lab.result import EVENTS
 from mmscand.model import Topology
@@ -28,8 +29,8 @@ class Stage:
     """What a tierer works on."""
 
     topology: Topology
-    pid: int
-    """Of the workload."""
+    options: tuple[str, ...]
+    """Of ``mmscand run``: the workload's processes, and knobs that it cannot do without."""
     results: Path
 
 
@@ -40,8 +41,6 @@ class Tierer:
     summary: str
     at_work: Callable[[Stage], AbstractContextManager[int | None]]
     """The pid of its daemon, None where the kernel does it."""
-    threads: tuple[str, ...] = ()
-    """Kernel threads that work for it, by the beginning of their names."""
 
 
 @contextmanager
@@ -77,19 +76,27 @@ def _numa_balancing(mode: int) -> Callable[[Stage], AbstractContextManager[None]
 
 @contextmanager
 def _damon(stage: Stage) -> Iterator[None]:
-    """Physical addresses of the slow node; what was accessed goes up, as damo's guide has it."""
+    """A kernel thread for each tier, set as HMSDK sets DAMON: accessed pages up, cold ones down."""
     fast, slow = min(stage.topology.fast), max(stage.topology.slow)
-    ranges = stage.topology.node(slow).frame_ranges
-    argv = ["start", "--ops", "paddr", "--regions", " ".join(f"{a}-{b}" for a, b in ranges)]
-    argv += ["--monitoring_intervals", "5ms", "100ms", "1s"]
-    argv += ["--monitoring_nr_regions_range", "10", "2000"]
-    argv += ["--damos_action", "migrate_hot", str(fast), "--damos_access_rate", "5%", "max"]
-    argv += ["--damos_apply_interval", "1s"]
-    _damo(argv)
+    up = ["--damos_action", "migrate_hot", str(fast), "--damos_access_rate", "5%", "100%"]
+    up += ["--damos_filter", "reject", "none", "young"]
+    down = ["--damos_action", "migrate_cold", str(slow), "--damos_access_rate", "0%", "0%"]
+    # A third of its 30 s, as what is measured lasts 20 s.
+    down += ["--damos_age", "10s", "max", "--damos_filter", "reject", "young"]
+    with preferring(slow):
+        _damo(["start", *_kdamond(stage, slow, up), *_kdamond(stage, fast, down)])
     try:
         yield None
     finally:
         _damo(["stop"])
+
+
+def _kdamond(stage: Stage, node: int, scheme: list[str]) -> list[str]:
+    ranges = " ".join(f"{a}-{b}" for a, b in stage.topology.node(node).frame_ranges)
+    argv = ["--kdamond", "--damon_ctx", "--ops", "paddr", "--damon_target", "--regions", ranges]
+    argv += ["--monitoring_intervals", "100ms", "2s", "20s"]
+    argv += ["--monitoring_nr_regions_range", "100", "10000"]
+    return [*argv, "--damos_scheme", *scheme]
 
 
 def _damo(argv: list[str]) -> None:
@@ -110,25 +117,33 @@ def _damo(argv: list[str]) -> None:
         raise LabError(f"damo {argv[0]} failed: {words[-1]}")
 
 
-@contextmanager
-def _mmscand(stage: Stage) -> Iterator[int]:
-    argv, events = daemon_command("--pid", str(stage.pid)), stage.results / EVENTS
-    with running("daemon", argv, stage.results, events) as daemon:
-        # At work from here on, as the others are in the kernel: a start of Python takes half a
-        # second, and up to half a minute in emulation.
-        daemon.wait_for(
-            lambda: "process_entered" in events.read_text(), "the daemon", _START_LIMIT_S
-        )
-        yield daemon.process.pid
-        daemon.stop()
+def _mmscand(*knobs: str) -> Callable[[Stage], AbstractContextManager[int]]:
+    @contextmanager
+    def at_work(stage: Stage) -> Iterator[int]:
+        argv, events = daemon_command(*stage.options, knobs=knobs), stage.results / EVENTS
+        # Its 60 MiB are nothing on a real machine, and all of the room here.
+        with (
+            preferring(max(stage.topology.slow)),
+            running("daemon", argv, stage.results, events) as daemon,
+        ):
+            # At work from here on, as the others are in the kernel: a start of Python takes half a
+            # second, and up to half a minute in emulation.
+            daemon.wait_for(
+                lambda: "process_entered" in events.read_text(), "the daemon", _START_LIMIT_S
+            )
+            yield daemon.process.pid
+            daemon.stop()
+
+    return at_work
 
 
 TIERERS: Mapping[str, Tierer] = {
     "nothing": Tierer("pages stay where they are", _nobody),
     "numa-balancing-1": Tierer("NUMA balancing, mode 1", _numa_balancing(1)),
     "numa-balancing-2": Tierer(
-        "NUMA balancing, mode 2 (tiering) with demotion", _numa_balancing(2), ("kswapd",)
+        "NUMA balancing, mode 2 (tiering) with demotion", _numa_balancing(2)
     ),
-    "damon": Tierer("DAMON, migrate_hot of the slow node by damo", _damon, ("kdamond",)),
-    "mmscand": Tierer("this daemon, two-pass", _mmscand),
+    "damon": Tierer("DAMON: migrate_hot of the slow node, migrate_cold of the fast one", _damon),
+    "mmscand": Tierer("this daemon, its defaults", _mmscand()),
+    "mmscand-first-touch": Tierer("this daemon, one access is enough", _mmscand("hot_passes=1")),
 }

@@ -1,26 +1,32 @@
-"""What a workload knows about itself: its region, its hot pages, its operations a second.
+"""What a workload knows about itself: its region, and how hot its pages are.
 
 Pure numpy and files; the program that writes them is `mmscand.lab.workload`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from mmscand.model import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 WordArray = npt.NDArray[np.uint64]
 Layout = Literal["random", "range"]
 
+#: MEMTIS and HeMem use this skew for GUPS; YCSB's zipf exponent.
+GUPS_HOT_ACCESSES = 0.9
+ZIPF_EXPONENT = 0.99
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """What the program knows about itself. `hot` has one entry for each 4 KiB page."""
+    """What the program knows about itself. `hot` and `rates` have an entry for each 4 KiB page."""
 
     pid: int
     address: int
@@ -29,38 +35,42 @@ class Truth:
     huge: bool
     seed: int
     hot: BoolArray
+    rates: FloatArray | None = None
+    """Share of all accesses that go to each page; None: to the hot ones alike, to no other."""
 
     def save(self, folder: Path) -> None:
         """Write `truth.npz` atomically: a reader sees all of it or none."""
+        known: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         part = folder / "truth.npz.part"
         with part.open("wb") as file:
-            np.savez(
-                file,
-                pid=self.pid,
-                address=self.address,
-                pages=self.pages,
-                node=self.node,
-                huge=self.huge,
-                seed=self.seed,
-                hot=self.hot,
-            )
+            np.savez(file, **{name: value for name, value in known.items() if value is not None})
         part.replace(folder / "truth.npz")
 
     @classmethod
     def load(cls, folder: Path) -> Truth:
         """Read `truth.npz`. Raises FileNotFoundError while the program is not ready."""
         with np.load(folder / "truth.npz", allow_pickle=False) as data:
-            fields = {name: data[name].item() for name in data.files if name != "hot"}
-            return cls(**fields, hot=data["hot"])
+            arrays = {name: data[name] for name in data.files}
+            return cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
 
 
-def load_ops(folder: Path) -> npt.NDArray[np.float64]:
-    """Rows of `ops.csv`, may be none: CLOCK_MONOTONIC seconds, page touches a second, and the 99th
-    percentile of the milliseconds that a block of 4096 touches took.
-    """
-    lines = (folder / "ops.csv").read_text(encoding="ascii").splitlines()
-    rows = [[float(field) for field in line.split(",")] for line in lines[1:]]
-    return np.array(rows, dtype=np.float64).reshape(-1, 3)
+def hot_rates(hot: BoolArray, share: float = 1.0) -> FloatArray:
+    """So much of the accesses goes to the hot pages alike, the rest to the others."""
+    count = int(hot.sum())
+    return np.where(hot, share / count, (1 - share) / max(1, hot.size - count))
+
+
+def zipf_rates(pages: int, exponent: float, seed: int) -> FloatArray:
+    """The page of rank r gets a share of accesses like r ** -exponent; ranks lie at random."""
+    rates = np.arange(1, pages + 1, dtype=np.float64) ** -exponent
+    return np.random.default_rng(seed).permutation(rates / rates.sum())
+
+
+def hottest(rates: FloatArray, count: int) -> BoolArray:
+    """The `count` pages with the highest rates; of equal ones those at lower addresses."""
+    mask = np.zeros(rates.size, dtype=np.bool_)
+    mask[np.argsort(-rates, kind="stable")[:count]] = True
+    return mask
 
 
 def shifted(hot: BoolArray, seed: int) -> BoolArray:

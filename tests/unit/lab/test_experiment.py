@@ -3,16 +3,19 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmscand.lab import experiment
 from mmscand.lab import result as results_of
+from mmscand.lab.guest import STDOUT
 from mmscand.lab.kernel import GuestKernel, LabError
 from mmscand.lab.result import RESULT, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleLog
 from mmscand.lab.scenario import SCENARIOS
+from mmscand.lab.standings import Run, load_runs, save_runs
 
 MakeResult = Callable[..., Result]
 Guest = Callable[[Sequence[str], Path], int]
@@ -104,3 +107,54 @@ def test_the_followers_thread_ends_when_the_guest_raises(
     with pytest.raises(LabError, match="lost"):
         run(tmp_path)
     assert not [t for t in experiment.threading.enumerate() if t.name == "lab-follow"]
+
+
+def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
+    install: Callable[[Guest], None], tmp_path: Path
+) -> None:
+    steps, before = Steps(), Run("gups", "damon", 1, {"cpu_s": 1.0})
+    save_runs(tmp_path, [before])
+
+    def guest(argv: Sequence[str], folder: Path) -> int:
+        assert argv[1:4] == ["-m", "mmscand.lab.numa", "mmscand.lab.contest"]
+        assert argv[6:] == [
+            *("--workloads", "gups", "--tierers", "damon", "mmscand"),
+            *("--seeds", "1", "2"),
+        ]
+        (folder / STDOUT).write_text("1 of 3: gups, mmscand, seed 1\n")
+        save_runs(folder, [*load_runs(folder), Run("gups", "mmscand", 1, {"cpu_s": 2.0})])
+        return 0
+
+    install(guest)
+    runs = experiment.run_contest(
+        tmp_path,
+        ["gups"],
+        ["damon", "mmscand"],
+        [1, 2],
+        progress=lambda *step: steps.append(step),
+    )
+    assert [run.tierer for run in runs] == ["damon", "mmscand"]
+    assert [state for state, _ in steps][-1] == "1 of 3: gups, mmscand, seed 1"
+    assert "3 runs" in steps[0][0]
+
+
+def test_a_contest_that_has_all_its_runs_boots_nothing(
+    install: Callable[[Guest], None], tmp_path: Path
+) -> None:
+    install(lambda argv, folder: pytest.fail("booted"))
+    save_runs(tmp_path, [Run("gups", "damon", 1, {"cpu_s": 1.0})])
+    assert len(experiment.run_contest(tmp_path, ["gups"], ["damon"], [1])) == 1
+
+
+def test_a_load_that_lacks_its_program_is_told_before_the_guest_boots(
+    install: Callable[[Guest], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(lambda argv, folder: pytest.fail("booted"))
+
+    def lacking() -> None:
+        raise LabError("no such program")
+
+    loads = {"one": replace(experiment.LOADS["gups"], needs=lacking)}
+    monkeypatch.setattr(experiment, "LOADS", loads)
+    with pytest.raises(LabError, match="no such program"):
+        experiment.run_contest(tmp_path, ["one"], ["nothing"], [1])

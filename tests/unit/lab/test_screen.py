@@ -13,8 +13,6 @@ from mmscand.lab.result import Result
 from mmscand.lab.samples import Sample
 from mmscand.lab.scenario import SCENARIOS
 from mmscand.lab.screen import (
-    _CONTEST,
-    contest_table,
     progress_shown,
     scenario_table,
     verdict_table,
@@ -62,16 +60,3 @@ def test_tables_fit_80_columns_without_a_cut(make_result: MakeResult) -> None:
     assert text.count("short │") == 1
     assert "1.50 (2.00 -> 3.00 M/s)" in text
     assert all(name in text for name in SCENARIOS)
-
-
-def test_the_contest_shows_medians_over_seeds_and_never_as_a_word() -> None:
-    def row(seconds: float | None) -> dict[str, object]:
-        return dict.fromkeys(_CONTEST, 0.5) | {"tierer": "slow one", "seconds_to_95": seconds}
-
-    console = Console(width=200, file=io.StringIO())
-    console.print(contest_table([row(9.0), row(7.0), row(None)]))
-    console.print(contest_table([row(None), row(None), row(1.0)]))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "slow one" in shown
-    assert "9.0" in shown
-    assert "never" in shown

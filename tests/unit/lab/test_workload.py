@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from mmscand.lab import region, workload
-from mmscand.lab.truth import Layout, Truth, hot_pages, load_ops, shifted
+from mmscand.lab.ops import load_ops
+from mmscand.lab.truth import (
+    Layout,
+    Truth,
+    hot_pages,
+    hot_rates,
+    hottest,
+    zipf_rates,
+)
 
 PROGRAM = [sys.executable, "-m", "mmscand.lab.workload"]
 
@@ -52,46 +60,26 @@ def test_counts_that_do_not_fit_are_refused(pages: int, count: int, unit: int) -
         hot_pages(pages, count, "random", 1, unit)
 
 
-@pytest.mark.parametrize("write_share", [0.0, 0.5, 1.0])
-def test_a_pass_touches_each_hot_page_once_and_no_cold_page(write_share: float) -> None:
-    words = np.full(9000 * 512, 7777, dtype=np.uint64)
-    hot = hot_pages(9000, 5000, "random", 1)
-    toucher = workload.Toucher(words, hot, write_share, 1)
-    assert sum(toucher.touch_once()) == 5000
-    written = (words.reshape(-1, 512) != 7777).sum(axis=1)
-    assert written.max() <= 1
-    assert not written[~hot].any()
-    assert written.sum() == round(5000 * write_share)
+def test_rates_are_shares_and_follow_hot_pages_or_ranks() -> None:
+    hot = hot_pages(1000, 100, "random", 1)
+    gups = hot_rates(hot, 0.9)
+    assert gups.sum() == pytest.approx(1)
+    assert gups[hot].sum() == pytest.approx(0.9)
+    zipf = zipf_rates(1000, 0.99, 1)
+    assert zipf.sum() == pytest.approx(1)
+    ranked = np.sort(zipf)[::-1]
+    assert ranked[0] / ranked[9] == pytest.approx(10**0.99)
+    assert (zipf_rates(1000, 0.99, 2) != zipf).any()
+    assert zipf[hottest(zipf, 10)].sum() == pytest.approx(ranked[:10].sum())
+    assert hottest(np.ones(4), 2).tolist() == [True, True, False, False]
 
 
-def test_passes_write_all_hot_pages_and_many_cache_lines_in_time() -> None:
-    words = np.full(300 * 512, 7777, dtype=np.uint64)
-    hot = hot_pages(300, 256, "range", 1)  # 1 MiB: less than one chunk
-    toucher = workload.Toucher(words, hot, 0.5, 1)
-    for _ in range(200):
-        assert sum(toucher.touch_once()) == 256
-    touched = words.reshape(-1, 512) != 7777
-    assert (touched.any(axis=1) == hot).all()
-    assert touched.any(axis=0).sum() > 32
-
-
-def test_after_a_shift_other_pages_are_touched_and_as_many() -> None:
-    words = np.full(300 * 512, 7777, dtype=np.uint64)
-    hot = hot_pages(300, 30, "random", 1)
-    toucher = workload.Toucher(words, hot, 1.0, 1)
-    toucher.shift()
-    assert sum(toucher.touch_once()) == 30
-    written = (words.reshape(-1, 512) != 7777).any(axis=1)
-    assert (written == shifted(hot, 1)).all()
-    assert not (written & hot).any()
-
-
-def test_memory_elsewhere_is_used_with_every_pass() -> None:
-    words, home = np.full((2, 300 * 512), 7777, dtype=np.uint64)
-    toucher = workload.Toucher(words, hot_pages(300, 30, "random", 1), 0.5, 1, home)
-    for _ in range(2):
-        assert sum(toucher.touch_once()) == 30
-    assert (home.reshape(-1, 512)[:, 0] == 7779).all()
+def test_rates_come_back_as_written(tmp_path: Path) -> None:
+    rates = zipf_rates(64, 0.99, 1)
+    Truth(1, 0, 64, 1, huge=False, seed=1, hot=hottest(rates, 8), rates=rates).save(tmp_path)
+    back = Truth.load(tmp_path).rates
+    assert back is not None
+    assert (back == rates).all()
 
 
 def test_truth_and_operations_come_back_as_written(tmp_path: Path) -> None:
@@ -119,12 +107,6 @@ def test_numa_maps_of_one_region() -> None:
     assert region.parse_numa_maps(text, 0x7F41) == {}
 
 
-def test_nodes_with_memory(tmp_path: Path) -> None:
-    (tmp_path / "has_memory").write_text("0-2,5\n")
-    assert region.online_nodes(tmp_path) == [0, 1, 2, 5]
-    assert region.online_nodes(tmp_path / "absent") == [0]
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -137,6 +119,8 @@ def test_nodes_with_memory(tmp_path: Path) -> None:
         ["--node", "99"],
         ["--home-node", "99"],
         ["--layout", "spiral"],
+        ["--pattern", "spiral"],
+        ["--pattern", "gups", "--lines", "65"],
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_2(
@@ -172,6 +156,21 @@ def test_program_is_ready_with_the_truth_and_stops_promptly(tmp_path: Path) -> N
         time.sleep(1.3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0  # milliseconds, and the interpreter's exit on a busy machine
+    assert load_ops(tmp_path)[0, 1] > 1000
+
+
+@pytest.mark.parametrize("pattern", ["gups", "zipf"])
+def test_program_draws_pages_and_goes_on_after_a_stream(pattern: str, tmp_path: Path) -> None:
+    with program(tmp_path, "--pattern", pattern) as process:
+        truth = Truth.load(tmp_path)
+        assert truth.rates is not None
+        assert truth.rates[truth.hot].min() > truth.rates[~truth.hot].max()
+        process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 20
+        while not len(load_ops(tmp_path)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
     assert load_ops(tmp_path)[0, 1] > 1000
 
 

@@ -1,0 +1,97 @@
+"""`mmscand lab compare`: the kernel's own tiering, DAMON and mmscand beside each other.
+
+What the lab needs is imported inside the command: `mmscand run` imports this module too.
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmscand.cli.files import os_errors_told, require_writable
+from mmscand.cli.names import known_names, numbers
+from mmscand.errors import MmscandError
+
+if TYPE_CHECKING:
+    from mmscand.lab.standings import Run
+
+_FOLDER = Path("out") / "lab-compare"
+
+
+def compare(
+    workloads: Annotated[
+        str, typer.Option(help="Names with commas: gups, zipf, ...; all if left out.")
+    ] = "",
+    tierers: Annotated[
+        str, typer.Option(help="Names with commas: damon, mmscand, ...; all if left out.")
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Medians are taken over these.")] = "1,2,3",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write all figures here.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw what was up over time here.")
+    ] = None,
+    results: Annotated[
+        Path, typer.Option(help="Folder for all recordings; runs that it has are kept.")
+    ] = _FOLDER,
+) -> None:
+    """Compare the kernel's own tiering, DAMON and mmscand: same guest, workloads and seeds.
+
+    One to three minutes a run. The same again goes on after an interruption.
+    """
+    from mmscand.cli.lab import require_extra  # noqa: PLC0415
+
+    require_extra()
+    from rich.console import Console  # noqa: PLC0415
+
+    from mmscand.lab.experiment import run_contest  # noqa: PLC0415
+    from mmscand.lab.loads import LOADS  # noqa: PLC0415
+    from mmscand.lab.screen import progress_shown  # noqa: PLC0415
+    from mmscand.lab.standings import medians  # noqa: PLC0415
+    from mmscand.lab.standings_table import report  # noqa: PLC0415
+    from mmscand.lab.tierers import TIERERS  # noqa: PLC0415
+
+    loads = known_names("workload", workloads, LOADS)
+    ways = known_names("tierer", tierers, TIERERS)
+    wanted = numbers(int, "seeds", seeds)
+    for path in (results / "any", *filter(None, [json_file, picture])):
+        require_writable(path)
+    try:
+        with os_errors_told(), progress_shown(Console()) as progress:
+            runs = run_contest(results, loads, ways, wanted, progress=progress)
+    except KeyboardInterrupt:
+        raise MmscandError("interrupted", hint=f"the same again goes on from {results}") from None
+    runs = [run for run in runs if run.load in loads and run.tierer in ways and run.seed in wanted]
+    with os_errors_told():
+        _write(runs, results, json_file, picture)
+    print(report(medians(runs), {name: load.summary for name, load in LOADS.items()}))
+
+
+def _write(
+    runs: "Sequence[Run]", results: Path, json_file: Path | None, picture: Path | None
+) -> None:
+    from mmscand.lab.contest_figure import draw  # noqa: PLC0415
+
+    if json_file is not None:
+        json_file.write_text(json.dumps(_whole(runs), indent=1) + "\n", encoding="utf-8")
+    if picture is not None:
+        draw(results, runs, picture)
+
+
+def _whole(runs: "Sequence[Run]") -> dict[str, object]:
+    """All that is known, and the command that made it."""
+    from mmscand.lab.standings import losses, medians  # noqa: PLC0415
+
+    standings = medians(runs)
+    return {
+        "command": shlex.join(["mmscand", *sys.argv[1:]]),
+        "medians": standings,
+        "losses": [asdict(loss) for loss in losses(standings)],
+        "runs": [asdict(run) for run in runs],
+    }

@@ -1,0 +1,18 @@
+"""Where a load of a contest runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmscand.model import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a load runs, and by which seed."""
+
+    topology: Topology
+    folder: Path
+    """For its files; exists, in the folder of the results."""
+    seed: int

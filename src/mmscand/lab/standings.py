@@ -1,0 +1,193 @@
+"""What a contest found: its file, medians over seeds, and where mmscand is not the best.
+
+Pure computing, and one file of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+CONTEST, LEVELS = "contest.json", "levels.csv"
+OURS = "mmscand"
+"""How the names of our own ways begin."""
+IDLE = "nothing"
+"""The way that does nothing, and so costs nothing: it wins no figure."""
+
+Better = Literal["low", "high", "neither"]
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a run: what it is called, how it is shown, which end is the good one."""
+
+    title: str
+    shape: str
+    better: Better
+
+    def shown(self, value: float | None) -> str:
+        """For people; None is never."""
+        return "never" if value is None else self.shape.format(value)
+
+
+FIGURES: Mapping[str, Figure] = {
+    "seconds_to_95": Figure("to 95 %, s", "{:.1f}", "low"),
+    "seconds_to_95_after_shift": Figure("after shift, s", "{:.1f}", "low"),
+    "hit_share": Figure("hits at the end", "{:.1%}", "high"),
+    "hit_share_over_time": Figure("hits over time", "{:.1%}", "high"),
+    "memory_share": Figure("memory up at the end", "{:.1%}", "neither"),
+    "memory_share_over_time": Figure("memory up over time", "{:.1%}", "neither"),
+    "wrong_pages": Figure("wrong pages up", "{:.0f}", "low"),
+    "streamed_up_pages": Figure("streamed pages up", "{:.0f}", "low"),
+    "pages_moved": Figure("pages moved", "{:.0f}", "low"),
+    "ops_alone": Figure("ops/s alone", "{:.0f}", "neither"),
+    "ops_moving_ratio": Figure("ops, moving", "{:.2f}", "high"),
+    "ops_rest_ratio": Figure("ops, at rest", "{:.2f}", "high"),
+    "p99_ms_alone": Figure("p99 alone, ms", "{:.2f}", "neither"),
+    "p99_ms_moving": Figure("p99 moving, ms", "{:.2f}", "low"),
+    "cpu_s": Figure("CPU, s", "{:.1f}", "low"),
+    "system_s": Figure("in task, s", "{:.1f}", "low"),
+}
+"""By their keys in the file, in the order in which they are shown.
+
+hit: share of the accesses that go to the top tier. memory: share of the program's memory there,
+where nobody knows its accesses. 95 % are of the best hit share that there can be with the room of
+the fast node. wrong: pages up that never were hot. ops: means, as a multiple of those alone. CPU:
+of the daemon and of kernel threads. in task: what the workload itself spent in the kernel.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One way of tiering on one load."""
+
+    load: str
+    tierer: str
+    seed: int
+    figures: Mapping[str, float | None]
+    """By key; without those that are not known of this load. None: that was never reached."""
+
+
+def load_runs(folder: Path) -> list[Run]:
+    """The runs of the folder; none when there is no file yet."""
+    try:
+        text = (folder / CONTEST).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [Run(**run) for run in json.loads(text)]
+
+
+def save_runs(folder: Path, runs: Iterable[Run]) -> None:
+    """Write them all, whole or not at all."""
+    part = folder / f"{CONTEST}.part"
+    part.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / CONTEST)
+
+
+def missing(
+    runs: Iterable[Run], loads: Sequence[str], tierers: Sequence[str], seeds: Sequence[int]
+) -> list[Run]:
+    """What is asked for and not there, without figures; the ways of a seed follow each other."""
+    there = {(run.load, run.seed, run.tierer) for run in runs}
+    asked = product(loads, seeds, tierers)
+    return [Run(load, way, seed, {}) for load, seed, way in asked if (load, seed, way) not in there]
+
+
+def run_folder(results: Path, load: str, tierer: str, seed: int) -> Path:
+    """Where the recordings of a run are."""
+    return results / f"{load}-{tierer}-{seed}"
+
+
+def save_levels(folder: Path, seconds: Sequence[float], levels: Sequence[float]) -> None:
+    """Write how much was up over a run: seconds since the tierer's start, and the share."""
+    rows = zip(seconds, levels, strict=True)
+    text = "".join(f"{at:.2f},{level:.5f}\n" for at, level in rows)
+    (folder / LEVELS).write_text(f"seconds,share\n{text}", encoding="ascii")
+
+
+def load_levels(folder: Path) -> list[tuple[float, float]]:
+    """The same; none where there is no such file."""
+    try:
+        lines = (folder / LEVELS).read_text(encoding="ascii").splitlines()[1:]
+    except FileNotFoundError:
+        return []
+    return [(float(at), float(level)) for at, level in (line.split(",") for line in lines)]
+
+
+Standings = Mapping[str, Mapping[str, Mapping[str, float | None]]]
+"""By load, tierer and key: the median over the seeds, or None."""
+
+
+def medians(runs: Iterable[Run]) -> Standings:
+    """Never is above every number; of two of which one is never, so is the median."""
+    values: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for run in runs:
+        for key, value in run.figures.items():
+            values[run.load][run.tierer][key].append(_NEVER if value is None else value)
+    return {
+        load: {
+            tierer: {key: _finite(median(found)) for key, found in figures.items()}
+            for tierer, figures in tierers.items()
+        }
+        for load, tierers in values.items()
+    }
+
+
+def _finite(value: float) -> float | None:
+    return None if value == _NEVER else value
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A figure in which the best of the others is better than one of ours."""
+
+    load: str
+    key: str
+    ours: str
+    value: float | None
+    other: str
+    its: float | None
+
+    def __str__(self) -> str:
+        figure = FIGURES[self.key]
+        told = f"{figure.shown(self.value)}, {self.other} {figure.shown(self.its)}"
+        return f"{self.load}: {self.ours}: {figure.title}: {told}"
+
+
+def losses(standings: Standings) -> Sequence[Loss]:
+    """Where another is better by what is shown, for each of our ways, in the order of FIGURES."""
+    return [
+        Loss(load, key, ours, tierers[ours][key], other, tierers[other][key])
+        for load, tierers in standings.items()
+        for ours in tierers
+        if ours.startswith(OURS)
+        for key in FIGURES
+        if key in tierers[ours] and (other := _better(tierers, key, ours)) is not None
+    ]
+
+
+def _better(tierers: Mapping[str, Mapping[str, float | None]], key: str, ours: str) -> str | None:
+    """The best of those that are not ours, if it beats ours by more than is shown."""
+    others = [name for name in tierers if not name.startswith(OURS) and name != IDLE]
+    figure = FIGURES[key]
+    if figure.better == "neither" or not others:
+        return None
+    best = min(others, key=lambda name: _badness(figure, tierers[name][key]))
+    value, its = tierers[ours][key], tierers[best][key]
+    if figure.shown(value) == figure.shown(its):
+        return None
+    return best if _badness(figure, its) < _badness(figure, value) else None
+
+
+def _badness(figure: Figure, value: float | None) -> float:
+    number = _NEVER if value is None else value
+    return -number if figure.better == "high" else number

@@ -1,0 +1,119 @@
+"""Ways of tiering: what they set, what they start, and that all is as before afterwards."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mmscand.lab import tierers
+from mmscand.lab.kernel import LabError
+from mmscand.lab.standings import IDLE, OURS
+from mmscand.lab.tierers import TIERERS, Stage
+
+
+def node(number: int) -> SimpleNamespace:
+    return SimpleNamespace(frame_ranges=((100 * number, 100 * number + 10),))
+
+
+TOPOLOGY: Any = SimpleNamespace(fast={0}, slow={1}, node=node)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(TOPOLOGY, ("--pid", "7"), tmp_path)
+
+
+@contextmanager
+def no_policy(node: int | None) -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize(("name", "mode", "demotion"), [("1", "1", "false"), ("2", "2", "true")])
+def test_numa_balancing_is_set_and_given_back(
+    name: str, mode: str, demotion: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balancing, demoting = stage.results / "balancing", stage.results / "demotion"
+    balancing.write_text("0\n")
+    demoting.write_text("false\n")
+    monkeypatch.setattr(tierers, "_NUMA_BALANCING", balancing)
+    monkeypatch.setattr(tierers, "_DEMOTION", demoting)
+    with TIERERS[f"numa-balancing-{name}"].at_work(stage) as daemon:
+        assert daemon is None
+        assert (balancing.read_text(), demoting.read_text()) == (mode, demotion)
+    assert (balancing.read_text(), demoting.read_text()) == ("0", "false")
+
+
+def test_a_kernel_without_it_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tierers, "_NUMA_BALANCING", stage.results / "none")
+    with pytest.raises(LabError, match="none: No such file"), tierers._numa_balancing(1)(stage):
+        pass
+
+
+def test_damon_has_a_thread_for_each_tier_and_is_stopped(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(tierers, "_damo", asked.append)
+    monkeypatch.setattr(tierers, "preferring", no_policy)
+    with TIERERS["damon"].at_work(stage):
+        [start] = asked
+    assert asked[1:] == [["stop"]]
+    slow, fast = start.index("100-110"), start.index("0-10")
+    assert slow < start.index("migrate_hot") < fast < start.index("migrate_cold")
+    assert start[start.index("migrate_hot") + 1] == "0"
+    assert start[start.index("migrate_cold") + 1] == "1"
+
+
+def test_damo_that_fails_or_is_missing_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tierers.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(LabError, match="damo is not installed"):
+        tierers._damo(["stop"])
+    (tmp_path / "damo").write_text("#!/bin/sh\necho first >&2\necho no sysfs >&2\nexit 1\n")
+    (tmp_path / "damo").chmod(0o755)
+    with pytest.raises(LabError, match="damo stop failed: no sysfs"):
+        tierers._damo(["stop"])
+
+
+def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    (stage.results / "events.jsonl").write_text('{"event": "process_entered"}\n')
+
+    class Daemon:
+        process = SimpleNamespace(pid=42)
+        stopped = False
+
+        def wait_for(self, done: Callable[[], bool], what: str, limit_s: float) -> None:
+            assert done()
+
+        def stop(self) -> None:
+            self.stopped = True
+
+    daemon = Daemon()
+
+    @contextmanager
+    def running(name: str, argv: list[str], folder: Path, output: Path) -> Iterator[Daemon]:
+        started.append(argv)
+        yield daemon
+
+    monkeypatch.setattr(tierers, "running", running)
+    monkeypatch.setattr(tierers, "preferring", no_policy)
+    with TIERERS["mmscand-first-touch"].at_work(stage) as pid:
+        assert pid == 42
+    assert daemon.stopped
+    [argv] = started
+    assert argv[:4] == ["mmscand", "run", "--pid", "7"]
+    assert "hot_passes=1" in argv
+
+
+def test_names_say_whose_they_are() -> None:
+    assert IDLE in TIERERS
+    ours = [name for name in TIERERS if name.startswith(OURS)]
+    assert len(ours) >= 2
+    assert all(each.summary for each in TIERERS.values())
