@@ -195,7 +195,7 @@ class VmaTable:
         begins = np.append(np.uint64(0), lasts + np.uint64(length))
         ends = np.append(firsts, np.uint64(np.iinfo(np.uint64).max))
         first = np.searchsorted(ends, self.starts, side="right")
-        counts = np.searchsorted(begins, self.ends, side="left") - first
+        counts = np.maximum(0, np.searchsorted(begins, self.ends, side="left") - first)
         rows = np.repeat(np.arange(len(self)), counts)
         offsets = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         gaps = first[rows] + offsets

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mmscand.model import NO_FRAME, Node, PageBlock, Topology, VmaTable
 
 GIB = 1 << 30
+UNIT = np.uint64(1 << 21)
 
 
 def topology(*owners: tuple[int, int, int]) -> Topology:
@@ -68,3 +69,30 @@ def test_frames_are_worked_out_when_asked_for_and_once() -> None:
     assert not asked
     assert block.frames[0, 0] == block.frames[0, 0] == 4096
     assert len(asked) == 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6),
+    st.sets(st.integers(0, 60), max_size=20),
+)
+def test_what_is_cut_out_of_mappings_is_gone_and_nothing_else(
+    gaps_and_lengths: list[tuple[int, int]], cut: set[int]
+) -> None:
+    at, mappings = 0, []
+    for gap, length in gaps_and_lengths:
+        mappings.append((at + gap, at + gap + length))
+        at += gap + length
+    starts, ends = (
+        np.array(each, dtype=np.uint64) for each in zip(*mappings or [(0, 0)], strict=True)
+    )
+    flags = np.arange(len(starts), dtype=np.uint16)
+    table = VmaTable(starts * UNIT, ends * UNIT, flags)
+    left = table.without(np.array(sorted(cut or {9999}), dtype=np.uint64) * UNIT, int(UNIT))
+
+    def pages(vmas: VmaTable) -> set[tuple[int, int]]:
+        rows = zip(vmas.starts.tolist(), vmas.ends.tolist(), vmas.flags.tolist(), strict=True)
+        return {(p, f) for s, e, f in rows for p in range(s // int(UNIT), e // int(UNIT))}
+
+    assert pages(left) == {(page, flag) for page, flag in pages(table) if page not in cut}
+    assert (left.starts < left.ends).all()
+    assert (left.starts[1:] >= left.ends[:-1]).all()

@@ -378,3 +378,35 @@ def test_a_page_is_never_lost_nor_doubled(data: st.DataObject, limit: int) -> No
             case "late" if dropped:
                 queue.done(dropped.pop())
         assert len(queue) == model.size <= limit
+
+
+def test_demotions_go_first_whoever_s_turn_it_is() -> None:
+    queue = MigrationList(100)
+    offer(queue, ONE, 1, 2)
+    queue.offer(replace(migration(TWO, 7), heat=6))
+    queue.offer(replace(migration(TWO, 8, 9), demotes=True))
+    queue.offer(replace(migration(THREE, 5), demotes=True))
+    taken = [queue.take(1000, NOW) for _ in range(4)]
+    assert [(t.process, t.demotes) for t in taken if t] == [
+        (TWO, True),
+        (THREE, True),
+        (ONE, False),
+        (TWO, False),
+    ]
+
+
+def test_pages_on_the_list_are_told_by_their_way() -> None:
+    queue = MigrationList(1000)
+    queue.offer(migration(ONE, 1, 2, pages_per_slot=512))
+    queue.offer(replace(migration(ONE, 700_000), demotes=True))
+    queue.offer(replace(migration(TWO, 1, 2, 3), demotes=True))
+    assert queue.pages() == (1024, 4)
+    assert queue.pages(ONE) == (1024, 1)
+    taken = queue.take(1000, NOW)
+    assert taken is not None
+    assert taken.demotes
+    assert queue.pages() == (1024, 4)
+    assert queue.pages(handed_out=False) == (1024, 4 - len(taken.addresses))
+    queue.done(taken)
+    assert queue.pages()[1] == 4 - len(taken.addresses)
+    assert queue.pages(THREE) == (0, 0)

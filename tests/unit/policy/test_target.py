@@ -6,7 +6,13 @@ import pytest
 
 from mmscand.errors import UsageError
 from mmscand.model import Node, Topology
-from mmscand.policy.target import TargetPolicy, may_be_promoted, require_target
+from mmscand.policy.target import (
+    TargetPolicy,
+    demotion_target,
+    may_be_demoted,
+    may_be_promoted,
+    require_target,
+)
 
 # Two top-tier nodes, a middle tier and a slow one; node 3 is nearer to node 1.
 DISTANCES = {
@@ -97,3 +103,16 @@ def test_a_target_must_be_a_fast_node() -> None:
         with pytest.raises(UsageError, match=f"target_node {wrong} is no fast node") as refused:
             require_target(TOPOLOGY, wrong)
         assert "0, 1" in refused.value.hint
+
+
+def test_what_comes_down_goes_to_the_nearest_slow_node_with_room_that_its_owner_allows() -> None:
+    assert demotion_target(TOPOLOGY, 1, 500, PLENTY.__getitem__) == 2
+    assert demotion_target(TOPOLOGY, 1, 500, {2: 499, 3: 500}.__getitem__) == 3
+    assert demotion_target(TOPOLOGY, 1, 500, PLENTY.__getitem__, frozenset({1, 3})) == 3
+    assert demotion_target(TOPOLOGY, 1, 5000, PLENTY.__getitem__) is None
+    assert demotion_target(TOPOLOGY, 1, 5, PLENTY.__getitem__, frozenset({0, 1})) is None
+
+
+def test_what_its_owner_binds_to_the_fast_tier_may_not_come_down() -> None:
+    assert may_be_demoted(TOPOLOGY, 0, frozenset({0, 3}))
+    assert not may_be_demoted(TOPOLOGY, 0, frozenset({0, 1}))

@@ -1,0 +1,41 @@
+"""The daemon's decisions in simulation: near to the best of all policies, far from the RFC's."""
+
+import pytest
+
+from mmscand.sim.case import Case, Figures, run_case
+
+
+def figures(workload: str, policy: str, ratio: int = 8, intensity: float = 1.0) -> Figures:
+    case = Case(workload, policy, ratio, intensity, seed=1, pages=16384)
+    return run_case(case)["figures"]
+
+
+@pytest.mark.parametrize(
+    ("workload", "ratio", "intensity", "limit"),
+    [("gups", 8, 10.0, 0.1), ("zipf-0.99", 8, 1.0, 1.0), ("zipf-0.7", 8, 10.0, 1.5)],
+)
+def test_it_is_near_to_the_optimum_where_nothing_changes(
+    workload: str, ratio: int, intensity: float, limit: float
+) -> None:
+    found = figures(workload, "daemon", ratio, intensity)
+    assert found["steady_regret_pp"] < limit
+    assert figures(workload, "two-pass", ratio, intensity)["steady_regret_pp"] > 15
+
+
+def test_a_full_shift_is_noticed_and_followed_in_a_few_exposures() -> None:
+    found = figures("gups-shift", "daemon")
+    assert found["recovery_exposures"] is not None
+    assert found["recovery_exposures"] <= 10
+    assert found["steady_regret_pp"] < 0.1
+
+
+def test_where_pages_are_used_alike_next_to_nothing_moves() -> None:
+    found = figures("uniform", "daemon")
+    assert found["moves_percent"] < 0.1
+    assert figures("uniform", "two-pass")["moves_percent"] > 50
+
+
+def test_a_streaming_pass_displaces_next_to_nothing() -> None:
+    found = figures("stream", "daemon")
+    assert found["swept_percent"] is not None
+    assert found["swept_percent"] < 1.0
