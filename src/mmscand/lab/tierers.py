@@ -21,6 +21,8 @@ from mmscand.model import Topology
 
 _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
+_NO_HEADROOM = "headroom_percent=0"
+"""2 % of the whole node would be half of the room that a contest leaves; `room_pages` stay free."""
 _DAMO_LIMIT_S = _START_LIMIT_S = 120.0
 
 
@@ -120,7 +122,8 @@ def _damo(argv: list[str]) -> None:
 def _mmscand(*knobs: str) -> Callable[[Stage], AbstractContextManager[int]]:
     @contextmanager
     def at_work(stage: Stage) -> Iterator[int]:
-        argv, events = daemon_command(*stage.options, knobs=knobs), stage.results / EVENTS
+        argv = daemon_command(*stage.options, knobs=(_NO_HEADROOM, *knobs))
+        events = stage.results / EVENTS
         # Its 60 MiB are nothing on a real machine, and all of the room here.
         with (
             preferring(max(stage.topology.slow)),
