@@ -41,9 +41,9 @@ class ProcessStatus:
     """Time that promoting saved it so far, estimated; and what it took, see scan.benefit."""
     spent_s: float
     hotness: Mapping[int, Sequence[int]]
-    """Slow-tier pages of each node by the number of its last six passes that accessed them, 0..6.
+    """Pages of each node by in how many of their last six observations they were accessed, 0..6.
 
-    Without pages that others map too. The top tier has no history: counters `fast_accessed`."""
+    Without pages that others map too. Of the top tier by policy capacity only."""
     skipped_mappings: Mapping[str, int]
     """Mappings that the last look left out, by rule: policy.eligible.RULES."""
     skipped_pages: Mapping[str, int]
