@@ -15,8 +15,8 @@ from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.settings import Settings
 
 _SEVEN_NUMBERS = (
-    "Seven numbers for each slow node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last "
-    "six passes. Without pages that other processes map too."
+    "Seven numbers for each node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last six "
+    "observations. Without pages that other processes map too; of fast nodes by policy capacity."
 )
 
 
