@@ -16,23 +16,33 @@ from mmscand.lab.region import PAGES_PER_HUGE
 from mmscand.linux.topology import NodeReader
 
 _POOL = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
+_LISTS = "/proc/sys/vm/percpu_pagelist_high_fraction"
+_SHORT_LISTS = "100000"
+"""Pages that are freed stay on lists of the CPUs at first, and are not counted as free: as many as
+there is room here. So the lists are as short as they can be."""
 _ROUNDS, _CALM_ROUNDS, _ROUND_S = 60, 3, 0.3
 _SPARE_PAGES = 2 * PAGES_PER_HUGE
 
 
 @contextmanager
-def room_on(node: int, pages: int, reader: NodeReader, pool: str = _POOL) -> Iterator[None]:
+def room_on(
+    node: int, pages: int, reader: NodeReader, pool: str = _POOL, lists: str = _LISTS
+) -> Iterator[None]:
     """While it lasts the node can take so many pages, above its high watermark; within 4 MiB.
 
-    `pool` is the path of the size of a node's pool. Raises LabError when that much is not free, or
-    the pool does not get it.
+    `pool` is the path of the size of a node's pool, `lists` that of the sysctl that bounds the
+    lists of free pages of a CPU. Raises LabError when that much is not free, or the pool does not
+    get it.
     """
     path = Path(pool.format(node))
+    before = Path(lists).read_text()
     try:
+        Path(lists).write_text(_SHORT_LISTS)
         _settle(node, pages, reader, path)
         yield
     finally:
         _resize(path, 0)
+        Path(lists).write_text(before)
 
 
 def _settle(node: int, pages: int, reader: NodeReader, pool: Path) -> None:

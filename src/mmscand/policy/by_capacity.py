@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from mmscand.heat.bins import ACCESSED, BIN_OF, OBSERVATIONS, pages_by_bin
+from mmscand.heat.bins import ACCESSED, BIN_OF, BINS, OBSERVATIONS, pages_by_bin
 from mmscand.heat.history import History
 from mmscand.heat.state import FAST, STATES, accessed_passes, is_stuck
 from mmscand.model import (
@@ -45,6 +45,8 @@ class CapacityChooser:
         self._ranking = ranking
         self._demand = Demand(knobs.scan_period_max_ms / 1000, knobs.scan_period_ms / 1000)
         self._turn = 0
+        self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
+        """Slow-tier pages of each bin, as the last pass found them; without those that rest."""
         self._begin()
 
     def _begin(self) -> None:
@@ -141,11 +143,13 @@ class CapacityChooser:
     def end_pass(self) -> None:
         """See Chooser."""
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
+        expected = self._expected * self._activity()
+        self._slow = pages[0].copy()
         for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
             pages[:, place] += self._history.resting(cold=cold)
         self._history.end_pass()
         counts, demand = self._counts, self._demand
-        keep = demand.notice(counts["hits"], self._expected, counts["fast"])
+        keep = demand.notice(counts["hits"], expected, counts["fast"])
         if keep is Keep.ALL:
             share = counts["set"] / max(1, counts["slow"])
             keep = demand.learn(pages.sum(axis=0), share, self._ranking.fits)
@@ -156,6 +160,17 @@ class CapacityChooser:
         if keep is not Keep.ALL:
             self._history.forget(but_the_last=keep is Keep.LAST)
         self._begin()
+
+    def _activity(self) -> float:
+        """How much less is used of the slow tier than was expected of it; 1 is as much, or more.
+
+        A program that slows down uses all of its memory less, which is no change of what is hot.
+        """
+        expected = float(np.nan_to_num(self._demand.expected()) @ self._slow)
+        if expected < 1 or not self._counts["slow"]:
+            return 1.0
+        share = self._counts["set"] / self._counts["slow"]
+        return min(1.0, share / (expected / float(self._slow.sum())))
 
     def close(self) -> None:
         """See Chooser."""

@@ -17,6 +17,8 @@ class Node(NodeReader):
         self.pool = str(folder / "pool-{}")
         self.free, self.later, self.looks = free, later, 0
         (folder / "pool-0").write_text("0")
+        self.lists = str(folder / "lists")
+        Path(self.lists).write_text("0\n")
 
     def free_pages(self, node: int) -> int:
         self.looks += 1
@@ -32,14 +34,19 @@ def no_time_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("later", [0, 3000, -3000])
 def test_all_but_the_room_is_in_the_pool_meanwhile(tmp_path: Path, later: int) -> None:
     node = Node(tmp_path, later=later)
-    with room_on(0, 4000, node, node.pool):
+    with room_on(0, 4000, node, node.pool, node.lists):
+        assert Path(node.lists).read_text() == "100000"
         assert 4000 <= node.free_pages(0) < 4000 + 1024
     assert (tmp_path / "pool-0").read_text() == "0"
+    assert Path(node.lists).read_text() == "0\n"
 
 
 def test_too_little_memory_is_told_and_the_pool_is_empty_again(tmp_path: Path) -> None:
     node = Node(tmp_path)
-    with pytest.raises(LabError, match="room for 10000 pages"), room_on(0, 11_000, node, node.pool):
+    with (
+        pytest.raises(LabError, match="room for 10000 pages"),
+        room_on(0, 11_000, node, node.pool, node.lists),
+    ):
         pass
     assert (tmp_path / "pool-0").read_text() == "0"
 
@@ -48,6 +55,6 @@ def test_a_kernel_without_the_pool_is_told(tmp_path: Path) -> None:
     node = Node(tmp_path)
     with (
         pytest.raises(LabError, match="No such file"),
-        room_on(0, 4000, node, str(tmp_path / "none" / "{}")),
+        room_on(0, 4000, node, str(tmp_path / "none" / "{}"), node.lists),
     ):
         pass

@@ -1,7 +1,9 @@
 """The daemon's decisions in simulation: near to the best of all policies, far from the RFC's."""
 
+import numpy as np
 import pytest
 
+from mmscand.policy.as_daemon import AsDaemon
 from mmscand.sim.case import Case, Figures, run_case
 
 
@@ -39,3 +41,22 @@ def test_a_streaming_pass_displaces_next_to_nothing() -> None:
     found = figures("stream", "daemon")
     assert found["swept_percent"] is not None
     assert found["swept_percent"] < 1.0
+
+
+def test_a_program_that_slows_down_has_not_changed() -> None:
+    rng = np.random.default_rng(1)
+    pages, capacity = 16384, 2048
+    hot = np.zeros(pages, dtype=np.bool_)
+    hot[rng.permutation(pages)[:2000]] = True
+    fast = np.zeros(pages, dtype=np.bool_)
+    policy = AsDaemon(pages, capacity)
+    moves = []
+    for number in range(60):
+        speed = 0.25 if number >= 40 else 1.0
+        chance = np.where(hot, 1 - np.exp(-2.0 * speed), 1 - np.exp(-0.2 * speed))
+        found = policy.decide(rng.random(pages) < chance, fast)
+        fast[found.down] = False
+        fast[found.up] = True
+        moves.append(len(found.up) + len(found.down))
+    assert fast[hot].mean() > 0.98
+    assert sum(moves[35:40]) + sum(moves[41:60]) < 0.1 * capacity
