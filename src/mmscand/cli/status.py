@@ -18,6 +18,7 @@ _COLUMNS = {
     "NAME": "name",
     "LEVEL": "aggressiveness",
     "PERIOD ms": "scan_period_ms",
+    "EXPOSURE ms": "exposure_ms",
     "SIZE MiB": "scan_size_mb",
     "PASSES": "passes",
     "USEFUL": "useful_pages",

@@ -13,6 +13,9 @@ from mmscand.record.tape import ProcessTape
 class RecordingWatcher:
     """See scan.visit.Watcher. When the file is full, or cannot be written, the daemon goes on."""
 
+    wants_all = True
+    """What is not told of a pass is taken to be gone."""
+
     def __init__(self, writer: RecordingWriter, clock: Clock, ended: Callable[[str], None]) -> None:
         """`ended` is told why nothing more is written, once."""
         self._writer: RecordingWriter | None = writer

@@ -191,7 +191,7 @@ class Slot:
         counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
         vmas = self._mappings()
-        for window in self._space.read(self._chooser.history.due(vmas), self._cursor):
+        for window in self._space.read(self._due(vmas), self._cursor):
             self._take(window, vmas, counts)
             if counts["examined"] >= self.pacer.most_pages(counts["accessed"]):
                 return self._end(counts, complete=False)
@@ -219,10 +219,13 @@ class Slot:
     def _clear(self, now: float, go_on: Callable[[], bool]) -> None:
         """Begin an exposure; what was cleared is read by the next visit, at its end."""
         most, clear = self.pacer.most_pages(0), self._tiering.clear
-        due = self._chooser.history.due(self._mappings())
-        at = (self._space, due, self._cursor)
+        at = (self._space, self._due(self._mappings()), self._cursor)
         if self._exposure.clear(*at, most, clear, now=now, go_on=go_on):
             self.due = now + self._exposure_ms / 1000
+
+    def _due(self, vmas: VmaTable) -> VmaTable:
+        """What of them a pass has to look at."""
+        return vmas if self._watcher.wants_all else self._chooser.history.due(vmas)
 
     def _mappings(self) -> VmaTable:
         """Those that are looked at."""

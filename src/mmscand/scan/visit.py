@@ -33,6 +33,11 @@ class Watcher(Protocol):
     All but `moved` is called from the scanner's thread, and must be as quick as the scanner is.
     """
 
+    @property
+    def wants_all(self) -> bool:
+        """Whether a pass is to look at all rows, also at those that could rest."""
+        ...
+
     def mappings(self, process: Process, vmas: VmaTable) -> None:
         """A visit begins, or goes on; those that are looked at, and those that are not."""
         ...
@@ -60,6 +65,8 @@ class Watcher(Protocol):
 
 class NoWatcher:
     """Nobody does: 50 ns a block."""
+
+    wants_all = False
 
     def mappings(self, process: Process, vmas: VmaTable) -> None:
         """See Watcher."""

@@ -10,6 +10,7 @@ from mmscand.observe.events import Event, Moved, PassEnd, ProcessLeft
 from mmscand.record.beside import RecordingWatcher
 from mmscand.record.file import Recording, new_recording
 from mmscand.record.tables import ProcessPass, unpack
+from mmscand.settings import PolicyName
 from support.sim_daemon import HOT, Recorder, Tiers, steady, tiers, touching
 
 
@@ -21,11 +22,17 @@ def pages_of(seen: ProcessPass) -> list[int]:
 
 
 def daemon_of(
-    world: Tiers, path: Path, observer: Recorder, told: list[str], max_bytes: int = 1 << 20
+    world: Tiers,
+    path: Path,
+    observer: Recorder,
+    told: list[str],
+    max_bytes: int = 1 << 20,
+    policy: PolicyName = "two-pass",
 ) -> tuple[Daemon, RecordingWatcher]:
     writer = new_recording(path, world.machine.topology(), 1, max_bytes)
     watcher = RecordingWatcher(writer, SystemClock(), told.append)
-    return Daemon(world.machine, settings=steady(), observer=observer, watcher=watcher), watcher
+    settings = steady().model_copy(update={"policy": policy})
+    return Daemon(world.machine, settings=settings, observer=observer, watcher=watcher), watcher
 
 
 def test_a_daemon_s_passes_and_moves_are_recorded_as_they_were(tmp_path: Path) -> None:
@@ -94,8 +101,8 @@ def test_execve_starts_the_layout_anew(tmp_path: Path) -> None:
     recorder = Recorder(hook)
     daemon, _ = daemon_of(world, tmp_path / "r", recorder, told)
     daemon.start()
-    recorder.wait_for(PassEnd, lambda event: event.number == 1 and bool(done))
-    recorder.wait_for(PassEnd, lambda event: event.number == 2)
+    for _ in ("before", "after"):
+        recorder.wait_for(PassEnd, lambda event: event.number == 2)
     daemon.stop()
     passes = list(Recording(tmp_path / "r").passes())
     told_rows = [(int(p.about["generation"][0]), len(p.layout)) for p in passes[:4]]
@@ -111,3 +118,16 @@ def test_nothing_is_different_for_the_daemon_without_a_watcher(dry_run: bool) ->
     recorder.wait_for(PassEnd, lambda event: event.number >= 5)
     daemon.stop()
     assert bool(world.on_fast()) is not dry_run
+
+
+def test_rows_in_which_nothing_happens_are_recorded_as_there(tmp_path: Path) -> None:
+    world, told = tiers(), list[str]()
+    recorder = Recorder(touching(world, HOT))
+    daemon, _ = daemon_of(world, tmp_path / "r", recorder, told, policy="capacity")
+    daemon.start()
+    recorder.wait_for(PassEnd, lambda event: event.number >= 40)
+    daemon.stop()
+    passes = list(Recording(tmp_path / "r").passes())
+    layouts = np.concatenate([seen.layout for seen in passes if not seen.about["left"][0]])
+    assert len(passes) >= 40
+    assert layouts["present"].any(axis=1).all()
