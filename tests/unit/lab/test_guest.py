@@ -106,6 +106,23 @@ def test_lost_guest_names_the_console_log_which_holds_the_reason(fake_qemu: Fake
     assert "no such device" in (results / "console.log").read_text()
 
 
+def test_a_kernel_that_panics_while_it_boots_is_booted_once_more(
+    fake_qemu: Fake, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    once = f"if mkdir {tmp_path}/booted; then exit 1; fi"
+    fake_qemu(f"{once}; touch {results}/stdout.txt; echo 7 > {results}/guest-status")
+    assert run_in(results) == 7
+
+
+def test_what_was_begun_is_not_begun_again(fake_qemu: Fake, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    fake_qemu(f"touch {results}/stdout.txt; echo begun >> {tmp_path}/begun")
+    with pytest.raises(guest.GuestLost):
+        run_in(results)
+    assert (tmp_path / "begun").read_text() == "begun\n"
+
+
 def test_limit_kills_the_whole_group(fake_qemu: Fake, tmp_path: Path) -> None:
     results = fake_qemu(f"sleep 300 & echo $! > {tmp_path}/pid; wait")
     begin = time.monotonic()
