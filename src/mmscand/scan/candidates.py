@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.heat.history import History
-from mmscand.heat.state import accessed_passes
+from mmscand.heat.state import PASSES, accessed_passes
 from mmscand.machine import AddressSpace
 from mmscand.migrate.back_off import DEMOTION_GROWTH, BackOff
 from mmscand.migrate.migration_list import MigrationList
@@ -209,10 +209,14 @@ class Candidates:
     def _offer(self, slots: _Chosen, wanted: BoolArray) -> BoolArray:
         """Which of the slots are on the list now; one offer for each kind of page."""
         on_list = np.zeros(len(wanted), dtype=np.bool_)
-        every = np.column_stack((slots.heat, slots.sources, slots.allowed.of))
-        for kind in np.unique(every[wanted], axis=0)[::-1]:  # the hottest first
-            mine = np.flatnonzero(wanted & (every == kind).all(axis=1))
-            heat, source, nodes = kind.tolist()
+        which = np.flatnonzero(wanted)
+        # As one number each: to tell rows of three apart by sorting them costs 300 ns a slot.
+        every = (slots.heat[which], slots.sources[which], slots.allowed.of[which])
+        shape = (PASSES + 1, int(slots.sources.max(initial=0)) + 1, len(slots.allowed.sets))
+        kinds = np.ravel_multi_index(every, shape)
+        for kind in np.flatnonzero(np.bincount(kinds))[::-1]:  # the hottest first
+            mine = which[kinds == kind]
+            heat, source, nodes = (int(part) for part in np.unravel_index(kind, shape))
             migration = Migration(
                 self._space.process,
                 slots.addresses[mine],
