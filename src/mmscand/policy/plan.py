@@ -24,7 +24,8 @@ class Plan:
     """Rates in accesses a second, pages in 4 KiB."""
 
     promote_from: float
-    """Slow-tier pages of at least this rate go up, at most so many: the hottest first."""
+    """Slow-tier pages of at least this rate go up, at most as many as there is room for. Counts
+    come from a part of the rows: there may be a few more of them."""
     promote_pages: int
     demote_to: float
     """Fast-tier pages of at most this rate come down, at most so many."""
@@ -63,7 +64,7 @@ def plan(
     demoted = excess + _trades(rates, up - filled - coming, down - excess, margin)
     return Plan(
         _rate_at(rates, up, filled) if filled else float("inf"),
-        filled,
+        room if filled else 0,
         _rate_at(rates[::-1], down, demoted) if demoted else float("-inf"),
         demoted,
     )

@@ -19,7 +19,9 @@ def planned(
 
 def test_room_is_filled_with_the_hottest_that_pay() -> None:
     assert planned([0.01, 5, 1], [900, 20, 30], [0, 0, 0], 40) == Plan(1, 40, float("-inf"), 0)
-    assert planned([0.01, 5, 1], [900, 20, 30], [0, 0, 0], 400).promote_pages == 50
+    rest = planned([0.01, 5, 1], [900, 20, 30], [0, 0, 0], 400)
+    assert (rest.promote_from, rest.promote_pages) == (1, 400)
+    assert planned([0.01], [900], [0], 400) == NONE
 
 
 def test_without_room_the_coldest_come_down_for_hotter_ones_and_nothing_goes_up_yet() -> None:
@@ -81,7 +83,8 @@ def test_a_plan_moves_what_there_is_and_each_trade_gains(
     rates, slow, fast = (np.array(each, dtype=np.float64) for each in zip(*counts, strict=True))
     found = plan(rates, slow, fast, room, 0.1)
     assert 0 <= found.promote_pages <= max(0, room)
-    assert slow[rates >= found.promote_from].sum() >= found.promote_pages
+    pays = slow[rates > 0.05].sum()
+    assert slow[rates >= found.promote_from].sum() >= min(found.promote_pages, pays)
     assert fast[rates <= found.demote_to].sum() >= found.demote_pages
     assert fast[rates < found.demote_to].sum() <= found.demote_pages
     if found.demote_pages > max(0, -room):
