@@ -48,7 +48,7 @@ def test_promoted_pages_that_are_used_are_told_from_those_that_are_not(
             vmas, _ = eligible(space.vmas())
             for window in space.read(vmas):
                 for block in window.blocks:
-                    looked = sample.look(block)
+                    looked = sample.look(block, np.zeros_like(block.present))
                     if looked is not None:
                         judged += looked.judged
                         again += looked.again
