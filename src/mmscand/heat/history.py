@@ -73,9 +73,7 @@ class History:
         State 0: not kept, or never seen before this pass (it is KNOWN from the next one on). Else
         bit 0 says whether it was accessed when it was last observed.
         """
-        region = int(block.addresses[0]) // REGION_BYTES
-        key = (region, block.pages_per_slot)
-        rows = self._regions.get(key) or Rows.none(block.slow.shape[1])
+        rows = self._rows_of(block)
         old = rows.at(numbers_of(block.addresses))
         kept = block.present if self._both_tiers else block.slow
         fast = (kept & ~block.slow) * FAST if self._both_tiers else _NOWHERE
@@ -86,29 +84,26 @@ class History:
             same |= (old & FAST != fast) & (old & REGISTER != 0)
             if self._turns.number % _AVERAGED == 0:
                 state = averaged(old, state, self._turns.number)
-            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self._turns.before(block.addresses)[
-                :, None
-            ]
+            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self.watched(block)[:, None]
             np.copyto(state, old & STATE, where=unseen)
             state = state & ~FAST | fast * (state != 0)
         state *= kept & same
         words = (state | (state == 0) | fast | tag) * kept
-        self._keep(key, rows, Rows.of(block, kept, words, self._turns.number), block)
+        self._keep(rows, Rows.of(block, kept, words, self._turns.number), block)
         return state
 
-    def _keep(self, key: tuple[int, int], rows: Rows, new: Rows, block: PageBlock) -> None:
+    def _rows_of(self, block: PageBlock) -> Rows:
+        """What is known of the block's region."""
+        return self._regions.get(_key(block)) or Rows.none(block.slow.shape[1])
+
+    def _keep(self, rows: Rows, new: Rows, block: PageBlock) -> None:
+        key = _key(block)
         if self._both_tiers and block.pages_per_slot in _RESTING_SLOTS:
-            new = rows.rested(new, block, key[0], self._turns.next(block.addresses))
-            if self._surprised(rows, new):
+            next_turn = self._turns.next(block.addresses)
+            if rows.let_rest(new, block, key[0], next_turn):
                 self._surprises.add(key)
         self._put(key, rows.updated(new))
         self._visited.add(key)
-
-    def _surprised(self, rows: Rows, new: Rows) -> bool:
-        """Whether a row that rested was accessed."""
-        place, known = rows.place(new.numbers)
-        rested = rows.about["level"][place[known]] > 0
-        return bool((rested & (new.about["level"][known] == 0)).any())
 
     def _put(self, key: tuple[int, int], rows: Rows) -> None:
         if len(rows.about):
@@ -142,9 +137,7 @@ class History:
 
     def look_up(self, block: PageBlock, some: PageNumbers | slice = _ALL) -> StateArray:
         """The states as they are, without an observation; of some of the block's rows."""
-        rows = self._regions.get((int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot))
-        rows = rows or Rows.none(block.slow.shape[1])
-        states: StateArray = rows.at(numbers_of(block.addresses[some])) & STATE
+        states: StateArray = self._rows_of(block).at(numbers_of(block.addresses[some])) & STATE
         return states
 
     def _rests(self, rows: Rows) -> BoolArray:
@@ -164,9 +157,7 @@ class History:
 
     def rested(self, block: PageBlock) -> BoolArray:
         """(rows,) which rested until this pass, so that their bits are as old as that."""
-        rows = self._regions.get((int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot))
-        if rows is None:
-            return np.zeros(len(block.addresses), dtype=np.bool_)
+        rows = self._rows_of(block)
         place, known = rows.place(numbers_of(block.addresses))
         known[known] = rows.about["level"][place[known]] > 0
         return known
@@ -223,19 +214,19 @@ class History:
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Make these slots prove themselves again, from the next pass on."""
-        self._update(addresses, pages_per_slot, register=KNOWN)
+        self._update(addresses, pages_per_slot, KNOWN)
 
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Remember that these slots' Accessed bits mean nothing."""
-        self._update(addresses, pages_per_slot, register=STUCK)
+        self._update(addresses, pages_per_slot, STUCK)
 
     def forget_stuck(self) -> None:
         """Give such pages another chance, as if never seen: the others may be gone."""
         for rows in self._regions.values():
             rows.words[is_stuck(rows.words)] = 0
 
-    def _update(self, addresses: UIntArray, pages_per_slot: int, register: np.uint16) -> None:
-        """Give slots that have a state another register, and no average."""
+    def _update(self, addresses: UIntArray, pages_per_slot: int, state: np.uint16) -> None:
+        """Give slots that have a state another one."""
         regions = addresses // np.uint64(REGION_BYTES)
         columns = addresses % np.uint64(HUGE_PAGE_BYTES) // np.uint64(PAGE_BYTES * pages_per_slot)
         for region in np.unique(regions).tolist():
@@ -245,7 +236,7 @@ class History:
                 numbers, column = numbers_of(addresses[mine]), columns[mine].astype(np.intp)
                 place, there = rows.place(numbers)
                 at = (place[there], column[there])
-                rows.words[at] = restarted(rows.words[at], register)
+                rows.words[at] = restarted(rows.words[at], state)
 
     def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
         """For each node, 4 KiB pages by the number of remembered passes that accessed them.
@@ -272,6 +263,11 @@ class History:
         return sum(
             int(np.count_nonzero(rows.words)) * pages for (_, pages), rows in self._regions.items()
         )
+
+
+def _key(block: PageBlock) -> tuple[int, int]:
+    """Of its rows: number of the region, and the slot size."""
+    return int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot
 
 
 def _tags(block: PageBlock) -> StateArray:

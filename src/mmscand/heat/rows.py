@@ -5,7 +5,7 @@ bits stay clear meanwhile, so that an access is seen, only later; then the row i
 pass again, and so are the others of its region.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,11 +103,12 @@ class Rows:
         words = np.concatenate((self.words[others], new.words[some]))
         return Rows(about[order], words[order])
 
-    def rested(self, new: "Rows", block: PageBlock, region: int, next_turn: PageNumbers) -> "Rows":
-        """`new`, with how long its rows rest now: longer each time, as long as nothing happens.
+    def let_rest(self, new: "Rows", block: PageBlock, region: int, next_turn: PageNumbers) -> bool:
+        """Say how long the rows of `new` rest now: longer each time, as long as nothing happens.
 
         Rows that are all on the fast tier and in use rest until it is their turn to be sampled, in
-        the pass `next_turn` (n,): until then their bits cannot tell anything new.
+        the pass `next_turn` (n,): until then their bits cannot tell anything new. The answer is
+        whether one that rested was accessed.
         """
         place, known = self.place(new.numbers)
         level = np.zeros(len(known), dtype=np.int64)
@@ -115,14 +116,15 @@ class Rows:
         quiet: BoolArray = np.logical_not(block.accessed.any(axis=1))
         fresh = np.flatnonzero(quiet & (level == 0))
         quiet[fresh] = cold(new.words[fresh]).all(axis=1)
+        surprise = bool((~quiet & (level > 0)).any())
         level = np.where(quiet, np.minimum(level + 1, _MOST_LEVEL), 0)
         # Regions that went cold together are not looked at together.
         early = region * _SCATTER % np.maximum(1, (1 << level) >> 1)
-        about = new.about.copy()
+        about = new.about
         about["level"], about["due"] = level, new.about["seen"] + (1 << level) - early
         hot = (about["slots"][:, 0] == 0) & in_use(new.words).all(axis=1)
         about["due"][hot] = next_turn[hot]
-        return replace(new, about=about)
+        return surprise
 
     def wake(self, which: BoolArray | None = None) -> None:
         """Look at them, or some of them, in the next pass."""

@@ -22,7 +22,7 @@ from mmscand.policy.placement import (
 )
 from mmscand.policy.plan import EDGE_SHARE, GAP
 from mmscand.policy.rates import RateMixture
-from mmscand.policy.tuning import LEAST_OBSERVATIONS, ExposureTuning, HitWatch
+from mmscand.policy.tuning import LEAST_OBSERVATIONS, SATURATED, ExposureTuning, HitWatch
 
 _MOST_OBSERVATIONS = 64
 """Decay: a score is the mean of the last 64 exposures or so. 16 leave zipf 0.99 1 pp from the
@@ -33,8 +33,8 @@ _LASTING_EXPOSURES = 256.0
 """How long a placement is taken to hold until changes have been seen."""
 _CHANGE_EXPOSURES = 4
 """Exposures in which pages that have changed are told from those that have not; fits in 3 bits."""
-_SATURATED, _EMPTY = 0.97, 0.002
-"""Share of bits that are set when an exposure tells nothing."""
+_EMPTY = 0.002
+"""Share of bits that are set when an exposure tells nothing either, as SATURATED."""
 _UNITS = 8191
 """A score in the upper 13 bits of its word; the lower three count bits since a change."""
 
@@ -85,9 +85,9 @@ class Capacity:
 
     def _shows_nothing(self, share: float) -> bool:
         """Whether so many bits are set, or so few, that another exposure has to be tried first."""
-        if _EMPTY <= share <= _SATURATED:
+        if _EMPTY <= share <= SATURATED:
             return False
-        return self._multiply_exposure(0.2 if share > _SATURATED else 5.0) != 1.0
+        return self._multiply_exposure(0.2 if share > SATURATED else 5.0) != 1.0
 
     def _notice(self, hit: float, share: float, fast_pages: int) -> None:
         """A fall of the hit share: pages have changed, and what is seen from now on counts."""

@@ -13,11 +13,9 @@ from mmscand.heat.bins import ACCESSED, OBSERVATIONS
 from mmscand.model import FloatArray, PageNumbers
 from mmscand.policy.placement import SHORTEST_EXPOSURE
 from mmscand.policy.rates import RateMixture, likelihood
-from mmscand.policy.tuning import ExposureTuning
+from mmscand.policy.tuning import SATURATED, ExposureTuning
 
 _LIKELY = likelihood(ACCESSED, OBSERVATIONS)
-_SATURATED = 0.97
-"""Share of bits that are set when an exposure tells nothing."""
 _LEAST_DROP, _SIGMAS = 0.15, 6.0
 """A fall below what was expected that is a change: by so much of it, and no chance. The estimates
 of single pages are less sure than the hit share of a machine, see policy.tuning."""
@@ -62,7 +60,7 @@ class Demand:
         all memory fits the fast tier. The history is to be kept so far.
         """
         self._passes += 1
-        if self._passes == 1 and set_share > _SATURATED and fits < 1:
+        if self._passes == 1 and set_share > SATURATED and fits < 1:
             return self._expose(0.2)
         known = np.where(OBSERVATIONS > 0, pages, 0)
         if not known.any():

@@ -6,6 +6,8 @@ import numpy as np
 
 _LEAST_DROP, _SIGMAS = 0.02, 6.0
 """A fall of the hit share that is a change: 2 %, and six standard deviations of chance."""
+SATURATED = 0.97
+"""Share of bits that are set when an exposure tells nothing."""
 LEAST_OBSERVATIONS = 3
 """Exposures before anything is decided: two points make no distribution."""
 
