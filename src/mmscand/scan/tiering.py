@@ -63,7 +63,7 @@ class Tiering:
             return
         counts["cooled"] += self._candidates.withdraw(block, choice.stays)
         to_age = choice.to_age & ~self._queue(block, choice, vmas, counts, failures, now)
-        if self._candidates.use.chooses:
+        if self._candidates.use.chooses and ages:
             to_age |= self._candidates.use.to_age(block)
         self._benefit.look(block, to_age, counts, more=ages)
         if ages:
