@@ -14,10 +14,13 @@ from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.settings import Settings, SettingsStore
 from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
-from support.jump_clock import JumpClock
+
+START = 100.2
+"""Off the grid."""
 
 
 def busy(world: SimMachine, pid: int) -> SimProcess:
@@ -33,7 +36,8 @@ class World:
         self.machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 1 << 20}))
         self.sims = [busy(self.machine, 100 + number) for number in range(processes)]
         self.stop = threading.Event()
-        self.clock = JumpClock(self.stop, seconds)
+        self.clock = SimClock(start=START)
+        self.clock.at(START + seconds, self.stop.set)
         self.events: list[tuple[float, Event]] = []
         self.store = SettingsStore(settings)
         self.scanner = self._scanner(self.machine)
@@ -81,7 +85,7 @@ def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> No
 
 def test_who_was_there_before_is_visited_at_once_and_a_new_process_after_a_delay() -> None:
     world = World(every(400, scan_delay_ms=3000), seconds=20, processes=1)
-    world.clock.at(5, lambda: world.sims.append(busy(world.machine, 200)))
+    world.clock.at(START + 5, lambda: world.sims.append(busy(world.machine, 200)))
     world.scanner.run()
     assert world.times(PassEnd, 100)[0] == pytest.approx(100.2)
     (entered,) = world.times(ProcessEntered, 200)
@@ -92,7 +96,7 @@ def test_who_was_there_before_is_visited_at_once_and_a_new_process_after_a_delay
 @pytest.mark.parametrize("period_ms", [1000, 1300, 4900])
 def test_visits_a_second_or_more_apart_are_on_one_grid(period_ms: int) -> None:
     world = World(every(period_ms, scan_sleep_ms=0), seconds=100, processes=5)
-    world.clock.at(7.77, lambda: world.sims.append(busy(world.machine, 200)))
+    world.clock.at(START + 7.77, lambda: world.sims.append(busy(world.machine, 200)))
     world.scanner.run()
     for pid in (100, 200):
         later = world.times(PassEnd, pid)[1:]
@@ -126,7 +130,7 @@ def test_who_got_no_descriptor_is_told_and_taken_up_when_there_is_one() -> None:
     world = World(every(400), seconds=10, processes=3)
     few = FewDescriptors(world.machine, 2)
     world.scanner = world._scanner(few)
-    world.clock.at(5, lambda: setattr(few, "room", 5))
+    world.clock.at(START + 5, lambda: setattr(few, "room", 5))
     world.scanner.run()
     told = [e for _, e in world.events if isinstance(e, ProcessLeft) and "too many open" in e.why]
     assert {e.process.pid for e in told} == {102}
@@ -150,6 +154,6 @@ def test_rules_that_come_while_others_are_taken_over_are_not_lost(
         take_over(rules)
 
     monkeypatch.setattr(verdicts, "replace_rules", while_it_takes_over)
-    world.clock.at(5, lambda: world.scanner.set_rules(Rules([Rule(7)])))
+    world.clock.at(START + 5, lambda: world.scanner.set_rules(Rules([Rule(7)])))
     world.scanner.run()
     assert [e.why for _, e in world.events if isinstance(e, ProcessLeft)] == ["excluded by a rule"]
