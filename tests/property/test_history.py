@@ -313,3 +313,13 @@ def test_after_a_change_only_the_latest_observation_counts() -> None:
     assert int(history.look_up(block_of(3, {1: {}}, 1))[0, 7]) == 0b11
     history.forget(but_the_last=False)
     assert int(history.look_up(block_of(3, {1: {}}, 1))[0, 7]) == 1
+
+
+def test_a_stuck_page_stays_stuck_whatever_passes() -> None:
+    history = History(both_tiers=True)
+    seen = block_of(3, {1: {7: Page(PAGE, True, True)}}, 1)
+    history.fold(seen)
+    history.mark_stuck(words([3 * REGION + HUGE + 7 * PAGE]), 1)
+    for _ in range(6):
+        assert int(history.fold(seen)[0, 7]) == int(STUCK)
+        history.end_pass()

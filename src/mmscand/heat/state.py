@@ -67,7 +67,8 @@ def averaged(old: StateArray, new: StateArray, throw: int) -> StateArray:
     if (starts := (new & REGISTER >= _FULL) & (average == 0)).any():
         later[starts] = _first_average(accessed_passes(new[starts]) / PASSES)
     full = new & REGISTER >= _FULL
-    result: StateArray = new & ~AVERAGE | np.where(full, later, _ZERO) << AVERAGE_SHIFT
+    # What is not full has none, or is stuck and keeps what says so.
+    result: StateArray = new & ~AVERAGE | np.where(full, later, average) << AVERAGE_SHIFT
     return result
 
 
