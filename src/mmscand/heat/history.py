@@ -207,8 +207,13 @@ class History:
 
         The next pass is to tell of all fast-tier pages.
         """
-        for rows in self._regions.values():
+        for (region, _), rows in self._regions.items():
             rows.words[:] = shortened(rows.words, observations=int(but_the_last))
+            if but_the_last:
+                # Bits that nobody had cleared are no observation; one that is clear is.
+                told = self._turns.told(rows.addresses + np.uint64(region * REGION_BYTES))
+                stale = (rows.words & (FAST | _ONE) == FAST | _ONE) & ~told[:, None]
+                rows.words[stale] = shortened(rows.words[stale], observations=0)
             rows.wake()
         self._turns.restart()
 

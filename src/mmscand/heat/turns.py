@@ -26,6 +26,8 @@ class Turns:
         """Of the pass under way."""
         self._every = self._every_before = _FIRST
         self._group = self._group_before = 1
+        self._told = (_FIRST, 1)
+        """Of the pass that is over: one row in so many, and their group."""
         self._changed_at = 0
 
     def now(self, rows: UIntArray) -> BoolArray:
@@ -39,6 +41,12 @@ class Turns:
         mine: BoolArray = (groups + self.number - 1) % self._every_before == 0
         return mine
 
+    def told(self, rows: UIntArray) -> BoolArray:
+        """(n,) rows of which the pass that is over has told all."""
+        every, group = self._told
+        mine: BoolArray = (_groups(rows, group) + self.number - 2) % every == 0
+        return mine
+
     def next(self, rows: UIntArray) -> PageNumbers:
         """(n,) number of the next pass in which there is something to see of each."""
         ahead: PageNumbers = -(_groups(rows, self._group) + self.number) % self._every
@@ -47,14 +55,16 @@ class Turns:
     def end_pass(self, rows: int) -> None:
         """A pass over so many rows is over."""
         self.number += 1
+        self._told = self._every_before, self._group_before
         self._every_before, self._group_before = self._every, self._group
         steady = min((self.number - self._changed_at) // _STEADY, _MOST)
         most = min(max(_FIRST, rows // _LEAST_ROWS), _MOST)
         self._every, self._group = min(_FIRST << steady, most), max(1, rows // _GROUPS)
 
     def restart(self) -> None:
-        """Something changed: the next pass is to tell of all."""
-        self._every, self._changed_at = 1, self.number
+        """Something changed: the next pass tells of all. Bits have to be cleared before it."""
+        self._every = self._every_before = 1
+        self._changed_at = self.number
 
 
 def _groups(rows: UIntArray, size: int) -> PageNumbers:

@@ -149,3 +149,28 @@ def test_cold_pages_on_the_fast_tier_are_woken_when_somebody_wants_their_place()
     memory.passes(200)
     memory.history.wake_cold()
     assert memory.one_pass() == [0, 1, 2, 3]
+
+
+def test_after_a_change_a_bit_that_nobody_had_cleared_is_no_observation() -> None:
+    memory = Memory()
+    memory.slow[:] = False
+    memory.used[:, :2] = True
+    memory.passes(20)
+    memory.bits[:] = memory.used[:] = False
+    memory.bits[:, 0] = True  # of the rows that were not sampled it is as old as their last turn
+    memory.one_pass()
+    memory.history.forget(but_the_last=True)
+    shape = (ROWS, 512)
+    frames = np.arange(ROWS * 512, dtype=np.uint64).reshape(shape) + np.uint64(9)
+    everything: BoolArray = np.ones(shape, dtype=np.bool_)
+    block = PageBlock(
+        memory.addresses(list(range(ROWS))),
+        1,
+        frames * np.uint64(PAGE_BYTES),
+        everything,
+        memory.bits,
+        memory.slow,
+    )
+    registers = memory.history.look_up(block) & np.uint16(0x7F)
+    assert sorted(registers[:, 0].tolist()) == [1] * (ROWS - ROWS // 4) + [3] * (ROWS // 4)
+    assert (registers[:, 2:] == 2).all()  # found clear, and that is one

@@ -69,3 +69,13 @@ def test_the_next_turn_is_when_it_is_sampled_or_read_after_that() -> None:
     for _ in range(8):
         turns.end_pass(64)
         assert turns.now(rows(64))[~now & (due == turns.number)].all()
+
+
+def test_what_the_pass_that_is_over_has_told_is_known_also_when_the_shares_change() -> None:
+    turns = Turns()
+    for number in range(150):
+        before = turns.before(rows(4096))
+        turns.end_pass(4096)
+        assert (turns.told(rows(4096)) == before).all()
+        if number == 100:
+            turns.restart()
