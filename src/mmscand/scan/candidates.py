@@ -8,13 +8,11 @@ import numpy as np
 from mmscand.heat.history import History
 from mmscand.heat.state import PASSES, accessed_passes
 from mmscand.machine import AddressSpace
-from mmscand.migrate.back_off import DEMOTION_GROWTH, BackOff
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
     PAGE_BYTES,
     AllowedNodes,
     BoolArray,
-    ByteArray,
     IntArray,
     Migration,
     Outcome,
@@ -24,7 +22,9 @@ from mmscand.model import (
     UIntArray,
     VmaTable,
 )
+from mmscand.policy.back_off import BackOff
 from mmscand.policy.choosing import Chooser
+from mmscand.policy.proof import Proof
 from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.node_use import NodeUse
@@ -37,7 +37,7 @@ class _Chosen:
 
     addresses: UIntArray
     pages_per_slot: int
-    heat: ByteArray
+    states: StateArray
     sources: IntArray
     allowed: AllowedNodes
     demotes: bool
@@ -60,7 +60,7 @@ class Candidates:
         self._outcomes: deque[Outcome] = deque()
         self._moved: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted addresses that moved since this visit began: it may have read them before."""
-        self._back_off, self._demoted = BackOff(), BackOff(DEMOTION_GROWTH)
+        self._back_off, self._proof = BackOff(), Proof()
         self.use = NodeUse(topology)
         self.shared_too = False
         """Whether the bits of pages that others map too are cleared, and so mean something."""
@@ -79,7 +79,7 @@ class Candidates:
         """The process has another address space: nothing that was known holds any more."""
         self._list.drop(self._space.process)
         self._outcomes.clear()
-        self._back_off, self._demoted = BackOff(), BackOff(DEMOTION_GROWTH)
+        self._back_off, self._proof = BackOff(), Proof()
         self._benefit.restart()
         self.use = NodeUse(self._topology)
 
@@ -95,7 +95,7 @@ class Candidates:
             arrived = outcome.arrived
             chooser.not_moved(migration.addresses[~arrived], migration.pages_per_slot)
             if migration.demotes:
-                self._demoted.demoted(migration.addresses[moved], now)
+                self._proof.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
             # Two sorted runs are merged at 1 ns an address, np.unique (2.4) takes 100 to 700.
             both = np.concatenate((self._moved, migration.addresses[arrived]))
@@ -151,7 +151,7 @@ class Candidates:
         return _Chosen(
             addresses,
             block.pages_per_slot,
-            heat=accessed_passes(state[chosen]),
+            states=state[chosen],
             sources=self._topology.nodes_of(block.frames[chosen]),
             allowed=self._space.allowed_nodes(addresses, vmas),
             demotes=demotes,
@@ -161,7 +161,7 @@ class Candidates:
         """Which slots are not to be queued, by the name of the counter that says why."""
         held = self._back_off.holds(slots.addresses, now)
         if not slots.demotes:
-            held |= self._demoted.holds(slots.addresses, now)
+            held |= self._proof.lacks(slots.addresses, slots.states, now)
         shared = np.zeros_like(held)
         if not self.shared_too:
             shared[~held] = self._space.shared(slots.addresses[~held])
@@ -211,7 +211,11 @@ class Candidates:
         on_list = np.zeros(len(wanted), dtype=np.bool_)
         which = np.flatnonzero(wanted)
         # As one number each: to tell rows of three apart by sorting them costs 300 ns a slot.
-        every = (slots.heat[which], slots.sources[which], slots.allowed.of[which])
+        every = (
+            accessed_passes(slots.states[which]),
+            slots.sources[which],
+            slots.allowed.of[which],
+        )
         shape = (PASSES + 1, int(slots.sources.max(initial=0)) + 1, len(slots.allowed.sets))
         kinds = np.ravel_multi_index(every, shape)
         for kind in np.flatnonzero(np.bincount(kinds))[::-1]:  # the hottest first

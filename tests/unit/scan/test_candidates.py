@@ -1,7 +1,7 @@
 """What of the hot slots of a block goes to the migration list, and what comes off it again."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -32,6 +32,8 @@ class Bench:
     )
     counts: Counter[str] = field(default_factory=Counter)
     failures: FailureRatio = field(default_factory=FailureRatio)
+    hot_state: int = 0b111
+    """Of the slots that are offered: two accesses in a row."""
 
     def __post_init__(self) -> None:
         process = self.machine.spawn(100)
@@ -58,7 +60,7 @@ class Bench:
         block = self.block()
         hot: BoolArray = np.zeros(block.present.shape, dtype=np.bool_)
         hot.flat[list(slots)] = True
-        state = np.where(hot, np.uint16(0b111), np.uint16(0b100))
+        state = np.where(hot, np.uint16(self.hot_state), np.uint16(0b100))
         taken = self.candidates.queue(
             block, state, hot, self.space.vmas(), self.chooser, self.failures, self.counts, now
         )
@@ -96,6 +98,20 @@ def test_a_slot_that_failed_is_held_until_its_time_has_come() -> None:
     assert bench.queue(3, 4, now=11.0) == [4]
     assert bench.counts["held"] == 1
     assert bench.queue(3, now=14.5) == [3]
+
+
+def test_a_slot_that_came_down_needs_more_accesses_in_a_row_to_go_up_again() -> None:
+    bench = Bench()
+    bench.queue(3)
+    taken = bench.take()
+    down = replace(taken, demotes=True)
+    bench.candidates.report(Outcome(down, 1, np.ones(1, np.int32), np.ones(1, np.bool_)))
+    bench.list.done(taken)
+    bench.candidates.begin_visit(bench.chooser, bench.failures, 10.0)
+    assert bench.queue(3, 4, now=11.0) == [4]
+    assert bench.counts["held"] == 1
+    bench.hot_state = 0b1111
+    assert bench.queue(3, now=12.0) == [3]
 
 
 def test_pages_of_others_and_bound_pages_are_kept_back_and_told_apart() -> None:

@@ -6,14 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmscand.migrate.back_off import (
-    DEMOTION_GROWTH,
+from mmscand.model import BoolArray
+from mmscand.policy.back_off import (
     FIRST_DELAY_S,
     GROWTH,
     LONGEST_DELAY_S,
     BackOff,
 )
-from mmscand.model import BoolArray
 
 PAGES = np.arange(1, 9, dtype=np.uint64) * np.uint64(4096)
 
@@ -91,14 +90,9 @@ def test_it_agrees_with_a_record_for_each_page(steps: list[tuple[set[int], int, 
         assert len(back_off) == len(until)
 
 
-def test_a_page_that_comes_down_again_and_again_waits_ever_longer() -> None:
-    back_off, now, waits = BackOff(DEMOTION_GROWTH), 0.0, []
-    for _ in range(10):
-        back_off.demoted(PAGES[2:3], now)
-        end = now
-        while held(back_off, end):
-            end += 1.0
-        waits.append(end - now)
-        now = end + 100.0  # it was up for a while
-    assert waits == [4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
-    assert held(back_off, now) == []
+def test_how_often_a_page_was_held_is_told_while_it_is() -> None:
+    back_off = BackOff()
+    for now in (0.0, 1.0):
+        back_off.hold(PAGES[:2], np.array([4.0, 0.0]), now)
+    assert back_off.times(PAGES[:3], 2.0).tolist() == [2, 0, 0]
+    assert back_off.times(PAGES[:3], 40.0).tolist() == [0, 0, 0]

@@ -14,10 +14,6 @@ FIRST_DELAY_S = {
     errno.EIO: 60.0,
 }
 """By reason. Others are not the page's doing (ENOMEM: the node is full) or go away with it."""
-AFTER_DEMOTION_S = 4.0
-"""Four passes of a second: one more than the three looks that a page is demoted by."""
-DEMOTION_GROWTH = 2
-"""A page that came down once may be right to go up again: 4 s, 8 s, and 10 min the ninth time."""
 GROWTH = 8
 """Each further failure waits this much longer: 4 s, 32 s, 4 min, 10 min. A page that is pinned for
 good costs 5 tries in ten minutes instead of one every other pass."""
@@ -29,8 +25,7 @@ _MOST_PAGES = 65_536
 class BackOff:
     """The failures of one process: sorted addresses, when to try again, and how often it failed."""
 
-    def __init__(self, growth: int = GROWTH) -> None:
-        self._growth = float(growth)
+    def __init__(self) -> None:
         self._addresses: UIntArray = np.empty(0, dtype=np.uint64)
         self._until: NDArray[np.float64] = np.empty(0, dtype=np.float64)
         self._failures: NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
@@ -38,29 +33,33 @@ class BackOff:
     def __len__(self) -> int:
         return len(self._addresses)
 
-    def demoted(self, addresses: UIntArray, now: float) -> None:
-        """These were demoted: who comes down again and again has to wait longer to go up."""
-        self._hold(addresses, np.full(len(addresses), AFTER_DEMOTION_S), now)
-
     def note(self, addresses: UIntArray, status: IntArray, now: float) -> None:
         """Take what became of slots: failures wait, those that moved are forgotten."""
         first = np.zeros(len(addresses))
         for reason, delay_s in FIRST_DELAY_S.items():
             first[status == -reason] = delay_s
-        self._hold(addresses, first, now)
+        self.hold(addresses, first, now)
 
-    def _hold(self, addresses: UIntArray, first: NDArray[np.float64], now: float) -> None:
+    def hold(self, addresses: UIntArray, first: NDArray[np.float64], now: float) -> None:
         """For so long (n,), longer each time; 0 is not at all."""
         place, known = self._find(addresses)
         failures = np.where(known, self._failures[place] if len(self) else 0, 0).astype(np.uint8)
         self._drop(place[known])
         failed = first > 0
-        delays = first[failed] * self._growth ** failures[failed]
+        delays = first[failed] * float(GROWTH) ** failures[failed]
         self._add(
             addresses[failed],
             now + np.minimum(delays, LONGEST_DELAY_S),
             np.minimum(failures[failed], 20) + np.uint8(1),
         )
+
+    def times(self, addresses: UIntArray, now: float) -> NDArray[np.uint8]:
+        """(n,) how often each was held, if it still is; else 0."""
+        held = self.holds(addresses, now)
+        place, _ = self._find(addresses)
+        result = np.zeros(len(addresses), dtype=np.uint8)
+        result[held] = self._failures[place[held]]
+        return result
 
     def holds(self, addresses: UIntArray, now: float) -> BoolArray:
         """Which of these are not to be tried yet."""

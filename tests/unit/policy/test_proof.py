@@ -1,0 +1,39 @@
+"""Who came down has to be accessed in more passes before it goes up again."""
+
+import numpy as np
+
+from mmscand.model import StateArray, UIntArray
+from mmscand.policy.proof import Proof
+
+PAGES: UIntArray = np.arange(0x1000, 0x5000, 0x1000, dtype=np.uint64)
+
+
+def accessed(*passes: int) -> StateArray:
+    """Registers of six observations, of which the latest so many were accesses."""
+    return np.array([1 << 6 | (1 << number) - 1 for number in passes], dtype=np.uint16)
+
+
+def test_who_never_came_down_needs_no_more_proof() -> None:
+    assert not Proof().lacks(PAGES, accessed(0, 1, 2, 3), 0.0).any()
+
+
+def test_three_passes_in_a_row_after_it_came_down_and_four_the_next_time() -> None:
+    proof = Proof()
+    proof.demoted(PAGES[:3], 0.0)
+    assert proof.lacks(PAGES, accessed(2, 3, 4, 0), 1.0).tolist() == [True, False, False, False]
+    proof.demoted(PAGES[:3], 1.0)
+    assert proof.lacks(PAGES, accessed(2, 3, 4, 0), 2.0).tolist() == [True, True, False, False]
+    proof.demoted(PAGES[:3], 2.0)
+    assert proof.lacks(PAGES, accessed(2, 3, 4, 0), 3.0).tolist() == [True, True, False, False]
+
+
+def test_a_gap_in_between_is_no_proof() -> None:
+    proof = Proof()
+    proof.demoted(PAGES[:1], 0.0)
+    assert proof.lacks(PAGES[:1], np.array([0b1111011], dtype=np.uint16), 1.0).tolist() == [True]
+
+
+def test_after_ten_minutes_it_is_forgotten() -> None:
+    proof = Proof()
+    proof.demoted(PAGES[:1], 0.0)
+    assert not proof.lacks(PAGES[:1], accessed(1), 601.0).any()
