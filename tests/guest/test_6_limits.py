@@ -10,9 +10,9 @@ import pytest
 
 from mmscand.daemon import Daemon
 from mmscand.linux.syscalls import move_pages
-from mmscand.migrate.back_off import BackOff
 from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
 from mmscand.observe.events import Event, Moved, PassEnd
+from mmscand.policy.back_off import BackOff
 from support.live_world import LiveActor, LiveWorld
 from support.sim_daemon import steady
 

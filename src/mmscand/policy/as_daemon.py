@@ -21,7 +21,8 @@ from mmscand.model import (
     UIntArray,
 )
 from mmscand.policy.by_capacity import CapacityChooser
-from mmscand.policy.placement import LONGEST_EXPOSURE, Moves
+from mmscand.policy.placement import LEAST_PERIOD, LONGEST_EXPOSURE, Moves
+from mmscand.policy.proof import Proof
 from mmscand.policy.ranking import Ranking
 
 _WINDOW_MS = 1000
@@ -55,8 +56,9 @@ class AsDaemon:
     def __init__(self, pages: int, capacity: int) -> None:
         self._capacity = capacity
         self._room = _Room(0)
-        self._passes = 0
-        ranking = Ranking(self._room, lambda: float(self._passes))
+        self._now_s = 0.0
+        self._proof = Proof()
+        ranking = Ranking(self._room, lambda: self._now_s)
         self._chooser = CapacityChooser(Process(1, 1), ranking, _Knobs())
         rows = -(-pages // PAGES_PER_TABLE)
         numbers = np.arange(rows * PAGES_PER_TABLE, dtype=np.uint64)
@@ -67,13 +69,15 @@ class AsDaemon:
 
     def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
         """See PlacementPolicy.decide."""
-        self._passes += 1
+        self._now_s += max(self.exposure, LEAST_PERIOD) * _WINDOW_MS / 1000
         self._bits[: len(accessed)] |= accessed
         self._room.pages = self._capacity - int(np.count_nonzero(fast))
         slow = self._present.copy()
         slow[: len(fast)] &= ~fast
         chosen = [self._choose(first, slow) for first in range(0, len(slow), _PAGES_PER_REGION)]
-        self._chooser.end_pass()
+        self._chooser.end_pass(self.exposure * _WINDOW_MS / 1000)
+        if self._chooser.begins:
+            self._bits[:] = False
         self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
         up, down = (np.concatenate(each) for each in zip(*chosen, strict=True))
         return Moves(up, down)
@@ -89,6 +93,9 @@ class AsDaemon:
         choice = self._chooser.choose(PageBlock(addresses, 1, frames, present, bits, slow))
         bits &= ~choice.to_age
         up, down = (first + np.flatnonzero(mask) for mask in (choice.up, choice.down))
+        states = choice.state[choice.up]
+        up = up[~self._proof.lacks(up.astype(np.uint64), states, self._now_s)]
+        self._proof.demoted(down.astype(np.uint64), self._now_s)
         self._chooser.queued(promoted=len(up), demoted=len(down))
         return up, down
 

@@ -30,10 +30,12 @@ _COLDEST, _HOTTEST = (
     for share in (0, OBSERVATIONS.max())
 )
 """What is known of pages that rest."""
+_LEAST_OBSERVED = 3
+"""Observations before a page is demoted, but where passes are quick: of a new process, and after a
+change, nothing better is known. Where only the exposure was changed it was known, and two of them
+took a quarter of the fast tier down for nothing."""
 _LEAST_COUNTED = 64
 """Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
-_LEAST_OBSERVED = 3
-"""Observations before a page is demoted."""
 
 
 class CapacityChooser:
@@ -45,6 +47,7 @@ class CapacityChooser:
         self._ranking = ranking
         self._demand = Demand(knobs.scan_period_max_ms / 1000, knobs.scan_period_ms / 1000)
         self._turn = 0
+        self._anew = False
         self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
         """Slow-tier pages of each bin, as the last pass found them; without those that rest."""
         self._begin()
@@ -52,6 +55,8 @@ class CapacityChooser:
     def _begin(self) -> None:
         self._slots: PageNumbers = np.zeros(STATES, dtype=np.intp)
         """4 KiB pages of each state, as this pass finds them."""
+        self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
+        """4 KiB pages on the slow tier and on the fast one, as this pass finds them."""
         self._counts: Counter[str] = Counter()
         self._expected = 0.0
         self._chance = self._demand.expected()[BIN_OF]
@@ -61,7 +66,8 @@ class CapacityChooser:
             self._history.wake_cold()
         self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
         self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)
-        self._down = _FAST & (_OBSERVED >= _LEAST_OBSERVED) & (self._rate <= plan.demote_to)
+        least = 1 if self._demand.hurries else _LEAST_OBSERVED
+        self._down = _FAST & (least <= _OBSERVED) & (self._rate <= plan.demote_to)
 
     @property
     def history(self) -> History:
@@ -73,9 +79,20 @@ class CapacityChooser:
         """See Chooser."""
         return self._demand.exposure_s
 
+    @property
+    def hurries(self) -> bool:
+        """See Chooser."""
+        return self._demand.hurries
+
+    @property
+    def begins(self) -> bool:
+        """See Chooser. After a change, all of the fast tier is to be told of by one pass."""
+        return self._anew
+
     def choose(self, block: PageBlock) -> Choice:
         """See Chooser."""
         self._watch(block)
+        self._sizes += _sizes_of(block)
         state = self._history.fold(block)
         self._count(block, state)
         plan, size = self._ranking.plan, block.pages_per_slot
@@ -140,24 +157,29 @@ class CapacityChooser:
     def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See Chooser. Their rates are what they were."""
 
-    def end_pass(self) -> None:
+    def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
         expected = self._expected * self._activity()
         self._slow = pages[0].copy()
         for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
-            pages[:, place] += self._history.resting(cold=cold)
+            resting = self._history.resting(cold=cold)
+            pages[:, place] += resting
+            self._sizes += resting
         self._history.end_pass()
         counts, demand = self._counts, self._demand
         keep = demand.notice(counts["hits"], expected, counts["fast"])
         if keep is Keep.ALL:
-            share = counts["set"] / max(1, counts["slow"])
-            keep = demand.learn(pages.sum(axis=0), share, self._ranking.fits)
+            share = counts["set"] / counts["slow"] if counts["slow"] else None
+            self._ranking.count(self._process, self._sizes)
+            known, slow = pages.sum(axis=0), int(self._sizes[0])
+            keep = demand.learn(known, share, self._ranking.fits, exposed_s, slow)
         if demand.rates is None:
-            self._ranking.leave(self._process)
+            self._ranking.doubt(self._process)
         else:
             self._ranking.tell(self._process, demand.rates, pages)
-        if keep is not Keep.ALL:
+        self._anew = keep is not Keep.ALL
+        if self._anew:
             self._history.forget(but_the_last=keep is Keep.LAST)
         self._begin()
 
@@ -175,6 +197,13 @@ class CapacityChooser:
     def close(self) -> None:
         """See Chooser."""
         self._ranking.leave(self._process)
+
+
+def _sizes_of(block: PageBlock) -> PageNumbers:
+    """(2,) 4 KiB pages of a block on the slow tier and on the fast one."""
+    slow = int(np.count_nonzero(block.slow))
+    fast = int(np.count_nonzero(block.present)) - slow
+    return np.array([slow, fast], dtype=np.intp) * block.pages_per_slot
 
 
 def _where(states: BoolArray, state: StateArray) -> BoolArray:

@@ -78,8 +78,18 @@ class Chooser(Protocol):
         """These slots were chosen, and are where they were."""
         ...
 
-    def end_pass(self) -> None:
-        """A pass over the whole address space is over."""
+    @property
+    def hurries(self) -> bool:
+        """Whether passes are to follow each other as fast as exposures do."""
+        ...
+
+    @property
+    def begins(self) -> bool:
+        """Whether bits have to be cleared before the next pass, as nobody has done it for it."""
+        ...
+
+    def end_pass(self, exposed_s: float | None = None) -> None:
+        """A pass over the whole address space is over; how long its bits have collected."""
         ...
 
     def close(self) -> None:
@@ -91,6 +101,7 @@ class InARowChooser:
     """Hot is what was accessed in so many passes in a row; what comes down is the kernel's."""
 
     exposure_s = None
+    hurries = begins = False
 
     def __init__(self, knobs: Knobs) -> None:
         self.history = History()
@@ -118,7 +129,7 @@ class InARowChooser:
         """See Chooser. They prove themselves again."""
         self.history.restart(addresses, pages_per_slot)
 
-    def end_pass(self) -> None:
+    def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         self.history.end_pass()
 

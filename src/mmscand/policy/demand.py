@@ -21,6 +21,23 @@ _LEAST_DROP, _SIGMAS = 0.15, 6.0
 of single pages are less sure than the hit share of a machine, see policy.tuning."""
 _LEAST_PAGES = 64
 """That have to be looked at: fewer are one program's whim, and 15 % of them is chance."""
+_OPENING_S = 0.1
+"""First exposure where not all memory fits. A short one in which too little was accessed costs
+nothing but itself; a long one in which too much was, as long again."""
+_OPENING_SHARE, _OPENING_STEP = 0.5, 5.0
+"""It is made longer until bits are set of half as many pages as fit, by at most so much a time."""
+_OPENING_PAGES = 1024
+"""4 MiB on the slow tier: less is no reason to hurry."""
+_OPENING_PASSES, _HURRIED_PASSES = 8, 5
+"""That follow each other as fast as exposures do: of a new process, and after a change."""
+_OUT_OF_REACH = 1.5
+"""Exposures that are so much longer than wanted do not get shorter by asking for less."""
+_STEADY = 0.7
+"""Share of the past in how long exposures take."""
+_CALM_PASSES, _SETTLE_PASSES = 32, 6
+"""After a change that follows a calm, until pages have traded places: whoever came down made room
+for another one, who must not be forgotten meanwhile because the exposure is changed. Where changes
+follow each other it is the exposure that matters."""
 _CHANGE_PASSES = 4
 """After a change, until what was seen since tells pages apart: nothing is expected of them yet."""
 
@@ -38,7 +55,14 @@ class Demand:
 
     def __init__(self, longest_exposure_s: float, exposure_s: float = 1.0) -> None:
         self.longest_exposure_s = longest_exposure_s
-        self.exposure_s = min(exposure_s, longest_exposure_s)
+        self.exposure_s = self._first_s = min(exposure_s, longest_exposure_s)
+        """That is wanted."""
+        self._exposed_s: float | None = None
+        """How long exposures are in truth: a pass takes a while, and the CPU budget interrupts."""
+        self._opened = self._opening = False
+        self._hurried = 0
+        """Passes that are still to be quick ones."""
+        self._fits = 1.0
         self.rates: FloatArray | None = None
         """(bins,) accesses a second to expect of a page; None while too little is known."""
         self.changes = 0
@@ -47,29 +71,79 @@ class Demand:
         self._tuning = ExposureTuning()
         self._passes = 0
         self._since_change = _CHANGE_PASSES
+        self._was_calm = False
+        """Before the latest change."""
 
     def expected(self) -> FloatArray:
         """(bins,) how likely a page's bit is set after an exposure; nan while nothing is known."""
         if self.rates is None:
             return np.full(len(ACCESSED), np.nan)
-        chances: FloatArray = -np.expm1(-self.rates * self.exposure_s)
+        chances: FloatArray = -np.expm1(-self.rates * self.exposed_s)
         return chances
 
-    def learn(self, pages: PageNumbers, set_share: float, fits: float) -> Keep:
-        """After a pass: `pages` (bins,), the share of observed bits that were set, and how much of
-        all memory fits the fast tier. The history is to be kept so far.
+    @property
+    def exposed_s(self) -> float:
+        """How long exposures are, as far as that is known."""
+        return self.exposure_s if self._exposed_s is None else self._exposed_s
+
+    @property
+    def hurries(self) -> bool:
+        """Whether passes are to follow each other as fast as exposures do."""
+        return self._hurried > 0
+
+    def learn(
+        self,
+        pages: PageNumbers,
+        set_share: float | None,
+        fits: float,
+        exposed_s: float | None = None,
+        slow_pages: int = _OPENING_PAGES,
+    ) -> Keep:
+        """After a pass: `pages` (bins,), the share of the slow tier's bits that were set, how much
+        of all memory fits the fast tier, how long the exposure was, and pages on the slow tier,
+        known or not. The history is to be kept so far.
         """
-        self._passes += 1
-        if self._passes == 1 and set_share > SATURATED and fits < 1:
-            return self._expose(0.2)
+        self._fits, self._hurried = fits, max(0, self._hurried - 1)
         known = np.where(OBSERVATIONS > 0, pages, 0)
         if not known.any():
-            return Keep.ALL
+            opens = fits < 1 and slow_pages >= _OPENING_PAGES and not self._opened
+            return self._open() if opens else Keep.ALL
+        self._expose_took(exposed_s)
+        self._passes += 1
+        if self._passes == 1 and fits < 1 and (factor := self._first_factor(set_share)) != 1:
+            return self._expose(factor)
         self._tuning.age += 1
-        self.rates = self._mixture.learn_counts(known, _LIKELY) / self.exposure_s
-        if fits < 1 and self._tuning.due(self._passes):
+        self.rates = self._mixture.learn_counts(known, _LIKELY) / self.exposed_s
+        settles = self._was_calm and self._since_change <= _SETTLE_PASSES
+        if fits < 1 and not settles and self._tuning.due(self._passes):
             return self._expose(self._tuning.step(self._mixture.better_exposure(fits)))
         return Keep.ALL
+
+    def _open(self) -> Keep:
+        """Begin with a short exposure, and find by quick passes how long it has to be."""
+        self._opened = self._opening = True
+        self._hurried = _OPENING_PASSES
+        self.exposure_s = min(_OPENING_S, self._first_s)
+        return Keep.NOTHING
+
+    def _first_factor(self, set_share: float | None) -> float:
+        """By what to multiply an exposure of which one observation is known; 1 is well enough."""
+        if set_share is None:
+            return 1.0
+        if set_share > SATURATED:
+            return 0.2
+        enough = set_share >= _OPENING_SHARE * self._fits or self.exposed_s >= self._first_s
+        if enough or not self._opening:
+            self._opening = False
+            return 1.0
+        factor = min(_OPENING_STEP, self._fits / max(set_share, 1e-9))
+        return max(1.0, min(factor, self._first_s / self.exposed_s))
+
+    def _expose_took(self, exposed_s: float | None) -> None:
+        took = self.exposure_s if exposed_s is None else exposed_s
+        if self._exposed_s is None:
+            self._exposed_s = took
+        self._exposed_s = _STEADY * self._exposed_s + (1 - _STEADY) * took
 
     def notice(self, hits: int, expected: float, pages: int) -> Keep:
         """After a pass: of so many pages of the fast tier so many were accessed, and expected."""
@@ -81,17 +155,18 @@ class Demand:
         if expected - hits <= max(_LEAST_DROP * expected, _SIGMAS * chance):
             return Keep.ALL
         self.changes += 1
-        self._since_change = 0
+        self._was_calm, self._since_change = self._since_change > _CALM_PASSES, 0
+        self._hurried = _HURRIED_PASSES if self._fits < 1 else 0
         self._tuning.restart()
         return Keep.LAST
 
     def _expose(self, factor: float) -> Keep:
         """For another time, if it can be had."""
-        longer = float(
-            np.clip(self.exposure_s * factor, SHORTEST_EXPOSURE, self.longest_exposure_s)
-        )
-        if longer == self.exposure_s:
+        if factor < 1 and self.exposed_s > _OUT_OF_REACH * self.exposure_s:
             return Keep.ALL
-        self.exposure_s, self.rates, self._passes = longer, None, 0
+        longer = float(np.clip(self.exposed_s * factor, SHORTEST_EXPOSURE, self.longest_exposure_s))
+        if factor == 1 or longer == self.exposure_s:
+            return Keep.ALL
+        self.exposure_s, self._exposed_s, self.rates, self._passes = longer, None, None, 0
         self._mixture.forget()
         return Keep.NOTHING

@@ -51,6 +51,8 @@ class Ranking:
         self._room = room
         self._now = now
         self._told: dict[Process, tuple[FloatArray, PageNumbers]] = {}
+        self._sizes: dict[Process, PageNumbers] = {}
+        """(2,) pages on the slow tier and on the fast one, also where their rates are not known."""
         self._pending: dict[Process, Counter[str]] = {}
         """Pages of each one's table that have moved since they were counted, or will have."""
         self._counting: dict[Process, Counter[str]] = {}
@@ -63,6 +65,10 @@ class Ranking:
         up, down = self._room.queued(process)
         self._counting[process] = Counter(up=up, down=down)
 
+    def count(self, process: Process, sizes: PageNumbers) -> None:
+        """It has (2,) pages on the slow tier and on the fast one, whatever is known of them."""
+        self._sizes[process] = sizes
+
     def tell(self, process: Process, rates: FloatArray, pages: PageNumbers) -> None:
         """Rates (n,) in accesses a second, and (2, n) pages on the slow and on the fast tier."""
         known = pages.any(axis=0)
@@ -71,7 +77,12 @@ class Ranking:
         self._made_at = min(self._made_at, self._now() - _FRESH_S)
 
     def leave(self, process: Process) -> None:
-        """It has exited, or nothing is known of it any more."""
+        """It has exited."""
+        self._sizes.pop(process, None)
+        self.doubt(process)
+
+    def doubt(self, process: Process) -> None:
+        """Nothing is known of its pages any more."""
         self._told.pop(process, None)
         self._pending.pop(process, None)
         self._counting.pop(process, None)
@@ -113,7 +124,7 @@ class Ranking:
 
     @property
     def fits(self) -> float:
-        """Share of all known pages that fits the fast tier."""
-        tiers = [pages.sum(axis=1).tolist() for _, pages in self._told.values()]
-        fast, pages = sum(tier[1] for tier in tiers), sum(map(sum, tiers))
-        return min(1.0, max(0.0, float(fast + self._room.pages)) / max(1, pages))
+        """Share of all pages that fits the fast tier."""
+        slow, fast = sum(self._sizes.values(), np.zeros(2, dtype=np.intp)).tolist()
+        fit = max(0, int(fast) + self._room.pages)
+        return min(1.0, fit / max(1, int(slow + fast)))

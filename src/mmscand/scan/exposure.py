@@ -13,6 +13,24 @@ Clear = Callable[[PageBlock, VmaTable, Counter[str]], None]
 """Clears the bits of a block that have to be, and counts them."""
 
 
+class MeanMoment:
+    """When pages were looked at, on the average."""
+
+    def __init__(self) -> None:
+        self._sum_s = 0.0
+        self._pages = 0
+
+    def add(self, now: float, pages: int) -> None:
+        """So many more."""
+        self._sum_s += now * pages
+        self._pages += pages
+
+    @property
+    def at(self) -> float | None:
+        """Clock time; None before the first page."""
+        return self._sum_s / self._pages if self._pages else None
+
+
 class Exposure:
     """Of one process; a stretch of its address space at a time, as much as a visit looks at."""
 
@@ -24,6 +42,10 @@ class Exposure:
         self.began = 0.0
         self.collects = False
         """Bits were cleared, and nobody has read them yet."""
+        self._cleared, self._read = MeanMoment(), MeanMoment()
+        """In this pass."""
+        self._read_before: float | None = None
+        """In the pass before."""
 
     @property
     def begins(self) -> bool:
@@ -51,6 +73,7 @@ class Exposure:
             for block in window.blocks:
                 clear(block, vmas, self.counts)
             self.counts["examined"] += window.pages
+            self._cleared.add(now, window.pages)
             self._next = window.end
             if self.counts["examined"] >= most_pages:
                 break
@@ -66,7 +89,23 @@ class Exposure:
         del counts["examined"]  # looked at for once, as far as pacing is concerned
         return counts
 
+    def read(self, now: float, pages: int) -> None:
+        """So many pages were read."""
+        self._read.add(now, pages)
+
+    def nothing_ran(self, now: float) -> None:
+        """Nobody could access anything until now."""
+        self._read_before = now
+
+    def end_pass(self) -> float | None:
+        """How long the bits that this pass has read had collected, in seconds, on the average."""
+        read, before = self._read.at, self._read_before
+        began = before if self._cleared.at is None else self._cleared.at
+        self._cleared, self._read, self._read_before = MeanMoment(), MeanMoment(), read
+        return None if read is None or began is None else max(0.0, read - began)
+
     def cancel(self) -> None:
         """What was cleared means nothing any more."""
         self._next, self.collects = None, False
         self.counts = Counter()
+        self._cleared, self._read, self._read_before = MeanMoment(), MeanMoment(), None

@@ -178,7 +178,7 @@ class Scanner:
 
     def _look_at(self, slot: Slot) -> None:
         now, generation = self._clock.now(), slot.generation
-        if slot.skip():
+        if slot.skip(now):
             self._watched.bulk.visited(slot, grid.next_visit(now, slot.period_ms))
             return
         with slot.cpu:

@@ -76,8 +76,8 @@ class Slot:
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
-        self._apart = False
-        """This visit reads what another one has cleared."""
+        self._ages = True
+        """This visit clears what the next one reads, or the last one has."""
         self._aged_by = ""
         self.pacer = Pacer(settings, drag=self._benefit)
         self.judge(verdict)
@@ -122,6 +122,8 @@ class Slot:
     @property
     def period_ms(self) -> int:
         """From the begin of one visit to that of the next."""
+        if self._chooser.hurries and self._settings.profile == "auto":
+            return self._exposure_ms
         return max(self.pacer.period_ms, self._exposure_ms)
 
     @property
@@ -164,7 +166,7 @@ class Slot:
         self.pacer.adopt(settings)
         self._benefit.adopt(settings)
 
-    def skip(self) -> bool:
+    def skip(self, now: float) -> bool:
         """Leave out the visit that is due, if the process has not run since the last one.
 
         A pass that found nothing, for the pacing; for the history none, so that it stays.
@@ -172,6 +174,7 @@ class Slot:
         under_way = self._counts is not None or self._exposure.begins or self._exposure.collects
         if under_way or not self._idle.skip():
             return False
+        self._exposure.nothing_ran(now)
         self.pacer.step(0)
         return True
 
@@ -199,7 +202,7 @@ class Slot:
                 return None
         self._cursor = 0
         self._benefit.end_pass(self._chooser.history.rests)
-        self._chooser.end_pass()
+        self._chooser.end_pass(self._exposure.end_pass())
         self.passes += 1
         self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
         if began_at and not counts["examined"]:
@@ -208,13 +211,19 @@ class Slot:
 
     @property
     def _must_clear_first(self) -> bool:
-        """Whether the exposure is apart from the period: where it is much shorter.
+        """Whether the exposure is apart from the period, or the last pass has cleared nothing for
+        this one.
 
         Not where it cannot be: bits of shared memory are cleared for a whole group at a time.
         """
         if not self._exposure_ms or self._candidates.shared_too or self._exposure.collects:
             return False
-        return self._exposure.begins or self._exposure_ms < _APART * self.pacer.period_ms
+        return self._exposure.begins or self._chooser.begins or self._is_apart or not self._ages
+
+    @property
+    def _is_apart(self) -> bool:
+        """Whether a pass is not to clear what the next one reads, long after it."""
+        return self._exposure_ms < _APART * self.period_ms
 
     def _clear(self, now: float, go_on: Callable[[], bool]) -> None:
         """Begin an exposure; what was cleared is read by the next visit, at its end."""
@@ -241,7 +250,8 @@ class Slot:
     def _take(self, window: Window, vmas: VmaTable, counts: Counter[str]) -> None:
         counts["examined"] += window.pages
         counts["discarded"] += window.discarded
-        failures, ages = self.pacer.failures, not self._apart
+        self._exposure.read(self._now, window.pages)
+        failures, ages = self.pacer.failures, self._ages
         for block in window.blocks:
             self._tiering.take(block, vmas, counts, failures, self._now, ages=ages)
         self._chooser.history.forget_missing(window)
@@ -268,8 +278,9 @@ class Slot:
 
     def _begin(self, now: float) -> Counter[str]:
         history = self._chooser.history
-        self._apart = self._exposure.collects
-        self._started = self._exposure.began if self._apart else now
+        apart = self._exposure.collects
+        self._ages = not (apart and self._is_apart)
+        self._started = self._exposure.began if apart else now
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             history.forget_stuck()

@@ -30,7 +30,7 @@ def taught(passes: int = 4) -> Demand:
 
 def test_nothing_is_known_until_something_was_observed() -> None:
     demand = Demand(10.0)
-    assert demand.learn(seen(0, 0, 1), 0.0, 0.5) is Keep.ALL
+    assert demand.learn(seen(0, 0, 1), None, 1.0) is Keep.ALL
     assert demand.rates is None
     assert np.isnan(demand.expected()).all()
 
@@ -90,3 +90,83 @@ def test_an_exposure_that_could_as_well_be_shorter_is_made_so() -> None:
     kept = [demand.learn(seen(100, 900, number), 0.1, 0.1) for number in (1, 2, 3)]
     assert kept == [Keep.ALL, Keep.ALL, Keep.NOTHING]
     assert 0.3 < demand.exposure_s < 1.0
+
+
+def test_a_process_that_does_not_fit_begins_with_a_short_exposure_and_quick_passes() -> None:
+    demand = Demand(10.0)
+    assert not demand.hurries
+    assert demand.learn(seen(0, 0, 1), None, 0.1) is Keep.NOTHING
+    assert demand.exposure_s == 0.1
+    # Bits of 1 % where 10 % fit: five times as long; of 4 %: as long as makes it 10 %.
+    assert demand.learn(seen(10, 990, 1), 0.01, 0.1) is Keep.NOTHING
+    assert demand.exposure_s == pytest.approx(0.5)
+    assert demand.learn(seen(40, 960, 1), 0.04, 0.1) is Keep.NOTHING
+    assert demand.exposure_s == 1.0
+    # No longer than what it would have begun with otherwise.
+    assert demand.learn(seen(10, 990, 1), 0.01, 0.1) is Keep.ALL
+    assert demand.exposure_s == 1.0
+    assert demand.hurries
+    for _ in range(7):
+        demand.learn(seen(10, 990, 6), 0.01, 0.1)
+    assert not demand.hurries
+
+
+def test_once_enough_is_accessed_the_opening_is_over() -> None:
+    demand = Demand(10.0)
+    demand.learn(seen(0, 0, 1), None, 0.1)
+    assert demand.learn(seen(60, 940, 1), 0.06, 0.1) is Keep.ALL
+    assert demand.learn(seen(60, 940, 2), 0.0, 0.1) is Keep.ALL
+    assert demand.exposure_s == 0.1
+    # From here on the hot pages are up, and the slow tier's bits say nothing of the exposure.
+    demand.learn(seen(60, 940, 3), 0.0, 0.1)
+    assert demand.learn(seen(60, 940, 1), 0.0, 0.1) is Keep.ALL
+
+
+def test_little_memory_is_no_reason_to_hurry() -> None:
+    demand = Demand(10.0)
+    assert demand.learn(seen(0, 0, 1), None, 0.1, slow_pages=500) is Keep.ALL
+    assert not demand.hurries
+
+
+def test_after_a_change_passes_are_quick_where_not_all_fits() -> None:
+    demand = taught()
+    demand.learn(seen(100, 900, 5), 0.1, 0.2)
+    assert not demand.hurries
+    assert demand.notice(20, 97.0, 100) is Keep.LAST
+    assert demand.hurries
+
+
+def test_rates_are_by_the_exposure_that_was_and_not_by_the_one_that_was_wanted() -> None:
+    wanted, longer = Demand(10.0), Demand(10.0)
+    for number in range(1, 5):
+        wanted.learn(seen(100, 900, number), 0.1, 1.0)
+        longer.learn(seen(100, 900, number), 0.1, 1.0, 4.0)
+    assert wanted.rates is not None
+    assert longer.rates is not None
+    assert longer.exposed_s == pytest.approx(4.0)
+    assert longer.rates == pytest.approx(wanted.rates / 4)
+
+
+def test_what_cannot_be_had_shorter_is_not_asked_for_again_and_again() -> None:
+    demand = Demand(10.0)
+    kept = [demand.learn(seen(100, 900, number), 0.1, 0.1, 5.0) for number in range(1, 7)]
+    assert kept == [Keep.ALL] * 6
+
+
+def passes_until_another_exposure(calm: int) -> int:
+    """After a change that follows so many passes without one."""
+    demand = Demand(10.0)
+    for _ in range(calm):
+        demand.learn(seen(100, 900, 6), 0.1, 1.0)
+        demand.notice(97, 97.0, 100)
+    assert demand.notice(20, 97.0, 100) is Keep.LAST
+    for number in range(1, 20):
+        demand.notice(97, 97.0, 100)
+        if demand.learn(seen(100, 900, min(number + 1, 6)), 0.1, 0.1) is Keep.NOTHING:
+            return number
+    raise AssertionError("never")
+
+
+def test_what_is_known_is_kept_until_pages_have_traded_places_after_a_calm() -> None:
+    assert passes_until_another_exposure(calm=40) >= 7
+    assert passes_until_another_exposure(calm=10) <= 4

@@ -99,12 +99,17 @@ def test_who_has_left_is_not_ranked() -> None:
     ranking.take(ONE, promoted=5, demoted=0)  # its last visit may have queued some
 
 
-def test_how_much_fits_is_of_all_that_is_known() -> None:
+def test_how_much_fits_is_of_all_pages_known_or_not() -> None:
     world = World(pages=100)
     ranking = world.ranking()
     assert ranking.fits == 1.0
-    tell(ranking, ONE, 9.0, 300, 50)
-    tell(ranking, OTHER, 1.0, 200, 50)
+    ranking.count(ONE, np.array([300, 50]))
+    ranking.count(OTHER, np.array([200, 50]))
     assert ranking.fits == 200 / 600
     world.pages = -500
     assert ranking.fits == 0.0
+    world.pages = 100
+    ranking.doubt(OTHER)
+    assert ranking.fits == 200 / 600
+    ranking.leave(OTHER)
+    assert ranking.fits == 150 / 350

@@ -62,3 +62,33 @@ def test_what_was_cleared_for_nothing_is_forgotten() -> None:
     assert clear(exposure, space, cleared, now=9.0)
     assert cleared.regions == [1, 1, 2]
     assert exposure.began == 9.0
+
+
+def test_from_pass_to_pass_an_exposure_is_as_long_as_from_reading_to_reading() -> None:
+    exposure = Exposure()
+    exposure.read(5.0, 100)
+    assert exposure.end_pass() is None  # of bits that were never cleared
+    exposure.read(7.0, 100)
+    exposure.read(9.0, 300)  # interrupted
+    assert exposure.end_pass() == 8.5 - 5.0
+    assert exposure.end_pass() is None  # nothing was read
+
+
+def test_an_exposure_of_its_own_is_from_clearing_to_reading() -> None:
+    exposure, space = Exposure(), space_of(2)
+    exposure.read(1.0, 1024)
+    exposure.end_pass()
+    clear(exposure, space, Cleared(), now=5.0, go_on=False)
+    clear(exposure, space, Cleared(), now=6.0)
+    exposure.take()
+    exposure.read(8.0, 1024)
+    assert exposure.end_pass() == 2.5
+
+
+def test_while_nothing_ran_no_exposure_lasts() -> None:
+    exposure = Exposure()
+    exposure.read(5.0, 100)
+    exposure.end_pass()
+    exposure.nothing_ran(20.0)
+    exposure.read(21.0, 100)
+    assert exposure.end_pass() == 1.0

@@ -38,7 +38,7 @@ def test_a_visit_that_goes_on_after_an_execve_starts_anew() -> None:
     assert slot.visit(2.0, lambda: False) is None  # interrupted behind the first window
     machine.exec(sim)
     machine.map(sim, REGION_BYTES, 1024, 1)
-    assert not slot.skip()
+    assert not slot.skip(0.0)
     visit = slot.visit(3.0, lambda: True)
     assert visit is not None
     assert (visit.started, visit.complete, visit.counts["examined"]) == (3.0, True, 1024)
@@ -52,21 +52,21 @@ def test_an_interrupted_visit_is_never_skipped() -> None:
     for region in (1, 2):
         machine.map(sim, region * REGION_BYTES, 512, 1)
     slot = slot_of(machine, sim)
-    assert not slot.skip()
+    assert not slot.skip(0.0)
     assert slot.visit(1.0, lambda: False) is None
-    assert not slot.skip()
+    assert not slot.skip(0.0)
     assert slot.visit(1.0, lambda: True) is not None
-    assert slot.skip()
+    assert slot.skip(0.0)
     assert slot.passes == 1
 
 
 def test_a_skipped_visit_is_a_pass_that_found_nothing_for_the_pacing() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     slot = slot_of(machine, machine.spawn(100))
-    assert not slot.skip()
+    assert not slot.skip(0.0)
     assert slot.visit(1.0, lambda: True) is not None
     assert slot.pacer.period_ms == 1150
-    assert slot.skip()
+    assert slot.skip(0.0)
     assert slot.pacer.period_ms == 1322
 
 
@@ -80,7 +80,7 @@ def test_a_skipped_visit_is_no_pass_for_the_history() -> None:
         if runs:
             vma.accessed[:] = True
             sim.run()
-        assert slot.skip() is not runs
+        assert slot.skip(0.0) is not runs
         if runs:
             visit = slot.visit(now, lambda: True)
             assert visit is not None
