@@ -59,6 +59,7 @@ class Capacity:
         self._rates: FloatArray | None = None
         self._change: _Change | None = None
         self._lasting = _LASTING_EXPOSURES
+        self._spans = 0
         self.exposure = 1.0
 
     def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
@@ -104,7 +105,9 @@ class Capacity:
             changed = float(np.clip(fell / max(hit + fell - share, 0.02), 0.03, 0.97))
             self._change = _Change(changed, before)
             self._history &= np.uint16(_UNITS << 3)
-            self._lasting += (self._exposures.age - self._lasting) / 4
+            self._spans += 1
+            weight = max(0.25, 1 / self._spans)
+            self._lasting += (self._exposures.age - self._lasting) * weight
             self._exposures.restart()
             self._hits.restart()
         self._hits.add(hit)
