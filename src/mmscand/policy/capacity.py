@@ -34,17 +34,18 @@ from mmscand.policy.tuning import (
 _MOST_OBSERVATIONS = 64
 """Decay: a score is the mean of the last 64 exposures or so. 16 leave zipf 0.99 1 pp from the
 optimum, 64 leave 0.3."""
-_AFTER_RETUNING, _AFTER_CHANGE = 4, 16
-"""Observations that a score is still worth when the exposure, or some pages, have changed."""
+_AFTER_RETUNING, _AFTER_CHANGE = 4, 8
+"""Observations that a score is still worth when the exposure, or some pages, have changed. 16 after
+a change make recovery of zipf one exposure longer."""
 _CHANGE_EXPOSURES = 4
 """Exposures in which pages that have changed are told from those that have not; fits in 3 bits."""
 _FOUND_AFTER = 2
 """Exposures until pages that changed are found. 1 leaves stairs at 1:2 with 10 accesses unseen (58
 points of regret, now 3), 4 makes zipf at 1:8 with 0.1 need 11 exposures after a shift in place of
 4."""
-_LEAST_WORTH = 1.3
+_LEAST_WORTH = 1.0
 """Times what moves cost that the accesses of a span have to be, for changes to be worth following.
-1.0 follows zigzag at 1:8 with 0.1 accesses in vain (46 points, not 40), 1.6 not those stairs."""
+1.6 leaves stairs at 1:2 with 10 accesses where they are."""
 _CONVERTED = 4
 """Observations that can be turned into another exposure's terms; fewer are dropped. 3 leaves churn
 at 1:2 with 0.1 accesses at 15 points, 4 at 7, 9 makes recovery of zipf a seventh longer."""

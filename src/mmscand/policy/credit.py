@@ -30,7 +30,7 @@ class Credit:
     def afforded(self, moves: Moves) -> Moves:
         """Those of them that may be made, the most urgent; they are paid for."""
         fills = len(moves.up) - len(moves.down)
-        most = min(max(0, int(self._left * self._capacity)), len(moves.up))
+        most = min(max(0, round(self._left * self._capacity)), len(moves.up))
         self._left -= most / self._capacity
         return Moves(moves.up[:most], moves.down[: max(0, most - fills)])
 

@@ -11,8 +11,9 @@ SATURATED = 0.97
 LEAST_OBSERVATIONS = 3
 """Exposures before anything is decided: two points make no distribution."""
 
-_PRIOR_EXPOSURES = 256.0
-"""How long a placement is taken to hold until a change was seen."""
+_PRIOR_EXPOSURES = 512.0
+"""How long a placement is taken to hold until a change was seen. 256 keep the exposure of zipf 0.99
+at 1:8 with 0.1 accesses too short (1.027 of O-cost, else 1.004), 1024 leave churn at 14 points."""
 
 
 class HitWatch:
@@ -82,6 +83,11 @@ class Lasting:
         self._since = 0.0
         self._spans = 0
         self._mean = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether a change was ever noticed."""
+        return self._spans > 0
 
     def add(self, period: float) -> None:
         """One more pass of so many windows."""
