@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.model import BoolArray, FloatArray
+from mmscand.policy.credit import Credit
 from mmscand.policy.placement import (
     LEAST_PERIOD,
     LONGEST_EXPOSURE,
@@ -21,18 +22,36 @@ from mmscand.policy.placement import (
     exchange,
 )
 from mmscand.policy.plan import EDGE_SHARE, GAP
-from mmscand.policy.rates import RateMixture
-from mmscand.policy.tuning import LEAST_OBSERVATIONS, SATURATED, ExposureTuning, HitWatch
+from mmscand.policy.rates import FACTORS, RateMixture
+from mmscand.policy.tuning import (
+    LEAST_OBSERVATIONS,
+    SATURATED,
+    ExposureTuning,
+    HitWatch,
+    Lasting,
+)
 
 _MOST_OBSERVATIONS = 64
 """Decay: a score is the mean of the last 64 exposures or so. 16 leave zipf 0.99 1 pp from the
 optimum, 64 leave 0.3."""
-_AFTER_RETUNING, _AFTER_CHANGE = 4, 16
-"""Observations that a score is still worth when the exposure, or some pages, have changed."""
-_LASTING_EXPOSURES = 256.0
-"""How long a placement is taken to hold until changes have been seen."""
+_AFTER_RETUNING, _AFTER_CHANGE = 4, 8
+"""Observations that a score is still worth when the exposure, or some pages, have changed. 16 after
+a change make recovery of zipf one exposure longer."""
 _CHANGE_EXPOSURES = 4
 """Exposures in which pages that have changed are told from those that have not; fits in 3 bits."""
+_FOUND_AFTER = 2
+"""Exposures until pages that changed are found. 1 leaves stairs at 1:2 with 10 accesses unseen (58
+points of regret, now 3), 4 makes zipf at 1:8 with 0.1 need 11 exposures after a shift in place of
+4."""
+_LEAST_WORTH = 1.0
+"""Times what moves cost that the accesses of a span have to be, for changes to be worth following.
+1.6 leaves stairs at 1:2 with 10 accesses where they are."""
+_CONVERTED = 4
+"""Observations that can be turned into another exposure's terms; fewer are dropped. 3 leaves churn
+at 1:2 with 0.1 accesses at 15 points, 4 at 7, 9 makes recovery of zipf a seventh longer."""
+_ALL_SEEN = 0.1
+"""Of an exposure without an access, where every one had one: 0.5 makes churn at 1:2 with 10
+accesses look alike once the exposure is shorter (30 points, else 6); 0 makes zipf's a third."""
 _EMPTY = 0.002
 """Share of bits that are set when an exposure tells nothing either, as SATURATED."""
 _UNITS = 8191
@@ -58,7 +77,8 @@ class Capacity:
         self._exposures = ExposureTuning()
         self._rates: FloatArray | None = None
         self._change: _Change | None = None
-        self._lasting = _LASTING_EXPOSURES
+        self._lasting = Lasting()
+        self._credit = Credit(capacity, payback_accesses)
         self.exposure = 1.0
 
     def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
@@ -67,6 +87,9 @@ class Capacity:
         if self._observations == 0 and self._shows_nothing(share):
             return NO_MOVES
         self._exposures.age += 1
+        self._lasting.add(self._period)
+        if self._rates is not None:
+            self._credit.earn(accessed, fast, self._rates, self._period / self.exposure)
         hit = float(accessed[fast].mean()) if fast.any() else share
         self._notice(hit, share, int(np.count_nonzero(fast)))
         change = self._change
@@ -75,9 +98,10 @@ class Capacity:
             return NO_MOVES
         self._rates = rates
         edge = self._edge(rates)
-        if self._change is None and self._retuned():
+        if self._change is None and self._retuned(rates):
             return NO_MOVES
-        return exchange(fast, rates, self._capacity, max(GAP * edge, self._price()))
+        moves = exchange(fast, rates, self._capacity, max(GAP * edge, self._price()))
+        return self._credit.afforded(moves)
 
     def forget(self, pages: NDArray[np.intp]) -> None:
         """These pages are new ones: freed, and mapped again."""
@@ -104,7 +128,7 @@ class Capacity:
             changed = float(np.clip(fell / max(hit + fell - share, 0.02), 0.03, 0.97))
             self._change = _Change(changed, before)
             self._history &= np.uint16(_UNITS << 3)
-            self._lasting += (self._exposures.age - self._lasting) / 4
+            self._lasting.changed(self._period)
             self._exposures.restart()
             self._hits.restart()
         self._hits.add(hit)
@@ -143,16 +167,16 @@ class Capacity:
         self._observations = max(change.exposures, round(change.exposures * change.share + kept))
         self._change = None
 
-    def _retuned(self) -> bool:
+    def _retuned(self, rates: FloatArray) -> bool:
         """Whether the exposure was changed; what is known is turned into the new one's terms."""
         if not self._exposures.due(self._observations):
             return False
-        factor = self._exposures.step(self._mixture.better_exposure(self._share))
-        factor = self._multiply_exposure(factor)
+        better = self._mixture.better_exposure(self._share, self._lost(rates))
+        factor = self._multiply_exposure(self._exposures.step(better))
         if factor == 1.0:
             return False
-        if 0.5 < factor < 2:
-            scores = np.minimum(self._scores(), 1 - 0.5 / (self._observations + 1))
+        if 0.5 < factor < 2 and self._observations >= _CONVERTED:
+            scores = np.minimum(self._scores(), 1 - _ALL_SEEN / (self._observations + 1))
             self._keep(1 - (1 - scores) ** factor)
             self._observations = min(self._observations, _AFTER_RETUNING)
         else:
@@ -165,8 +189,25 @@ class Capacity:
 
     def _price(self) -> float:
         """What a trade costs in accesses an exposure, if the placement holds as long as they do."""
-        passes = max(self._lasting, float(self._exposures.age))
-        return self._payback / passes / max(1.0, LEAST_PERIOD / self.exposure)
+        return self._payback * self.exposure / self._lasting.windows(self._period)
+
+    @property
+    def _period(self) -> float:
+        """Windows from pass to pass."""
+        return max(self.exposure, LEAST_PERIOD)
+
+    def _lost(self, rates: FloatArray) -> FloatArray | float:
+        """Share of its time that a placement is lost in before it is found, for each of FACTORS.
+
+        Where nothing that moves could pay before the next change, none is followed: 0.
+        """
+        windows = self._lasting.windows(self._period)
+        accesses = (1 - self._share) * float(rates.sum()) / self.exposure * windows
+        if accesses < _LEAST_WORTH * self._payback * self._capacity:
+            return 0.0
+        periods = np.maximum(self.exposure * FACTORS, LEAST_PERIOD)
+        lost: FloatArray = np.minimum(_FOUND_AFTER * periods / windows, 1.0)
+        return lost
 
     def _multiply_exposure(self, factor: float) -> float:
         """By what it was multiplied in truth: a daemon can only do so much."""

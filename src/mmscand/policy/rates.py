@@ -32,7 +32,8 @@ _AS_GOOD = 0.004
 _COST_OF_TIME = 0.05
 """Share of the gain that an exposure e times as long has to add: it sees every change later. 0.02
 leaves stairs at 1:2 where they are, 0.01 GUPS with an exposure that is ten times too long."""
-_FACTORS: FloatArray = np.geomspace(1 / 8, 8, 25)
+FACTORS: FloatArray = np.geomspace(1 / 8, 8, 25)
+"""By which an exposure can be multiplied in one step."""
 _SAME = 12
 
 
@@ -99,19 +100,20 @@ class RateMixture:
             beliefs[mine] = belief
         return expected, beliefs
 
-    def better_exposure(self, share: float) -> float:
+    def better_exposure(self, share: float, lost: FloatArray | float = 0.0) -> float:
         """By what to multiply the exposure, so that the hottest `share` of pages is found best.
 
         The measure is the share of all accesses that the pages hold that look hottest after a few
-        exposures. 1.0 where no other exposure is clearly better.
+        exposures. 1.0 where no other exposure is clearly better. `lost` (FACTORS,) is the share of
+        the time in which pages that have changed are not found yet.
         """
         weights = self._require()
-        held = np.array([_held(factor, weights, share) for factor in _FACTORS])
+        held = np.array([_held(factor, weights, share) for factor in FACTORS])
         # A page drawn by chance holds its share: what is more is gained, and late if found late.
-        worth = (held - share) * (1 - _COST_OF_TIME * np.log(_FACTORS))
+        worth = (held - share) * (1 - _COST_OF_TIME * np.log(FACTORS)) * (1 - lost)
         best = int(np.argmax(worth))
         gained = float(worth[best] - worth[_SAME])
-        return float(_FACTORS[best]) if gained > _AS_GOOD else 1.0
+        return float(FACTORS[best]) if gained > _AS_GOOD else 1.0
 
     def _require(self) -> FloatArray:
         if self._weights is None:

@@ -38,6 +38,18 @@ def test_a_shift_is_made_good_within_five_exposures(workload: str) -> None:
     assert found["recovery_exposures"] <= 5
 
 
+@pytest.mark.parametrize(("ratio", "intensity"), [(8, 1.0), (8, 10.0)])
+def test_steps_of_five_windows_are_followed(ratio: int, intensity: float) -> None:
+    assert figures("stairs", ratio, intensity)["regret_pp"] <= 7
+
+
+@pytest.mark.parametrize("workload", ["phases", "stairs"])
+def test_where_no_move_pays_it_is_hardly_slower_than_doing_nothing(workload: str) -> None:
+    case = Case(workload, "nothing", 8, 0.1, 1, pages=8192)
+    still = run_case(case)["figures"]["whole_latency_ns"]
+    assert figures(workload, 8, 0.1)["whole_latency_ns"] <= 1.015 * still  # it was 1.18
+
+
 def test_a_stream_promotes_nothing() -> None:
     assert figures("stream")["swept_percent"] == pytest.approx(0, abs=0.1)
 
