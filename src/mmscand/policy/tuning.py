@@ -84,11 +84,6 @@ class Lasting:
         self._spans = 0
         self._mean = 0.0
 
-    @property
-    def known(self) -> bool:
-        """Whether a change was ever noticed."""
-        return self._spans > 0
-
     def add(self, period: float) -> None:
         """One more pass of so many windows."""
         self._since += period
