@@ -39,6 +39,26 @@ def test_what_others_map_too_comes_up_only_where_its_cgroup_can_be_aged() -> Non
     assert world.on_fast() == HOT
 
 
+def test_shared_mappings_of_a_group_are_aged_in_bulk_and_not_alone_as_well() -> None:
+    world = tiers()
+    own = world.machine.map(world.process, 8 << 30, 512, 1)
+    world.vma.flags |= VmaFlag.SHARED
+    world.process.cgroup = "/db"
+
+    def hook(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            world.vma.accessed.reshape(-1)[HOT] = own.accessed[0, :3] = True
+            world.process.run()
+
+    recorder = Recorder(hook)
+    with running(world.machine, recorder) as daemon:
+        daemon.settings.change({"shared_memory": True})
+        in_group = recorder.wait_for(PassEnd, lambda event: event.slow > 2048)
+        recorder.wait_for_promoted(world.process.process, len(HOT) + 3)
+    assert in_group.aged <= 512
+    assert world.on_fast() == HOT
+
+
 def test_memory_that_is_bound_to_slow_nodes_stays_there_and_is_counted() -> None:
     world = tiers()
     world.vma.policy = frozenset({1})

@@ -66,6 +66,7 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
             kernel=kernel,
             results=results,
             timeout_s=_time_limit(scenario),
+            env=_same_package(),
             kvm=use_kvm,
         )
     if status != 0:
@@ -144,9 +145,15 @@ def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: 
         kernel=kernel,
         results=results,
         timeout_s=limit_s,
+        env=_same_package(),
     )
     if status != 0:
         raise _failed(results, status)
+
+
+def _same_package() -> dict[str, str]:
+    """Run in the guest what runs here: a checkout that PYTHONPATH names, not the installed one."""
+    return {"PYTHONPATH": str(Path(mmscand.__file__).resolve().parents[1])}
 
 
 def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmscand.clock import CpuMeter
 from mmscand.machine import AddressSpace
-from mmscand.model import BoolArray, PageBlock, Process, VmaTable
+from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageBlock, Process, VmaFlag, VmaTable
 from mmscand.policy.choosing import Choice, Chooser
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
@@ -94,9 +94,24 @@ class Tiering:
         self._age(block, self.chooser.to_clear(block), vmas, counts)
 
     def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:
+        if self._candidates.shared_too and mask.any():
+            mask = mask & ~_aged_in_bulk(block, vmas)
         with self._aging:
             aged = self._space.age(block, mask, vmas)
         self.chooser.history.mark_stuck(aged.missed, block.pages_per_slot)
         self._benefit.unaged(aged.missed)
         counts["aged"] += aged.pages
         counts["unaged"] += len(aged.missed) * block.pages_per_slot
+
+
+def _aged_in_bulk(block: PageBlock, vmas: VmaTable) -> BoolArray:
+    """Slow-tier slots of rows that lie in a shared mapping: others map most of their pages too.
+
+    MADV_COLD passes over those, after a look at each: 46 ns, where aging it takes 75.
+    """
+    first = vmas.index_of(block.addresses)
+    last = vmas.index_of(block.addresses + np.uint64(HUGE_PAGE_BYTES - 1))
+    whole = (first >= 0) & (first == last)
+    shared: BoolArray = whole & (vmas.flags[first] & np.uint16(VmaFlag.SHARED) != 0)
+    result: BoolArray = block.slow & shared[:, None]
+    return result

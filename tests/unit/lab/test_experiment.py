@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import mmscand
 from mmscand.lab import experiment
 from mmscand.lab import result as results_of
 from mmscand.lab.guest import STDOUT
@@ -72,6 +73,22 @@ def test_result_comes_home_and_progress_on_the_way(
     assert during == [1]  # it came while the guest was running
     assert [sample.phase for _, sample in steps if sample] == ["fill", "after"]
     assert steps[1][0] == "booting 6.12.0 (emulation)"
+
+
+def test_the_guest_runs_the_package_that_runs_here(
+    install: Callable[[Guest], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(lambda argv, folder: 1)
+    given: list[str] = []
+
+    def guest(argv: Sequence[str], *, env: dict[str, str], **_: object) -> int:
+        given.append(env["PYTHONPATH"])
+        raise LabError("enough", hint="none")
+
+    monkeypatch.setattr(experiment, "run_in_guest", guest)
+    with pytest.raises(LabError, match="enough"):
+        run(tmp_path)
+    assert [Path(folder) / "mmscand" for folder in given] == [Path(mmscand.__file__).parent]
 
 
 def test_a_failed_command_is_an_error_with_its_last_words(

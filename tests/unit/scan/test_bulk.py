@@ -7,11 +7,12 @@ from mmscand.model import Process
 from mmscand.scan.bulk import BulkAging
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess
 
 NEVER = float("inf")
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeMember:
     process: Process
     due: float = 0.0
@@ -28,6 +29,7 @@ class CountingMachine(SimMachine):
     def __init__(self) -> None:
         super().__init__(sim_topology((0,), (1,), {0: 1024, 1: 1024}))
         self.aged: list[str] = []
+        self.sim: dict[int, SimProcess] = {}
         self.fails = False
 
     def age_bulk(self, group: str) -> None:
@@ -37,8 +39,8 @@ class CountingMachine(SimMachine):
         super().age_bulk(group)
 
 
-def member(machine: SimMachine, pid: int, cgroup: str = "/db") -> FakeMember:
-    process = machine.spawn(pid)
+def member(machine: CountingMachine, pid: int, cgroup: str = "/db") -> FakeMember:
+    process = machine.sim[pid] = machine.spawn(pid)
     process.cgroup = cgroup
     return FakeMember(process.process)
 
@@ -80,17 +82,78 @@ def test_nobody_waits_for_one_that_has_left() -> None:
     assert one.due == 8.0
 
 
-def test_who_waits_for_its_group_is_not_hastened_and_gets_its_due_back_when_it_leaves() -> None:
+def test_who_waits_for_its_group_is_visited_in_its_round_and_by_its_own_pace_when_it_leaves() -> (
+    None
+):
     _, bulk, one, two = two_joined()
     bulk.visited(one, 7.0)
-    bulk.hasten(one, 3.0)
+    bulk.hasten(one, 5.0)
     bulk.hasten(two, -1.0)
     assert (one.due, two.due) == (NEVER, -1.0)
     bulk.wanted = False
     bulk.join(one)
-    assert one.due == 7.0
+    assert one.due == 5.0
     bulk.hasten(one, 3.0)
     assert one.due == 3.0
+
+
+def rounds(bulk: BulkAging, periods: dict[FakeMember, float], seconds: float) -> list[list[int]]:
+    """Visit who is due, as the scanner does: the pids of each round."""
+    seen, now = list[list[int]](), 0.0
+    while (now := min(each.due for each in periods)) <= seconds:
+        due = [each for each in periods if each.due <= now]
+        for each in due:
+            bulk.visited(each, now + periods[each])
+        seen.append([each.process.pid for each in due])
+    return seen
+
+
+def test_who_is_scanned_seldom_is_left_out_of_most_rounds_and_holds_nobody_up() -> None:
+    machine, bulk, one, two = two_joined()
+    seen = rounds(bulk, {one: 1.0, two: 4.0}, 9.0)
+    # The first round has no length yet, so all take part in the second one.
+    assert seen == [[1, 2], [1, 2], [1], [1], [1], [1, 2], [1], [1], [1], [1, 2]]
+    assert len(machine.aged) == len(seen)
+
+
+def test_paces_that_are_nearly_the_same_keep_together() -> None:
+    _, bulk, one, two = two_joined()
+    assert rounds(bulk, {one: 1.0, two: 1.4}, 5.0) == [[1, 2]] * 6
+
+
+def test_who_is_left_out_takes_part_as_soon_as_it_is_hastened() -> None:
+    _, bulk, one, two = two_joined()
+    rounds(bulk, {one: 1.0, two: 100.0}, 3.0)
+    assert (one.due, two.due) == (4.0, NEVER)
+    bulk.hasten(two, 4.5)
+    bulk.visited(one, 5.0)
+    assert (one.due, two.due) == (5.0, 5.0)
+
+
+def test_who_was_left_out_does_not_wait_long_when_the_others_slow_down() -> None:
+    _, bulk, one, two = two_joined()
+    rounds(bulk, {one: 1.0, two: 5.0}, 3.0)
+    bulk.visited(one, 14.0)
+    assert (one.due, two.due) == (NEVER, 6.0)
+
+
+def test_joining_again_changes_nothing_but_in_another_cgroup() -> None:
+    machine, bulk, one, two = two_joined()
+    bulk.visited(one, 7.0)
+    bulk.join(one)
+    bulk.join(two)
+    assert (machine.aged, one.due) == ([], NEVER)
+    machine.sim[1].cgroup = "/other"
+    bulk.join(one)
+    assert (one.group, one.due) == ("/other", 7.0)
+
+
+def test_when_those_of_the_round_have_left_the_others_have_their_own() -> None:
+    machine, bulk, one, two = two_joined()
+    rounds(bulk, {one: 1.0, two: 100.0}, 3.0)
+    before = len(machine.aged)
+    bulk.leave(one)
+    assert (two.due, len(machine.aged)) == (101.0, before + 1)
 
 
 def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
@@ -106,6 +169,14 @@ def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
     assert "left out" in left_out.why
     assert "no memory accounting" in root.why
     assert machine.aged == []
+
+
+def test_a_group_that_fails_gives_up_those_too_that_are_left_out() -> None:
+    machine, bulk, one, two = two_joined()
+    rounds(bulk, {one: 1.0, two: 100.0}, 3.0)
+    machine.fails = True
+    bulk.visited(one, 5.0)
+    assert (one.group, two.group, one.due, two.due) == (None, None, 5.0, 101.0)
 
 
 def test_a_group_that_cannot_be_aged_is_given_up_for_good() -> None:
