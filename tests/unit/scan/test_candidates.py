@@ -54,16 +54,15 @@ class Bench:
         block = self.block()
         return self.candidates.withdraw(block, ~block.accessed)
 
-    def queue(self, *slots: int, now: float = 0.0) -> list[int]:
+    def queue(self, *slots: int, now: float = 0.0, demotes: bool = False) -> list[int]:
         """Offer these slots as hot; those that were taken."""
         self.counts.clear()
         block = self.block()
         hot: BoolArray = np.zeros(block.present.shape, dtype=np.bool_)
         hot.flat[list(slots)] = True
         state = np.where(hot, np.uint16(self.hot_state), np.uint16(0b100))
-        taken = self.candidates.queue(
-            block, state, hot, self.space.vmas(), self.chooser, self.failures, self.counts, now
-        )
+        told = (block, state, hot, self.space.vmas(), self.chooser, self.failures, self.counts)
+        taken = self.candidates.queue(*told, now, demotes=demotes)
         return np.flatnonzero(taken).tolist()
 
     def take(self) -> Migration:
@@ -122,6 +121,15 @@ def test_pages_of_others_and_bound_pages_are_kept_back_and_told_apart() -> None:
     bench.vma.policy = frozenset({1})
     assert bench.queue(4, 601) == []
     assert (bench.counts["shared"], bench.counts["bound"]) == (1, 1)
+
+
+def test_a_page_of_others_too_goes_up_where_its_bit_means_something_and_never_comes_down() -> None:
+    bench = Bench()
+    bench.candidates.shared_too = True
+    bench.vma.shared[0, :10] = True
+    assert bench.queue(3, demotes=True) == []
+    assert bench.counts["shared"] == 1
+    assert bench.queue(4) == [4]
 
 
 def test_what_is_queued_carries_the_nodes_that_its_owner_allows() -> None:
