@@ -31,7 +31,8 @@ _OPENING_PAGES = 1024
 _OPENING_PASSES, _HURRIED_PASSES = 8, 5
 """That follow each other as fast as exposures do: of a new process, and after a change."""
 _OUT_OF_REACH = 1.5
-"""Exposures that are so much longer than wanted do not get shorter by asking for less."""
+"""Exposures that are so much longer than wanted do not get shorter by asking for less, nor longer
+where they are shorter: bits of shared memory are cleared when all of a cgroup has been read."""
 _STEADY = 0.7
 """Share of the past in how long exposures take."""
 _CALM_PASSES, _SETTLE_PASSES = 32, 6
@@ -162,7 +163,8 @@ class Demand:
 
     def _expose(self, factor: float) -> Keep:
         """For another time, if it can be had."""
-        if factor < 1 and self.exposed_s > _OUT_OF_REACH * self.exposure_s:
+        off = self.exposed_s / self.exposure_s
+        if off > _OUT_OF_REACH and factor < 1 or off < 1 / _OUT_OF_REACH and factor > 1:
             return Keep.ALL
         longer = float(np.clip(self.exposed_s * factor, SHORTEST_EXPOSURE, self.longest_exposure_s))
         if factor == 1 or longer == self.exposure_s:

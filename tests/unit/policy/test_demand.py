@@ -153,6 +153,20 @@ def test_what_cannot_be_had_shorter_is_not_asked_for_again_and_again() -> None:
     assert kept == [Keep.ALL] * 6
 
 
+def test_what_cannot_be_had_longer_is_not_asked_for_again_and_again() -> None:
+    demand = Demand(10.0)
+    kept = [demand.learn(mixed(min(n, 6)), 0.1, 0.1, 0.2) for n in range(1, 40)]
+    assert kept.count(Keep.NOTHING) == 0
+
+
+def mixed(observations: int) -> PageNumbers:
+    """(bins,) pages that are used so rarely that a longer exposure would tell them apart better."""
+    pages = np.zeros(BINS, dtype=np.intp)
+    pages[bin_of(1, observations)] += 150
+    pages[bin_of(0, observations)] += 850
+    return pages
+
+
 def passes_until_another_exposure(calm: int) -> int:
     """After a change that follows so many passes without one."""
     demand = Demand(10.0)
