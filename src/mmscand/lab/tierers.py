@@ -148,10 +148,11 @@ TIERERS: Mapping[str, Tierer] = {
     ),
     "damon": Tierer("DAMON: migrate_hot of the slow node, migrate_cold of the fast one", _damon),
     "mmscand": Tierer("this daemon, its defaults", _mmscand()),
+    "mmscand-frequency": Tierer("this daemon, four passes of six", _mmscand("policy=frequency")),
     "mmscand-two-pass": Tierer(
         "this daemon, two passes in a row are enough", _mmscand("policy=two-pass")
     ),
     "mmscand-first-touch": Tierer(
-        "this daemon, one access is enough", _mmscand("policy=two-pass", "hot_passes=1")
+        "this daemon, one access is enough", _mmscand("policy=first-touch")
     ),
 }

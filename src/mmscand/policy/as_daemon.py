@@ -32,7 +32,9 @@ _PAGES_PER_REGION = REGION_BYTES // PAGE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class _Knobs:
+    policy = "capacity"
     hot_passes = 2
+    quick_passes = 8
     scan_period_ms = _WINDOW_MS
     scan_period_max_ms = int(LONGEST_EXPOSURE * _WINDOW_MS)
 

@@ -45,7 +45,8 @@ class CapacityChooser:
         self._history = History(both_tiers=True)
         self._process = process
         self._ranking = ranking
-        self._demand = Demand(knobs.scan_period_max_ms / 1000, knobs.scan_period_ms / 1000)
+        longest_s, first_s = knobs.scan_period_max_ms / 1000, knobs.scan_period_ms / 1000
+        self._demand = Demand(longest_s, first_s, knobs.quick_passes)
         self._turn = 0
         self._anew = False
         self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
@@ -149,6 +150,7 @@ class CapacityChooser:
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
         self._demand.longest_exposure_s = knobs.scan_period_max_ms / 1000
+        self._demand.quick_passes = knobs.quick_passes
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""

@@ -8,6 +8,7 @@ import numpy as np
 from mmscand.heat.history import History
 from mmscand.heat.state import is_stuck
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
+from mmscand.policy.frequent import Frequent
 from mmscand.policy.two_pass import TwoPass
 
 
@@ -15,8 +16,18 @@ class Knobs(Protocol):
     """The settings that matter here; see settings.Settings."""
 
     @property
+    def policy(self) -> str:
+        """Which one is in force."""
+        ...
+
+    @property
     def hot_passes(self) -> int:
         """Accessed in so many passes in a row is hot."""
+        ...
+
+    @property
+    def quick_passes(self) -> int:
+        """Over a new process that does not fit, as fast as exposures."""
         ...
 
     @property
@@ -97,8 +108,8 @@ class Chooser(Protocol):
         ...
 
 
-class InARowChooser:
-    """Hot is what was accessed in so many passes in a row; what comes down is the kernel's."""
+class RuleChooser:
+    """Hot is what a rule says of each page by itself; what comes down is the kernel's."""
 
     exposure_s = None
     hurries = begins = False
@@ -110,7 +121,7 @@ class InARowChooser:
     def choose(self, block: PageBlock) -> Choice:
         """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
         state = self.history.fold(block)
-        hot, to_age = self._policy.hot(block, state), self._policy.to_age(block, state)
+        hot, to_age = self._rule.hot(block, state), self._rule.to_age(block, state)
         stays = block.slow & ~block.accessed
         return Choice(state, hot, np.zeros_like(hot), stays, to_age)
 
@@ -120,7 +131,7 @@ class InARowChooser:
 
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
-        self._policy = TwoPass(knobs.hot_passes)
+        self._rule = rule_of(knobs)
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""
@@ -135,3 +146,9 @@ class InARowChooser:
 
     def close(self) -> None:
         """See Chooser."""
+
+
+def rule_of(knobs: Knobs) -> TwoPass:
+    """By the name of the policy; two passes where it has no rule, as `capacity` in a dry run."""
+    rules = {"first-touch": TwoPass(1), "frequency": Frequent()}
+    return rules.get(knobs.policy, TwoPass(knobs.hot_passes))

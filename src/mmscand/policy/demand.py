@@ -28,8 +28,8 @@ _OPENING_SHARE, _OPENING_STEP = 0.5, 5.0
 """It is made longer until bits are set of half as many pages as fit, by at most so much a time."""
 _OPENING_PAGES = 1024
 """4 MiB on the slow tier: less is no reason to hurry."""
-_OPENING_PASSES, _HURRIED_PASSES = 8, 5
-"""That follow each other as fast as exposures do: of a new process, and after a change."""
+_AFTER_CHANGE = 5
+"""Quick passes, if as many are wanted: until pages have traded places."""
 _OUT_OF_REACH = 1.5
 """Exposures that are so much longer than wanted do not get shorter by asking for less, nor longer
 where they are shorter: bits of shared memory are cleared when all of a cgroup has been read."""
@@ -54,7 +54,11 @@ class Keep(Enum):
 class Demand:
     """Of one process. Exposures are in seconds."""
 
-    def __init__(self, longest_exposure_s: float, exposure_s: float = 1.0) -> None:
+    def __init__(
+        self, longest_exposure_s: float, exposure_s: float = 1.0, quick_passes: int = 8
+    ) -> None:
+        self.quick_passes = quick_passes
+        """That follow each other as fast as exposures do, of a process that does not fit."""
         self.longest_exposure_s = longest_exposure_s
         self.exposure_s = self._first_s = min(exposure_s, longest_exposure_s)
         """That is wanted."""
@@ -123,7 +127,7 @@ class Demand:
     def _open(self) -> Keep:
         """Begin with a short exposure, and find by quick passes how long it has to be."""
         self._opened = self._opening = True
-        self._hurried = _OPENING_PASSES
+        self._hurried = self.quick_passes
         self.exposure_s = min(_OPENING_S, self._first_s)
         return Keep.NOTHING
 
@@ -157,14 +161,14 @@ class Demand:
             return Keep.ALL
         self.changes += 1
         self._was_calm, self._since_change = self._since_change > _CALM_PASSES, 0
-        self._hurried = _HURRIED_PASSES if self._fits < 1 else 0
+        self._hurried = min(_AFTER_CHANGE, self.quick_passes) if self._fits < 1 else 0
         self._tuning.restart()
         return Keep.LAST
 
     def _expose(self, factor: float) -> Keep:
         """For another time, if it can be had."""
         off = self.exposed_s / self.exposure_s
-        if off > _OUT_OF_REACH and factor < 1 or off < 1 / _OUT_OF_REACH and factor > 1:
+        if (off > _OUT_OF_REACH and factor < 1) or (off < 1 / _OUT_OF_REACH and factor > 1):
             return Keep.ALL
         longer = float(np.clip(self.exposed_s * factor, SHORTEST_EXPOSURE, self.longest_exposure_s))
         if factor == 1 or longer == self.exposure_s:

@@ -12,7 +12,7 @@ from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.by_capacity import CapacityChooser
-from mmscand.policy.choosing import Chooser, InARowChooser
+from mmscand.policy.choosing import Chooser, RuleChooser
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
@@ -164,8 +164,8 @@ class Scanner:
 
     def _chooser_of(self, process: Process) -> Chooser:
         # Nothing is aged in a dry run, so that rates would be told of bits that say nothing.
-        if self._settings.policy == "two-pass" or self._dry_run:
-            return InARowChooser(self._settings)
+        if self._settings.policy != "capacity" or self._dry_run:
+            return RuleChooser(self._settings)
         return CapacityChooser(process, self._ranking, self._settings)
 
     def _visit(self, slot: Slot) -> None:

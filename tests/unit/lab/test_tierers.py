@@ -109,7 +109,7 @@ def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
     assert daemon.stopped
     [argv] = started
     assert argv[:4] == ["mmscand", "run", "--pid", "7"]
-    assert "hot_passes=1" in argv
+    assert "policy=first-touch" in argv
 
 
 def test_names_say_whose_they_are() -> None:

@@ -122,6 +122,13 @@ def test_once_enough_is_accessed_the_opening_is_over() -> None:
     assert demand.learn(seen(60, 940, 1), 0.0, 0.1) is Keep.ALL
 
 
+def test_quick_passes_can_be_forbidden() -> None:
+    demand = Demand(10.0, quick_passes=0)
+    assert demand.learn(seen(0, 0, 1), None, 0.1) is Keep.NOTHING
+    assert demand.exposure_s == 0.1
+    assert not demand.hurries
+
+
 def test_little_memory_is_no_reason_to_hurry() -> None:
     demand = Demand(10.0)
     assert demand.learn(seen(0, 0, 1), None, 0.1, slow_pages=500) is Keep.ALL

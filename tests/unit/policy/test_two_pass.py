@@ -5,6 +5,7 @@ import pytest
 
 from mmscand.heat.history import History
 from mmscand.model import PageBlock
+from mmscand.policy.frequent import Frequent
 from mmscand.policy.two_pass import TwoPass
 
 REGION = 5 << 30
@@ -89,3 +90,17 @@ def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
     history.forget_stuck()
     hot = [bool(policy.hot(seen, history.fold(seen)).any()) for _ in range(3)]
     assert hot == [False, False, True]  # as a page that was never seen before
+
+
+@pytest.mark.parametrize(
+    ("passes", "hot"),
+    [
+        ("xxxxxxx", "------H"),  # six observations, after a first look
+        ("xxxxx..", "------H"),
+        ("xx.x.x.x", "--------"),
+        ("xxx.x.xx", "------HH"),
+        ("x.x.x.x.x", "---------"),
+    ],
+)
+def test_frequent_is_four_passes_of_six(passes: str, hot: str) -> None:
+    assert hot_after(Frequent(), passes) == marks(hot)

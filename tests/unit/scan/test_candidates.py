@@ -9,7 +9,7 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Migration, Outcome, PageBlock
-from mmscand.policy.choosing import InARowChooser
+from mmscand.policy.choosing import RuleChooser
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import FailureRatio
@@ -43,7 +43,7 @@ class Bench:
         topology = self.machine.topology()
         benefit = Benefit(topology, Settings())
         self.candidates = Candidates(self.space, topology, self.list, benefit)
-        self.chooser = InARowChooser(Settings())
+        self.chooser = RuleChooser(Settings())
 
     def block(self) -> PageBlock:
         (window,) = self.space.read(self.space.vmas())

@@ -1,24 +1,38 @@
+import pytest
+
 from mmscand.clock import CpuMeter, SystemClock
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import REGION_BYTES
-from mmscand.policy.choosing import InARowChooser
+from mmscand.model import REGION_BYTES, Process
+from mmscand.policy.by_capacity import CapacityChooser
+from mmscand.policy.choosing import Chooser, RuleChooser
+from mmscand.policy.ranking import Ranking
+from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher
-from mmscand.settings import Settings
+from mmscand.settings import Settings, SettingsStore
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
 
 
-def slot_of(machine: SimMachine, sim: SimProcess) -> Slot:
+def slot_of(machine: SimMachine, sim: SimProcess, **values: str | int) -> Slot:
+    settings = Settings(policy="two-pass").model_copy(update=values)
+    pages = MigrationList(512)
+    ranking = Ranking(FastTierRoom(machine, pages, SettingsStore(settings)), lambda: 0.0)
+
+    def chooser(process: Process) -> Chooser:
+        if settings.policy == "two-pass":
+            return RuleChooser(settings)
+        return CapacityChooser(process, ranking, settings)
+
     return Slot(
         machine.open(sim.process),
         machine.topology(),
-        MigrationList(512),
-        settings := Settings(policy="two-pass"),
+        pages,
+        settings,
         Rules().default,
-        lambda process: InARowChooser(settings),
+        chooser,
         dry_run=False,
         aging=CpuMeter(SystemClock()),
         cpu=CpuMeter(SystemClock()),
@@ -99,3 +113,40 @@ def test_a_visit_that_will_not_go_on_tells_what_it_counted_once() -> None:
     assert told is not None
     assert (told.complete, told.examined, told.slow) == (False, 512, 512)
     assert slot.interrupted() is None
+
+
+@pytest.mark.parametrize(
+    ("values", "period_ms"),
+    [
+        ({"policy": "capacity"}, 100),
+        ({"policy": "capacity", "quick_passes": 0}, 1000),
+        ({"policy": "capacity", "profile": "v3"}, 2000),
+        ({"policy": "two-pass"}, 1000),
+    ],
+)
+def test_a_process_that_does_not_fit_is_begun_with_quick_passes(
+    values: dict[str, str | int], period_ms: int
+) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    slot = slot_of(machine, sim, room_pages=0, **values)
+    assert slot.visit(1.0, lambda: True) or slot.visit(3.0, lambda: True)
+    # The other ones are slower by what the first pass found, which is nothing.
+    assert period_ms <= slot.period_ms <= 2 * period_ms
+
+
+def test_after_an_exposure_of_its_own_bits_are_cleared_before_they_are_read() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    vma = machine.map(sim, REGION_BYTES, 4096, 1)
+    slot = slot_of(machine, sim, policy="capacity", quick_passes=0)
+    assert slot.visit(1.0, lambda: True) is not None
+    vma.accessed[:] = True
+    assert slot.visit(2.0, lambda: True) is None  # the exposure of 0.1 s begins
+    assert not vma.accessed.any()
+    assert slot.due == 2.1
+    vma.accessed[0, :7] = True
+    visit = slot.visit(2.1, lambda: True)
+    assert visit is not None
+    assert (visit.started, visit.counts["accessed"]) == (2.0, 7)

@@ -1,0 +1,21 @@
+"""Which rule a policy has, by its name."""
+
+import pytest
+
+from mmscand.policy.choosing import rule_of
+from mmscand.policy.frequent import Frequent
+from mmscand.policy.two_pass import TwoPass
+from mmscand.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"policy": "first-touch", "hot_passes": 3}, TwoPass(1)),
+        ({"policy": "two-pass", "hot_passes": 3}, TwoPass(3)),
+        ({"policy": "frequency"}, Frequent()),
+        ({"policy": "capacity"}, TwoPass(2)),  # in a dry run
+    ],
+)
+def test_each_policy_has_its_rule(values: dict[str, str | int], rule: TwoPass) -> None:
+    assert rule_of(Settings().model_copy(update=values)) == rule
