@@ -145,7 +145,7 @@ class Demand:
         return max(1.0, min(factor, self._first_s / self.exposed_s))
 
     def _expose_took(self, exposed_s: float | None) -> None:
-        took = self.exposure_s if exposed_s is None else exposed_s
+        took = self.exposure_s if exposed_s is None else max(exposed_s, SHORTEST_EXPOSURE)
         if self._exposed_s is None:
             self._exposed_s = took
         self._exposed_s = _STEADY * self._exposed_s + (1 - _STEADY) * took

@@ -191,3 +191,11 @@ def passes_until_another_exposure(calm: int) -> int:
 def test_what_is_known_is_kept_until_pages_have_traded_places_after_a_calm() -> None:
     assert passes_until_another_exposure(calm=40) >= 7
     assert passes_until_another_exposure(calm=10) <= 4
+
+
+def test_an_exposure_of_no_time_is_taken_for_the_shortest() -> None:
+    demand = Demand(10.0)
+    demand.learn(seen(100, 900, 1), 0.1, 1.0, 0.0)
+    assert demand.exposed_s == 0.01
+    assert demand.rates is not None
+    assert np.isfinite(demand.rates).all()
