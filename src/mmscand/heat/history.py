@@ -84,8 +84,7 @@ class History:
             same |= (old & FAST != fast) & (old & REGISTER != 0)
             if self._turns.number % _AVERAGED == 0:
                 state = averaged(old, state, self._turns.number)
-            unseen = (old & (FAST | _ONE) == FAST | _ONE) & ~self.watched(block)[:, None]
-            np.copyto(state, old & STATE, where=unseen)
+            np.copyto(state, old & STATE, where=_left_set(old, self.watched(block)))
             state = state & ~FAST | fast * (state != 0)
         state *= kept & same
         words = (state | (state == 0) | fast | tag) * kept
@@ -212,7 +211,7 @@ class History:
             if but_the_last:
                 # Bits that nobody had cleared are no observation; one that is clear is.
                 told = self._turns.told(rows.addresses + np.uint64(region * REGION_BYTES))
-                stale = (rows.words & (FAST | _ONE) == FAST | _ONE) & ~told[:, None]
+                stale = _left_set(rows.words, told)
                 rows.words[stale] = shortened(rows.words[stale], observations=0)
             rows.wake()
         self._turns.restart()
@@ -273,6 +272,15 @@ class History:
 def _key(block: PageBlock) -> tuple[int, int]:
     """Of its rows: number of the region, and the slot size."""
     return int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot
+
+
+def _left_set(words: StateArray, cleared: BoolArray) -> BoolArray:
+    """Fast-tier slots that were accessed before, in rows (n,) whose bits nobody has cleared since.
+
+    Their bits are set whatever happened: no observation.
+    """
+    result: BoolArray = (words & (FAST | _ONE) == FAST | _ONE) & ~cleared[:, None]
+    return result
 
 
 def _tags(block: PageBlock) -> StateArray:

@@ -32,20 +32,15 @@ class Turns:
 
     def now(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that are sampled in this pass."""
-        mine: BoolArray = (_groups(rows, self._group) + self.number) % self._every == 0
-        return mine
+        return _turn(rows, self._every, self._group, self.number)
 
     def before(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that were sampled in the pass before, so that this one tells of all of them."""
-        groups = _groups(rows, self._group_before)
-        mine: BoolArray = (groups + self.number - 1) % self._every_before == 0
-        return mine
+        return _turn(rows, self._every_before, self._group_before, self.number - 1)
 
     def told(self, rows: UIntArray) -> BoolArray:
         """(n,) rows of which the pass that is over has told all."""
-        every, group = self._told
-        mine: BoolArray = (_groups(rows, group) + self.number - 2) % every == 0
-        return mine
+        return _turn(rows, *self._told, self.number - 2)
 
     def next(self, rows: UIntArray) -> PageNumbers:
         """(n,) number of the next pass in which there is something to see of each."""
@@ -65,6 +60,12 @@ class Turns:
         """Something changed: the next pass tells of all. Bits have to be cleared before it."""
         self._every = self._every_before = 1
         self._changed_at = self.number
+
+
+def _turn(rows: UIntArray, every: int, group: int, number: int) -> BoolArray:
+    """(n,) whose turn it is in a pass of that number, one group of rows in `every`."""
+    mine: BoolArray = (_groups(rows, group) + number) % every == 0
+    return mine
 
 
 def _groups(rows: UIntArray, size: int) -> PageNumbers:
