@@ -6,6 +6,8 @@ the average of what has left the register, and four come from the frame's number
 All but these are the state.
 """
 
+import random
+
 import numpy as np
 
 from mmscand.model import BoolArray, ByteArray, FloatArray, StateArray
@@ -35,9 +37,13 @@ _FULL = np.uint16(1 << PASSES)
 _COLD = _FULL | _ONE << AVERAGE_SHIFT
 _LARGEST_BLOCK, _THROWS = 1 << 18, 1 << 12
 _DICE: StateArray = (
-    np.random.default_rng(1).integers(0, AVERAGE_OBSERVATIONS, _LARGEST_BLOCK + _THROWS)
-).astype(np.uint16)
-"""Which observation of an average is replaced; another part is used each time."""
+    np.frombuffer(random.Random(1).randbytes(2 * (_LARGEST_BLOCK + _THROWS)), dtype=np.uint16)
+    % AVERAGE_OBSERVATIONS
+)
+"""Which observation of an average is replaced; another part is used each time.
+
+From the standard library: numpy.random would cost the daemon 3 MiB for this alone.
+"""
 
 
 def observed(old: StateArray, accessed: BoolArray) -> StateArray:
