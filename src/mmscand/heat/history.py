@@ -111,8 +111,16 @@ class History:
             self._regions.pop(key, None)
 
     def watched(self, block: PageBlock) -> BoolArray:
-        """(rows,) which have the bits of their fast-tier pages cleared before this pass."""
+        """(rows,) which had the bits of their fast-tier pages cleared before this pass."""
         return self._turns.before(block.addresses)
+
+    def to_clear(self, block: PageBlock) -> BoolArray:
+        """(rows,) which need that, if an exposure begins now."""
+        return self._turns.to_clear(block.addresses)
+
+    def cleared(self) -> None:
+        """An exposure has begun: what needed to be cleared for it was."""
+        self._turns.cleared()
 
     def sampled(self, block: PageBlock) -> BoolArray:
         """The fast-tier slots that are to be aged in this pass, for the next one to observe."""

@@ -29,6 +29,7 @@ class Turns:
         self._told = (_FIRST, 1)
         """Of the pass that is over: one row in so many, and their group."""
         self._changed_at = 0
+        self._restarted = False
 
     def now(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that are sampled in this pass."""
@@ -37,6 +38,15 @@ class Turns:
     def before(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that were sampled in the pass before, so that this one tells of all of them."""
         return _turn(rows, self._every_before, self._group_before, self.number - 1)
+
+    def to_clear(self, rows: UIntArray) -> BoolArray:
+        """(n,) rows that have to be cleared for this pass, if it is to tell of them."""
+        return np.ones(len(rows), dtype=np.bool_) if self._restarted else self.before(rows)
+
+    def cleared(self) -> None:
+        """Those were. Where it cannot be done, a pass tells of what the one before has cleared."""
+        if self._restarted:
+            self._every_before = self._group_before = 1
 
     def told(self, rows: UIntArray) -> BoolArray:
         """(n,) rows of which the pass that is over has told all."""
@@ -50,6 +60,7 @@ class Turns:
     def end_pass(self, rows: int) -> None:
         """A pass over so many rows is over."""
         self.number += 1
+        self._restarted = False
         self._told = self._every_before, self._group_before
         self._every_before, self._group_before = self._every, self._group
         steady = min((self.number - self._changed_at) // _STEADY, _MOST)
@@ -57,8 +68,8 @@ class Turns:
         self._every, self._group = min(_FIRST << steady, most), max(1, rows // _GROUPS)
 
     def restart(self) -> None:
-        """Something changed: the next pass tells of all. Bits have to be cleared before it."""
-        self._every = self._every_before = 1
+        """Something changed: the next pass tells of all, if their bits are cleared before it."""
+        self._every, self._restarted = 1, True
         self._changed_at = self.number
 
 

@@ -80,6 +80,7 @@ class AsDaemon:
         self._chooser.end_pass(self.exposure * _WINDOW_MS / 1000)
         if self._chooser.begins:
             self._bits[:] = False
+            self._chooser.history.cleared()
         self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
         up, down = (np.concatenate(each) for each in zip(*chosen, strict=True))
         return Moves(up, down)

@@ -141,7 +141,7 @@ class CapacityChooser:
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser."""
-        watched = self._history.watched(block)[:, None]
+        watched = self._history.to_clear(block)[:, None]
         # Bits of a row that rested were clear when it went to rest: what is set now is news.
         rested = self._history.rested(block)[:, None]
         result: BoolArray = block.accessed & (block.slow | watched) & ~rested

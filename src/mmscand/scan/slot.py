@@ -230,6 +230,7 @@ class Slot:
         most, clear = self.pacer.most_pages(0), self._tiering.clear
         at = (self._space, self._due(self._mappings()), self._cursor)
         if self._exposure.clear(*at, most, clear, now=now, go_on=go_on):
+            self._chooser.history.cleared()
             self.due = now + self._exposure_ms / 1000
 
     def _due(self, vmas: VmaTable) -> VmaTable:

@@ -61,6 +61,21 @@ def test_after_a_change_all_are_sampled_once_and_a_quarter_from_then_on() -> Non
     assert found.mean(axis=1).tolist() == [1, 1 / 4, 1 / 4]
 
 
+def test_after_a_change_a_pass_tells_of_all_only_if_they_were_cleared_for_it() -> None:
+    for clears in (True, False):
+        turns = Turns()
+        sampled(turns, 4096, 10)
+        before = turns.before(rows(4096))
+        turns.restart()
+        assert turns.to_clear(rows(4096)).all()
+        if clears:
+            turns.cleared()
+        assert (turns.before(rows(4096)) == (before | clears)).all()
+        turns.end_pass(4096)
+        assert turns.before(rows(4096)).all()
+        assert turns.to_clear(rows(4096)).all()
+
+
 def test_the_next_turn_is_when_it_is_sampled_or_read_after_that() -> None:
     turns = Turns()
     sampled(turns, 64, 10)
