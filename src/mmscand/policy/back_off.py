@@ -53,14 +53,6 @@ class BackOff:
             np.minimum(failures[failed], 20) + np.uint8(1),
         )
 
-    def times(self, addresses: UIntArray, now: float) -> NDArray[np.uint8]:
-        """(n,) how often each was held, if it still is; else 0."""
-        held = self.holds(addresses, now)
-        place, _ = self._find(addresses)
-        result = np.zeros(len(addresses), dtype=np.uint8)
-        result[held] = self._failures[place[held]]
-        return result
-
     def holds(self, addresses: UIntArray, now: float) -> BoolArray:
         """Which of these are not to be tried yet."""
         place, known = self._find(addresses)

@@ -88,11 +88,3 @@ def test_it_agrees_with_a_record_for_each_page(steps: list[tuple[set[int], int, 
                 failures.pop(page, None)
         assert held(back_off, now) == sorted(p for p, end in until.items() if end > now)
         assert len(back_off) == len(until)
-
-
-def test_how_often_a_page_was_held_is_told_while_it_is() -> None:
-    back_off = BackOff()
-    for now in (0.0, 1.0):
-        back_off.hold(PAGES[:2], np.array([4.0, 0.0]), now)
-    assert back_off.times(PAGES[:3], 2.0).tolist() == [2, 0, 0]
-    assert back_off.times(PAGES[:3], 40.0).tolist() == [0, 0, 0]

@@ -107,6 +107,7 @@ def test_a_slot_that_came_down_needs_more_accesses_in_a_row_to_go_up_again() -> 
     bench.candidates.report(Outcome(down, 1, np.ones(1, np.int32), np.ones(1, np.bool_)))
     bench.list.done(taken)
     bench.candidates.begin_visit(bench.chooser, bench.failures, 10.0)
+    bench.hot_state = 0b1101
     assert bench.queue(3, 4, now=11.0) == [4]
     assert bench.counts["held"] == 1
     bench.hot_state = 0b1111
