@@ -4,11 +4,6 @@ That a move pays is an estimate, and where pages change all the time it is wrong
 is spent is held against what the fast tier was accessed more than as many pages drawn by chance.
 """
 
-import numpy as np
-
-from mmscand.model import BoolArray, FloatArray
-from mmscand.policy.placement import Moves
-
 _FIRST = 1.0
 """Fills of the fast tier that may be spent before anything came in. With 0.7 stairs at 1:8 with 1
 access go bankrupt before the exposure is found, 1.5 costs phases at 0.1 accesses half a percent."""
@@ -20,33 +15,24 @@ _MOST = 2.0
 
 
 class Credit:
-    """Counted in fills: a trade for each page of the fast tier."""
+    """Counted in fills: a trade for each page of the fast tier, whose size is told each time."""
 
-    def __init__(self, capacity: int, payback: float) -> None:
-        self._capacity = capacity
-        self._cost = capacity * payback
+    def __init__(self, payback_accesses: float) -> None:
+        """A trade costs as much as so many accesses, see policy.placement."""
+        self._payback = payback_accesses
         self._left = _FIRST
 
-    def afforded(self, moves: Moves) -> Moves:
-        """Those of them that may be made, the most urgent; they are paid for."""
-        fills = len(moves.up) - len(moves.down)
-        most = min(max(0, round(self._left * self._capacity)), len(moves.up))
-        self._left -= most / self._capacity
-        return Moves(moves.up[:most], moves.down[: max(0, most - fills)])
+    def pages(self, capacity: int) -> int:
+        """That may go up."""
+        return max(0, round(self._left * capacity))
 
-    def earn(
-        self, accessed: BoolArray, fast: BoolArray, rates: FloatArray, exposures: float
-    ) -> None:
-        """Take in the bits of an exposure, which stand for so many of them.
+    def spend(self, pages: int, capacity: int) -> None:
+        """So many did. Before it is known how many fit that is nobody's loss."""
+        self._left -= pages / capacity if capacity else 0.0
 
-        Expected rates say what the fast tier holds more of; bits, whether it is still so.
+    def earn(self, more: float, accesses: float, capacity: int) -> None:
+        """There were so many accesses in all, and so many more to the fast tier than to as many
+        pages drawn by chance.
         """
-        if not fast.any():
-            return
-        chance = -np.expm1(-rates)
-        expected = float(chance[fast].mean() - chance.mean())
-        seen = float(accessed[fast].mean() - accessed.mean())
-        more = max(0.0, float(rates[fast].mean() - rates.mean()))
-        still = float(np.clip(seen / expected, 0, 1)) if expected > 0 else 0.0
-        gain = self._capacity * more * still + _FORGIVEN * float(rates.sum())
-        self._left = min(_MOST, self._left + gain * exposures / self._cost)
+        came_in = max(0.0, more) + _FORGIVEN * accesses
+        self._left = min(_MOST, self._left + came_in / (max(1, capacity) * self._payback))

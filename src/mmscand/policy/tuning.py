@@ -11,10 +11,6 @@ SATURATED = 0.97
 LEAST_OBSERVATIONS = 3
 """Exposures before anything is decided: two points make no distribution."""
 
-_PRIOR_EXPOSURES = 512.0
-"""How long a placement is taken to hold until a change was seen. 256 keep the exposure of zipf 0.99
-at 1:8 with 0.1 accesses too short (1.027 of O-cost, else 1.004), 1024 leave churn at 14 points."""
-
 
 class HitWatch:
     """Watches the share of fast-tier pages that are accessed: what bits show of a hit ratio."""
@@ -75,28 +71,24 @@ class ExposureTuning:
 
 
 class Lasting:
-    """How long a placement holds, in base windows: from one change that was noticed to the next."""
+    """How long a placement holds: from one change that was noticed to the next."""
 
     _WEIGHT = 0.25
 
-    def __init__(self) -> None:
-        self._since = 0.0
+    def __init__(self, now: float = 0.0) -> None:
+        self._began = now
         self._spans = 0
         self._mean = 0.0
 
-    def add(self, period: float) -> None:
-        """One more pass of so many windows."""
-        self._since += period
-
-    def changed(self, period: float) -> None:
-        """In the pass that ended now. The first span counts whole, there was but a guess before.
+    def changed(self, now: float, ago: float = 0.0) -> None:
+        """The next span began a while ago. The first one counts whole, there was but a guess.
 
         With a quarter of it ten changes of `phases` went by before moves stopped that never paid.
         """
         self._spans += 1
-        self._mean += (self._since - self._mean) * max(self._WEIGHT, 1 / self._spans)
-        self._since = period
+        self._mean += (now - self._began - self._mean) * max(self._WEIGHT, 1 / self._spans)
+        self._began = now - ago
 
-    def windows(self, period: float) -> float:
-        """That the placement of now will hold, where a pass takes `period`."""
-        return max(self._mean if self._spans else _PRIOR_EXPOSURES * period, self._since)
+    def lasts(self, now: float, guess: float) -> float:
+        """How long the placement of now will hold; a guess where no change was seen."""
+        return max(self._mean if self._spans else guess, now - self._began)

@@ -7,30 +7,25 @@ from mmscand.policy.rates import FACTORS, RateMixture
 from mmscand.policy.tuning import Lasting
 
 
-def test_until_a_change_is_seen_a_placement_holds_for_long() -> None:
-    lasting = Lasting()
-    lasting.add(2.0)
-    assert lasting.windows(2.0) > 200
+def test_until_a_change_is_seen_a_placement_holds_as_long_as_is_guessed_or_longer() -> None:
+    lasting = Lasting(5.0)
+    assert lasting.lasts(7.0, guess=200.0) == 200.0
+    assert lasting.lasts(705.0, guess=200.0) == 700.0
 
 
-def test_the_first_span_counts_whole() -> None:
-    lasting = Lasting()
-    for _ in range(10):
-        lasting.add(2.0)
-    lasting.changed(2.0)
-    assert lasting.windows(2.0) == pytest.approx(20.0)
+def test_the_first_span_counts_whole_and_the_next_begins_where_it_ended() -> None:
+    lasting = Lasting(5.0)
+    lasting.changed(25.0, ago=2.0)
+    assert lasting.lasts(25.0, guess=200.0) == pytest.approx(20.0)
+    assert lasting.lasts(53.0, guess=200.0) == pytest.approx(30.0)
 
 
 def test_later_spans_move_it_and_a_longer_one_is_believed_at_once() -> None:
     lasting = Lasting()
-    for span in (10, 20):
-        for _ in range(span):
-            lasting.add(1.0)
-        lasting.changed(0.0)
-    assert lasting.windows(1.0) == pytest.approx(15.0)
-    for _ in range(40):
-        lasting.add(1.0)
-    assert lasting.windows(1.0) == pytest.approx(40.0)
+    lasting.changed(10.0)
+    lasting.changed(30.0)
+    assert lasting.lasts(30.0, guess=200.0) == pytest.approx(15.0)
+    assert lasting.lasts(70.0, guess=200.0) == pytest.approx(40.0)
 
 
 def test_the_exposure_is_shorter_where_a_placement_does_not_hold() -> None:

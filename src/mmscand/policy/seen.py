@@ -1,0 +1,47 @@
+"""What a pass saw of the bits of either tier, beside what was expected of them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Seen:
+    """Counted in 4 KiB pages of which something was known before."""
+
+    fast: int = 0
+    hits: int = 0
+    """Those of the fast tier whose bit was set."""
+    expected_hits: float = 0.0
+    slow: int = 0
+    used: int = 0
+    """Those of the slow tier whose bit was set."""
+    expected_slow_share: float = 0.0
+    """Of the slow tier, that was expected to be used; 0 is that nothing is known."""
+
+    @property
+    def slow_share(self) -> float | None:
+        """Of the slow tier, that was used; None where nobody looked."""
+        return self.used / self.slow if self.slow else None
+
+    @property
+    def activity(self) -> float:
+        """How much less is used of the slow tier than was expected; 1 is as much, or more.
+
+        A program that slows down uses all of its memory less, which is no change of what is hot.
+        """
+        if self.expected_slow_share * self.slow < 1:
+            return 1.0
+        return min(1.0, self.used / self.slow / self.expected_slow_share)
+
+    def agreement(self, before: float) -> float:
+        """How much is so of what was expected to set the fast tier apart from the slow one, 0 to 1;
+        `before` where only one was looked at.
+        """
+        if not self.fast or not self.slow:
+            return before
+        seen = self.hits / self.fast - self.used / self.slow
+        return share_of(seen, self.expected_hits / self.fast - self.expected_slow_share)
+
+
+def share_of(seen: float, expected: float) -> float:
+    """How much of a difference is so, 0 to 1."""
+    return min(1.0, max(0.0, seen / expected)) if expected > 0 else 0.0
