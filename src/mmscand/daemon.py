@@ -140,6 +140,7 @@ class Daemon:
             skipped_pages=summed(each.skipped_pages for each in processes),
             counters=self._counters.total(),
             cpu_seconds=running.cpu_seconds if running else {},
+            credit_percent=running.scanner.credit_percent if running else None,
         )
 
     def trouble(self) -> str:

@@ -52,6 +52,7 @@ class FakeDaemon:
             skipped_pages={"special": 12},
             counters={"promoted": 1024},
             cpu_seconds={"scanning": 0.25, "aging": 0.125, "moving": 0.5},
+            credit_percent=87,
         )
 
     def enable(self) -> None:

@@ -101,6 +101,16 @@ def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails() -> None:
     assert world.machine.free_pages(0) >= HEADROOM
 
 
+def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> None:
+    world = FullTier()
+    world.used = {100: some(2000, 8192), 200: some(500, 3584)}
+    with world.watched(capacity(migrate_rate_mb_s=8)) as daemon:
+        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+        counters = daemon.status().counters
+    assert world.passes[100] > 100
+    assert counters["cooled"] < 100
+
+
 def test_in_the_end_nothing_moves() -> None:
     world = FullTier()
     world.used = {100: some(2000, 8192), 200: some(500, 3584)}

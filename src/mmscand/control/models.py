@@ -58,6 +58,11 @@ class Status(Answer):
     cpu_seconds: Mapping[str, float] = Field(
         description="CPU time in seconds since the start: scanning, aging, moving."
     )
+    credit_percent: int | None = Field(
+        description="Policy capacity: pages that may still be promoted before moves have brought "
+        "in what they cost, in percent of those that fit the fast tier. 100 at the start, 200 at "
+        "most; at 0 nothing is moved until it pays again. Null where nothing was planned yet."
+    )
 
     @classmethod
     def of(cls, status: DaemonStatus, version: str) -> "Status":

@@ -69,6 +69,9 @@ class DaemonStatus:
     """Sums since the start, also over processes that have left."""
     cpu_seconds: Mapping[str, float]
     """CPU time since the start by thread clock: `scanning` without `aging`, and `moving`."""
+    credit_percent: int | None
+    """Policy capacity: pages that may be promoted before moves have brought in what they cost, of
+    those that fit the fast tier; None where nothing was planned yet. See policy.credit."""
 
 
 def summed_hotness(parts: Iterable[Mapping[int, Sequence[int]]]) -> Mapping[int, Sequence[int]]:

@@ -1,7 +1,5 @@
 """Choosing by capacity: the hottest pages that fit, by one ranking over all processes."""
 
-from collections import Counter
-
 import numpy as np
 
 from mmscand.heat.bins import ACCESSED, BIN_OF, BINS, OBSERVATIONS, pages_by_bin
@@ -18,7 +16,8 @@ from mmscand.model import (
 )
 from mmscand.policy.choosing import Choice, Knobs
 from mmscand.policy.demand import Demand, Keep
-from mmscand.policy.ranking import Ranking
+from mmscand.policy.ranking import Ranking, Told
+from mmscand.policy.seen import Seen
 
 _STATES = np.arange(STATES, dtype=np.uint16)
 _FAST: BoolArray = _STATES & FAST != 0
@@ -51,6 +50,8 @@ class CapacityChooser:
         self._anew = False
         self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
         """Slow-tier pages of each bin, as the last pass found them; without those that rest."""
+        self._agrees = 1.0
+        """See policy.seen."""
         self._begin()
 
     def _begin(self) -> None:
@@ -58,17 +59,21 @@ class CapacityChooser:
         """4 KiB pages of each state, as this pass finds them."""
         self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
         """4 KiB pages on the slow tier and on the fast one, as this pass finds them."""
-        self._counts: Counter[str] = Counter()
-        self._expected = 0.0
-        self._chance = self._demand.expected()[BIN_OF]
+        expected = self._demand.expected()
+        share = float(np.nan_to_num(expected) @ self._slow) / max(1, int(self._slow.sum()))
+        self._seen = Seen(expected_slow_share=share)
+        self._chance = expected[BIN_OF]
+        self._asked = 0
+        """4 KiB pages that are to go up, and have no room yet."""
         self._ranking.begin(self._process)
         rates, plan = self._demand.rates, self._ranking.plan
         if plan.demote_pages:
             self._history.wake_cold()
         self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
-        self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)
         least = 1 if self._demand.hurries else _LEAST_OBSERVED
-        self._down = _FAST & (least <= _OBSERVED) & (self._rate <= plan.demote_to)
+        self._proven = np.where(_FAST, least <= _OBSERVED, _PROVEN)
+        self._up = ~_FAST & self._proven & (self._rate >= plan.promote_from)
+        self._down = _FAST & self._proven & (self._rate <= plan.demote_to)
 
     @property
     def history(self) -> History:
@@ -96,12 +101,27 @@ class CapacityChooser:
         self._sizes += _sizes_of(block)
         state = self._history.fold(block)
         self._count(block, state)
-        plan, size = self._ranking.plan, block.pages_per_slot
         hot, cold = _where(self._up, state), _where(self._down, state)
-        up = self._hottest(hot, state, plan.promote_pages // size)
-        down = self._hottest(cold, state, -(plan.demote_pages // size))
+        up, down = self._moves(hot, cold, state, block.pages_per_slot)
         stays = block.present & ~hot & ~cold
         return Choice(state, up, down, stays, self._to_age(block, state))
+
+    def _moves(
+        self, hot: BoolArray, cold: BoolArray, state: StateArray, size: int
+    ) -> tuple[BoolArray, BoolArray]:
+        """What goes up and what comes down, by the plan.
+
+        Nothing makes way but for pages that are there: the plan counts those of the last pass, and
+        one observation later fewer may look as hot.
+        """
+        plan, wanted = self._ranking.plan, _pages(hot, size)
+        asked = max(wanted - plan.promote_pages, self._ranking.asked)
+        excess = plan.demote_pages - plan.trades
+        down = self._hottest(cold, state, -((excess + min(plan.trades, asked)) // size))
+        room = plan.promote_pages + plan.traded(_pages(down, size))
+        up = self._hottest(hot, state, room // size)
+        self._asked += wanted - _pages(up, size)
+        return up, down
 
     def _hottest(self, mask: BoolArray, state: StateArray, most: int) -> BoolArray:
         """The slots of a mask, at most so many: the hottest, or if it is negative the coldest."""
@@ -120,10 +140,10 @@ class CapacityChooser:
         rows = np.flatnonzero(self._history.watched(block))
         before = self._history.look_up(block, rows)
         fast = _FAST[before] & (_OBSERVED[before] > 0) & (block.present & ~block.slow)[rows]
-        size = block.pages_per_slot
-        self._counts["fast"] += int(np.count_nonzero(fast)) * size
-        self._counts["hits"] += int(np.count_nonzero(block.accessed[rows][fast])) * size
-        self._expected += float(self._chance[before[fast]].sum()) * size
+        size, seen = block.pages_per_slot, self._seen
+        seen.fast += _pages(fast, size)
+        seen.hits += _pages(block.accessed[rows][fast], size)
+        seen.expected_hits += float(self._chance[before[fast]].sum()) * size
 
     def _count(self, block: PageBlock, state: StateArray) -> None:
         # Of many rows a part, others each time: shares are what matters, and counting costs 2 ns.
@@ -133,8 +153,8 @@ class CapacityChooser:
         slots = slots * len(state) // max(1, len(state[self._turn % step :: step]))
         self._slots += slots * block.pages_per_slot
         known = ~_FAST & (_OBSERVED > 0)
-        self._counts["slow"] += int(slots[known].sum())
-        self._counts["set"] += int(slots[known & (_STATES & 1 != 0)].sum())
+        self._seen.slow += int(slots[known].sum())
+        self._seen.used += int(slots[known & (_STATES & 1 != 0)].sum())
 
     def _to_age(self, block: PageBlock, state: StateArray) -> BoolArray:
         return (block.slow & block.accessed | self._history.sampled(block)) & ~is_stuck(state)
@@ -162,39 +182,31 @@ class CapacityChooser:
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
-        expected = self._expected * self._activity()
+        unproven = pages_by_bin(self._slots * ~self._proven) * (OBSERVATIONS > 0)
         self._slow = pages[0].copy()
         for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
             resting = self._history.resting(cold=cold)
             pages[:, place] += resting
             self._sizes += resting
         self._history.end_pass()
-        counts, demand = self._counts, self._demand
-        keep = demand.notice(counts["hits"], expected, counts["fast"])
+        seen, demand = self._seen, self._demand
+        self._agrees = seen.agreement(self._agrees)
+        keep = demand.notice(seen.hits, seen.expected_hits * seen.activity, seen.fast)
         if keep is Keep.ALL:
-            share = counts["set"] / counts["slow"] if counts["slow"] else None
             self._ranking.count(self._process, self._sizes)
             known, slow = pages.sum(axis=0), int(self._sizes[0])
-            keep = demand.learn(known, share, self._ranking.fits, exposed_s, slow)
+            keep = demand.learn(known, seen.slow_share, self._ranking.fits, exposed_s, slow)
         if demand.rates is None:
             self._ranking.doubt(self._process)
         else:
-            self._ranking.tell(self._process, demand.rates, pages)
+            told = Told(demand.rates, pages, unproven, self._agrees, self._asked)
+            self._ranking.tell(self._process, told)
         self._anew = keep is not Keep.ALL
+        if keep is Keep.LAST:
+            self._ranking.changed(self._process)
         if self._anew:
             self._history.forget(but_the_last=keep is Keep.LAST)
         self._begin()
-
-    def _activity(self) -> float:
-        """How much less is used of the slow tier than was expected of it; 1 is as much, or more.
-
-        A program that slows down uses all of its memory less, which is no change of what is hot.
-        """
-        expected = float(np.nan_to_num(self._demand.expected()) @ self._slow)
-        if expected < 1 or not self._counts["slow"]:
-            return 1.0
-        share = self._counts["set"] / self._counts["slow"]
-        return min(1.0, share / (expected / float(self._slow.sum())))
 
     def close(self) -> None:
         """See Chooser."""
@@ -206,6 +218,11 @@ def _sizes_of(block: PageBlock) -> PageNumbers:
     slow = int(np.count_nonzero(block.slow))
     fast = int(np.count_nonzero(block.present)) - slow
     return np.array([slow, fast], dtype=np.intp) * block.pages_per_slot
+
+
+def _pages(mask: BoolArray, size: int) -> int:
+    """4 KiB pages of a mask of slots of that size."""
+    return int(np.count_nonzero(mask)) * size
 
 
 def _where(states: BoolArray, state: StateArray) -> BoolArray:

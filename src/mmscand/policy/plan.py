@@ -2,19 +2,20 @@
 
 The fast tier is finite. Room above the headroom is filled with the hottest pages that pay for their
 move. After that pages trade places, the hottest slow one with the coldest fast one, as long as the
-gain pays for both moves: the cold one comes down, and the next plan has room for the hot one. Pages
-are counted, not listed: what is decided is a rate to promote from, and one to demote up to.
+gain pays for both moves: for each cold one that comes down a hot one may go up. Pages are counted,
+not listed: what is decided is a rate to promote from, and one to demote up to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmscand.model import FloatArray
 
 GAP = 0.6
-"""Least gain of a trade, as a share of the rate at the edge of the fast tier. Simulated, 0.3 moves
-twice as much for nothing, 1.0 loses 0.2 pp on zipf 0.7."""
+"""Least gain of a trade, as a share of the rate at the edge of the fast tier, or of the page's that
+is to go up where that is less. Simulated, 0.3 moves twice as much for nothing, 1.0 loses 0.2 pp on
+zipf 0.7."""
 EDGE_SHARE = 0.85
 """Where the fast tier is larger than the hot set, its edge is where so many accesses are held."""
 
@@ -24,12 +25,27 @@ class Plan:
     """Rates in accesses a second, pages in 4 KiB."""
 
     promote_from: float
-    """Slow-tier pages of at least this rate go up, at most as many as there is room for. Counts
-    come from a part of the rows: there may be a few more of them."""
+    """Slow-tier pages of at least this rate go up, at most as many as there is room for, or wait to
+    go up. Counts come from a part of the rows: there may be a few more of them."""
     promote_pages: int
     demote_to: float
-    """Fast-tier pages of at most this rate come down, at most so many."""
+    """Fast-tier pages of at most this rate come down, at most so many, or wait to."""
     demote_pages: int
+    trades: int = 0
+    """So many of those, the last ones, make room for as many more that go up."""
+
+    def traded(self, demoted: int) -> int:
+        """Pages that may go up for so many that come down now."""
+        return self.trades - min(self.trades, max(0, self.demote_pages - demoted))
+
+    def less(self, promoted: int, demoted: int, traded: int) -> "Plan":
+        """What is left of it; `traded` of the demoted ones were to make room for others."""
+        return replace(
+            self,
+            promote_pages=max(0, self.promote_pages + traded - promoted),
+            demote_pages=max(0, self.demote_pages - demoted),
+            trades=self.trades - traded,
+        )
 
 
 NOTHING = Plan(float("inf"), 0, float("-inf"), 0)
@@ -37,15 +53,16 @@ NOTHING = Plan(float("inf"), 0, float("-inf"), 0)
 
 def plan(
     rates: FloatArray,
-    slow: FloatArray,
-    fast: FloatArray,
+    pages: FloatArray,
     room: int,
     price: float,
     *,
     coming: int = 0,
     pending: tuple[int, int] = (0, 0),
+    unproven: FloatArray | None = None,
 ) -> Plan:
-    """For pages of these rates (n,) on the slow tier and on the fast one.
+    """For pages (2, n) of these rates (n,), on the slow tier and on the fast one; of `unproven`
+    (2, n) ones of them too little is known to trade them.
 
     `room` is how many more fit the fast tier once the `pending` pages have gone up and down; below
     0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `coming` is
@@ -54,20 +71,21 @@ def plan(
     that.
     """
     order = np.argsort(-rates, kind="stable")
-    rates, slow, fast = rates[order], slow[order], fast[order]
-    up, down = np.cumsum(slow) - pending[0], np.cumsum(fast[::-1]) - pending[1]
-    capacity = float(fast.sum()) + room + coming + pending[0] - pending[1]
-    margin = max(GAP * _edge(rates, slow + fast, capacity), price)
-    pays = float(slow[rates > price / 2].sum()) - pending[0]
+    rates, pages = rates[order], pages[:, order]
+    traded = pages if unproven is None else pages - unproven[:, order]
+    up, down = np.cumsum(traded[0]) - pending[0], np.cumsum(traded[1][::-1]) - pending[1]
+    capacity = float(pages[1].sum()) + room + coming + pending[0] - pending[1]
+    edge = _edge(rates, pages.sum(axis=0), capacity)
+    pays = float(pages[0][rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
-    excess = int(max(0, min(-room - coming, down[-1]))) if len(down) else 0
-    demoted = excess + _trades(rates, up - filled - coming, down - excess, margin)
-    return Plan(
-        _rate_at(rates, up, filled) if filled else float("inf"),
-        room if filled else 0,
-        _rate_at(rates[::-1], down, demoted) if demoted else float("-inf"),
-        demoted,
-    )
+    excess = int(np.clip(-room - coming, 0, max(0, down[-1]))) if len(down) else 0
+    trades = _trades(rates, up - filled - coming, down - excess, edge, price)
+    up_from = _rate_at(rates, pages[0], pending[0] + filled, np.inf)
+    if trades:
+        up_from = min(up_from, _rate_at(rates, traded[0], pending[0] + filled + trades, np.inf))
+    demoted = excess + trades
+    down_to = _rate_at(rates[::-1], traded[1][::-1], pending[1] + demoted, -np.inf)
+    return Plan(up_from, room if filled else 0, down_to, demoted, trades)
 
 
 def _edge(rates: FloatArray, pages: FloatArray, capacity: float) -> float:
@@ -80,8 +98,8 @@ def _edge(rates: FloatArray, pages: FloatArray, capacity: float) -> float:
     return float(rates[min(place, len(rates) - 1)])
 
 
-def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, margin: float) -> int:
-    """How many pairs gain more than the margin: the n-th hottest slow, the n-th coldest fast one.
+def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, edge: float, price: float) -> int:
+    """How many pairs gain enough: the n-th hottest slow page, the n-th coldest fast one.
 
     `up` and `down` count pages to either end of each rate, those left out that move anyway.
     """
@@ -91,10 +109,13 @@ def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, margin: float) 
     ends = ends[(ends > 0) & (ends <= min(up[-1], down[-1]))]
     hot = rates[np.minimum(np.searchsorted(up, ends), len(rates) - 1)]
     cold = rates[::-1][np.minimum(np.searchsorted(down, ends), len(rates) - 1)]
-    gains = np.logical_and.accumulate(hot - cold > margin)
+    least = np.maximum(GAP * np.minimum(hot, edge), price)
+    gains = np.logical_and.accumulate(hot - cold > least)
     return int(ends[gains][-1]) if gains.any() else 0
 
 
-def _rate_at(rates: FloatArray, pages: FloatArray, number: int) -> float:
-    """Rate of the page of that number, counted by `pages` (n,), cumulative."""
-    return float(rates[min(int(np.searchsorted(pages, number)), len(rates) - 1)])
+def _rate_at(rates: FloatArray, pages: FloatArray, number: int, none: float) -> float:
+    """Rate of the page of that number among so many (n,) of each rate; `none` where it is 0."""
+    if number <= 0 or not len(rates):
+        return none
+    return float(rates[min(int(np.searchsorted(np.cumsum(pages), number)), len(rates) - 1)])

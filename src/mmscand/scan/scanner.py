@@ -200,6 +200,11 @@ class Scanner:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""
         self._wanted_rules = rules
 
+    @property
+    def credit_percent(self) -> int | None:
+        """See observe.status; may be read from any thread."""
+        return self._ranking.credit_percent
+
     def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
         """All slots; called from any thread."""
         slots = list(self._watched.slots.values())

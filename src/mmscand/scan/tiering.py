@@ -81,10 +81,11 @@ class Tiering:
         """Put what was chosen on the migration list; the slots that it has taken."""
         queued = [np.zeros_like(choice.up)] * 2
         wanted = (choice.up if self._benefit.promotes else queued[0], choice.down)
-        for at, chosen in enumerate(wanted):
+        for demotes in (True, False):  # what goes up may need the room
+            chosen = wanted[demotes]
             if chosen.any():
                 told = (block, choice.state, chosen, vmas, self.chooser, failures, counts, now)
-                queued[at] = self._candidates.queue(*told, demotes=bool(at))
+                queued[demotes] = self._candidates.queue(*told, demotes=demotes)
         up, down = (int(np.count_nonzero(mask)) * block.pages_per_slot for mask in queued)
         self.chooser.queued(promoted=up, demoted=down)
         return queued[0] | queued[1]

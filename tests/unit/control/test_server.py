@@ -25,6 +25,7 @@ def test_the_status_is_the_whole_daemon_without_its_processes(client: ControlCli
     assert (status["version"], status["enabled"], status["processes"]) == ("1.2.3", True, 2)
     assert status["counters"] == {"promoted": 1024}
     assert status["cpu_seconds"] == {"scanning": 0.25, "aging": 0.125, "moving": 0.5}
+    assert status["credit_percent"] == 87
     assert status["hotness"] == {"1": [18, 0, 0, 0, 0, 6, 8]}
 
 

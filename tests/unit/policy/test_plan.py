@@ -11,10 +11,19 @@ NONE = Plan(float("inf"), 0, float("-inf"), 0)
 
 
 def planned(
-    rates: list[float], slow: list[int], fast: list[int], room: int, **more: tuple[int, int]
+    rates: list[float],
+    slow: list[int],
+    fast: list[int],
+    room: int,
+    *,
+    coming: int = 0,
+    pending: tuple[int, int] = (0, 0),
+    unproven: tuple[list[int], list[int]] | None = None,
 ) -> Plan:
-    arrays = (np.array(each, dtype=np.float64) for each in (rates, slow, fast))
-    return plan(*arrays, room, 0.1, **more)
+    pages = np.array([slow, fast], dtype=np.float64)
+    few = None if unproven is None else np.array(unproven, dtype=np.float64)
+    told = np.array(rates, dtype=np.float64), pages, room, 0.1
+    return plan(*told, coming=coming, pending=pending, unproven=few)
 
 
 def test_room_is_filled_with_the_hottest_that_pay() -> None:
@@ -24,9 +33,32 @@ def test_room_is_filled_with_the_hottest_that_pay() -> None:
     assert planned([0.01], [900], [0], 400) == NONE
 
 
-def test_without_room_the_coldest_come_down_for_hotter_ones_and_nothing_goes_up_yet() -> None:
+def test_without_room_a_hotter_one_goes_up_for_each_of_the_coldest_that_comes_down() -> None:
     found = planned([5, 3, 0.01], [100, 0, 0], [0, 40, 200], 0)
-    assert found == Plan(float("inf"), 0, 0.01, 100)
+    assert found == Plan(5, 0, 0.01, 100, trades=100)
+    assert found.traded(30) == 30
+    left = found.less(promoted=10, demoted=30, traded=30)
+    assert left == Plan(5, 20, 0.01, 70, trades=70)
+
+
+def test_what_is_too_much_comes_down_first_and_makes_no_room() -> None:
+    found = planned([5, 0.01], [100, 0], [0, 200], -30)
+    assert found == Plan(5, 0, 0.01, 130, trades=100)
+    assert (found.traded(30), found.traded(50), found.traded(500)) == (0, 20, 100)
+
+
+def test_pages_of_which_too_little_is_known_stay_and_count_for_what_fits() -> None:
+    found = planned([5, 0.01], [100, 0], [0, 200], 0, unproven=([70, 0], [0, 0]))
+    assert (found.demote_pages, found.trades) == (30, 30)
+    found = planned([5, 0.01], [100, 0], [0, 200], 0, unproven=([0, 0], [0, 190]))
+    assert (found.demote_pages, found.trades) == (10, 10)
+    found = planned([5, 0.01], [100, 0], [0, 20], -30, unproven=([0, 0], [0, 20]))
+    assert found.demote_pages == 0
+
+
+def test_room_is_planned_for_pages_that_will_be_proven_when_their_turn_comes() -> None:
+    found = planned([5, 0.01], [100, 0], [0, 200], 30, unproven=([100, 0], [0, 0]))
+    assert found == Plan(5, 30, float("-inf"), 0)
 
 
 def test_a_trade_has_to_gain_more_than_the_edge_s_share() -> None:
@@ -52,17 +84,11 @@ def test_what_is_on_its_way_is_counted_once() -> None:
     after = planned([5, 0.01], [100, 0], [0, 200], 100, pending=(0, 100))
     assert (after.promote_pages, after.demote_pages) == (100, 0)
     last = planned([5, 0.01], [100, 0], [0, 200], 0, pending=(100, 100))
-    assert last == NONE
+    assert last == Plan(5, 0, 0.01, 0)  # no more of them, and those that wait are to stay
 
 
 def test_what_is_coming_down_is_neither_room_yet_nor_asked_for_again() -> None:
-    found = plan(
-        *(np.array(each, dtype=np.float64) for each in ([5, 0.01], [100, 0], [0, 200])),
-        0,
-        0.1,
-        coming=70,
-        pending=(0, 70),
-    )
+    found = planned([5, 0.01], [100, 0], [0, 200], 0, coming=70, pending=(0, 70))
     assert (found.promote_pages, found.demote_pages) == (0, 30)
 
 
@@ -81,12 +107,13 @@ def test_a_plan_moves_what_there_is_and_each_trade_gains(
     counts: list[tuple[float, int, int]], room: int
 ) -> None:
     rates, slow, fast = (np.array(each, dtype=np.float64) for each in zip(*counts, strict=True))
-    found = plan(rates, slow, fast, room, 0.1)
+    found = plan(rates, np.array([slow, fast]), room, 0.1)
     assert 0 <= found.promote_pages <= max(0, room)
     pays = slow[rates > 0.05].sum()
     assert slow[rates >= found.promote_from].sum() >= min(found.promote_pages, pays)
     assert fast[rates <= found.demote_to].sum() >= found.demote_pages
     assert fast[rates < found.demote_to].sum() <= found.demote_pages
+    assert found.trades <= found.demote_pages
     if found.demote_pages > max(0, -room):
         hotter = slow[rates > found.demote_to + 0.1].sum()
         assert hotter >= found.demote_pages - max(0, -room)
@@ -97,7 +124,7 @@ def test_the_plan_is_that_of_pages_one_by_one(room: int) -> None:
     rng = np.random.default_rng(5)
     rates = np.sort(rng.gamma(0.5, 2.0, 40))
     slow, fast = rng.integers(0, 30, (2, 40)).astype(np.float64)
-    found = plan(rates, slow, fast, room, 0.1)
+    found = plan(rates, np.array([slow, fast]), room, 0.1)
     up = np.sort(np.repeat(rates, slow.astype(int)))[::-1][room:]
     down = np.sort(np.repeat(rates, fast.astype(int)))
     pairs = min(len(up), len(down))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmscand.model import Process
 from mmscand.policy.plan import NOTHING
-from mmscand.policy.ranking import Ranking
+from mmscand.policy.ranking import Ranking, Told
 
 ONE, OTHER = Process(1, 1), Process(2, 2)
 
@@ -33,7 +33,12 @@ class World:
 def tell(ranking: Ranking, process: Process, rate: float, slow: int, fast: int) -> None:
     """All its pages have one rate."""
     ranking.begin(process)
-    ranking.tell(process, np.array([rate]), np.array([[slow], [fast]]))
+    ranking.tell(process, told(rate, slow, fast))
+
+
+def told(rate: float, slow: int, fast: int, asked: int = 0) -> Told:
+    pages = np.array([[slow], [fast]])
+    return Told(np.array([rate]), pages, np.zeros_like(pages), asked=asked)
 
 
 def test_nothing_is_planned_while_nothing_is_known() -> None:
@@ -48,7 +53,7 @@ def test_hot_pages_of_one_process_take_the_place_of_cold_ones_of_another() -> No
     plan = ranking.plan
     assert (plan.demote_pages, plan.demote_to, plan.promote_pages) == (100, 0.01, 0)
     ranking.take(OTHER, promoted=0, demoted=100)
-    assert ranking.plan.demote_pages == 0
+    assert (ranking.plan.demote_pages, ranking.plan.promote_pages) == (0, 100)
     world.time_s, world.pages = 1.0, 100  # they are on their way, and counted as room
     plan = ranking.plan
     assert (plan.promote_pages, plan.promote_from, plan.demote_pages) == (100, 9.0, 0)
@@ -71,12 +76,67 @@ def test_what_was_queued_after_it_was_counted_is_not_planned_again() -> None:
     tell(ranking, OTHER, 0.01, 0, 400)
     ranking.begin(ONE)
     ranking.take(ONE, promoted=100, demoted=0)  # and moved, before its pass is over
-    ranking.tell(ONE, np.array([9.0]), np.array([[100], [0]]))
+    ranking.tell(ONE, told(9.0, 100, 0))
     assert ranking.plan.demote_pages == 0
     ranking.begin(ONE)
-    ranking.tell(ONE, np.array([9.0]), np.array([[50], [100]]))
+    ranking.tell(ONE, told(9.0, 50, 100))
     world.time_s = 1.0
     assert ranking.plan.demote_pages == 50
+
+
+def test_who_asked_for_room_is_served_by_whoever_makes_some() -> None:
+    ranking = World().ranking()
+    ranking.begin(ONE)
+    ranking.tell(ONE, told(9.0, 100, 0, asked=80))
+    tell(ranking, OTHER, 0.01, 0, 400)
+    assert ranking.plan.trades == 100
+    assert ranking.asked == 80
+    ranking.take(OTHER, promoted=0, demoted=30)
+    assert ranking.asked == 50
+
+
+def test_where_what_is_hot_changes_every_second_nothing_is_traded() -> None:
+    for changes, demoted in ((0, 100), (20, 0)):
+        world = World()
+        ranking = world.ranking()
+        for number in range(20):
+            tell(ranking, ONE, 9.0, 100, 0)
+            tell(ranking, OTHER, 0.01, 0, 400)
+            world.time_s += 1.0
+            if number < changes:
+                ranking.changed(ONE)
+                ranking.changed(OTHER)
+        assert ranking.plan.demote_pages == demoted
+
+
+def test_a_process_that_changes_is_priced_by_its_part_of_all_pages() -> None:
+    world = World()
+    ranking = world.ranking()
+    for _ in range(20):
+        tell(ranking, ONE, 9.0, 100, 0)
+        tell(ranking, OTHER, 0.01, 0, 400)
+        world.time_s += 1.0
+        ranking.changed(ONE)
+    assert ranking.plan.demote_pages == 100
+
+
+def test_no_more_is_moved_than_one_fill_before_anything_came_in() -> None:
+    world = World()
+    ranking = world.ranking()
+    tell(ranking, ONE, 0.3, 5000, 0)
+    tell(ranking, OTHER, 0.0, 0, 400)
+    assert ranking.credit_percent is None
+    assert ranking.plan.trades == 400
+    assert ranking.credit_percent == 100
+    ranking.take(ONE, promoted=400, demoted=0)
+    assert ranking.credit_percent == 0
+    ranking.take(OTHER, promoted=0, demoted=400)
+    tell(ranking, ONE, 0.3, 5000, 0)
+    tell(ranking, OTHER, 0.0, 0, 400)
+    world.time_s, world.pages = 0.3, -100
+    plan = ranking.plan
+    assert plan.trades < 20
+    assert plan.demote_pages == plan.trades + 100  # too much is too much
 
 
 def test_a_plan_is_kept_for_a_quarter_of_a_second() -> None:
