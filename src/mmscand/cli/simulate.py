@@ -138,15 +138,17 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 def _write(
     records: "list[Record]", table: "Table", json_file: Path | None, picture: Path | None
 ) -> None:
-    from mmscand.sim.judgement import losses, verdicts, worst_regrets  # noqa: PLC0415
+    from mmscand.sim.judgement import JUDGED, losses, verdicts, worst_regrets  # noqa: PLC0415
 
     if json_file is not None:
         whole = {
             "worst_regret_pp": worst_regrets(table),
             "targets": [
-                {"target": v.promise.name, "limit": v.promise.limit, "unit": v.promise.unit}
-                | {"worst": v.worst, "where": v.where, "kept": v.kept, "of": v.cells}
-                for v in verdicts(table)
+                {"policy": policy, "target": v.promise.name, "limit": v.promise.limit}
+                | {"unit": v.promise.unit, "worst": v.worst}
+                | {"where": v.where, "kept": v.kept, "of": v.cells}
+                for policy in JUDGED
+                for v in verdicts(table, policy)
             ],
             "losses": [
                 {"where": x.where, "to": x.other, "latency_percent": x.percent}
@@ -164,7 +166,7 @@ def _write(
 def _report(table: "Table") -> None:
     from mmscand.cli.table import table as text  # noqa: PLC0415
     from mmscand.policy.registry import DEFAULT  # noqa: PLC0415
-    from mmscand.sim.judgement import losses, verdicts, worst_regrets  # noqa: PLC0415
+    from mmscand.sim.judgement import JUDGED, worst_regrets  # noqa: PLC0415
 
     policies = list(dict.fromkeys(cell.policy for cell in table))
     print("worst regret over all ratios and intensities, points of hit share")
@@ -172,9 +174,17 @@ def _report(table: "Table") -> None:
         [name, *(round(row[p], 2) for p in policies)] for name, row in worst_regrets(table).items()
     ]
     print(text(["workload", *policies], rows))
-    if DEFAULT not in policies:
-        return
-    print(f"\ntargets of {DEFAULT}, by its worst case")
+    for policy in (name for name in JUDGED if name in policies):
+        _report_targets(table, policy)
+    if DEFAULT in policies:
+        _report_losses(table)
+
+
+def _report_targets(table: "Table", policy: str) -> None:
+    from mmscand.cli.table import table as text  # noqa: PLC0415
+    from mmscand.sim.judgement import verdicts  # noqa: PLC0415
+
+    print(f"\ntargets of {policy}, by its worst case")
     found = [
         [
             v.promise.name,
@@ -183,9 +193,16 @@ def _report(table: "Table") -> None:
             f"{v.kept} of {v.cells}",
             v.where,
         ]
-        for v in verdicts(table)
+        for v in verdicts(table, policy)
     ]
     print(text(["target", "worst", "limit", "kept", "where"], found))
+
+
+def _report_losses(table: "Table") -> None:
+    from mmscand.cli.table import table as text  # noqa: PLC0415
+    from mmscand.policy.registry import DEFAULT  # noqa: PLC0415
+    from mmscand.sim.judgement import losses  # noqa: PLC0415
+
     lost = losses(table)
     print(f"\nwhere {DEFAULT} loses: {len(lost)} places with over 1 % more latency than another")
     rows = [

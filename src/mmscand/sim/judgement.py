@@ -10,6 +10,8 @@ from mmscand.policy.registry import DEFAULT
 from mmscand.sim.case import Figures, Record
 from mmscand.sim.workloads import STATIONARY
 
+JUDGED = (DEFAULT, "daemon")
+"""Policies that are held against the promises: the best one, and what `mmscand run` decides by."""
 MORE = 0.01
 """Latency above which one is said to be worse than another: 1 %."""
 
