@@ -89,6 +89,8 @@ class Ranking:
         """Pages of each one's table that have moved since they were counted, or will have."""
         self._counting: dict[Process, Counter[str]] = {}
         """The same of the tables that are being made."""
+        self._waited: dict[Process, int] = {}
+        """Pages that waited to go up when each one's pass began."""
         self._plan = NOTHING
         self._made_at = float("-inf")
         self._credit = Credit(PAYBACK_ACCESSES)
@@ -96,13 +98,14 @@ class Ranking:
         """None while nothing is known."""
         self._capacity = 0
         """Pages that fit the fast tier."""
-        self.asked = 0
+        self._asked: Counter[Process] = Counter()
         """Pages that wait for others to come down, as far as the latest passes know."""
 
     def begin(self, process: Process) -> None:
         """Its pages are counted from now on, for `tell`."""
         up, down = self._room.queued(process)
         self._counting[process] = Counter(up=up, down=down)
+        self._waited[process] = up
         self._lasting.setdefault(process, Lasting(self._now()))
 
     def count(self, process: Process, sizes: PageNumbers) -> None:
@@ -111,6 +114,8 @@ class Ranking:
 
     def tell(self, process: Process, told: Told) -> None:
         """A pass over it is complete."""
+        # Those that were on the list when the pass began have their room coming.
+        self._asked[process] = max(0, told.asked - self._waited.get(process, 0))
         self._told[process] = told.known()
         self._pending[process] = self._counting.get(process, Counter())
         self._made_at = min(self._made_at, self._now() - _FRESH_S)
@@ -130,6 +135,8 @@ class Ranking:
         self._told.pop(process, None)
         self._pending.pop(process, None)
         self._counting.pop(process, None)
+        self._waited.pop(process, None)
+        self._asked.pop(process, None)
 
     @property
     def plan(self) -> Plan:
@@ -147,7 +154,6 @@ class Ranking:
         pending = sum(self._pending.values(), Counter[str]())
         up, down = pending["up"], pending["down"]
         room, coming = self._room.pages, self._room.coming
-        self.asked = sum(told.asked for told in every)
         self._capacity = max(0, int(pages[1].sum()) + room + coming + up - down)
         self._earn(rates, pages.sum(axis=0))
         made = plan(
@@ -198,8 +204,11 @@ class Ranking:
                 counts[process].update(up=promoted, down=demoted)
         self._credit.spend(promoted, self._capacity)
         traded = self._plan.traded(demoted)
-        self.asked = max(0, self.asked - traded)
         self._plan = self._plan.less(promoted, demoted, traded)
+        for one in list(self._asked):
+            granted = min(traded, self._asked[one])
+            self._asked[one] -= granted
+            traded -= granted
 
     @property
     def credit_percent(self) -> int | None:
@@ -207,6 +216,11 @@ class Ranking:
         if not self._capacity:
             return None
         return round(100 * self._credit.pages(self._capacity) / self._capacity)
+
+    @property
+    def asked(self) -> int:
+        """Pages that are to go up and wait for others to come down."""
+        return self._asked.total()
 
     @property
     def fits(self) -> float:
