@@ -262,6 +262,10 @@ class PageBlock:
         step = np.uint64(self.pages_per_slot * PAGE_BYTES)
         return self.addresses[rows] + columns.astype(np.uint64) * step
 
+    def pages_in(self, mask: BoolArray) -> int:
+        """4 KiB pages in the slots that a mask picks, of whatever shape it is."""
+        return int(np.count_nonzero(mask)) * self.pages_per_slot
+
 
 @dataclass(frozen=True, slots=True)
 class Aged:

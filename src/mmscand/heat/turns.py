@@ -29,7 +29,6 @@ class Turns:
         self._told = (_FIRST, 1)
         """Of the pass that is over: one row in so many, and their group."""
         self._changed_at = 0
-        self._restarted = False
 
     def now(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that are sampled in this pass."""
@@ -41,12 +40,17 @@ class Turns:
 
     def to_clear(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that have to be cleared for this pass, if it is to tell of them."""
-        return np.ones(len(rows), dtype=np.bool_) if self._restarted else self.before(rows)
+        return self.now(rows) if self._restarted else self.before(rows)
 
     def cleared(self) -> None:
         """Those were. Where it cannot be done, a pass tells of what the one before has cleared."""
         if self._restarted:
             self._every_before = self._group_before = 1
+
+    @property
+    def _restarted(self) -> bool:
+        """Whether this pass is the first after a change: no other samples all rows."""
+        return self._every == 1
 
     def told(self, rows: UIntArray) -> BoolArray:
         """(n,) rows of which the pass that is over has told all."""
@@ -60,7 +64,6 @@ class Turns:
     def end_pass(self, rows: int) -> None:
         """A pass over so many rows is over."""
         self.number += 1
-        self._restarted = False
         self._told = self._every_before, self._group_before
         self._every_before, self._group_before = self._every, self._group
         steady = min((self.number - self._changed_at) // _STEADY, _MOST)
@@ -69,7 +72,7 @@ class Turns:
 
     def restart(self) -> None:
         """Something changed: the next pass tells of all, if their bits are cleared before it."""
-        self._every, self._restarted = 1, True
+        self._every = 1
         self._changed_at = self.number
 
 

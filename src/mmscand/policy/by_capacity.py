@@ -70,10 +70,9 @@ class CapacityChooser:
         if plan.demote_pages:
             self._history.wake_cold()
         self._rate = np.full(STATES, np.nan) if rates is None else rates[BIN_OF]
+        self._up = ~_FAST & _PROVEN & (self._rate >= plan.promote_from)
         least = 1 if self._demand.hurries else _LEAST_OBSERVED
-        self._proven = np.where(_FAST, least <= _OBSERVED, _PROVEN)
-        self._up = ~_FAST & self._proven & (self._rate >= plan.promote_from)
-        self._down = _FAST & self._proven & (self._rate <= plan.demote_to)
+        self._down = _FAST & (least <= _OBSERVED) & (self._rate <= plan.demote_to)
 
     @property
     def history(self) -> History:
@@ -102,25 +101,25 @@ class CapacityChooser:
         state = self._history.fold(block)
         self._count(block, state)
         hot, cold = _where(self._up, state), _where(self._down, state)
-        up, down = self._moves(hot, cold, state, block.pages_per_slot)
+        up, down = self._moves(block, state, hot, cold)
         stays = block.present & ~hot & ~cold
         return Choice(state, up, down, stays, self._to_age(block, state))
 
     def _moves(
-        self, hot: BoolArray, cold: BoolArray, state: StateArray, size: int
+        self, block: PageBlock, state: StateArray, hot: BoolArray, cold: BoolArray
     ) -> tuple[BoolArray, BoolArray]:
         """What goes up and what comes down, by the plan.
 
         Nothing makes way but for pages that are there: the plan counts those of the last pass, and
         one observation later fewer may look as hot.
         """
-        plan, wanted = self._ranking.plan, _pages(hot, size)
+        plan, size, wanted = self._ranking.plan, block.pages_per_slot, block.pages_in(hot)
         asked = max(wanted - plan.promote_pages, self._ranking.asked)
         excess = plan.demote_pages - plan.trades
         down = self._hottest(cold, state, -((excess + min(plan.trades, asked)) // size))
-        room = plan.promote_pages + plan.traded(_pages(down, size))
+        room = plan.promote_pages + plan.traded(block.pages_in(down))
         up = self._hottest(hot, state, room // size)
-        self._asked += wanted - _pages(up, size)
+        self._asked += wanted - block.pages_in(up)
         return up, down
 
     def _hottest(self, mask: BoolArray, state: StateArray, most: int) -> BoolArray:
@@ -140,10 +139,10 @@ class CapacityChooser:
         rows = np.flatnonzero(self._history.watched(block))
         before = self._history.look_up(block, rows)
         fast = _FAST[before] & (_OBSERVED[before] > 0) & (block.present & ~block.slow)[rows]
-        size, seen = block.pages_per_slot, self._seen
-        seen.fast += _pages(fast, size)
-        seen.hits += _pages(block.accessed[rows][fast], size)
-        seen.expected_hits += float(self._chance[before[fast]].sum()) * size
+        seen = self._seen
+        seen.fast += block.pages_in(fast)
+        seen.hits += block.pages_in(block.accessed[rows][fast])
+        seen.expected_hits += float(self._chance[before[fast]].sum()) * block.pages_per_slot
 
     def _count(self, block: PageBlock, state: StateArray) -> None:
         # Of many rows a part, others each time: shares are what matters, and counting costs 2 ns.
@@ -184,7 +183,7 @@ class CapacityChooser:
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
         # Of the fast tier all count: were cold ones left out until they are proven, hot ones would
         # be the coldest there are, and come down in their place.
-        unproven = pages_by_bin(self._slots * ~(self._proven | _FAST)) * (OBSERVATIONS > 0)
+        unproven = pages_by_bin(self._slots * ~(_PROVEN | _FAST)) * (OBSERVATIONS > 0)
         self._slow = pages[0].copy()
         for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
             resting = self._history.resting(cold=cold)
@@ -217,14 +216,8 @@ class CapacityChooser:
 
 def _sizes_of(block: PageBlock) -> PageNumbers:
     """(2,) 4 KiB pages of a block on the slow tier and on the fast one."""
-    slow = int(np.count_nonzero(block.slow))
-    fast = int(np.count_nonzero(block.present)) - slow
-    return np.array([slow, fast], dtype=np.intp) * block.pages_per_slot
-
-
-def _pages(mask: BoolArray, size: int) -> int:
-    """4 KiB pages of a mask of slots of that size."""
-    return int(np.count_nonzero(mask)) * size
+    slow = block.pages_in(block.slow)
+    return np.array([slow, block.pages_in(block.present) - slow], dtype=np.intp)
 
 
 def _where(states: BoolArray, state: StateArray) -> BoolArray:

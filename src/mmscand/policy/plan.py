@@ -13,9 +13,9 @@ import numpy as np
 from mmscand.model import FloatArray
 
 GAP = 0.6
-"""Least gain of a trade, as a share of the rate at the edge of the fast tier, or of the page's that
-is to go up where that is less. Simulated, 0.3 moves twice as much for nothing, 1.0 loses 0.2 pp on
-zipf 0.7."""
+"""Least gain of a trade, as a share of the rate at the edge of the fast tier; here, of the page's
+that is to go up where that is less. Simulated, 0.3 moves twice as much for nothing, 1.0 loses
+0.2 pp on zipf 0.7."""
 EDGE_SHARE = 0.85
 """Where the fast tier is larger than the hot set, its edge is where so many accesses are held."""
 
@@ -74,8 +74,7 @@ def plan(
     rates, pages = rates[order], pages[:, order]
     traded = pages if unproven is None else pages - unproven[:, order]
     up, down = np.cumsum(traded[0]) - pending[0], np.cumsum(traded[1][::-1]) - pending[1]
-    capacity = float(pages[1].sum()) + room + coming + pending[0] - pending[1]
-    edge = _edge(rates, pages.sum(axis=0), capacity)
+    edge = _edge(rates, pages.sum(axis=0), capacity_of(pages, room, coming, pending))
     pays = float(pages[0][rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
     excess = int(np.clip(-room - coming, 0, max(0, down[-1]))) if len(down) else 0
@@ -86,6 +85,11 @@ def plan(
     demoted = excess + trades
     down_to = _rate_at(rates[::-1], traded[1][::-1], pending[1] + demoted, -np.inf)
     return Plan(up_from, room if filled else 0, down_to, demoted, trades)
+
+
+def capacity_of(pages: FloatArray, room: int, coming: int, pending: tuple[int, int]) -> float:
+    """Pages that fit the fast tier; see plan."""
+    return float(pages[1].sum()) + room + coming + pending[0] - pending[1]
 
 
 def _edge(rates: FloatArray, pages: FloatArray, capacity: float) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from mmscand.model import FloatArray, PageNumbers, Process
 from mmscand.policy.credit import Credit
 from mmscand.policy.placement import PAYBACK_ACCESSES
-from mmscand.policy.plan import NOTHING, Plan, plan
+from mmscand.policy.plan import NOTHING, Plan, capacity_of, plan
 from mmscand.policy.tuning import Lasting
 
 _LASTING_S = 256.0
@@ -151,21 +151,13 @@ class Ranking:
         rates = np.concatenate([told.rates for told in every])
         pages = np.concatenate([told.pages for told in every], axis=1).astype(float)
         unproven = np.concatenate([told.unproven for told in every], axis=1)
-        pending = sum(self._pending.values(), Counter[str]())
-        up, down = pending["up"], pending["down"]
+        counts = sum(self._pending.values(), Counter[str]())
+        pending = counts["up"], counts["down"]
         room, coming = self._room.pages, self._room.coming
-        self._capacity = max(0, int(pages[1].sum()) + room + coming + up - down)
+        self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
         self._earn(rates, pages.sum(axis=0))
-        made = plan(
-            rates,
-            pages,
-            room,
-            self._price(),
-            coming=coming,
-            pending=(up, down),
-            unproven=unproven,
-        )
-        return self._afforded(made)
+        told = rates, pages, room, self._price()
+        return self._afforded(plan(*told, coming=coming, pending=pending, unproven=unproven))
 
     def _price(self) -> float:
         """What a trade has to gain in accesses a second, to pay before its pages have changed.

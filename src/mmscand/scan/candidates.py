@@ -133,7 +133,7 @@ class Candidates:
         wanted &= ~failed
         masks["queued"] = self._offer(slots, wanted)
         for name, mask in masks.items():
-            counts[name] += int(np.count_nonzero(mask)) * block.pages_per_slot
+            counts[name] += block.pages_in(mask)
         result = np.zeros_like(chosen)
         result[chosen] = masks["queued"]
         return result

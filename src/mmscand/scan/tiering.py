@@ -86,7 +86,7 @@ class Tiering:
             if chosen.any():
                 told = (block, choice.state, chosen, vmas, self.chooser, failures, counts, now)
                 queued[demotes] = self._candidates.queue(*told, demotes=demotes)
-        up, down = (int(np.count_nonzero(mask)) * block.pages_per_slot for mask in queued)
+        up, down = map(block.pages_in, queued)
         self.chooser.queued(promoted=up, demoted=down)
         return queued[0] | queued[1]
 

@@ -95,29 +95,26 @@ def test_who_asked_for_room_is_served_by_whoever_makes_some() -> None:
     assert ranking.asked == 50
 
 
-def test_where_what_is_hot_changes_every_second_nothing_is_traded() -> None:
-    for changes, demoted in ((0, 100), (20, 0)):
-        world = World()
-        ranking = world.ranking()
-        for number in range(20):
-            tell(ranking, ONE, 9.0, 100, 0)
-            tell(ranking, OTHER, 0.01, 0, 400)
-            world.time_s += 1.0
-            if number < changes:
-                ranking.changed(ONE)
-                ranking.changed(OTHER)
-        assert ranking.plan.demote_pages == demoted
-
-
-def test_a_process_that_changes_is_priced_by_its_part_of_all_pages() -> None:
+def demoted_after(*changing: Process) -> int:
+    """Pages that are to come down after twenty seconds, in each of which these have changed."""
     world = World()
     ranking = world.ranking()
     for _ in range(20):
         tell(ranking, ONE, 9.0, 100, 0)
         tell(ranking, OTHER, 0.01, 0, 400)
         world.time_s += 1.0
-        ranking.changed(ONE)
-    assert ranking.plan.demote_pages == 100
+        for process in changing:
+            ranking.changed(process)
+    return ranking.plan.demote_pages
+
+
+def test_where_what_is_hot_changes_every_second_nothing_is_traded() -> None:
+    assert demoted_after() == 100
+    assert demoted_after(ONE, OTHER) == 0
+
+
+def test_a_process_that_changes_is_priced_by_its_part_of_all_pages() -> None:
+    assert demoted_after(ONE) == 100
 
 
 def test_no_more_is_moved_than_one_fill_before_anything_came_in() -> None:
