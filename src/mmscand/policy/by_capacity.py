@@ -59,7 +59,7 @@ class CapacityChooser:
         """4 KiB pages of each state, as this pass finds them."""
         self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
         """4 KiB pages on the slow tier and on the fast one, as this pass finds them."""
-        expected = self._demand.expected()
+        expected = self._demand.expected
         share = float(np.nan_to_num(expected) @ self._slow) / max(1, int(self._slow.sum()))
         self._seen = Seen(expected_slow_share=share)
         self._chance = expected[BIN_OF]

@@ -16,7 +16,8 @@ from mmscand.policy.rates import RateMixture, likelihood
 from mmscand.policy.tuning import SATURATED, ExposureTuning
 
 _LIKELY = likelihood(ACCESSED, OBSERVATIONS)
-_LEAST_DROP, _SIGMAS = 0.15, 6.0
+_UNKNOWN: FloatArray = np.full(len(ACCESSED), np.nan)
+_LEAST_DROP, _SIGMAS = 0.12, 6.0
 """A fall below what was expected that is a change: by so much of it, and no chance. The estimates
 of single pages are less sure than the hit share of a machine, see policy.tuning."""
 _LEAST_PAGES = 64
@@ -70,6 +71,8 @@ class Demand:
         self._fits = 1.0
         self.rates: FloatArray | None = None
         """(bins,) accesses a second to expect of a page; None while too little is known."""
+        self.expected = _UNKNOWN
+        """(bins,) how likely a page's bit is set after an exposure; nan while nothing is known."""
         self.changes = 0
         """That were noticed."""
         self._mixture = RateMixture()
@@ -78,13 +81,6 @@ class Demand:
         self._since_change = _CHANGE_PASSES
         self._was_calm = False
         """Before the latest change."""
-
-    def expected(self) -> FloatArray:
-        """(bins,) how likely a page's bit is set after an exposure; nan while nothing is known."""
-        if self.rates is None:
-            return np.full(len(ACCESSED), np.nan)
-        chances: FloatArray = -np.expm1(-self.rates * self.exposed_s)
-        return chances
 
     @property
     def exposed_s(self) -> float:
@@ -119,6 +115,7 @@ class Demand:
             return self._expose(factor)
         self._tuning.age += 1
         self.rates = self._mixture.learn_counts(known, _LIKELY) / self.exposed_s
+        self.expected = self._mixture.chances(_LIKELY)
         if fits < 1 and not self._settles and self._tuning.due(self._passes):
             return self._expose(self._tuning.step(self._mixture.better_exposure(fits)))
         return Keep.ALL
@@ -183,6 +180,7 @@ class Demand:
         longer = float(np.clip(self.exposed_s * factor, SHORTEST_EXPOSURE, self.longest_exposure_s))
         if factor == 1 or longer == self.exposure_s:
             return Keep.ALL
-        self.exposure_s, self._exposed_s, self.rates, self._passes = longer, None, None, 0
+        self.exposure_s, self._exposed_s, self._passes = longer, None, 0
+        self.rates, self.expected = None, _UNKNOWN
         self._mixture.forget()
         return Keep.NOTHING

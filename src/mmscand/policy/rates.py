@@ -75,6 +75,16 @@ class RateMixture:
         expected: FloatArray = _shares(likely * weights) @ RATES
         return expected
 
+    def chances(self, likely: FloatArray) -> FloatArray:
+        """(bins,) how likely a bit of each is set in the next exposure.
+
+        Not that of its expected rate: 1 - exp(-rate) is concave, so that is more (Jensen). Of pages
+        that were accessed in three exposures of three 0.71 to 0.76 are in the fourth, by zipf; by
+        their expected rate it would be 0.93 to 0.97.
+        """
+        chances: FloatArray = _shares(likely * self._require()) @ _SEEN
+        return chances
+
     def after_change(
         self, seen: NDArray[np.uint8], exposures: int, before: FloatArray, changed: float
     ) -> tuple[FloatArray, FloatArray]:

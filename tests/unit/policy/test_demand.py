@@ -32,7 +32,7 @@ def test_nothing_is_known_until_something_was_observed() -> None:
     demand = Demand(10.0)
     assert demand.learn(seen(0, 0, 1), None, 1.0) is Keep.ALL
     assert demand.rates is None
-    assert np.isnan(demand.expected()).all()
+    assert np.isnan(demand.expected).all()
 
 
 def test_rates_are_in_accesses_a_second_and_tell_hot_from_cold() -> None:
@@ -41,7 +41,7 @@ def test_rates_are_in_accesses_a_second_and_tell_hot_from_cold() -> None:
     hot, cold = demand.rates[bin_of(4, 4)], demand.rates[bin_of(0, 4)]
     assert hot > 2.0
     assert cold < 0.1
-    chances = demand.expected()
+    chances = demand.expected
     assert chances[bin_of(4, 4)] > 0.85
     assert chances[bin_of(0, 4)] < 0.1
 
