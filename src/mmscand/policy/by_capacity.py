@@ -183,7 +183,7 @@ class CapacityChooser:
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
         # Of the fast tier all count: were cold ones left out until they are proven, hot ones would
         # be the coldest there are, and come down in their place.
-        unproven = pages_by_bin(self._slots * ~(_PROVEN | _FAST)) * (OBSERVATIONS > 0)
+        unproven = pages_by_bin(self._slots * ~_PROVEN)[0] * (OBSERVATIONS > 0)
         self._slow = pages[0].copy()
         for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
             resting = self._history.resting(cold=cold)

@@ -62,7 +62,7 @@ def plan(
     unproven: FloatArray | None = None,
 ) -> Plan:
     """For pages (2, n) of these rates (n,), on the slow tier and on the fast one; of `unproven`
-    (2, n) ones of them too little is known to trade them.
+    (n,) of the slow ones too little is known to trade them.
 
     `room` is how many more fit the fast tier once the `pending` pages have gone up and down; below
     0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `coming` is
@@ -72,8 +72,8 @@ def plan(
     """
     order = np.argsort(-rates, kind="stable")
     rates, pages = rates[order], pages[:, order]
-    traded = pages if unproven is None else pages - unproven[:, order]
-    up, down = np.cumsum(traded[0]) - pending[0], np.cumsum(traded[1][::-1]) - pending[1]
+    proven = pages[0] if unproven is None else pages[0] - unproven[order]
+    up, down = np.cumsum(proven) - pending[0], np.cumsum(pages[1][::-1]) - pending[1]
     edge = _edge(rates, pages.sum(axis=0), capacity_of(pages, room, coming, pending))
     pays = float(pages[0][rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
@@ -81,9 +81,9 @@ def plan(
     trades = _trades(rates, up - filled - coming, down - excess, edge, price)
     up_from = _rate_at(rates, pages[0], pending[0] + filled, np.inf)
     if trades:
-        up_from = min(up_from, _rate_at(rates, traded[0], pending[0] + filled + trades, np.inf))
+        up_from = min(up_from, _rate_at(rates, proven, pending[0] + filled + trades, np.inf))
     demoted = excess + trades
-    down_to = _rate_at(rates[::-1], traded[1][::-1], pending[1] + demoted, -np.inf)
+    down_to = _rate_at(rates[::-1], pages[1][::-1], pending[1] + demoted, -np.inf)
     return Plan(up_from, room if filled else 0, down_to, demoted, trades)
 
 

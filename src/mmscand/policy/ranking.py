@@ -6,7 +6,7 @@ which rate on pages are promoted, and up to which they are demoted, in every pro
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -57,7 +57,7 @@ class Told:
     pages: PageNumbers
     """(2, n) on the slow tier and on the fast one."""
     unproven: PageNumbers
-    """(2, n) those of them of which too little is known to trade them."""
+    """(n,) those on the slow tier of which too little is known to trade them."""
     agrees: float = 1.0
     """How far the bits that were seen are what these rates make expect, see policy.seen."""
     asked: int = 0
@@ -66,12 +66,30 @@ class Told:
     def known(self) -> "Told":
         """Without kinds that have no page."""
         some = self.pages.any(axis=0)
-        pages, unproven = self.pages[:, some], self.unproven[:, some]
-        return replace(self, rates=self.rates[some], pages=pages, unproven=unproven)
+        kinds = self.rates[some], self.pages[:, some], self.unproven[some]
+        return Told(*kinds, self.agrees, self.asked)
 
     def more_than(self, mean: float) -> float:
         """Accesses a second to its fast-tier pages, above so many to each."""
         return self.agrees * float(self.pages[1] @ (self.rates - mean))
+
+
+@dataclass(slots=True)
+class _Member:
+    """What is known of one process."""
+
+    lasting: Lasting
+    sizes: PageNumbers = field(default_factory=lambda: np.zeros(2, dtype=np.intp))
+    """(2,) pages on the slow tier and on the fast one, also where their rates are not known."""
+    told: Told | None = None
+    pending: Counter[str] = field(default_factory=Counter)
+    """Pages that have moved since they were counted in what was told, or will have."""
+    counting: Counter[str] = field(default_factory=Counter)
+    """The same of the table that is being made."""
+    waited: int = 0
+    """Pages that waited to go up when its pass began."""
+    asked: int = 0
+    """Pages that wait for others to come down, as far as its latest pass knows."""
 
 
 class Ranking:
@@ -81,16 +99,7 @@ class Ranking:
         """`now` is a clock in seconds."""
         self._room = room
         self._now = now
-        self._told: dict[Process, Told] = {}
-        self._sizes: dict[Process, PageNumbers] = {}
-        """(2,) pages on the slow tier and on the fast one, also where their rates are not known."""
-        self._lasting: dict[Process, Lasting] = {}
-        self._pending: dict[Process, Counter[str]] = {}
-        """Pages of each one's table that have moved since they were counted, or will have."""
-        self._counting: dict[Process, Counter[str]] = {}
-        """The same of the tables that are being made."""
-        self._waited: dict[Process, int] = {}
-        """Pages that waited to go up when each one's pass began."""
+        self._members: dict[Process, _Member] = {}
         self._plan = NOTHING
         self._made_at = float("-inf")
         self._credit = Credit(PAYBACK_ACCESSES)
@@ -98,60 +107,63 @@ class Ranking:
         """None while nothing is known."""
         self._capacity = 0
         """Pages that fit the fast tier."""
-        self._asked: Counter[Process] = Counter()
-        """Pages that wait for others to come down, as far as the latest passes know."""
+
+    def _member(self, process: Process) -> _Member:
+        if process not in self._members:
+            self._members[process] = _Member(Lasting(self._now()))
+        return self._members[process]
+
+    @property
+    def _known(self) -> list[tuple[_Member, Told]]:
+        """Those that have told something."""
+        return [(one, one.told) for one in self._members.values() if one.told is not None]
 
     def begin(self, process: Process) -> None:
         """Its pages are counted from now on, for `tell`."""
         up, down = self._room.queued(process)
-        self._counting[process] = Counter(up=up, down=down)
-        self._waited[process] = up
-        self._lasting.setdefault(process, Lasting(self._now()))
+        member = self._member(process)
+        member.counting, member.waited = Counter(up=up, down=down), up
 
     def count(self, process: Process, sizes: PageNumbers) -> None:
         """It has (2,) pages on the slow tier and on the fast one, whatever is known of them."""
-        self._sizes[process] = sizes
+        self._member(process).sizes = sizes
 
     def tell(self, process: Process, told: Told) -> None:
         """A pass over it is complete."""
+        member = self._member(process)
         # Those that were on the list when the pass began have their room coming.
-        self._asked[process] = max(0, told.asked - self._waited.get(process, 0))
-        self._told[process] = told.known()
-        self._pending[process] = self._counting.get(process, Counter())
+        member.asked = max(0, told.asked - member.waited)
+        member.told, member.pending = told.known(), member.counting
         self._made_at = min(self._made_at, self._now() - _FRESH_S)
 
     def changed(self, process: Process) -> None:
         """What is hot of it is not what it was."""
-        self._lasting[process].changed(self._now())
+        self._member(process).lasting.changed(self._now())
 
     def leave(self, process: Process) -> None:
         """It has exited."""
-        self._sizes.pop(process, None)
-        self._lasting.pop(process, None)
-        self.doubt(process)
+        self._members.pop(process, None)
 
     def doubt(self, process: Process) -> None:
         """Nothing is known of its pages any more."""
-        self._told.pop(process, None)
-        self._pending.pop(process, None)
-        self._counting.pop(process, None)
-        self._waited.pop(process, None)
-        self._asked.pop(process, None)
+        old = self._member(process)
+        self._members[process] = _Member(old.lasting, old.sizes)
 
     @property
     def plan(self) -> Plan:
         """Of now, less what was taken of it."""
-        now = self._now()
-        if self._told and now - self._made_at >= _FRESH_S:
-            self._plan, self._made_at = self._make(), now
-        return self._plan if self._told else NOTHING
+        now, known = self._now(), self._known
+        if not known:
+            return NOTHING
+        if now - self._made_at >= _FRESH_S:
+            self._plan, self._made_at = self._make(known), now
+        return self._plan
 
-    def _make(self) -> Plan:
-        every = list(self._told.values())
-        rates = np.concatenate([told.rates for told in every])
-        pages = np.concatenate([told.pages for told in every], axis=1).astype(float)
-        unproven = np.concatenate([told.unproven for told in every], axis=1)
-        counts = sum(self._pending.values(), Counter[str]())
+    def _make(self, known: list[tuple[_Member, Told]]) -> Plan:
+        rates = np.concatenate([told.rates for _, told in known])
+        pages = np.concatenate([told.pages for _, told in known], axis=1).astype(float)
+        unproven = np.concatenate([told.unproven for _, told in known])
+        counts = sum((member.pending for member, _ in known), Counter[str]())
         pending = counts["up"], counts["down"]
         room, coming = self._room.pages, self._room.coming
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
@@ -164,17 +176,18 @@ class Ranking:
 
         Of all pages: each process changes as often as it was seen to.
         """
-        now, sizes = self._now(), {p: told.pages.sum() for p, told in self._told.items()}
-        lasts = {process: self._lasting[process].lasts(now, _LASTING_S) for process in sizes}
-        a_second = sum(sizes[process] / max(lasts[process], _FRESH_S) for process in sizes)
-        return float(PAYBACK_ACCESSES * a_second / max(1, sum(sizes.values())))
+        now, known = self._now(), self._known
+        sizes = [told.pages.sum() for _, told in known]
+        lasts = [max(member.lasting.lasts(now, _LASTING_S), _FRESH_S) for member, _ in known]
+        a_second = sum(size / span for size, span in zip(sizes, lasts, strict=True))
+        return float(PAYBACK_ACCESSES * a_second / max(1, sum(sizes)))
 
     def _earn(self, rates: FloatArray, pages: FloatArray) -> None:
         now, accesses = self._now(), float(rates @ pages)
         mean = accesses / max(1.0, float(pages.sum()))
         if self._earned_at is not None:
             seconds = now - self._earned_at
-            more = _SPENT * sum(told.more_than(mean) for told in self._told.values())
+            more = _SPENT * sum(told.more_than(mean) for _, told in self._known)
             self._credit.earn(more * seconds, accesses * seconds, self._capacity)
         self._earned_at = now
 
@@ -191,15 +204,15 @@ class Ranking:
 
     def take(self, process: Process, *, promoted: int, demoted: int) -> None:
         """So many pages of it were queued."""
-        for counts in (self._pending, self._counting):
-            if process in counts:
-                counts[process].update(up=promoted, down=demoted)
+        member = self._member(process)
+        for counts in (member.pending, member.counting):
+            counts.update(up=promoted, down=demoted)
         self._credit.spend(promoted, self._capacity)
         traded = self._plan.traded(demoted)
         self._plan = self._plan.less(promoted, demoted, traded)
-        for one in list(self._asked):
-            granted = min(traded, self._asked[one])
-            self._asked[one] -= granted
+        for member in self._members.values():
+            granted = min(traded, member.asked)
+            member.asked -= granted
             traded -= granted
 
     @property
@@ -212,11 +225,12 @@ class Ranking:
     @property
     def asked(self) -> int:
         """Pages that are to go up and wait for others to come down."""
-        return self._asked.total()
+        return sum(member.asked for member in self._members.values())
 
     @property
     def fits(self) -> float:
         """Share of all pages that fits the fast tier."""
-        slow, fast = sum(self._sizes.values(), np.zeros(2, dtype=np.intp)).tolist()
+        sizes = (member.sizes for member in self._members.values())
+        slow, fast = sum(sizes, np.zeros(2, dtype=np.intp)).tolist()
         fit = max(0, int(fast) + self._room.pages)
         return min(1.0, fit / max(1, int(slow + fast)))

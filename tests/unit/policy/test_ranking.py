@@ -38,7 +38,7 @@ def tell(ranking: Ranking, process: Process, rate: float, slow: int, fast: int) 
 
 def told(rate: float, slow: int, fast: int, asked: int = 0) -> Told:
     pages = np.array([[slow], [fast]])
-    return Told(np.array([rate]), pages, np.zeros_like(pages), asked=asked)
+    return Told(np.array([rate]), pages, np.zeros_like(pages[0]), asked=asked)
 
 
 def test_nothing_is_planned_while_nothing_is_known() -> None:
