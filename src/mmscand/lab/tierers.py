@@ -81,7 +81,8 @@ def _damon(stage: Stage) -> Iterator[None]:
     """A kernel thread for each tier, set as HMSDK sets DAMON: accessed pages up, cold ones down."""
     fast, slow = min(stage.topology.fast), max(stage.topology.slow)
     up = ["--damos_action", "migrate_hot", str(fast), "--damos_access_rate", "5%", "100%"]
-    up += ["--damos_filter", "reject", "none", "young"]
+    # Of each, in the order of the schemes: with one for the second alone, damo gives it the first.
+    up += ["--damos_age", "0s", "max", "--damos_filter", "reject", "none", "young"]
     down = ["--damos_action", "migrate_cold", str(slow), "--damos_access_rate", "0%", "0%"]
     # A third of its 30 s, as what is measured lasts 20 s.
     down += ["--damos_age", "10s", "max", "--damos_filter", "reject", "young"]

@@ -1,5 +1,8 @@
 """Ways of tiering: what they set, what they start, and that all is as before afterwards."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +68,32 @@ def test_damon_has_a_thread_for_each_tier_and_is_stopped(
     assert slow < start.index("migrate_hot") < fast < start.index("migrate_cold")
     assert start[start.index("migrate_hot") + 1] == "0"
     assert start[start.index("migrate_cold") + 1] == "1"
+
+
+def test_hot_regions_go_up_at_once_and_cold_ones_come_down_after_a_while(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As damo itself reads it: it deals out options to schemes by their order alone."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr(tierers, "_damo", asked.append)
+    monkeypatch.setattr(tierers, "preferring", no_policy)
+    with TIERERS["damon"].at_work(stage):
+        pass
+    damo = [str(Path(sys.executable).parent / "damo"), "args", "damon", "--format", "json"]
+    told = subprocess.run([*damo, *asked[0][1:]], capture_output=True, text=True, check=True)
+    schemes = [one["contexts"][0]["schemes"][0] for one in json.loads(told.stdout)["kdamonds"]]
+    found = {
+        scheme["action"]: (
+            scheme["access_pattern"]["age"]["min"],
+            scheme["access_pattern"]["nr_accesses"],
+            [(one["filter_type"], one["matching"], one["allow"]) for one in scheme["filters"]],
+        )
+        for scheme in schemes
+    }
+    assert found == {
+        "migrate_hot": ("0 ns", {"min": "5 %", "max": "100 %"}, [("young", False, False)]),
+        "migrate_cold": ("10 s", {"min": "0 %", "max": "0 %"}, [("young", True, False)]),
+    }
 
 
 def test_damo_that_fails_or_is_missing_is_one_line(
