@@ -173,7 +173,8 @@ def postgres(place: Place) -> Iterator[Served]:
             argv += ["-T", "600", "-l", "--log-prefix", str(folder / "log")]
             argv += ["--random-seed", str(place.seed), "-f", str(script)]
             clients = cluster.client("pgbench", *argv)
-            with _program("pgbench", clients, state / "pgbench.txt"):
+            with _program("pgbench", clients, state / "pgbench.txt") as bench:
+                bench.wait_for(lambda: _begun(folder), "its first transactions", _START_LIMIT_S)
                 # Buffers are shared memory: off by default, and nothing else is there to move.
                 options = ("--match", "^postgres", "--set", "shared_memory=true")
                 yield Served(server, backend, options, place.topology, lambda: _pg_ops(folder))
@@ -186,6 +187,11 @@ def pgbench_script(rows: int, seed: int) -> str:
         f"\\set i 1 + permute(:r, {rows}, {seed})\n"
         "select f from records where i = :i;\n"
     )
+
+
+def _begun(folder: Path) -> bool:
+    """Whether pgbench has told of transactions: before, it connects and prepares."""
+    return any(path.stat().st_size for path in folder.glob("log.*"))
 
 
 def _pg_ops(folder: Path) -> npt.NDArray[np.float64]:
