@@ -16,6 +16,7 @@ def watched(pid: int, name: str = "app") -> ProcessStatus:
         rule="name=^app",
         scan_period_ms=400,
         exposure_ms=None,
+        changes=2,
         scan_size_mb=1024,
         cursor=4096,
         aging="shared memory is left out",

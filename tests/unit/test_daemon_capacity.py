@@ -101,6 +101,23 @@ def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails() -> None:
     assert world.machine.free_pages(0) >= HEADROOM
 
 
+def changes(daemon: Daemon) -> int:
+    """That were noticed of `host`."""
+    return sum(one.changes for one in daemon.status().processes if one.process.pid == 100)
+
+
+def test_another_hot_set_is_noticed_told_and_followed() -> None:
+    world = FullTier()
+    world.used = {100: some(2000, 8192), 200: some(500, 3584)}
+    with world.watched(capacity()) as daemon:
+        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+        world.rest()
+        before = changes(daemon)
+        world.used[100] = sorted({*range(8192)} - {*world.used[100]})[:2000]
+        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+        assert changes(daemon) > before
+
+
 def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> None:
     world = FullTier()
     world.used = {100: some(2000, 8192), 200: some(500, 3584)}

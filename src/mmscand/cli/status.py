@@ -21,6 +21,7 @@ _COLUMNS = {
     "EXPOSURE ms": "exposure_ms",
     "SIZE MiB": "scan_size_mb",
     "PASSES": "passes",
+    "CHANGES": "changes",
     "USEFUL": "useful_pages",
     "FAILED %": "failed_percent",
     "NODE": "target_node",

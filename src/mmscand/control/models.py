@@ -88,6 +88,10 @@ class WatchedProcess(Answer):
         description="Policy capacity: how long Accessed bits collect before they are read; null is "
         "a whole period."
     )
+    changes: int = Field(
+        description="Policy capacity: how often other pages were found to be hot than before; "
+        "what was known of them is forgotten then."
+    )
     scan_size_mb: int = Field(description="Memory examined in one pass in force, in MiB.")
     cursor: int = Field(description="Address at which the next pass goes on; 0 is the start.")
     aging: str = Field(

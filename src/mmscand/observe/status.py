@@ -22,6 +22,8 @@ class ProcessStatus:
     """As it is in force: the tuned base, scaled by aggressiveness and failures."""
     exposure_ms: int | None
     """Policy capacity: how long bits collect before they are read; None is a whole period."""
+    changes: int
+    """Policy capacity: how often what is hot was found to be other pages, since `passes` began."""
     scan_size_mb: int
     cursor: int
     """Address at which the next pass goes on; 0 is the start."""

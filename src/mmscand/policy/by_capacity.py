@@ -85,6 +85,11 @@ class CapacityChooser:
         return self._demand.exposure_s
 
     @property
+    def changes(self) -> int:
+        """See Chooser."""
+        return self._demand.changes
+
+    @property
     def hurries(self) -> bool:
         """See Chooser."""
         return self._demand.hurries

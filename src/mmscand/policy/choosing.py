@@ -69,6 +69,11 @@ class Chooser(Protocol):
         """How long bits are to collect; None is from each pass to the next."""
         ...
 
+    @property
+    def changes(self) -> int:
+        """How often what is hot was found to be other pages than before."""
+        ...
+
     def choose(self, block: PageBlock) -> Choice:
         """Fold the block into the history, and decide."""
         ...
@@ -113,6 +118,7 @@ class RuleChooser:
 
     exposure_s = None
     hurries = begins = False
+    changes = 0
 
     def __init__(self, knobs: Knobs) -> None:
         self.history = History()

@@ -141,6 +141,7 @@ class Slot:
             rule=str(self.verdict),
             scan_period_ms=self.period_ms,
             exposure_ms=self._exposure_ms or None,
+            changes=self._chooser.changes,
             scan_size_mb=self.pacer.pace.size_mb,
             cursor=self._cursor,
             aging=self._aged_by,
