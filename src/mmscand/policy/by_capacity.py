@@ -119,9 +119,11 @@ class CapacityChooser:
         one observation later fewer may look as hot.
         """
         plan, size, wanted = self._ranking.plan, block.pages_per_slot, block.pages_in(hot)
-        asked = max(wanted - plan.promote_pages, self._ranking.asked)
-        excess = plan.demote_pages - plan.trades
-        down = self._hottest(cold, state, -((excess + min(plan.trades, asked)) // size))
+        makes_room = plan.demote_pages - plan.trades
+        if plan.trades:
+            asked = max(wanted - plan.promote_pages, self._ranking.asked)
+            makes_room += min(plan.trades, asked)
+        down = self._hottest(cold, state, -(makes_room // size))
         room = plan.promote_pages + plan.traded(block.pages_in(down))
         up = self._hottest(hot, state, room // size)
         self._asked += wanted - block.pages_in(up)

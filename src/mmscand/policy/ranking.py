@@ -92,6 +92,9 @@ class _Member:
     """Pages that wait for others to come down, as far as its latest pass knows."""
 
 
+_Known = list[tuple[_Member, Told]]
+
+
 class Ranking:
     """Owned by the scanner thread."""
 
@@ -114,7 +117,7 @@ class Ranking:
         return self._members[process]
 
     @property
-    def _known(self) -> list[tuple[_Member, Told]]:
+    def _known(self) -> _Known:
         """Those that have told something."""
         return [(one, one.told) for one in self._members.values() if one.told is not None]
 
@@ -143,23 +146,31 @@ class Ranking:
     def leave(self, process: Process) -> None:
         """It has exited."""
         self._members.pop(process, None)
+        self._forget_plan()
 
     def doubt(self, process: Process) -> None:
         """Nothing is known of its pages any more."""
         old = self._member(process)
         self._members[process] = _Member(old.lasting, old.sizes)
+        self._forget_plan()
+
+    def _forget_plan(self) -> None:
+        """Where nothing is known any more: `plan` is asked for each block, and does not look."""
+        if not self._known:
+            self._plan = NOTHING
 
     @property
     def plan(self) -> Plan:
         """Of now, less what was taken of it."""
-        now, known = self._now(), self._known
-        if not known:
-            return NOTHING
+        now = self._now()
         if now - self._made_at >= _FRESH_S:
-            self._plan, self._made_at = self._make(known), now
+            self._plan, self._made_at = self._make(), now
         return self._plan
 
-    def _make(self, known: list[tuple[_Member, Told]]) -> Plan:
+    def _make(self) -> Plan:
+        known = self._known
+        if not known:
+            return NOTHING
         rates = np.concatenate([told.rates for _, told in known])
         pages = np.concatenate([told.pages for _, told in known], axis=1).astype(float)
         unproven = np.concatenate([told.unproven for _, told in known])
@@ -167,27 +178,27 @@ class Ranking:
         pending = counts["up"], counts["down"]
         room, coming = self._room.pages, self._room.coming
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
-        self._earn(rates, pages.sum(axis=0))
-        told = rates, pages, room, self._price()
+        self._earn(known, rates, pages.sum(axis=0))
+        told = rates, pages, room, self._price(known)
         return self._afforded(plan(*told, coming=coming, pending=pending, unproven=unproven))
 
-    def _price(self) -> float:
+    def _price(self, known: _Known) -> float:
         """What a trade has to gain in accesses a second, to pay before its pages have changed.
 
         Of all pages: each process changes as often as it was seen to.
         """
-        now, known = self._now(), self._known
+        now = self._now()
         sizes = [told.pages.sum() for _, told in known]
         lasts = [max(member.lasting.lasts(now, _LASTING_S), _FRESH_S) for member, _ in known]
         a_second = sum(size / span for size, span in zip(sizes, lasts, strict=True))
         return float(PAYBACK_ACCESSES * a_second / max(1, sum(sizes)))
 
-    def _earn(self, rates: FloatArray, pages: FloatArray) -> None:
+    def _earn(self, known: _Known, rates: FloatArray, pages: FloatArray) -> None:
         now, accesses = self._now(), float(rates @ pages)
         mean = accesses / max(1.0, float(pages.sum()))
         if self._earned_at is not None:
             seconds = now - self._earned_at
-            more = _SPENT * sum(told.more_than(mean) for _, told in self._known)
+            more = _SPENT * sum(told.more_than(mean) for _, told in known)
             self._credit.earn(more * seconds, accesses * seconds, self._capacity)
         self._earned_at = now
 
