@@ -34,6 +34,15 @@ def no_policy(node: int | None) -> Iterator[None]:
     yield
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What damo was asked for; nobody was."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(tierers, "_damo", calls.append)
+    monkeypatch.setattr(tierers, "preferring", no_policy)
+    return calls
+
+
 @pytest.mark.parametrize(("name", "mode", "demotion"), [("1", "1", "false"), ("2", "2", "true")])
 def test_numa_balancing_is_set_and_given_back(
     name: str, mode: str, demotion: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
@@ -56,11 +65,8 @@ def test_a_kernel_without_it_is_told(stage: Stage, monkeypatch: pytest.MonkeyPat
 
 
 def test_damon_has_a_thread_for_each_tier_and_is_stopped(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, asked: list[list[str]]
 ) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr(tierers, "_damo", asked.append)
-    monkeypatch.setattr(tierers, "preferring", no_policy)
     with TIERERS["damon"].at_work(stage):
         [start] = asked
     assert asked[1:] == [["stop"]]
@@ -71,12 +77,9 @@ def test_damon_has_a_thread_for_each_tier_and_is_stopped(
 
 
 def test_hot_regions_go_up_at_once_and_cold_ones_come_down_after_a_while(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, asked: list[list[str]]
 ) -> None:
     """As damo itself reads it: it deals out options to schemes by their order alone."""
-    asked: list[list[str]] = []
-    monkeypatch.setattr(tierers, "_damo", asked.append)
-    monkeypatch.setattr(tierers, "preferring", no_policy)
     with TIERERS["damon"].at_work(stage):
         pass
     damo = [str(Path(sys.executable).parent / "damo"), "args", "damon", "--format", "json"]
