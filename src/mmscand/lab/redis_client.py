@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     log.add(count)
     except OSError as error:
         print(f"redis_client: {error}", file=sys.stderr)
-    return 1
+    return 1  # blocks end by an error only; SIGTERM exits by itself
 
 
 if __name__ == "__main__":
