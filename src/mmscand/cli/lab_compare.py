@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmscand.cli.files import os_errors_told, require_writable
-from mmscand.cli.names import known_names, numbers
-from mmscand.errors import MmscandError
+from mmscand.cli.names import known_names, names, numbers
+from mmscand.errors import MmscandError, UsageError
 
 if TYPE_CHECKING:
     from mmscand.lab.standings import Run
@@ -28,7 +28,11 @@ def compare(
         str, typer.Option(help="Names with commas: gups, zipf, ...; all if left out.")
     ] = "",
     tierers: Annotated[
-        str, typer.Option(help="Names with commas: damon, mmscand, ...; all if left out.")
+        str,
+        typer.Option(
+            help="Names with commas: damon, mmscand, ..., and mmscand:KNOB=VALUE for the daemon"
+            " with another setting; all named ones if left out."
+        ),
     ] = "",
     seeds: Annotated[str, typer.Option(help="Medians are taken over these.")] = "1,2,3",
     json_file: Annotated[
@@ -58,7 +62,9 @@ def compare(
     from mmscand.lab.tierers import TIERERS  # noqa: PLC0415
 
     loads = known_names("workload", workloads, LOADS)
-    ways = known_names("tierer", tierers, TIERERS)
+    ways = names(tierers) or list(TIERERS)
+    for way in ways:
+        _require_tierer(way)
     wanted = numbers(int, "seeds", seeds)
     for path in (results / "any", *filter(None, [json_file, picture])):
         require_writable(path)
@@ -71,6 +77,19 @@ def compare(
     with os_errors_told():
         _write(runs, results, json_file, picture)
     print(report(medians(runs), {name: load.summary for name, load in LOADS.items()}))
+
+
+def _require_tierer(name: str) -> None:
+    """UsageError for one that is not known, or a knob that the daemon would not take as it is."""
+    from mmscand.config import parse_assignments  # noqa: PLC0415
+    from mmscand.lab.programs import LAB_KNOBS  # noqa: PLC0415
+    from mmscand.lab.tierers import knobs_of, tierer_named  # noqa: PLC0415
+    from mmscand.settings import Settings, changed  # noqa: PLC0415
+
+    tierer_named(name)
+    led_to = changed(Settings(), parse_assignments([*LAB_KNOBS, *knobs_of(name)]))
+    for note in led_to.clamped:
+        raise UsageError(f"{name}: {note}", hint="set these limits too, before it")
 
 
 def _write(

@@ -38,7 +38,7 @@ from mmscand.lab.standings import (
     save_levels,
     save_runs,
 )
-from mmscand.lab.tierers import TIERERS, Stage
+from mmscand.lab.tierers import TIERERS, Stage, tierer_named
 from mmscand.lab.usage import cpu_seconds, vmstat
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import Topology
@@ -107,7 +107,7 @@ def _with_tierer(
     judge, known = _Judge(running), running.best is not None
     # Before it starts: in the kernel it is at work at once.
     threads, moved = _threads_s(), vmstat("pgmigrate_success")
-    with TIERERS[tierer].at_work(Stage(topology, running.options, folder)) as daemon:
+    with tierer_named(tierer).at_work(Stage(topology, running.options, folder)) as daemon:
         begun, in_task, used = time.monotonic(), _in_task_s(running.pid), _daemon_s(daemon)
         first = judge.watch(begun, _PHASE_S)
         rested = time.monotonic()
@@ -192,10 +192,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--results", type=Path, required=True, help="folder for what is measured")
     add("--workloads", nargs="+", choices=list(LOADS), default=list(LOADS))
-    add("--tierers", nargs="+", choices=list(TIERERS), default=list(TIERERS))
+    add("--tierers", nargs="+", default=list(TIERERS))
     add("--seeds", nargs="+", type=int, default=[1], help="a run each")
     options = parser.parse_args(argv)
     try:
+        for name in options.tierers:
+            tierer_named(name)
         _run_all(options)
     except MmscandError as error:
         print(f"contest: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from mmscand.lab.truth import Truth
 
 #: Emulation makes a pass thirty times slower: the budget of 1 % would make it minutes, and the next
 #: pass must not begin while the pages of the last one still move.
-_LAB_KNOBS = ("cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000")
+LAB_KNOBS = ("cpu_budget_percent=100", "scan_period_min_ms=1000", "scan_period_max_ms=1000")
 _POLL_S = 0.1
 # The fill of 512 MiB and a Python start take 10 s under emulation, beside other guests more.
 _READY_LIMIT_S = 120.0
@@ -26,7 +26,7 @@ _STOP_LIMIT_S = 30.0
 
 def daemon_command(*options: str, knobs: Sequence[str] = ()) -> list[str]:
     """The daemon as the lab runs it: every event a line, no control, knobs fit for emulation."""
-    settings = [word for knob in (*_LAB_KNOBS, *knobs) for word in ("--set", knob)]
+    settings = [word for knob in (*LAB_KNOBS, *knobs) for word in ("--set", knob)]
     return ["mmscand", "run", *options, "--json", "--no-control", *settings]
 
 

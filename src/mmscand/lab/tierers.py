@@ -1,11 +1,12 @@
 """Who can move hot pages up in the guest: the kernel's own tiering, DAMON, mmscand, nobody.
 
 Each is a context manager: while it is open, pages are promoted its way; afterwards everything is as
-it was. A further setting of the daemon is a line in `TIERERS`.
+it was. Another way is a line in `TIERERS`; the daemon with other knobs has a name without one.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmscand.errors import UsageError
 from mmscand.lab.kernel import LabError
 from mmscand.lab.numa import preferring
 from mmscand.lab.programs import daemon_command, running
@@ -139,6 +141,28 @@ def _mmscand(*knobs: str) -> Callable[[Stage], AbstractContextManager[int]]:
             daemon.stop()
 
     return at_work
+
+
+def knobs_of(name: str) -> list[str]:
+    """The NAME=VALUE of ``mmscand:NAME=VALUE:...``; none of another name.
+
+    It is the name of a folder too, so there is nothing in it but words.
+    """
+    ours, *knobs = name.split(":")
+    fit = ours == "mmscand" and all(re.fullmatch(r"\w+=[\w.-]+", knob) for knob in knobs)
+    return knobs if fit else []
+
+
+def tierer_named(name: str) -> Tierer:
+    """One of `TIERERS`, or the daemon with other knobs, see `knobs_of`; UsageError."""
+    if name in TIERERS:
+        return TIERERS[name]
+    if not (knobs := knobs_of(name)):
+        there_are = ", ".join(TIERERS)
+        raise UsageError(
+            f"no tierer {name!r}", hint=f"there are {there_are}, and mmscand:KNOB=VALUE"
+        )
+    return Tierer(f"this daemon, {', '.join(knobs)}", _mmscand(*knobs))
 
 
 TIERERS: Mapping[str, Tierer] = {

@@ -59,6 +59,14 @@ def test_medians_losses_and_the_command_are_printed_and_written(
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_daemon_with_another_knob_is_a_way_of_its_own(
+    asked: list[Sequence[object]], tmp_path: Path
+) -> None:
+    ways = "mmscand,mmscand:migrate_rate_mb_s=8:cpu_budget_percent=10"
+    assert main(["lab", "compare", "--tierers", ways, "--results", str(tmp_path)]) == 0
+    assert asked[1] == ways.split(",")
+
+
 def test_all_workloads_and_ways_are_compared_if_none_are_named(
     asked: list[Sequence[object]], tmp_path: Path
 ) -> None:
@@ -74,6 +82,13 @@ def test_all_workloads_and_ways_are_compared_if_none_are_named(
     [
         ("--workloads", "nope", "no workload 'nope'"),
         ("--tierers", "nope", "no tierer 'nope'"),
+        ("--tierers", "mmscand:policies=two-pass", "no knob 'policies': did you mean policy?"),
+        ("--tierers", "mmscand:scan_period_ms=x", "scan_period_ms: 'x' is not"),
+        ("--tierers", "damon:policy=two-pass", "no tierer 'damon:policy=two-pass'"),
+        ("--tierers", "mmscand:", "no tierer 'mmscand:': there are"),
+        ("--tierers", "mmscand:policy = two-pass", "no tierer 'mmscand:policy = two-pass'"),
+        ("--tierers", "mmscand:scan_period_ms=7", "scan_period_ms 7 became 1000, its limits"),
+        ("--tierers", "mmscand:scan_period_min_ms=5000", "is above"),
         ("--seeds", "x", "seeds: 'x'"),
         ("--json", "/proc/no/such", "cannot write"),
     ],

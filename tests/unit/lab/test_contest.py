@@ -150,3 +150,11 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
     assert run.figures["wrong_pages"] == 3
     levels = load_levels(run_folder(tmp_path, "one", "nothing", 1))
     assert levels[:2] == [(0, 0.8), (0.5, 0.8)]
+
+
+def test_a_way_that_nobody_knows_is_told_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--results", str(tmp_path / "none"), "--tierers", "mmscand:policy=../x"]
+    assert contest.main(argv) == 2
+    assert "no tierer 'mmscand:policy=../x'" in capsys.readouterr().err

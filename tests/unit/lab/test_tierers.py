@@ -1,6 +1,7 @@
 """Ways of tiering: what they set, what they start, and that all is as before afterwards."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,16 +12,18 @@ from typing import Any
 
 import pytest
 
+from mmscand.errors import UsageError
 from mmscand.lab import tierers
 from mmscand.lab.kernel import LabError
 from mmscand.lab.standings import IDLE, OURS
-from mmscand.lab.tierers import TIERERS, Stage
+from mmscand.lab.tierers import TIERERS, Stage, tierer_named
 
 
 def node(number: int) -> SimpleNamespace:
     return SimpleNamespace(frame_ranges=((100 * number, 100 * number + 10),))
 
 
+KNOBS = (["policy=first-touch"], ["scan_period_ms=7", "cpu_budget_percent=5"])
 TOPOLOGY: Any = SimpleNamespace(fast={0}, slow={1}, node=node)
 
 
@@ -139,9 +142,17 @@ def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
     with TIERERS["mmscand-first-touch"].at_work(stage) as pid:
         assert pid == 42
     assert daemon.stopped
-    [argv] = started
-    assert argv[:4] == ["mmscand", "run", "--pid", "7"]
-    assert "policy=first-touch" in argv
+    with tierer_named("mmscand:scan_period_ms=7:cpu_budget_percent=5").at_work(stage):
+        pass
+    for argv, knobs in zip(started, KNOBS, strict=True):
+        assert argv[:4] == ["mmscand", "run", "--pid", "7"]
+        assert [argv[-1 - 2 * place] for place in range(len(knobs))] == knobs[::-1]
+
+
+def test_a_way_that_nobody_knows_is_told() -> None:
+    for name in ("mmscandx:a=1", "mmscand:a", "mmscand:a=../b", "mmscand:a=1:"):
+        with pytest.raises(UsageError, match=re.escape(f"no tierer '{name}'")):
+            tierer_named(name)
 
 
 def test_names_say_whose_they_are() -> None:
