@@ -6,33 +6,36 @@ migrated.
 
 An observation is a pass that found the bit as the exposure left it: not one of a bit that was set
 before and that nobody has cleared since. All slow-tier pages are aged in each pass, and of the fast
-tier a sample; but a bit that was found clear needs no aging.
+tier a sample; but a bit that was found clear needs no aging. Before an exposure that is apart from
+the period not all of the slow tier is cleared either, see heat.turns.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mmscand.heat.hotness import hotness
 from mmscand.heat.rows import Rows, numbers_of
 from mmscand.heat.state import (
     FAST,
     KNOWN,
-    PASSES,
     REGISTER,
     STATE,
     STUCK,
     TAG,
-    accessed_passes,
     averaged,
     is_stuck,
     observed,
     restarted,
     shortened,
+    unused_slow,
+    used_fast,
 )
 from mmscand.heat.turns import Turns
 from mmscand.model import (
     HUGE_PAGE_BYTES,
-    NO_FRAME,
     PAGE_BYTES,
     REGION_BYTES,
     BoolArray,
@@ -45,11 +48,7 @@ from mmscand.model import (
     Window,
 )
 
-_ONE = np.uint16(1)
 _NOWHERE = np.uint16(0)
-_AVERAGED = 2
-"""Every other observation that leaves the register goes into the average: half the work, and it
-reaches back twice as far."""
 _ALL = slice(None)
 _RESTING_SLOTS = (1, HUGE_PAGE_BYTES // PAGE_BYTES)
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
@@ -59,13 +58,14 @@ SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 class History:
     """The past of one address space: of its slow-tier pages, or of all."""
 
-    def __init__(self, *, both_tiers: bool = False) -> None:
+    def __init__(self, *, both_tiers: bool = False, may_spare: bool = True) -> None:
+        """`may_spare`: a pass need not observe all of the slow tier."""
         self._both_tiers = both_tiers
         self._regions: dict[tuple[int, int], Rows] = {}
         self._visited: set[tuple[int, int]] = set()
         self._surprises: set[tuple[int, int]] = set()
         """Regions with a row that was accessed while it rested."""
-        self._turns = Turns()
+        self._turns = Turns(may_spare=may_spare)
 
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
@@ -82,9 +82,9 @@ class History:
         state = observed(old, block.accessed)
         if self._both_tiers:
             same |= (old & FAST != fast) & (old & REGISTER != 0)
-            if self._turns.number % _AVERAGED == 0:
+            if self._turns.averages:
                 state = averaged(old, state, self._turns.number)
-            np.copyto(state, old & STATE, where=_left_set(old, self.watched(block)))
+            np.copyto(state, old & STATE, where=self._unobserved(block, old))
             state = state & ~FAST | fast * (state != 0)
         state *= kept & same
         words = (state | (state == 0) | fast | tag) * kept
@@ -110,23 +110,63 @@ class History:
         else:
             self._regions.pop(key, None)
 
+    def _unobserved(self, block: PageBlock, old: StateArray) -> BoolArray:
+        """Slots whose bit nobody has cleared since the last observation.
+
+        Of those of the slow tier also a clear bit says nothing: were they observed where it is
+        clear, and not where it is set, they would look colder than they are.
+        """
+        watched = self.watched(block)
+        result: BoolArray = used_fast(old) & ~watched[:, None]
+        if self._turns.spared_before:
+            told = watched | self._was_quiet(block)
+            result |= unused_slow(old) & ~told[:, None]
+        return result
+
+    def _was_quiet(self, block: PageBlock) -> BoolArray:
+        """(rows,) in which nothing was accessed at the last look: there is little to clear."""
+        return self._about(block, "quiet").astype(np.bool_)
+
+    def _about(self, block: PageBlock, field: str) -> NDArray[Any]:
+        """(rows,) what was noted of each at the last look; 0 of new ones."""
+        rows = self._rows_of(block)
+        place, known = rows.place(numbers_of(block.addresses))
+        result = np.zeros(len(known), dtype=rows.about.dtype[field])
+        result[known] = rows.about[field][place[known]]
+        return result
+
     def watched(self, block: PageBlock) -> BoolArray:
-        """(rows,) which had the bits of their fast-tier pages cleared before this pass."""
+        """(rows,) of which this pass tells all: it was their turn before it."""
         return self._turns.before(block.addresses)
 
-    def to_clear(self, block: PageBlock) -> BoolArray:
-        """(rows,) which need that, if an exposure begins now."""
-        return self._turns.to_clear(block.addresses)
+    @property
+    def tells_by_turns(self) -> bool:
+        """Whether this pass tells of all slow-tier pages only in `watched` rows."""
+        return self._turns.spared_before
+
+    def end_calm(self) -> None:
+        """More is used than was known: look at all of the slow tier again, and forget nothing."""
+        self._turns.end_calm()
 
     def cleared(self) -> None:
         """An exposure has begun: what needed to be cleared for it was."""
         self._turns.cleared()
 
-    def sampled(self, block: PageBlock) -> BoolArray:
-        """The fast-tier slots that are to be aged in this pass, for the next one to observe."""
-        mine = self._turns.now(block.addresses)
-        result: BoolArray = block.accessed & ~block.slow & mine[:, None]
-        return result
+    def to_clear(self, block: PageBlock) -> BoolArray:
+        """Slots that have to be cleared, if an exposure begins now; see to_age."""
+        mine = self._turns.to_clear(block.addresses)
+        state = self.look_up(block)
+        needed = _needed(block, state, mine)
+        if self._turns.spares:
+            needed &= (mine | self._was_quiet(block))[:, None] | ~unused_slow(state)
+        # Bits of a row that rested were clear when it went to rest: what is set now is news.
+        return needed & ~self.rested(block)[:, None]
+
+    def to_age(self, block: PageBlock, state: StateArray) -> BoolArray:
+        """Slots that have to be aged in this pass, for the next one to observe: of rows whose turn
+        it is all, of others what is on the slow tier.
+        """
+        return _needed(block, state, self._turns.now(block.addresses))
 
     def forget_missing(self, window: Window) -> None:
         """Drop what a window no longer has: its rows were unmapped, or changed their slot size."""
@@ -164,10 +204,8 @@ class History:
 
     def rested(self, block: PageBlock) -> BoolArray:
         """(rows,) which rested until this pass, so that their bits are as old as that."""
-        rows = self._rows_of(block)
-        place, known = rows.place(numbers_of(block.addresses))
-        known[known] = rows.about["level"][place[known]] > 0
-        return known
+        result: BoolArray = self._about(block, "level") > 0
+        return result
 
     def resting(self, *, cold: bool) -> PageNumbers:
         """(2,) 4 KiB pages on the slow tier and on the fast one that this pass has not looked at.
@@ -212,15 +250,17 @@ class History:
     def forget(self, *, but_the_last: bool) -> None:
         """Something changed: at most the latest observation of each page counts.
 
-        The next pass is to tell of all fast-tier pages.
+        The next pass is to tell of all pages.
         """
         for (region, _), rows in self._regions.items():
+            # Bits that nobody had cleared are no observation.
+            told = self._turns.told(rows.addresses + np.uint64(region * REGION_BYTES))
+            stale = used_fast(rows.words)
+            if self._turns.spared_told:
+                stale |= unused_slow(rows.words)
+            stale &= ~told[:, None]
             rows.words[:] = shortened(rows.words, observations=int(but_the_last))
-            if but_the_last:
-                # Bits that nobody had cleared are no observation; one that is clear is.
-                told = self._turns.told(rows.addresses + np.uint64(region * REGION_BYTES))
-                stale = _left_set(rows.words, told)
-                rows.words[stale] = shortened(rows.words[stale], observations=0)
+            rows.words[stale] = shortened(rows.words[stale], observations=0)
             rows.wake()
         self._turns.restart()
 
@@ -251,23 +291,9 @@ class History:
                 rows.words[at] = restarted(rows.words[at], state)
 
     def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
-        """For each node, 4 KiB pages by the number of remembered passes that accessed them.
-
-        Without pages whose bits mean nothing. A row (2 MiB) counts for the node of its first page
-        on a tier. It may be asked from any thread: 1 ns a page, and nothing while nobody asks.
-        """
-        total: dict[int, list[int]] = {}
-        for (_, pages), rows in list(self._regions.items()):
-            for tier, bit in enumerate((np.uint16(0), FAST)):
-                frames = rows.about["frames"][:, tier]
-                there = frames != NO_FRAME
-                nodes, own = nodes_of(frames[there]), rows.words[there]
-                for node in np.unique(nodes).tolist():
-                    words = own[nodes == node]
-                    found = _by_passes(words[words & FAST == bit])
-                    before = total.get(node, [0] * len(found))
-                    total[node] = [b + n * pages for b, n in zip(before, found, strict=True)]
-        return total
+        """See heat.hotness; it may be asked from any thread, and costs nothing until then."""
+        regions = list(self._regions.items())
+        return hotness(((pages, rows) for (_, pages), rows in regions), nodes_of)
 
     @property
     def pages(self) -> int:
@@ -282,13 +308,9 @@ def _key(block: PageBlock) -> tuple[int, int]:
     return int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot
 
 
-def _left_set(words: StateArray, cleared: BoolArray) -> BoolArray:
-    """Fast-tier slots that were accessed before, in rows (n,) whose bits nobody has cleared since.
-
-    Their bits are set whatever happened: no observation.
-    """
-    result: BoolArray = (words & (FAST | _ONE) == FAST | _ONE) & ~cleared[:, None]
-    return result
+def _needed(block: PageBlock, state: StateArray, mine: BoolArray) -> BoolArray:
+    needed: BoolArray = block.accessed & (block.slow | mine[:, None]) & ~is_stuck(state)
+    return needed
 
 
 def _tags(block: PageBlock) -> StateArray:
@@ -296,10 +318,3 @@ def _tags(block: PageBlock) -> StateArray:
     frames = np.ascontiguousarray(block.frames)
     tags: StateArray = frames.view("<u2").reshape(*frames.shape, 4)[..., 0] & TAG
     return tags
-
-
-def _by_passes(state: StateArray) -> list[int]:
-    """How many slots were accessed in 0, 1, ... PASSES of the passes that are remembered."""
-    passes = accessed_passes(state[state & REGISTER != 0])
-    accessed = [int(np.count_nonzero(passes == number)) for number in range(1, PASSES + 1)]
-    return [len(passes) - sum(accessed), *accessed]

@@ -27,6 +27,7 @@ _ROW = np.dtype(
         ("number", "<i8"),  # of the region's rows
         ("frames", "<u8", 2),  # the first slow and the first fast one, or NO_FRAME: its nodes
         ("slots", "<u2", 2),  # on the slow tier, and on the fast one
+        ("quiet", "?"),  # nothing in it was accessed when it was looked at last
         ("level", "<u2"),  # it rests for 2**level passes; 0 is not at all
         ("due", "<i4"),  # number of the pass that looks at it
         ("seen", "<i4"),  # number of the pass that has looked at it last
@@ -114,6 +115,7 @@ class Rows:
         level = np.zeros(len(known), dtype=np.int64)
         level[known] = self.about["level"][place[known]]
         quiet: BoolArray = np.logical_not(block.accessed.any(axis=1))
+        new.about["quiet"] = quiet
         fresh = np.flatnonzero(quiet & (level == 0))
         quiet[fresh] = cold(new.words[fresh]).all(axis=1)
         surprise = bool((~quiet & (level > 0)).any())

@@ -118,6 +118,22 @@ def is_stuck(state: StateArray) -> BoolArray:
     return result
 
 
+def used_fast(word: StateArray) -> BoolArray:
+    """Which slots of the fast tier were accessed in their latest observation."""
+    result: BoolArray = word & (FAST | _ONE) == FAST | _ONE
+    return result
+
+
+def unused_slow(word: StateArray) -> BoolArray:
+    """Which slots of the slow tier have a full register, its latest observation without an access.
+
+    Whatever their rate is. Would only the coldest be left alone (heat.turns), they would look as
+    they do for longer than others, and more of them be found than there are.
+    """
+    result: BoolArray = word & (FAST | _FULL | _ONE) == _FULL
+    return result
+
+
 def cold(word: StateArray) -> BoolArray:
     """Which slots have a full register without an access, and an average without one; or no state.
 

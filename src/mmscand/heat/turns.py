@@ -1,8 +1,10 @@
-"""Which rows have the bits of their fast-tier pages cleared in a pass: others each time.
+"""Which rows have the bits cleared in a pass that others keep: others each time.
 
-They are the first that the kernel demotes, until they are accessed again, and clearing all would
-cost as much as they are many. So it is a sample, and ever less of it while nothing changes: what is
-certain is not disturbed.
+Of the fast tier these are all bits: such pages are the first that the kernel demotes, until they
+are accessed again, and clearing all would cost as much as they are many. So it is a sample, and
+ever less of it while nothing changes. Where exposures are apart from periods it is the same of the
+slow tier after a calm, for pages that were not accessed in their latest observation: all that was
+used in between would be cleared for each exposure. What is certain is not disturbed.
 """
 
 import numpy as np
@@ -11,6 +13,9 @@ from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageNumbers, UIntArray
 
 _FIRST, _MOST, _STEADY = 4, 64, 16
 """One row in four, and half as many after each 16 passes without a change, down to one in 64."""
+_CALM = 32
+"""Passes without a change before slow-tier pages are left alone out of turn. Soon after one, all
+that is known of them may be wanted at once."""
 _LEAST_ROWS = 8
 """But so many, of a process that has them: a change of what is hot shows in them first."""
 _GROUPS = 4 * _MOST
@@ -21,7 +26,8 @@ _GROUPS = 4 * _MOST
 class Turns:
     """Of one address space; a row is known by its address."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_spare: bool = True) -> None:
+        self._may_spare = may_spare
         self.number = 0
         """Of the pass under way."""
         self._every = self._every_before = _FIRST
@@ -29,6 +35,20 @@ class Turns:
         self._told = (_FIRST, 1)
         """Of the pass that is over: one row in so many, and their group."""
         self._changed_at = 0
+        self._spared = self.spared_before = self.spared_told = False
+        """See `spares`: whether this pass did so, whether it was so of some of the bits that it
+        reads, and of some that the pass before has read."""
+
+    @property
+    def averages(self) -> bool:
+        """Whether what leaves registers in this pass goes into averages: every other observation,
+        which is half the work and reaches back twice as far.
+
+        Turns come at equal distances. Where pages are observed in theirs alone, it is every other
+        turn.
+        """
+        turns = self.number // self._every_before if self.spared_before else 0
+        return (self.number + turns) % 2 == 0
 
     def now(self, rows: UIntArray) -> BoolArray:
         """(n,) rows that are sampled in this pass."""
@@ -44,8 +64,14 @@ class Turns:
 
     def cleared(self) -> None:
         """Those were. Where it cannot be done, a pass tells of what the one before has cleared."""
+        self._spared = self.spared_before = self.spares
         if self._restarted:
             self._every_before = self._group_before = 1
+
+    @property
+    def spares(self) -> bool:
+        """Whether bits of the slow tier are left alone out of turn, when an exposure begins."""
+        return self._may_spare and self.number - self._changed_at >= _CALM
 
     @property
     def _restarted(self) -> bool:
@@ -63,12 +89,18 @@ class Turns:
 
     def end_pass(self, rows: int) -> None:
         """A pass over so many rows is over."""
+        # Where the next pass does not begin by clearing, it may read what this one has left.
+        self.spared_told, self.spared_before, self._spared = self.spared_before, self._spared, False
         self.number += 1
         self._told = self._every_before, self._group_before
         self._every_before, self._group_before = self._every, self._group
         steady = min((self.number - self._changed_at) // _STEADY, _MOST)
         most = min(max(_FIRST, rows // _LEAST_ROWS), _MOST)
         self._every, self._group = min(_FIRST << steady, most), max(1, rows // _GROUPS)
+
+    def end_calm(self) -> None:
+        """More may have become hot: sample as much as after a change."""
+        self._changed_at = self.number
 
     def restart(self) -> None:
         """Something changed: the next pass tells of all, if their bits are cleared before it."""

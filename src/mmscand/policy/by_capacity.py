@@ -4,7 +4,7 @@ import numpy as np
 
 from mmscand.heat.bins import ACCESSED, BIN_OF, BINS, OBSERVATIONS, pages_by_bin
 from mmscand.heat.history import History
-from mmscand.heat.state import FAST, STATES, accessed_passes, is_stuck
+from mmscand.heat.state import FAST, STATES, accessed_passes
 from mmscand.model import (
     BoolArray,
     FloatArray,
@@ -40,8 +40,11 @@ _LEAST_COUNTED = 64
 class CapacityChooser:
     """See policy.choosing.Chooser."""
 
-    def __init__(self, process: Process, ranking: Ranking, knobs: Knobs) -> None:
-        self._history = History(both_tiers=True)
+    def __init__(
+        self, process: Process, ranking: Ranking, knobs: Knobs, *, may_spare: bool = True
+    ) -> None:
+        """`may_spare`: see heat.history."""
+        self._history = History(both_tiers=True, may_spare=may_spare)
         self._process = process
         self._ranking = ranking
         longest_s, first_s = knobs.scan_period_max_ms / 1000, knobs.scan_period_ms / 1000
@@ -50,7 +53,7 @@ class CapacityChooser:
         self._anew = False
         self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
         """Slow-tier pages of each bin, as the last pass found them; without those that rest."""
-        self._agrees = 1.0
+        self._agrees = self._activity = 1.0
         """See policy.seen."""
         self._begin()
 
@@ -108,7 +111,7 @@ class CapacityChooser:
         hot, cold = _where(self._up, state), _where(self._down, state)
         up, down = self._moves(block, state, hot, cold)
         stays = block.present & ~hot & ~cold
-        return Choice(state, up, down, stays, self._to_age(block, state))
+        return Choice(state, up, down, stays, self._history.to_age(block, state))
 
     def _moves(
         self, block: PageBlock, state: StateArray, hot: BoolArray, cold: BoolArray
@@ -142,14 +145,20 @@ class CapacityChooser:
         return result
 
     def _watch(self, block: PageBlock) -> None:
-        """Compare what is seen of the fast tier with what was expected of it."""
+        """Compare what is seen of the fast tier with what was expected of it; count what is used
+        of the slow one where else nothing is told of it.
+        """
         rows = np.flatnonzero(self._history.watched(block))
-        before = self._history.look_up(block, rows)
+        before, accessed = self._history.look_up(block, rows), block.accessed[rows]
         fast = _FAST[before] & (_OBSERVED[before] > 0) & (block.present & ~block.slow)[rows]
         seen = self._seen
         seen.fast += block.pages_in(fast)
-        seen.hits += block.pages_in(block.accessed[rows][fast])
+        seen.hits += block.pages_in(accessed[fast])
         seen.expected_hits += float(self._chance[before[fast]].sum()) * block.pages_per_slot
+        if self._history.tells_by_turns:
+            slow = ~_FAST[before] & (_OBSERVED[before] > 0) & block.slow[rows]
+            seen.slow += block.pages_in(slow)
+            seen.used += block.pages_in(accessed[slow])
 
     def _count(self, block: PageBlock, state: StateArray) -> None:
         # Of many rows a part, others each time: shares are what matters, and counting costs 2 ns.
@@ -158,20 +167,15 @@ class CapacityChooser:
         slots = np.bincount(state[self._turn % step :: step].reshape(-1), minlength=STATES)
         slots = slots * len(state) // max(1, len(state[self._turn % step :: step]))
         self._slots += slots * block.pages_per_slot
+        if self._history.tells_by_turns:  # of others what is known is old, see _watch
+            return
         known = ~_FAST & (_OBSERVED > 0)
         self._seen.slow += int(slots[known].sum())
         self._seen.used += int(slots[known & (_STATES & 1 != 0)].sum())
 
-    def _to_age(self, block: PageBlock, state: StateArray) -> BoolArray:
-        return (block.slow & block.accessed | self._history.sampled(block)) & ~is_stuck(state)
-
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser."""
-        watched = self._history.to_clear(block)[:, None]
-        # Bits of a row that rested were clear when it went to rest: what is set now is news.
-        rested = self._history.rested(block)[:, None]
-        result: BoolArray = block.accessed & (block.slow | watched) & ~rested
-        return result & ~is_stuck(self._history.look_up(block))
+        return self._history.to_clear(block)
 
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
@@ -196,10 +200,14 @@ class CapacityChooser:
             resting = self._history.resting(cold=cold)
             pages[:, place] += resting
             self._sizes += resting
+        by_turns = self._history.tells_by_turns
         self._history.end_pass()
         seen, demand = self._seen, self._demand
         self._agrees = seen.agreement(self._agrees)
-        keep = demand.notice(seen.hits, seen.expected_hits * seen.activity, seen.fast)
+        self._activity = seen.activity(self._activity if by_turns else 1.0)
+        if by_turns and seen.rises:
+            self._history.end_calm()
+        keep = demand.notice(seen.hits, seen.expected_hits * self._activity, seen.fast)
         if keep is Keep.ALL:
             self._ranking.count(self._process, self._sizes)
             known, slow = pages.sum(axis=0), int(self._sizes[0])

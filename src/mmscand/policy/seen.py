@@ -1,6 +1,10 @@
 """What a pass saw of the bits of either tier, beside what was expected of them."""
 
+import math
 from dataclasses import dataclass
+
+_RISE, _SIGMAS = 0.12, 6.0
+"""As for a fall of the fast tier, see policy.demand."""
 
 
 @dataclass(slots=True)
@@ -22,15 +26,26 @@ class Seen:
         """Of the slow tier, that was used; None where nobody looked."""
         return self.used / self.slow if self.slow else None
 
-    @property
-    def activity(self) -> float:
+    def activity(self, before: float) -> float:
         """How much less is used of the slow tier than was expected; 1 is as much, or more.
 
         A program that slows down uses all of its memory less, which is no change of what is hot.
+        `before` is the answer where too little was looked at.
         """
-        if self.expected_slow_share * self.slow < 1:
-            return 1.0
-        return min(1.0, self.used / self.slow / self.expected_slow_share)
+        if self._expected_used < 1:
+            return before
+        return min(1.0, self.used / self._expected_used)
+
+    @property
+    def rises(self) -> bool:
+        """Whether more is used of the slow tier than was expected, and no chance is."""
+        expected = self._expected_used
+        chance = math.sqrt(max(1.0, expected))
+        return self.used - expected > max(_RISE * expected, _SIGMAS * chance)
+
+    @property
+    def _expected_used(self) -> float:
+        return self.expected_slow_share * self.slow
 
     def agreement(self, before: float) -> float:
         """How much is so of what was expected to set the fast tier apart from the slow one, 0 to 1;

@@ -166,7 +166,8 @@ class Scanner:
         # Nothing is aged in a dry run, so that rates would be told of bits that say nothing.
         if self._settings.policy != "capacity" or self._dry_run:
             return RuleChooser(self._settings)
-        return CapacityChooser(process, self._ranking, self._settings)
+        may_spare = not self._watcher.wants_all
+        return CapacityChooser(process, self._ranking, self._settings, may_spare=may_spare)
 
     def _visit(self, slot: Slot) -> None:
         try:

@@ -35,7 +35,9 @@ class Watcher(Protocol):
 
     @property
     def wants_all(self) -> bool:
-        """Whether a pass is to look at all rows, also at those that could rest."""
+        """Whether a pass is to look at all rows, also at those that could rest, and to tell of each
+        page on the slow tier what was accessed in it.
+        """
         ...
 
     def mappings(self, process: Process, vmas: VmaTable) -> None:

@@ -29,6 +29,8 @@ class Memory:
     used: BoolArray = field(default_factory=lambda: np.zeros((ROWS, 512), dtype=np.bool_))
     """Accessed all the time."""
     history: History = field(default_factory=lambda: History(both_tiers=True))
+    apart: bool = False
+    """Bits are cleared before each pass, and not by the one before."""
     looked: list[list[int]] = field(default_factory=list)
     """Rows that each pass has looked at."""
 
@@ -49,6 +51,11 @@ class Memory:
         due = self.history.due(self.vmas)
         every = self.addresses(list(range(ROWS)))
         rows = np.flatnonzero(due.overlaps(every, HUGE_PAGE_BYTES)).tolist()
+        if self.apart:
+            if rows:
+                self.bits[rows] &= ~self.history.to_clear(self.block(rows))
+            self.history.cleared()
+            self.bits |= self.used
         if rows:
             self.look(rows)
         self.looked.append(rows)
@@ -56,9 +63,17 @@ class Memory:
         return rows
 
     def look(self, rows: list[int]) -> None:
+        block = self.block(rows)
+        to_age = self.history.to_age(block, self.history.fold(block))
+        if not self.apart:
+            self.bits[rows] &= ~to_age
+        end = (REGION + 1) * REGION_BYTES
+        self.history.forget_missing(Window(REGION * REGION_BYTES, end, (block,)))
+
+    def block(self, rows: list[int]) -> PageBlock:
         shape = (len(rows), 512)
         frames = np.arange(ROWS * 512, dtype=np.uint64).reshape(ROWS, 512)[rows] + np.uint64(9)
-        block = PageBlock(
+        return PageBlock(
             self.addresses(rows),
             1,
             frames * np.uint64(PAGE_BYTES),
@@ -66,11 +81,6 @@ class Memory:
             self.bits[rows],
             self.slow[rows],
         )
-        aged = block.accessed & block.slow | self.history.sampled(block)
-        self.history.fold(block)
-        self.bits[rows] &= ~aged
-        end = (REGION + 1) * REGION_BYTES
-        self.history.forget_missing(Window(REGION * REGION_BYTES, end, (block,)))
 
     def passes(self, number: int) -> list[list[int]]:
         return [self.one_pass() for _ in range(number)]
@@ -106,6 +116,25 @@ def test_an_access_to_a_resting_row_is_seen_and_wakes_its_region() -> None:
         waited += 1
     assert waited < 32
     assert memory.passes(2) == [list(range(ROWS)), [2]]
+
+
+def test_an_access_to_a_resting_row_counts_also_where_pages_are_left_alone_out_of_turn() -> None:
+    memory = Memory(apart=True)
+    memory.used[:4, 0] = True
+    memory.passes(9)
+    memory.used[:] = False  # these rows rest later than the others
+    memory.passes(200)
+    assert memory.history.tells_by_turns
+    memory.used[:, 7] = True
+    while not (rows := memory.one_pass()):
+        pass
+    assert len(rows) < ROWS
+    states = memory.history.look_up(memory.block(rows))
+    assert (states[:, 7] & 1 == 1).all()
+    memory.one_pass()  # looks at all of the region
+    states = memory.history.look_up(memory.block(list(range(ROWS))))
+    assert (states[:, 7] & 1 == 1).all()
+    assert not (np.delete(states, 7, axis=1) & 1).any()
 
 
 def test_a_change_wakes_everything() -> None:

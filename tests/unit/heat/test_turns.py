@@ -94,3 +94,15 @@ def test_what_the_pass_that_is_over_has_told_is_known_also_when_the_shares_chang
         assert (turns.told(rows(4096)) == before).all()
         if number == 100:
             turns.restart()
+
+
+def test_of_a_row_that_is_observed_in_its_turns_every_other_one_is_averaged() -> None:
+    turns = Turns()
+    found: list[np.ndarray] = []
+    for _ in range(600):
+        turns.cleared()
+        if turns.spared_before:
+            found.append(turns.before(rows(64)) & turns.averages)
+        turns.end_pass(64)
+    averaged = np.array(found).sum(axis=0)
+    assert (abs(averaged - 600 / 8 / 2) < 6).all()

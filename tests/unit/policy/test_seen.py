@@ -13,9 +13,19 @@ def seen(hits: int, used: int) -> Seen:
 
 
 def test_a_program_that_slows_down_is_less_active_and_one_that_hurries_is_not_more() -> None:
-    assert seen(80, 10).activity == pytest.approx(0.5)
-    assert seen(80, 40).activity == 1.0
-    assert Seen(slow=100, used=3).activity == 1.0  # nothing was expected
+    assert seen(80, 10).activity(0.7) == pytest.approx(0.5)
+    assert seen(80, 40).activity(0.7) == 1.0
+    assert Seen(slow=100, used=3).activity(0.7) == 0.7  # nothing was expected
+
+
+@pytest.mark.parametrize(("used", "rises"), [(200, False), (280, False), (300, True)])
+def test_more_is_used_than_was_expected_if_that_is_no_chance(used: int, rises: bool) -> None:
+    assert Seen(slow=1000, used=used, expected_slow_share=0.2).rises == rises
+
+
+@pytest.mark.parametrize(("used", "rises"), [(5, False), (7, True)])
+def test_where_nothing_was_expected_a_few_are_no_rise(used: int, rises: bool) -> None:
+    assert Seen(slow=1000, used=used).rises == rises
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ import pytest
 
 from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon
-from mmscand.model import PAGE_BYTES, REGION_BYTES
+from mmscand.model import PAGE_BYTES, REGION_BYTES, Process
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessLeft
+from mmscand.policy.by_capacity import CapacityChooser
+from mmscand.policy.choosing import Knobs
+from mmscand.policy.ranking import Ranking
 from mmscand.record.beside import RecordingWatcher
 from mmscand.record.file import Recording, new_recording
 from mmscand.record.tables import ProcessPass, unpack
+from mmscand.scan import scanner
 from mmscand.settings import PolicyName
 from support.sim_daemon import HOT, Recorder, Tiers, steady, tiers, touching
 
@@ -131,3 +135,28 @@ def test_rows_in_which_nothing_happens_are_recorded_as_there(tmp_path: Path) -> 
     layouts = np.concatenate([seen.layout for seen in passes if not seen.about["left"][0]])
     assert len(passes) >= 40
     assert layouts["present"].any(axis=1).all()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_nothing_is_spared_where_a_recording_is_to_have_it(
+    recorded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spared: list[bool] = []
+
+    class Chooser(CapacityChooser):
+        def __init__(
+            self, process: Process, ranking: Ranking, knobs: Knobs, *, may_spare: bool = True
+        ) -> None:
+            spared.append(may_spare)
+            super().__init__(process, ranking, knobs, may_spare=may_spare)
+
+    monkeypatch.setattr(scanner, "CapacityChooser", Chooser)
+    world, recorder = tiers(), Recorder()
+    daemon, _ = daemon_of(world, tmp_path / "r", recorder, [], policy="capacity")
+    if not recorded:
+        settings = steady().model_copy(update={"policy": "capacity"})
+        daemon = Daemon(world.machine, settings=settings, observer=recorder)
+    daemon.start()
+    recorder.wait_for(PassEnd)
+    daemon.stop()
+    assert set(spared) == {not recorded}
