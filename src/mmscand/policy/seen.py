@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-_RISE, _SIGMAS = 0.12, 6.0
-"""As for a fall of the fast tier, see policy.demand."""
+_RISE, _SIGMAS = 2.0, 6.0
+"""So many times what was expected, and no chance. Exposures get longer when less is cleared before
+them: in emulation half as much again was used then, and nothing had changed."""
 
 
 @dataclass(slots=True)
@@ -38,10 +39,10 @@ class Seen:
 
     @property
     def rises(self) -> bool:
-        """Whether more is used of the slow tier than was expected, and no chance is."""
+        """Whether much more is used of the slow tier than was expected."""
         expected = self._expected_used
         chance = math.sqrt(max(1.0, expected))
-        return self.used - expected > max(_RISE * expected, _SIGMAS * chance)
+        return self.used > max(_RISE * expected, expected + _SIGMAS * chance)
 
     @property
     def _expected_used(self) -> float:

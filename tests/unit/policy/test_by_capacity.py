@@ -54,7 +54,7 @@ class Machine:
         bits = np.ones(SHAPE, dtype=np.bool_)
         clear = self.chooser.to_clear(self._block(bits))
         self.chooser.history.cleared()
-        touched = np.where(hot, 2.0, 0.2) * self.chooser.exposure_s
+        touched = np.where(hot, 2.0, 0.05) * self.chooser.exposure_s
         bits = ~clear | (self._rng.random(SHAPE) < 1 - np.exp(-touched))
         choice = self.chooser.choose(self._block(bits))
         up, down = (int(np.count_nonzero(mask)) for mask in (choice.up, choice.down))

@@ -18,8 +18,8 @@ def test_a_program_that_slows_down_is_less_active_and_one_that_hurries_is_not_mo
     assert Seen(slow=100, used=3).activity(0.7) == 0.7  # nothing was expected
 
 
-@pytest.mark.parametrize(("used", "rises"), [(200, False), (280, False), (300, True)])
-def test_more_is_used_than_was_expected_if_that_is_no_chance(used: int, rises: bool) -> None:
+@pytest.mark.parametrize(("used", "rises"), [(200, False), (390, False), (410, True)])
+def test_a_rise_is_twice_what_was_expected(used: int, rises: bool) -> None:
     assert Seen(slow=1000, used=used, expected_slow_share=0.2).rises == rises
 
 
