@@ -64,6 +64,14 @@ class FullTier:
         finally:
             daemon.stop()
 
+    @contextmanager
+    def settled(self, settings: Settings) -> Iterator[Daemon]:
+        """Watched until what `host` uses is up, while `guest` uses less than it has."""
+        self.used = {100: some(2000, 8192), 200: some(500, 3584)}
+        with self.watched(settings) as daemon:
+            assert self.until(lambda: bool(self.fast(100)[self.used[100]].all()))
+            yield daemon
+
     def until(self, condition: Callable[[], bool]) -> bool:
         """Whether it became true in time."""
         end = time.monotonic() + TIMEOUT_S
@@ -87,9 +95,7 @@ def some(slots: int, of: int, seed: int = 1) -> list[int]:
 
 def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails() -> None:
     world = FullTier()
-    world.used = {100: some(2000, 8192), 200: some(500, 3584)}
-    with world.watched(capacity()) as daemon:
-        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+    with world.settled(capacity()) as daemon:
         world.rest()
         counters = daemon.status().counters
     assert world.fast(200)[world.used[200]].all()
@@ -108,9 +114,7 @@ def changes(daemon: Daemon) -> int:
 
 def test_another_hot_set_is_noticed_told_and_followed() -> None:
     world = FullTier()
-    world.used = {100: some(2000, 8192), 200: some(500, 3584)}
-    with world.watched(capacity()) as daemon:
-        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+    with world.settled(capacity()) as daemon:
         world.rest()
         before = changes(daemon)
         world.used[100] = sorted({*range(8192)} - {*world.used[100]})[:2000]
@@ -120,9 +124,7 @@ def test_another_hot_set_is_noticed_told_and_followed() -> None:
 
 def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> None:
     world = FullTier()
-    world.used = {100: some(2000, 8192), 200: some(500, 3584)}
-    with world.watched(capacity(migrate_rate_mb_s=8)) as daemon:
-        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+    with world.settled(capacity(migrate_rate_mb_s=8)) as daemon:
         counters = daemon.status().counters
     assert world.passes[100] > 100
     assert counters["cooled"] < 100
@@ -130,9 +132,7 @@ def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> N
 
 def test_in_the_end_nothing_moves() -> None:
     world = FullTier()
-    world.used = {100: some(2000, 8192), 200: some(500, 3584)}
-    with world.watched(capacity()):
-        assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
+    with world.settled(capacity()):
         world.rest()
         moved = len(world.moved)
         world.rest(30)
