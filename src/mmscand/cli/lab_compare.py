@@ -15,7 +15,9 @@ import typer
 
 from mmscand.cli.files import os_errors_told, require_writable
 from mmscand.cli.names import known_names, names, numbers
+from mmscand.config import parse_assignments
 from mmscand.errors import MmscandError, UsageError
+from mmscand.settings import Settings, changed
 
 if TYPE_CHECKING:
     from mmscand.lab.standings import Run
@@ -81,15 +83,13 @@ def compare(
 
 def _require_tierer(name: str) -> None:
     """UsageError for one that is not known, or a knob that the daemon would not take as it is."""
-    from mmscand.config import parse_assignments  # noqa: PLC0415
     from mmscand.lab.programs import LAB_KNOBS  # noqa: PLC0415
     from mmscand.lab.tierers import knobs_of, tierer_named  # noqa: PLC0415
-    from mmscand.settings import Settings, changed  # noqa: PLC0415
 
     tierer_named(name)
-    led_to = changed(Settings(), parse_assignments([*LAB_KNOBS, *knobs_of(name)]))
-    for note in led_to.clamped:
-        raise UsageError(f"{name}: {note}", hint="set these limits too, before it")
+    clamped = changed(Settings(), parse_assignments([*LAB_KNOBS, *knobs_of(name)])).clamped
+    if clamped:
+        raise UsageError(f"{name}: {clamped[0]}", hint="set these limits too, before it")
 
 
 def _write(

@@ -125,7 +125,8 @@ class History:
 
     def _was_quiet(self, block: PageBlock) -> BoolArray:
         """(rows,) in which nothing was accessed at the last look: there is little to clear."""
-        return self._about(block, "quiet").astype(np.bool_)
+        result: BoolArray = self._about(block, "quiet")
+        return result
 
     def _about(self, block: PageBlock, field: str) -> NDArray[Any]:
         """(rows,) what was noted of each at the last look; 0 of new ones."""
