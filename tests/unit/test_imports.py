@@ -10,10 +10,11 @@ import mmscand
 
 PACKAGE = Path(mmscand.__file__).parent
 
-# What each part may import of mmscand. `model` and `errors` are everybody's.
+# What each part may import of mmscand. `model`, `errors` and `sets` are everybody's.
 ALLOWED = {
     "model": set(),
     "errors": set(),
+    "sets": set(),
     "clock": set(),
     "machine": set(),
     "settings": set(),
@@ -32,7 +33,7 @@ ALLOWED = {
     "cli": {"clock", "config", "control", "daemon", "lab", "linux", "observe", "policy"}
     | {"record", "scan", "settings", "sim"},
 }
-EVERYBODYS = {"model", "errors"}
+EVERYBODYS = {"model", "errors", "sets"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}
 
 

@@ -47,6 +47,7 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
+from mmscand.sets import among, distinct
 
 _NOWHERE = np.uint16(0)
 _ALL = slice(None)
@@ -179,7 +180,7 @@ class History:
             rows = self._regions.get(key)
             if rows is not None:
                 stays = (rows.numbers < first) | (rows.numbers >= last)
-                stays |= np.isin(rows.numbers, seen.get(size, [])) | self._rests(rows)
+                stays |= among(rows.numbers, seen.get(size, rows.numbers[:0])) | self._rests(rows)
                 if not stays.all():
                     self._put(key, rows.where(stays))
 
@@ -223,7 +224,7 @@ class History:
         """Which of these pages (n,) this pass has not looked at, as their rows rest."""
         result = np.zeros(len(addresses), dtype=np.bool_)
         regions = addresses // np.uint64(REGION_BYTES)
-        for region in np.unique(regions).tolist():
+        for region in distinct(regions).tolist():
             for rows in (self._regions.get((region, size)) for size in _RESTING_SLOTS):
                 if rows is not None:
                     mine = np.flatnonzero(regions == region)
@@ -282,7 +283,7 @@ class History:
         """Give slots that have a state another one."""
         regions = addresses // np.uint64(REGION_BYTES)
         columns = addresses % np.uint64(HUGE_PAGE_BYTES) // np.uint64(PAGE_BYTES * pages_per_slot)
-        for region in np.unique(regions).tolist():
+        for region in distinct(regions).tolist():
             rows = self._regions.get((region, pages_per_slot))
             if rows is not None:
                 mine = regions == region

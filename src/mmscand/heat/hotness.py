@@ -7,6 +7,7 @@ import numpy as np
 from mmscand.heat.rows import Rows
 from mmscand.heat.state import FAST, PASSES, REGISTER, accessed_passes
 from mmscand.model import NO_FRAME, IntArray, StateArray, UIntArray
+from mmscand.sets import distinct
 
 
 def hotness(
@@ -23,7 +24,7 @@ def hotness(
             frames = rows.about["frames"][:, tier]
             there = frames != NO_FRAME
             nodes, own = nodes_of(frames[there]), rows.words[there]
-            for node in np.unique(nodes).tolist():
+            for node in distinct(nodes).tolist():
                 words = own[nodes == node]
                 found = _by_passes(words[words & FAST == bit])
                 before = total.get(node, [0] * len(found))

@@ -21,6 +21,7 @@ from mmscand.model import (
     StateArray,
     UIntArray,
 )
+from mmscand.sets import among
 
 _ROW = np.dtype(
     [
@@ -98,7 +99,7 @@ class Rows:
         if known.all() and some.all():
             self.about[place], self.words[place] = new.about, new.words
             return self
-        others = ~np.isin(self.numbers, new.numbers)
+        others = ~among(self.numbers, new.numbers)
         about = np.concatenate((self.about[others], new.about[some]))
         order = np.argsort(about["number"])
         words = np.concatenate((self.words[others], new.words[some]))

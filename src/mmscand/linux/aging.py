@@ -13,6 +13,7 @@ import numpy as np
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.syscalls import MADV_COLD, process_madvise
 from mmscand.model import UIntArray, VmaFlag, VmaTable
+from mmscand.sets import among
 
 _IOV_MAX = 1024
 """UIO_MAXIOV: ranges a call."""
@@ -64,7 +65,7 @@ class Ager:
             return ranges
         starts = np.array([start for start, _ in self.refused], dtype=np.uint64)
         rows = vmas.index_of(ranges[:, 0])
-        refused = (rows >= 0) & np.isin(vmas.starts[rows], starts)
+        refused = (rows >= 0) & among(vmas.starts[rows], starts)
         self._missed.append(ranges[refused])
         allowed: UIntArray = ranges[~refused]
         return allowed

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmscand.clock import Clock
 from mmscand.model import BoolArray, Migration, Process, UIntArray
+from mmscand.sets import among
 
 
 class _Waiting:
@@ -40,7 +41,7 @@ class _Waiting:
 
     def withdraw(self, addresses: UIntArray) -> int:
         """Take these off again where they are queued; how many were."""
-        parts = [(p, ~np.isin(p.addresses, addresses)) for p in self.migrations]
+        parts = [(p, ~among(p.addresses, addresses)) for p in self.migrations]
         gone = [p.addresses[~stays] for p, stays in parts]
         self.migrations = deque(_part(p, p.addresses[s]) for p, s in parts if s.any())
         withdrawn = np.concatenate([np.empty(0, dtype=np.uint64), *gone])

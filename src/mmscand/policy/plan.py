@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmscand.model import FloatArray
+from mmscand.sets import distinct
 
 GAP = 0.6
 """Least gain of a trade, as a share of the rate at the edge of the fast tier; here, of the page's
@@ -109,7 +110,7 @@ def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, edge: float, pr
     """
     if not len(rates):
         return 0
-    ends = np.unique(np.concatenate((up, down)))
+    ends = distinct(np.concatenate((up, down)))
     ends = ends[(ends > 0) & (ends <= min(up[-1], down[-1]))]
     hot = rates[np.minimum(np.searchsorted(up, ends), len(rates) - 1)]
     cold = rates[::-1][np.minimum(np.searchsorted(down, ends), len(rates) - 1)]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageBlock, Topology, UIntArray
+from mmscand.sets import among
 
 _SAMPLE_ROWS = 16
 """One row in so many is counted: finding nodes costs ten times what reading a page does."""
@@ -48,7 +49,7 @@ class NodeUse:
         step = min(_SAMPLE_ROWS, max(1, rows // _LEAST_ROWS)) if width > 1 else 1
         some = slice(self._turn % step, None, step)
         self._count(_PRESENT, block, some, block.present, weight=step)
-        watched = np.flatnonzero(np.isin(block.addresses, self._watched))
+        watched = np.flatnonzero(among(block.addresses, self._watched))
         if len(watched):
             self._count(_WATCHED, block, watched, block.present)
             self._count(_ACCESSED, block, watched, block.accessed)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.model import PAGE_BYTES, BoolArray, PageBlock, UIntArray
+from mmscand.sets import among
 
 _MOST_SLOTS = 1024
 """A share that is told of 256 of them, those of one turn, is right within 3 points (one sigma)."""
@@ -65,7 +66,7 @@ class PromotedSample:
         new = np.zeros(len(addresses), dtype=_PAGE)
         new["address"], new["pages"], new["there"] = addresses, pages_per_slot, True
         new["judged"] = self._turn
-        others = ~np.isin(self._pages["address"], addresses)
+        others = ~among(self._pages["address"], addresses)
         pages = np.concatenate((self._pages[others], new))
         while len(pages) > _MOST_SLOTS:
             self._step *= 2
@@ -129,7 +130,7 @@ class PromotedSample:
     def drop(self, addresses: UIntArray) -> None:
         """Their bits cannot be cleared, and so say nothing."""
         if len(addresses):
-            self._pages = self._pages[~np.isin(self._pages["address"], addresses)]
+            self._pages = self._pages[~among(self._pages["address"], addresses)]
 
     def end_pass(self, rests: Callable[[UIntArray], BoolArray] | None = None) -> None:
         """A whole pass is over: what it did not meet on the top tier is gone.
