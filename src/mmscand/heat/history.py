@@ -28,6 +28,7 @@ from mmscand.heat.state import (
     averaged,
     is_stuck,
     observed,
+    on_fast,
     restarted,
     shortened,
     unused_slow,
@@ -114,11 +115,13 @@ class History:
     def _unobserved(self, block: PageBlock, old: StateArray) -> BoolArray:
         """Slots whose bit nobody has cleared since the last observation.
 
-        Of those of the slow tier also a clear bit says nothing: were they observed where it is
-        clear, and not where it is set, they would look colder than they are.
+        Where the exposure began after it, and of those of the slow tier, also a clear bit says
+        nothing: were they observed where it is clear, and not where it is set, they would look
+        colder than they are.
         """
         watched = self.watched(block)
-        result: BoolArray = used_fast(old) & ~watched[:, None]
+        collects = on_fast if self._turns.apart else used_fast
+        result: BoolArray = collects(old) & ~watched[:, None]
         if self._turns.spared_before:
             told = watched | self._was_quiet(block)
             result |= unused_slow(old) & ~told[:, None]
@@ -257,7 +260,7 @@ class History:
         for (region, _), rows in self._regions.items():
             # Bits that nobody had cleared are no observation.
             told = self._turns.told(rows.addresses + np.uint64(region * REGION_BYTES))
-            stale = used_fast(rows.words)
+            stale = (on_fast if self._turns.apart_told else used_fast)(rows.words)
             if self._turns.spared_told:
                 stale |= unused_slow(rows.words)
             stale &= ~told[:, None]

@@ -118,6 +118,12 @@ def is_stuck(state: StateArray) -> BoolArray:
     return result
 
 
+def on_fast(word: StateArray) -> BoolArray:
+    """Which slots were on the fast tier when they were seen last."""
+    result: BoolArray = word & FAST != 0
+    return result
+
+
 def used_fast(word: StateArray) -> BoolArray:
     """Which slots of the fast tier were accessed in their latest observation."""
     result: BoolArray = word & (FAST | _ONE) == FAST | _ONE

@@ -35,6 +35,10 @@ class Turns:
         self._told = (_FIRST, 1)
         """Of the pass that is over: one row in so many, and their group."""
         self._changed_at = 0
+        self.apart = self.apart_told = False
+        """Whether the exposure of this pass began by clearing bits, so that others have collected
+        for longer; and that of the pass that is over.
+        """
         self._spared = self.spared_before = self.spared_told = False
         """See `spares`: whether this pass did so, whether it was so of some of the bits that it
         reads, and of some that the pass before has read."""
@@ -64,6 +68,7 @@ class Turns:
 
     def cleared(self) -> None:
         """Those were. Where it cannot be done, a pass tells of what the one before has cleared."""
+        self.apart = True
         self._spared = self.spared_before = self.spares
         if self._restarted:
             self._every_before = self._group_before = 1
@@ -91,6 +96,7 @@ class Turns:
         """A pass over so many rows is over."""
         # Where the next pass does not begin by clearing, it may read what this one has left.
         self.spared_told, self.spared_before, self._spared = self.spared_before, self._spared, False
+        self.apart_told, self.apart = self.apart, False
         self.number += 1
         self._told = self._every_before, self._group_before
         self._every_before, self._group_before = self._every, self._group

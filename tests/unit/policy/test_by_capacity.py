@@ -26,11 +26,10 @@ class Room:
 class Machine:
     """One process with some pages that are hot; all are used in the rest of each period."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_exposure_ms: int = 10_000) -> None:
         self.now_s, self.room = 0.0, Room()
-        self.chooser = CapacityChooser(
-            Process(1, 1), Ranking(self.room, lambda: self.now_s), Settings()
-        )
+        knobs = Settings().model_copy(update={"scan_period_max_ms": longest_exposure_ms})
+        self.chooser = CapacityChooser(Process(1, 1), Ranking(self.room, lambda: self.now_s), knobs)
         self._rng = np.random.default_rng(1)
         self.order = self._rng.permutation(PAGES)
         self._frames = (np.arange(PAGES, dtype=np.uint64) * np.uint64(PAGE_BYTES)).reshape(SHAPE)
@@ -80,6 +79,14 @@ def test_after_a_calm_little_of_the_slow_tier_is_cleared_and_all_hot_pages_are_u
     assert calm.held[99] > 0.98
     assert calm.cleared[10] > 0.9 * (PAGES - CAPACITY)
     assert np.median(calm.cleared[80:100]) < 0.5 * (PAGES - CAPACITY)
+
+
+def test_nothing_is_made_of_bits_that_collected_for_longer_than_the_exposure() -> None:
+    """Of the fast tier a sample is cleared when it begins; else rates are found that are not so."""
+    machine = Machine(longest_exposure_ms=400)
+    machine.passes(150)
+    assert machine.chooser.changes == 0
+    assert np.mean(machine.held[30:]) > 0.98
 
 
 def test_a_change_is_noticed_after_it_and_brings_all_back(calm: Machine) -> None:
