@@ -68,6 +68,8 @@ class History:
         self._surprises: set[tuple[int, int]] = set()
         """Regions with a row that was accessed while it rested."""
         self._turns = Turns(may_spare=may_spare)
+        self._opens = False
+        """Of this pass, the first: bits were cleared before it."""
 
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
@@ -80,6 +82,8 @@ class History:
         kept = block.present if self._both_tiers else block.slow
         fast = (kept & ~block.slow) * FAST if self._both_tiers else _NOWHERE
         tag = _tags(block)
+        if self._opens:
+            old = np.where((old == 0) & kept, KNOWN | fast | tag, old)
         same = (old ^ tag) & TAG == 0
         state = observed(old, block.accessed)
         if self._both_tiers:
@@ -154,7 +158,12 @@ class History:
         self._turns.end_calm()
 
     def cleared(self) -> None:
-        """An exposure has begun: what needed to be cleared for it was."""
+        """An exposure has begun: what needed to be cleared for it was.
+
+        Before the first pass that makes an observation of it. Pages that were mapped since then are
+        told from others by nobody; to be mapped is an access.
+        """
+        self._opens = not self._turns.number
         self._turns.cleared()
 
     def to_clear(self, block: PageBlock) -> BoolArray:
@@ -250,6 +259,7 @@ class History:
         for key in self._surprises & self._regions.keys():
             self._regions[key].wake()
         self._visited, self._surprises = set(), set()
+        self._opens = False
         self._turns.end_pass(sum(len(rows.about) for rows in self._regions.values()))
 
     def forget(self, *, but_the_last: bool) -> None:

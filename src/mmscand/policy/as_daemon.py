@@ -67,7 +67,16 @@ class AsDaemon:
         self._frames: UIntArray = numbers * np.uint64(PAGE_BYTES)
         self._present: BoolArray = numbers < pages
         self._bits = self._present.copy()
+        self._open(capacity)
         self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
+
+    def _open(self, capacity: int) -> None:
+        """All bits are cleared before the first pass; how much fits is known from then on."""
+        self._room.pages = capacity
+        for first in range(0, len(self._present), _PAGES_PER_REGION):
+            self._chooser.to_clear(self._block(first, self._present))
+        self._bits[:] = False
+        self._chooser.cleared()
 
     def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
         """See PlacementPolicy.decide."""
@@ -80,27 +89,32 @@ class AsDaemon:
         self._chooser.end_pass(self.exposure * _WINDOW_MS / 1000)
         if self._chooser.begins:
             self._bits[:] = False
-            self._chooser.history.cleared()
+            self._chooser.cleared()
         self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
         up, down = (np.concatenate(each) for each in zip(*chosen, strict=True))
         return Moves(up, down)
 
     def _choose(self, first: int, slow: BoolArray) -> tuple[PageNumbers, PageNumbers]:
         """What goes up and down of a region's pages, which are aged as well."""
-        pages = slice(first, first + _PAGES_PER_REGION)
-        frames = self._frames[pages].reshape(-1, PAGES_PER_TABLE)
-        masks = (every[pages] for every in (self._present, self._bits, slow))
-        present, bits, slow = (mask.reshape(-1, PAGES_PER_TABLE) for mask in masks)
-        start = np.uint64(REGION_BYTES + first * PAGE_BYTES)
-        addresses = start + np.arange(len(slow), dtype=np.uint64) * np.uint64(HUGE_PAGE_BYTES)
-        choice = self._chooser.choose(PageBlock(addresses, 1, frames, present, bits, slow))
-        bits &= ~choice.to_age
+        block = self._block(first, slow)
+        choice = self._chooser.choose(block)
+        block.accessed[choice.to_age] = False
         up, down = (first + np.flatnonzero(mask) for mask in (choice.up, choice.down))
         states = choice.state[choice.up]
         up = up[~self._proof.lacks(up.astype(np.uint64), states, self._now_s)]
         self._proof.demoted(down.astype(np.uint64), self._now_s)
         self._chooser.queued(promoted=len(up), demoted=len(down))
         return up, down
+
+    def _block(self, first: int, slow: BoolArray) -> PageBlock:
+        """A region; its arrays are views."""
+        pages = slice(first, first + _PAGES_PER_REGION)
+        frames = self._frames[pages].reshape(-1, PAGES_PER_TABLE)
+        masks = (every[pages] for every in (self._present, self._bits, slow))
+        present, bits, slow = (mask.reshape(-1, PAGES_PER_TABLE) for mask in masks)
+        start = np.uint64(REGION_BYTES + first * PAGE_BYTES)
+        addresses = start + np.arange(len(slow), dtype=np.uint64) * np.uint64(HUGE_PAGE_BYTES)
+        return PageBlock(addresses, 1, frames, present, bits, slow)
 
     def forget(self, pages: PageNumbers) -> None:
         """See PlacementPolicy.forget: they have other frames."""

@@ -51,6 +51,10 @@ class CapacityChooser:
         self._demand = Demand(longest_s, first_s, knobs.quick_passes)
         self._turn = 0
         self._anew = False
+        self.opens = True
+        """See Chooser."""
+        self._to_see: PageNumbers = np.zeros(2, dtype=np.intp)
+        """4 KiB pages on the slow tier and on the fast one that were cleared for the first pass."""
         self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
         """Slow-tier pages of each bin, as the last pass found them; without those that rest."""
         self._agrees = self._activity = 1.0
@@ -175,7 +179,16 @@ class CapacityChooser:
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser."""
+        if self.opens:
+            self._to_see += _sizes_of(block)
         return self._history.to_clear(block)
+
+    def cleared(self) -> None:
+        """See Chooser."""
+        self._history.cleared()
+        if self.opens:
+            self._ranking.count(self._process, self._to_see)
+            self._demand.open(self._ranking.fits, int(self._to_see[0]))
 
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
@@ -201,6 +214,7 @@ class CapacityChooser:
             pages[:, place] += resting
             self._sizes += resting
         by_turns = self._history.tells_by_turns
+        self.opens = False
         self._history.end_pass()
         seen, demand = self._seen, self._demand
         self._agrees = seen.agreement(self._agrees)

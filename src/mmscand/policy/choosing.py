@@ -82,6 +82,10 @@ class Chooser(Protocol):
         """Slots whose bit has to be cleared when an exposure begins."""
         ...
 
+    def cleared(self) -> None:
+        """An exposure has begun: all of these were."""
+        ...
+
     def adopt(self, knobs: Knobs) -> None:
         """Go by other settings."""
         ...
@@ -104,6 +108,11 @@ class Chooser(Protocol):
         """Whether bits have to be cleared before the next pass, as nobody has done it for it."""
         ...
 
+    @property
+    def opens(self) -> bool:
+        """Whether nothing was seen yet: the first pass is an observation if it is cleared for."""
+        ...
+
     def end_pass(self, exposed_s: float | None = None) -> None:
         """A pass over the whole address space is over; how long its bits have collected."""
         ...
@@ -117,7 +126,7 @@ class RuleChooser:
     """Hot is what a rule says of each page by itself; what comes down is the kernel's."""
 
     exposure_s = None
-    hurries = begins = False
+    hurries = begins = opens = False
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:
@@ -134,6 +143,9 @@ class RuleChooser:
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser; nobody asks, as exposures last from pass to pass."""
         return block.accessed & block.slow & ~is_stuck(self.history.look_up(block))
+
+    def cleared(self) -> None:
+        """See Chooser."""
 
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""

@@ -30,6 +30,10 @@ from mmscand.settings import Settings
 _APART = 0.8
 """An exposure this much shorter than the period is one of its own, at the price of another read."""
 
+_WORTH_OPENING_PAGES = 1024
+"""Of address space, 4 MiB: where it is less the first visit does no more than clear, as 500 small
+processes would cost another third of a second."""
+
 
 class Slot:
     """One watched process. Owned by the scanner thread, but for `report`."""
@@ -189,12 +193,12 @@ class Slot:
         generation = self._space.generation()
         if generation != self._generation:  # execve: nothing that was known holds any more
             self._forget_all(generation)
-        if self._counts is None and self._must_clear_first:
-            self._clear(now, go_on)
+        vmas = self._mappings()
+        if self._counts is None and self._must_clear_first(vmas):
+            self._clear(vmas, now, go_on)
             return None
         counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
-        vmas = self._mappings()
         for window in self._space.read(self._due(vmas), self._cursor):
             self._take(window, vmas, counts)
             if counts["examined"] >= self.pacer.most_pages(counts["accessed"]):
@@ -210,8 +214,7 @@ class Slot:
             return self.visit(now, go_on)  # the last visit had come just to the end
         return self._end(counts, complete=True)
 
-    @property
-    def _must_clear_first(self) -> bool:
+    def _must_clear_first(self, vmas: VmaTable) -> bool:
         """Whether the exposure is apart from the period, or the last pass has cleared nothing for
         this one.
 
@@ -219,19 +222,21 @@ class Slot:
         """
         if not self._exposure_ms or self._candidates.shared_too or self._exposure.collects:
             return False
-        return self._exposure.begins or self._chooser.begins or self._is_apart or not self._ages
+        begins = self._exposure.begins or self._chooser.begins
+        opens = self._chooser.opens and vmas.pages >= _WORTH_OPENING_PAGES
+        return begins or opens or self._is_apart or not self._ages
 
     @property
     def _is_apart(self) -> bool:
         """Whether a pass is not to clear what the next one reads, long after it."""
         return self._exposure_ms < _APART * self.period_ms
 
-    def _clear(self, now: float, go_on: Callable[[], bool]) -> None:
+    def _clear(self, vmas: VmaTable, now: float, go_on: Callable[[], bool]) -> None:
         """Begin an exposure; what was cleared is read by the next visit, at its end."""
         most, clear = self.pacer.most_pages(0), self._tiering.clear
-        at = (self._space, self._due(self._mappings()), self._cursor)
+        at = (self._space, self._due(vmas), self._cursor)
         if self._exposure.clear(*at, most, clear, now=now, go_on=go_on):
-            self._chooser.history.cleared()
+            self._chooser.cleared()
             self.due = now + self._exposure_ms / 1000
 
     def _due(self, vmas: VmaTable) -> VmaTable:

@@ -119,3 +119,14 @@ def test_hotness_counts_a_huge_page_as_512() -> None:
     history.fold(huge)
     assert history.hotness(np.int32) == {1: [0, 512, 0, 0, 0, 0, 0]}
     assert History().hotness(np.int32) == {}
+
+
+def test_the_first_pass_is_an_observation_if_bits_were_cleared_before_it() -> None:
+    history = History(both_tiers=True)
+    seen = replace(block(1), accessed=np.arange(512)[None, :] < 3)
+    history.cleared()
+    assert np.bincount(history.fold(seen)[0])[2:4].tolist() == [509, 3]
+    history.end_pass()
+    history.fold(seen)
+    later = block(2)
+    assert not history.fold(later).any()  # mapped since then

@@ -52,7 +52,7 @@ class Machine:
     def _one_pass(self, hot: np.ndarray) -> None:
         bits = np.ones(SHAPE, dtype=np.bool_)
         clear = self.chooser.to_clear(self._block(bits))
-        self.chooser.history.cleared()
+        self.chooser.cleared()
         touched = np.where(hot, 2.0, 0.05) * self.chooser.exposure_s
         bits = ~clear | (self._rng.random(SHAPE) < 1 - np.exp(-touched))
         choice = self.chooser.choose(self._block(bits))

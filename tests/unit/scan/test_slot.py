@@ -141,7 +141,8 @@ def test_after_an_exposure_of_its_own_bits_are_cleared_before_they_are_read() ->
     sim = machine.spawn(100)
     vma = machine.map(sim, REGION_BYTES, 4096, 1)
     slot = slot_of(machine, sim, policy="capacity", quick_passes=0)
-    assert slot.visit(1.0, lambda: True) is not None
+    assert slot.visit(1.0, lambda: True) is None
+    assert slot.visit(1.1, lambda: True) is not None
     vma.accessed[:] = True
     assert slot.visit(2.0, lambda: True) is None  # the exposure of 0.1 s begins
     assert not vma.accessed.any()
@@ -150,3 +151,22 @@ def test_after_an_exposure_of_its_own_bits_are_cleared_before_they_are_read() ->
     visit = slot.visit(2.1, lambda: True)
     assert visit is not None
     assert (visit.started, visit.counts["accessed"]) == (2.0, 7)
+
+
+@pytest.mark.parametrize(("pages", "clears_first"), [(512, False), (1024, True)])
+def test_bits_are_cleared_before_the_first_pass_over_a_process_that_is_not_small(
+    pages: int, clears_first: bool
+) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    vma = machine.map(sim, REGION_BYTES, pages, 1)
+    vma.accessed[:] = True
+    slot = slot_of(machine, sim, policy="capacity")
+    visit = slot.visit(1.0, lambda: True)
+    assert not vma.accessed.any()
+    if clears_first:
+        assert (visit, slot.due) == (None, 1.1)
+        vma.accessed[0, :7] = True
+        visit = slot.visit(1.1, lambda: True)
+    assert visit is not None
+    assert visit.counts["accessed"] == (7 if clears_first else pages)
