@@ -287,7 +287,8 @@ class Slot:
         history = self._chooser.history
         apart = self._exposure.collects
         self._ages = not (apart and self._is_apart)
-        self._started = self._exposure.began if apart else now
+        # Who clears what the next visit reads leaves it as long for that from now on.
+        self._started = now if self._ages else self._exposure.began
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             history.forget_stuck()

@@ -170,3 +170,14 @@ def test_bits_are_cleared_before_the_first_pass_over_a_process_that_is_not_small
         visit = slot.visit(1.1, lambda: True)
     assert visit is not None
     assert visit.counts["accessed"] == (7 if clears_first else pages)
+
+
+def test_a_visit_that_clears_for_the_next_one_leaves_it_a_whole_exposure() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    slot = slot_of(machine, sim, policy="capacity")
+    assert slot.visit(1.0, lambda: True) is None
+    visit = slot.visit(1.1, lambda: True)
+    assert visit is not None
+    assert visit.started == 1.1
