@@ -74,7 +74,8 @@ class History:
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
 
-        State 0: not kept, or never seen before this pass (it is KNOWN from the next one on). Else
+        State 0: not kept, or never seen before this pass (it is KNOWN from the next one on), unless
+        that is the first and bits were cleared before it. Else
         bit 0 says whether it was accessed when it was last observed.
         """
         rows = self._rows_of(block)
@@ -124,8 +125,10 @@ class History:
         colder than they are.
         """
         watched = self.watched(block)
-        collects = on_fast if self._turns.apart else used_fast
-        result: BoolArray = collects(old) & ~watched[:, None]
+        kept = used_fast(old)
+        if self._turns.apart:  # also of pages that went up before it began
+            kept = on_fast(old) | (block.present & ~block.slow)
+        result: BoolArray = kept & ~watched[:, None]
         if self._turns.spared_before:
             told = watched | self._was_quiet(block)
             result |= unused_slow(old) & ~told[:, None]

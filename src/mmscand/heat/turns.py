@@ -51,7 +51,8 @@ class Turns:
         Turns come at equal distances. Where pages are observed in theirs alone, it is every other
         turn.
         """
-        turns = self.number // self._every_before if self.spared_before else 0
+        in_turns = self.apart or self.spared_before
+        turns = self.number // self._every_before if in_turns else 0
         return (self.number + turns) % 2 == 0
 
     def now(self, rows: UIntArray) -> BoolArray:

@@ -53,8 +53,8 @@ class CapacityChooser:
         self._anew = False
         self.opens = True
         """See Chooser."""
-        self._to_see: PageNumbers = np.zeros(2, dtype=np.intp)
-        """4 KiB pages on the slow tier and on the fast one that were cleared for the first pass."""
+        self._to_see: PageNumbers | None = np.zeros(2, dtype=np.intp)
+        """4 KiB pages on the slow tier and on the fast one that are cleared for the first visit."""
         self._slow: PageNumbers = np.zeros(BINS, dtype=np.intp)
         """Slow-tier pages of each bin, as the last pass found them; without those that rest."""
         self._agrees = self._activity = 1.0
@@ -179,16 +179,17 @@ class CapacityChooser:
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser."""
-        if self.opens:
+        if self._to_see is not None:
             self._to_see += _sizes_of(block)
         return self._history.to_clear(block)
 
     def cleared(self) -> None:
         """See Chooser."""
         self._history.cleared()
-        if self.opens:
+        if self._to_see is not None:  # once: all of a pass is to have one exposure
             self._ranking.count(self._process, self._to_see)
             self._demand.open(self._ranking.fits, int(self._to_see[0]))
+            self._to_see = None
 
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
@@ -214,7 +215,7 @@ class CapacityChooser:
             pages[:, place] += resting
             self._sizes += resting
         by_turns = self._history.tells_by_turns
-        self.opens = False
+        first, self.opens = self.opens, False
         self._history.end_pass()
         seen, demand = self._seen, self._demand
         self._agrees = seen.agreement(self._agrees)
@@ -225,7 +226,11 @@ class CapacityChooser:
         if keep is Keep.ALL:
             self._ranking.count(self._process, self._sizes)
             known, slow = pages.sum(axis=0), int(self._sizes[0])
-            keep = demand.learn(known, seen.slow_share, self._ranking.fits, exposed_s, slow)
+            fits = self._ranking.fits
+            # Of many visits the first one may have been to less than fits.
+            keep = demand.open(fits, slow) if first else Keep.ALL
+            if keep is Keep.ALL:
+                keep = demand.learn(known, seen.slow_share, fits, exposed_s, slow)
         if demand.rates is None:
             self._ranking.doubt(self._process)
         else:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from mmscand.machine import AddressSpace
 from mmscand.model import PageBlock, VmaTable
 
+_NO_END = 1 << 64
 Clear = Callable[[PageBlock, VmaTable, Counter[str]], None]
 """Clears the bits of a block that have to be, and counts them."""
 
@@ -42,6 +43,8 @@ class Exposure:
         self.began = 0.0
         self.collects = False
         """Bits were cleared, and nobody has read them yet."""
+        self.end = _NO_END
+        """Address up to which they were."""
         self._cleared, self._read = MeanMoment(), MeanMoment()
         """In this pass."""
         self._read_before: float | None = None
@@ -79,12 +82,14 @@ class Exposure:
                 break
             if not go_on():
                 return False
-        self._next, self.collects = None, True
+        else:
+            self._next = _NO_END
+        self.end, self._next, self.collects = self._next, None, True
         return True
 
     def take(self) -> Counter[str]:
         """What was cleared, now that it is read."""
-        self.collects = False
+        self.collects, self.end = False, _NO_END
         counts, self.counts = self.counts, Counter()
         del counts["examined"]  # looked at for once, as far as pacing is concerned
         return counts

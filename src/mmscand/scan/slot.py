@@ -79,7 +79,8 @@ class Slot:
         self._skipped = NOTHING_SKIPPED
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
-        self._started = self._now = 0.0
+        self._started = self._now = self._read_from = 0.0
+        self._read_to = 0
         self._ages = True
         """This visit clears what the next one reads, or the last one has."""
         self._aged_by = ""
@@ -201,7 +202,8 @@ class Slot:
         began_at = self._cursor
         for window in self._space.read(self._due(vmas), self._cursor):
             self._take(window, vmas, counts)
-            if counts["examined"] >= self.pacer.most_pages(counts["accessed"]):
+            most = self.pacer.most_pages(counts["accessed"])
+            if counts["examined"] >= most or window.end >= self._read_to:
                 return self._end(counts, complete=False)
             if not go_on():
                 return None
@@ -273,7 +275,9 @@ class Slot:
             effort, why = self._benefit.effort, self._benefit.why
             self._observer(EffortChanged(self.process, effort, why))
         counts["skipped"] = self._idle.taken()
-        return Visit(self._started, complete, counts)
+        # Who clears what the next visit reads leaves it as long for that from now on.
+        started = self._read_from if complete and self._ages else self._started
+        return Visit(started, complete, counts)
 
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
@@ -287,8 +291,8 @@ class Slot:
         history = self._chooser.history
         apart = self._exposure.collects
         self._ages = not (apart and self._is_apart)
-        # Who clears what the next visit reads leaves it as long for that from now on.
-        self._started = now if self._ages else self._exposure.began
+        self._started = self._exposure.began if apart else now
+        self._read_from, self._read_to = now, self._exposure.end
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             history.forget_stuck()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmscand.heat.history import History
+from mmscand.heat.state import REGISTER
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -203,3 +204,19 @@ def test_after_a_change_a_bit_that_nobody_had_cleared_is_no_observation() -> Non
     registers = memory.history.look_up(block) & np.uint16(0x7F)
     assert sorted(registers[:, 0].tolist()) == [1] * (ROWS - ROWS // 4) + [3] * (ROWS // 4)
     assert (registers[:, 2:] == 2).all()  # found clear, and that is one
+
+
+def test_where_exposures_are_apart_fast_pages_are_observed_in_their_turn_alone() -> None:
+    """Also those that went up since the last look: their bits collected for longer too."""
+    memory = Memory(apart=True)
+    memory.passes(2)
+    memory.slow[4:] = False
+    memory.bits[:] = True  # in the rest of the period
+    rows = list(range(ROWS))
+    before = memory.history.look_up(memory.block(rows)).copy()
+    memory.passes(1)
+    after = memory.history.look_up(memory.block(rows))
+    turn = (np.array(rows) + 2 - 1) % 4 == 0  # of a quarter of the rows
+    kept = (after & REGISTER == before & REGISTER).all(axis=1)
+    assert kept[4:].tolist() == (~turn[4:]).tolist()
+    assert not kept[:4].any()

@@ -181,3 +181,19 @@ def test_a_visit_that_clears_for_the_next_one_leaves_it_a_whole_exposure() -> No
     visit = slot.visit(1.1, lambda: True)
     assert visit is not None
     assert visit.started == 1.1
+
+
+def test_of_many_visits_each_reads_what_was_cleared_for_it() -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    vmas = [machine.map(sim, region * REGION_BYTES, 512, 1) for region in (1, 2, 3)]
+    slot = slot_of(machine, sim, policy="capacity", scan_size_mb=2, scan_size_max_mb=2)
+    for number, vma in enumerate(vmas):
+        at = 1.0 + number
+        assert slot.visit(at, lambda: True) is None
+        assert [bool(v.accessed.any()) for v in vmas] == [n > number for n in range(3)]
+        vma.accessed[0, :7] = True
+        visit = slot.visit(slot.due, lambda: True)
+        assert visit is not None
+        assert (visit.complete, visit.counts["accessed"], visit.started) == (False, 7, at)
+        vma.accessed[:] = False
