@@ -203,6 +203,8 @@ class _Run:
         for tier in (self.own, self.unmoved):
             tier.place(appeared, vanished)
             tier.count(each.accessed)
+        if not self.decisions and not each.accessed.any():
+            return  # the first pass clears what was set before it, and tells of no access
         self._collected |= each.accessed
         self._collected_for += 1
         # A shorter exposure than a pass cannot be had of a recording.

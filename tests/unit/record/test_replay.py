@@ -228,3 +228,21 @@ def test_a_recording_without_an_access_is_refused(tmp_path: Path) -> None:
         replay(tape, Still, (1, 8))
     with pytest.raises(UsageError, match="no accessed page"):
         replay(recording(tmp_path / "s", []), Still, (1, 8))
+
+
+def test_the_first_pass_of_a_recording_is_no_exposure_to_decide_by(tmp_path: Path) -> None:
+    class Noting(Still):
+        def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
+            decided.append(int(np.count_nonzero(accessed)))
+            return NO_MOVES
+
+    decided: list[int] = []
+    everything, nothing = np.ones((2, 512), dtype=np.bool_), np.zeros((2, 512), dtype=np.bool_)
+    passes = [
+        seen(1, nothing, present=everything),
+        seen(2, everything),
+        seen(3, nothing),
+        seen(4, everything),
+    ]
+    replay(recording(tmp_path / "r", passes), Noting, (1, 2))
+    assert decided == [1024, 0, 1024]
