@@ -65,7 +65,7 @@ class Demand:
         """That is wanted."""
         self._exposed_s: float | None = None
         """How long exposures are in truth: a pass takes a while, and the CPU budget interrupts."""
-        self._opened = self._opening = self._lengthens = False
+        self._opened = self._opening = False
         self._hurried = 0
         """Passes that are still to be quick ones."""
         self._fits = 1.0
@@ -116,19 +116,8 @@ class Demand:
         self.rates = self._mixture.learn_counts(known, _LIKELY) / self.exposed_s
         self.expected = self._mixture.chances(_LIKELY)
         if fits < 1 and not self._settles and self._tuning.due(self._passes):
-            return self._expose(self._tuning.step(self._better_factor(fits)))
+            return self._expose(self._tuning.step(self._mixture.better_exposure(fits)))
         return Keep.ALL
-
-    def _better_factor(self, fits: float) -> float:
-        """By what to multiply the exposure.
-
-        After the opening it gets no shorter at first: what that has found is on the short
-        side, and a few observations say so little that one zipf of three began with 0.13 s where
-        0.8 are best.
-        """
-        factor, lengthens = self._mixture.better_exposure(fits), self._lengthens
-        self._lengthens = False
-        return max(1.0, factor) if lengthens else factor
 
     @property
     def _settles(self) -> bool:
@@ -147,7 +136,7 @@ class Demand:
         """
         if self._opened or fits >= 1 or slow_pages < _OPENING_PAGES:
             return Keep.ALL
-        self._opened = self._opening = self._lengthens = True
+        self._opened = self._opening = True
         self._hurried = self.quick_passes
         self.exposure_s = min(_OPENING_S, self._first_s)
         return Keep.NOTHING

@@ -7,8 +7,10 @@ from mmscand.policy.as_daemon import AsDaemon
 from mmscand.sim.case import Case, Figures, run_case
 
 
-def figures(workload: str, policy: str, ratio: int = 8, intensity: float = 1.0) -> Figures:
-    case = Case(workload, policy, ratio, intensity, seed=1, pages=16384)
+def figures(
+    workload: str, policy: str, ratio: int = 8, intensity: float = 1.0, seed: int = 1
+) -> Figures:
+    case = Case(workload, policy, ratio, intensity, seed, pages=16384)
     return run_case(case)["figures"]
 
 
@@ -38,9 +40,8 @@ def test_where_pages_are_used_alike_next_to_nothing_moves() -> None:
 
 
 def test_a_streaming_pass_displaces_next_to_nothing() -> None:
-    found = figures("stream", "daemon")
-    assert found["swept_percent"] is not None
-    assert found["swept_percent"] < 1.0
+    swept = [figures("stream", "daemon", seed=seed)["swept_percent"] or 0.0 for seed in (1, 2, 3)]
+    assert np.median(swept) < 0.2
 
 
 def test_a_program_that_slows_down_has_not_changed() -> None:
