@@ -30,7 +30,7 @@ from mmscand.lab.place import Place
 from mmscand.lab.region import WorkloadError
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.topology import NodeReader, read_topology
-from mmscand.model import FloatArray, Topology
+from mmscand.model import FloatArray
 from mmscand.settings import Settings
 
 _SETTLE_S = 2.0
@@ -87,24 +87,23 @@ def speed(load: RunningLoad, way: Way, seconds: float) -> FloatArray:
 
 def measure(name: str, rounds: int, seconds: float) -> dict[str, float | int | str]:
     """Each way in each round, and nobody before each of them."""
-    topology = read_topology(NodeReader())
-    nodes = frozenset(node.id for node in topology.nodes)
-    machine = open_machine(one_range_slow(topology))
+    topology = one_range_slow(read_topology(NodeReader()))
+    machine = open_machine(topology)
     ratios: dict[str, list[FloatArray]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        # Of both tiers: the load wants to lie on the slow one, and room to be on the fast one.
-        place = Place(Topology(topology.nodes, nodes, nodes), Path(folder), seed=1)
-        with LOADS[name].start(place) as load:
-            ways: dict[str, Way] = {
-                "mmscand": lambda: daemon(machine, load.pid, 1.0),
-                "no_budget": lambda: daemon(machine, load.pid, 100.0),
-                "clear_refs_smaps": lambda: smaps(load.pid),
-            }
-            for number in range(rounds):
-                print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-                for way, at_work in ways.items():
-                    alone = speed(load, nullcontext, seconds)
-                    ratios.setdefault(way, []).append(speed(load, at_work, seconds) / alone)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LOADS[name].start(Place(topology, Path(folder), seed=1)) as load,
+    ):
+        ways: dict[str, Way] = {
+            "mmscand": lambda: daemon(machine, load.pid, 1.0),
+            "no_budget": lambda: daemon(machine, load.pid, 100.0),
+            "clear_refs_smaps": lambda: smaps(load.pid),
+        }
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+            for way, at_work in ways.items():
+                alone = speed(load, nullcontext, seconds)
+                ratios.setdefault(way, []).append(speed(load, at_work, seconds) / alone)
     machine.close()
     figures: dict[str, float | int | str] = {}
     for way, found in ratios.items():
@@ -119,7 +118,7 @@ def main() -> int:
     """Print the figures, and write them as JSON when asked to."""
     parser = argparse.ArgumentParser(prog="script/bench disturbance", description=__doc__)
     add = parser.add_argument
-    add("--load", choices=["gups", "zipf", "redis"], default="gups", help="what is scanned")
+    add("--load", choices=["gups", "zipf"], default="gups", help="what is scanned")
     add("--rounds", type=int, default=5, help="times that each way is measured")
     add("--seconds", type=float, default=6.0, help="of each measurement")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE")
@@ -127,7 +126,6 @@ def main() -> int:
     if options.rounds < 1 or options.seconds < 3:
         parser.error("--rounds must be 1 or more, --seconds 3 or more")
     try:
-        LOADS[options.load].needs()
         figures = measure(options.load, options.rounds, options.seconds)
     except MmscandError as error:
         print(f"bench disturbance: {error}", file=sys.stderr)
