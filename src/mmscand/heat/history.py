@@ -68,8 +68,6 @@ class History:
         self._surprises: set[tuple[int, int]] = set()
         """Regions with a row that was accessed while it rested."""
         self._turns = Turns(may_spare=may_spare)
-        self._opens = False
-        """Of this pass, the first: bits were cleared before it."""
 
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
@@ -83,7 +81,7 @@ class History:
         kept = block.present if self._both_tiers else block.slow
         fast = (kept & ~block.slow) * FAST if self._both_tiers else _NOWHERE
         tag = _tags(block)
-        if self._opens:
+        if self._turns.opens:
             old = np.where((old == 0) & kept, KNOWN | fast | tag, old)
         same = (old ^ tag) & TAG == 0
         state = observed(old, block.accessed)
@@ -166,7 +164,6 @@ class History:
         Before the first pass that makes an observation of it. Pages that were mapped since then are
         told from others by nobody; to be mapped is an access.
         """
-        self._opens = not self._turns.number
         self._turns.cleared()
 
     def to_clear(self, block: PageBlock) -> BoolArray:
@@ -262,7 +259,6 @@ class History:
         for key in self._surprises & self._regions.keys():
             self._regions[key].wake()
         self._visited, self._surprises = set(), set()
-        self._opens = False
         self._turns.end_pass(sum(len(rows.about) for rows in self._regions.values()))
 
     def forget(self, *, but_the_last: bool) -> None:

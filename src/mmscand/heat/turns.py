@@ -75,6 +75,11 @@ class Turns:
             self._every_before = self._group_before = 1
 
     @property
+    def opens(self) -> bool:
+        """Whether this pass is the first, and bits were cleared before it."""
+        return self.apart and not self.number
+
+    @property
     def spares(self) -> bool:
         """Whether bits of the slow tier are left alone out of turn, when an exposure begins."""
         return self._may_spare and self.number - self._changed_at >= _CALM
