@@ -9,7 +9,6 @@ looked at. What moves cost is not in it.
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import tell
 from benchmarks.scan import one_range_slow, smaps_pass
 from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
@@ -40,17 +40,11 @@ _SMAPS_PERIOD_S = 1.0
 Way = Callable[[], AbstractContextManager[object]]
 
 
-@contextmanager
-def daemon(machine: LinuxMachine, pid: int, budget_percent: float) -> Iterator[Daemon]:
-    """The daemon's threads, for one process."""
+def daemon(machine: LinuxMachine, pid: int, budget_percent: float) -> Daemon:
+    """The daemon, for one process."""
     process = machine.procfs.stat(pid).process
     settings = Settings().model_copy(update={"cpu_budget_percent": budget_percent})
-    daemon = Daemon(machine, lambda _: [process], settings=settings)
-    daemon.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
+    return Daemon(machine, lambda _: [process], settings=settings)
 
 
 @contextmanager
@@ -76,7 +70,7 @@ def speed(load: RunningLoad, way: Way, seconds: float) -> FloatArray:
     with way():
         time.sleep(_SETTLE_S)
         began = time.monotonic()
-        time.sleep(seconds)
+        time.sleep(seconds)  # what counts is what the load gets done meanwhile
         ended = time.monotonic()
     load.require_alive()
     ops = load.ops()
@@ -133,10 +127,7 @@ def main() -> int:
     except (WorkloadError, OSError) as error:
         print(f"bench disturbance: {error}", file=sys.stderr)
         return 1
-    for name, value in figures.items():
-        print(f"{name:36} {value}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    tell(figures, options.json)
     return 0
 
 

@@ -9,7 +9,6 @@ everything is read once more in the same run, and nothing remembered of it: the 
 
 import argparse
 import cProfile
-import json
 import pstats
 import resource
 import statistics
@@ -23,6 +22,7 @@ from typing import get_args
 
 import numpy as np
 
+from benchmarks import tell
 from mmscand.clock import CpuMeter, SystemClock
 from mmscand.daemon import Daemon
 from mmscand.model import (
@@ -246,12 +246,9 @@ def main() -> int:
     except TimeoutError as error:
         print(f"bench pass_cost: {error}", file=sys.stderr)
         return 1
-    for name, value in figures.items():
-        print(f"{name:28} {value}")
+    tell(figures, options.json)
     if bench.profile is not None:
         pstats.Stats(bench.profile).sort_stats("tottime").print_stats(options.profile)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
 
 

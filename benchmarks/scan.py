@@ -7,7 +7,6 @@ twice: first with the caches as the way before left them (cold_*), then at once 
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks import tell
 from mmscand.errors import MmscandError
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.machine import open_machine
@@ -135,10 +135,7 @@ def main() -> int:
     except MmscandError as error:
         print(f"bench scan: {error}", file=sys.stderr)
         return error.exit_code
-    for name, value in figures.items():
-        print(f"{name:28} {value}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    tell(figures, options.json)
     return 0
 
 

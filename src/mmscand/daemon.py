@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
 from mmscand.machine import Machine
@@ -117,6 +118,14 @@ class Daemon:
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
+
+    def __enter__(self) -> Self:
+        """Start; it is stopped at the end of the context."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process by these, from now on."""

@@ -44,15 +44,6 @@ def sleepers(machine: LinuxMachine, count: int) -> Iterator[list[Process]]:
             child.wait()
 
 
-@contextmanager
-def started(daemon: Daemon) -> Iterator[Daemon]:
-    daemon.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
-
-
 def seconds_of(call: Callable[[], None]) -> float:
     begun = time.monotonic()
     call()
@@ -115,8 +106,8 @@ def test_cpu_while_no_process_is_due_and_while_disabled(
 ) -> None:
     with sleepers(machine, 100) as processes:
         recorder, entered = Recorder(), set(processes)
-        with started(
-            Daemon(machine, lambda _: processes, settings=steady(3_600_000), observer=recorder)
+        with Daemon(
+            machine, lambda _: processes, settings=steady(3_600_000), observer=recorder
         ) as daemon:
             while entered:
                 entered.discard(recorder.wait_for(PassEnd).process)
@@ -135,7 +126,7 @@ def test_cpu_while_no_process_is_due_and_while_disabled(
 def test_wake_ups_with_500_idle_processes(machine: LinuxMachine, seconds: int) -> None:
     with (
         sleepers(machine, 500) as processes,
-        started(Daemon(machine, lambda _: processes, settings=Settings())),
+        Daemon(machine, lambda _: processes, settings=Settings()),
     ):
         time.sleep(1)
         cost = cost_of(seconds)
@@ -166,7 +157,7 @@ def test_the_cpu_budget_with_more_work_than_fits(machine: LinuxMachine, seconds:
         settings = steady(1).model_copy(update={"cpu_budget_percent": 1.0})
         chosen = [actor.process for actor in actors]
         try:
-            with started(Daemon(machine, lambda _: chosen, settings=settings)) as daemon:
+            with Daemon(machine, lambda _: chosen, settings=settings) as daemon:
                 time.sleep(1)
                 before = budgeted(daemon)
                 cost = cost_of(seconds, "mmscand-scan")

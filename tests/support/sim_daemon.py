@@ -3,8 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -110,7 +109,6 @@ class FastClock(SystemClock):
         super().wait(wakeup, timeout_s / self.SPEED if timeout_s else timeout_s)
 
 
-@contextmanager
 def running(
     machine: Machine,
     recorder: Observer,
@@ -121,9 +119,9 @@ def running(
     clock: Clock | None = None,
     select: Callable[[Iterable[Process]], Iterable[Process]] = lambda processes: processes,
     rules: Rules | None = None,
-) -> Iterator[Daemon]:
-    """A daemon that is started, and stopped at the end."""
-    daemon = Daemon(
+) -> Daemon:
+    """A daemon, that is started by `with` and stopped at its end."""
+    return Daemon(
         machine,
         select,
         settings=steady(scan_period_ms, room_pages),
@@ -132,8 +130,3 @@ def running(
         dry_run=dry_run,
         clock=clock,
     )
-    daemon.start()
-    try:
-        yield daemon
-    finally:
-        daemon.stop()

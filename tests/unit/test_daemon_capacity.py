@@ -55,14 +55,8 @@ class FullTier:
             self.moved.append(event)
             self.failed.update(event.failed)
 
-    @contextmanager
-    def watched(self, settings: Settings) -> Iterator[Daemon]:
-        daemon = Daemon(self.machine, settings=settings, observer=self.observe)
-        daemon.start()
-        try:
-            yield daemon
-        finally:
-            daemon.stop()
+    def watched(self, settings: Settings) -> Daemon:
+        return Daemon(self.machine, settings=settings, observer=self.observe)
 
     @contextmanager
     def settled(self, settings: Settings) -> Iterator[Daemon]:
