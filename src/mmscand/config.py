@@ -40,7 +40,7 @@ _PARSERS: dict[Any, tuple[str, Callable[[str], object]]] = {
     float: ("a number", float),
 }
 """By the type of a knob: what it wants, in words, and how a text becomes it."""
-_RULE_KEYS: dict[str, tuple[type, int, int]] = {
+RULE_KEYS: dict[str, tuple[type, int, int]] = {
     "name": (str, 1, 4096),
     "cgroup": (str, 1, 4096),
     "pid": (int, 1, 1 << 22),  # PID_MAX_LIMIT
@@ -136,7 +136,7 @@ def require_knobs(names: Iterable[str]) -> None:
 
 def _meant(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else "`mmscand get` lists them"
+    return f"did you mean {close[0]}?" if close else "`mmscand get --defaults` lists them"
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -170,11 +170,11 @@ def _rules(path: Path, tables: object) -> Iterable[Rule]:
 
 
 def _rule(path: Path, where: str, table: Mapping[str, Any]) -> Rule:
-    _known(path, where, table, _RULE_KEYS)
+    _known(path, where, table, RULE_KEYS)
     if not table:
         raise UsageError(f"{path}: {where}: is empty", hint="give a condition, or aggressiveness")
     for key, value in table.items():
-        _check(path, f"{where}: {key}", value, *_RULE_KEYS[key])
+        _check(path, f"{where}: {key}", value, *RULE_KEYS[key])
     if {"exclude", "aggressiveness"} <= table.keys():
         raise UsageError(
             f"{path}: {where}: has exclude and aggressiveness",

@@ -113,7 +113,8 @@ class Settings(BaseModel):
     shared_memory: bool = Field(
         False,
         description="Whether MAP_SHARED mappings are scanned. Pages that other processes map too "
-        "stay left out: their Accessed bits cannot be cleared by MADV_COLD.",
+        "come in where MGLRU can age their cgroup, as MADV_COLD does not clear their bits; `ps` "
+        "says where (aging).",
     )
     shared_recheck_passes: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         32,
@@ -192,7 +193,7 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Changed:
         name = ".".join(str(part) for part in first["loc"])
         raise UsageError(
             f"{name}: {first['msg']}" if name else first["msg"].removeprefix("Value error, "),
-            hint="`mmscand get` lists the knobs and their bounds",
+            hint="`mmscand get --defaults` lists the knobs and their bounds",
         ) from None
     return _clamped(wanted)
 
@@ -249,7 +250,7 @@ class SettingsStore:
         """Back to the values of the start; all of them when no name is given."""
         names = list(names) or list(Settings.model_fields)
         if unknown := [name for name in names if name not in Settings.model_fields]:
-            raise UsageError(f"no knob {unknown[0]!r}", hint="`mmscand get` lists them")
+            raise UsageError(f"no knob {unknown[0]!r}", hint="`mmscand get --defaults` lists them")
         return self.change({name: getattr(self._initial, name) for name in names}).settings
 
     def replace_initial(self, initial: Settings) -> Settings:

@@ -1,4 +1,4 @@
-"""`mmscand get`, `set` and `reset`: the knobs of a running daemon."""
+"""`mmscand get`, `set` and `reset`: the knobs of a running daemon, or what they are by default."""
 
 import sys
 from typing import Annotated, Any
@@ -14,26 +14,47 @@ from mmscand.cli.table import (
     table,
 )
 from mmscand.config import parse_assignments, require_knobs
+from mmscand.control.knobs import knob_table
+from mmscand.settings import Settings
 
 _COLUMNS = ("name", "value", "unit", "bounds", "default", "description")
 
 
 def get(
     name: Annotated[str | None, typer.Argument(help="Show only this knob.")] = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="As they are without a configuration; no daemon.")
+    ] = False,
     socket: SocketOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List all knobs with value, unit, bounds, default and reason, or show one of them."""
-    client = client_for(socket)
+    source = _Defaults() if defaults else client_for(socket)
     if name is not None:
         require_knobs([name])  # here already: '.' would be another path
-        answer = client.knob(name)
+        answer = source.knob(name)
         text = pairs([(key, answer[key]) for key in _COLUMNS])
     else:
-        answer = client.knobs()
+        answer = source.knobs()
         rows = [[knob[key] for key in _COLUMNS] for knob in answer["knobs"]]
         text = table([key.upper() for key in _COLUMNS], rows)
     print_answer(answer, text, as_json=as_json)
+
+
+class _Defaults:
+    """Answers as a daemon does that nobody has configured."""
+
+    def knobs(self) -> dict[str, Any]:
+        """All of them."""
+        from mmscand.control.models import Knob, Knobs  # noqa: PLC0415 - not for the daemon
+
+        settings = Settings()
+        knobs = [Knob.of(info, settings) for info in knob_table().values()]
+        return Knobs(knobs=knobs).model_dump()
+
+    def knob(self, name: str) -> dict[str, Any]:
+        """The one of this name."""
+        return next(knob for knob in self.knobs()["knobs"] if knob["name"] == name)
 
 
 def set_(

@@ -9,6 +9,7 @@ import pytest
 from mmscand.cli.app import main
 from mmscand.cli.table import table
 from mmscand.control.listener import ControlServer
+from mmscand.settings import Settings
 from support.fake_daemon import FakeDaemon
 
 
@@ -62,6 +63,17 @@ def test_get_lists_one_knob_a_line(served: Commands) -> None:
     for wrong in (".", "..", "hot_pases"):
         served("get", wrong, code=2)
         assert f"no knob {wrong!r}" in served.complaint
+
+
+def test_get_tells_the_defaults_without_a_daemon(run: Commands) -> None:
+    lines = run("get", "--defaults").splitlines()
+    assert lines[4].split()[:5] == ["scan_period_ms", "1000", "ms", "1..3600000", "1000"]
+    assert "value        2" in run("get", "hot_passes", "--defaults").splitlines()
+    knobs = json.loads(run("get", "--defaults", "--json"))["knobs"]
+    assert [knob["name"] for knob in knobs] == list(Settings.model_fields)
+    run("get", "hot_pases", "--defaults", code=2)
+    assert "no knob 'hot_pases'" in run.complaint
+    run("get", code=1)
 
 
 def test_set_shows_what_is_in_force_and_says_what_was_clamped(served: Commands) -> None:
