@@ -1,7 +1,18 @@
-"""The tables of docs/kmmscand.md name tests: each must be there."""
+"""What the tables of docs/ name is there, and what is there has a row in them."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from mmscand.cli.report import EVENT_NAMES
+from mmscand.config import RULE_KEYS
+from mmscand.observe.events import Moved, PassEnd
+from mmscand.policy.registry import POLICIES
+from mmscand.settings import PolicyName
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,3 +40,19 @@ def test_every_attribute_that_a_table_names_exists() -> None:
         if f"class {owner}" not in source or not re.search(rf"\b{name}\b", source)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [field.name for event in (PassEnd, Moved) for field in fields(event)],
+        EVENT_NAMES.values(),
+        RULE_KEYS,
+        POLICIES,
+        get_args(PolicyName),
+    ],
+    ids=["counters", "events", "rules", "placement policies", "policies"],
+)
+def test_what_an_operator_meets_is_in_the_reference(names: Iterable[str]) -> None:
+    named = set(re.findall(r"`([\w-]+)`", (ROOT / "docs/configuration.md").read_text()))
+    assert set(names) - named == set()

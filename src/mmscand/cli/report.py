@@ -20,7 +20,7 @@ from mmscand.observe.events import (
 
 _WAITING_LINES = 10_000
 """A megabyte of text: minutes of events."""
-_NAMES: dict[type, str] = {
+EVENT_NAMES: dict[type, str] = {
     ProcessEntered: "process_entered",
     ProcessLeft: "process_left",
     PassStart: "pass_start",
@@ -83,7 +83,7 @@ def _dropped(lines: int, json_lines: bool) -> str:
 
 def as_json(event: Event) -> str:
     """One object; `at` is seconds of CLOCK_MONOTONIC."""
-    return json.dumps({"event": _NAMES[type(event)], "at": time.monotonic(), **asdict(event)})
+    return json.dumps({"event": EVENT_NAMES[type(event)], "at": time.monotonic(), **asdict(event)})
 
 
 def as_text(event: Event) -> str:

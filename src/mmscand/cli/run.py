@@ -52,7 +52,7 @@ def run(
         bool, typer.Option("--control/--no-control", help="Serve the control API, or do not.")
     ] = True,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and decide, but age and move nothing.")
+        bool, typer.Option("--dry-run", help="Age and move nothing; tell what two-pass finds hot.")
     ] = False,
     record: Annotated[
         Path | None, typer.Option(help="Also write what passes see and move to this new file.")

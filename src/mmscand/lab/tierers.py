@@ -172,7 +172,7 @@ TIERERS: Mapping[str, Tierer] = {
         "NUMA balancing, mode 2 (tiering) with demotion", _numa_balancing(2)
     ),
     "damon": Tierer("DAMON: migrate_hot of the slow node, migrate_cold of the fast one", _damon),
-    "mmscand": Tierer("this daemon, its defaults", _mmscand()),
+    "mmscand": Tierer("this daemon, policy capacity", _mmscand()),
     "mmscand-frequency": Tierer("this daemon, four passes of six", _mmscand("policy=frequency")),
     "mmscand-two-pass": Tierer(
         "this daemon, two passes in a row are enough", _mmscand("policy=two-pass")

@@ -15,7 +15,8 @@ special         devices and what the kernel provides (vdso)
 refused         the kernel refused to age it: locked memory, PFN maps, hugetlb by another name
 inaccessible    PROT_NONE: nobody can touch it
 read_only_files program text and libraries, mostly; by option, as in the RFC's rule
-shared_memory   MAP_SHARED; by option. What others map as well is left out page by page either way
+shared_memory   MAP_SHARED; by option. What others map as well comes in where MGLRU can age it
+                (scan.bulk), and is left out page by page elsewhere
 """
 _ACCESSIBLE = VmaFlag.READ | VmaFlag.WRITE | VmaFlag.EXEC
 
