@@ -66,10 +66,9 @@ class CapacityChooser:
         """4 KiB pages of each state, as this pass finds them."""
         self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
         """4 KiB pages on the slow tier and on the fast one, as this pass finds them."""
-        expected = self._demand.expected
-        share = float(np.nan_to_num(expected) @ self._slow) / max(1, int(self._slow.sum()))
-        self._seen = Seen(expected_slow_share=share)
-        self._chance = expected[BIN_OF]
+        self._seen = Seen()
+        self._watched: PageNumbers = np.zeros(BINS, dtype=np.intp)
+        """4 KiB pages of the fast tier of which this pass tells, by what was known of them."""
         self._asked = 0
         """4 KiB pages that are to go up, and have no room yet."""
         self._ranking.begin(self._process)
@@ -158,7 +157,8 @@ class CapacityChooser:
         seen = self._seen
         seen.fast += block.pages_in(fast)
         seen.hits += block.pages_in(accessed[fast])
-        seen.expected_hits += float(self._chance[before[fast]].sum()) * block.pages_per_slot
+        kinds = np.bincount(BIN_OF[before[fast]], minlength=BINS)
+        self._watched += kinds * block.pages_per_slot
         if self._history.tells_by_turns:
             slow = ~_FAST[before] & (_OBSERVED[before] > 0) & block.slow[rows]
             seen.slow += block.pages_in(slow)
@@ -209,6 +209,7 @@ class CapacityChooser:
         # Of the fast tier all count: were cold ones left out until they are proven, hot ones would
         # be the coldest there are, and come down in their place.
         unproven = pages_by_bin(self._slots * ~_PROVEN)[0] * (OBSERVATIONS > 0)
+        self._expect(exposed_s)
         self._slow = pages[0].copy()
         for cold, place in ((True, _COLDEST), (False, _HOTTEST)):
             resting = self._history.resting(cold=cold)
@@ -242,6 +243,12 @@ class CapacityChooser:
         if self._anew:
             self._history.forget(but_the_last=keep is Keep.LAST)
         self._begin()
+
+    def _expect(self, exposed_s: float | None) -> None:
+        """What this pass should have found, by what was known before it."""
+        chances, slow = self._demand.expected(exposed_s), max(1, int(self._slow.sum()))
+        self._seen.expected_hits = float(chances @ self._watched)
+        self._seen.expected_slow_share = float(np.nan_to_num(chances) @ self._slow) / slow
 
     def close(self) -> None:
         """See Chooser."""

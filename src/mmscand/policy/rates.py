@@ -75,14 +75,15 @@ class RateMixture:
         expected: FloatArray = _shares(likely * weights) @ RATES
         return expected
 
-    def chances(self, likely: FloatArray) -> FloatArray:
-        """(bins,) how likely a bit of each is set in the next exposure.
+    def chances(self, likely: FloatArray, factor: float = 1.0) -> FloatArray:
+        """(bins,) how likely a bit of each is set in an exposure of `factor` times the usual time.
 
         Not that of its expected rate: 1 - exp(-rate) is concave, so that is more (Jensen). Of pages
         that were accessed in three exposures of three 0.78 are in the fourth, by zipf 0.99; by
         their expected rate it would be 0.93 to 0.97.
         """
-        chances: FloatArray = _shares(likely * self._require()) @ _SEEN
+        seen = -np.expm1(-factor * RATES)
+        chances: FloatArray = _shares(likely * self._require()) @ seen
         return chances
 
     def after_change(

@@ -32,7 +32,7 @@ def test_nothing_is_known_until_something_was_observed() -> None:
     demand = Demand(10.0)
     assert demand.learn(seen(0, 0, 1), None, 1.0) is Keep.ALL
     assert demand.rates is None
-    assert np.isnan(demand.expected).all()
+    assert np.isnan(demand.expected(None)).all()
 
 
 def test_rates_are_in_accesses_a_second_and_tell_hot_from_cold() -> None:
@@ -41,7 +41,7 @@ def test_rates_are_in_accesses_a_second_and_tell_hot_from_cold() -> None:
     hot, cold = demand.rates[bin_of(4, 4)], demand.rates[bin_of(0, 4)]
     assert hot > 2.0
     assert cold < 0.1
-    chances = demand.expected
+    chances = demand.expected(None)
     assert chances[bin_of(4, 4)] > 0.85
     assert chances[bin_of(0, 4)] < 0.1
 
@@ -72,6 +72,25 @@ def test_a_fall_of_hits_is_a_change_and_noticed_once() -> None:
     # What was seen since the change is too little to expect anything by.
     assert [demand.notice(20, 97.0, 100) for _ in range(4)] == [Keep.ALL] * 4
     assert demand.notice(20, 97.0, 100) is Keep.LAST
+
+
+def test_in_the_opening_a_small_fall_is_no_change() -> None:
+    demand = Demand(10.0)
+    demand.learn(seen(0, 0, 1), None, 0.1)
+    for number in range(1, 4):
+        demand.learn(seen(60, 940, number), 0.06, 0.1)
+    assert demand.hurries
+    assert demand.notice(800, 1000.0, 1200) is Keep.ALL
+    assert demand.notice(700, 1000.0, 1200) is Keep.LAST
+
+
+def test_less_is_expected_of_a_shorter_exposure_and_no_more_of_a_longer_one() -> None:
+    demand = taught()
+    usual, short = demand.expected(None), demand.expected(0.5)
+    seldom, often = bin_of(0, 4), bin_of(4, 4)
+    assert short[seldom] == pytest.approx(usual[seldom] / 2, rel=0.1)
+    assert usual[often] / 2 < short[often] < usual[often]
+    np.testing.assert_array_equal(demand.expected(20.0), usual)
 
 
 @pytest.mark.parametrize(("hits", "expected", "pages"), [(0, 30.0, 40), (0, np.nan, 900)])
