@@ -22,7 +22,7 @@ from mmscand.policy.placement import (
     exchange,
 )
 from mmscand.policy.plan import EDGE_SHARE, GAP
-from mmscand.policy.rates import FACTORS, RateMixture
+from mmscand.policy.rates import FACTORS, RateMixture, bit_chance
 from mmscand.policy.seen import share_of
 from mmscand.policy.tuning import (
     LEAST_OBSERVATIONS,
@@ -116,7 +116,7 @@ class Capacity:
         """
         exposures, more = self._period / self.exposure, 0.0
         if fast.any():
-            chance = -np.expm1(-rates)
+            chance = bit_chance(rates)
             seen = float(accessed[fast].mean() - accessed.mean())
             share = share_of(seen, float(chance[fast].mean() - chance.mean()))
             more = self._capacity * float(rates[fast].mean() - rates.mean()) * share

@@ -21,8 +21,15 @@ _BINS = 128
 RATES: FloatArray = np.geomspace(0.003, 12.0, 48)
 """Accesses an exposure that the mixture can have. Below, no bit is seen in 300 exposures; above,
 no exposure without one: 1 - exp(-12) is 1 to six places. A step is a fifth."""
-_SEEN: FloatArray = -np.expm1(-RATES)
-"""Probability that the bit is set."""
+
+
+def bit_chance(accesses: FloatArray) -> FloatArray:
+    """How likely a bit is set where so many accesses are expected, whatever the shape."""
+    chance: FloatArray = -np.expm1(-accesses)
+    return chance
+
+
+_SEEN = bit_chance(RATES)
 _FIRST_STEPS, _STEPS = 30, 8
 """Of expectation maximization: from nothing, and when only a pass was added."""
 _LOOK_AHEAD = 2
@@ -82,8 +89,7 @@ class RateMixture:
         that were accessed in three exposures of three 0.78 are in the fourth, by zipf 0.99; by
         their expected rate it would be 0.93 to 0.97.
         """
-        seen = -np.expm1(-factor * RATES)
-        chances: FloatArray = _shares(likely * self._require()) @ seen
+        chances: FloatArray = _shares(likely * self._require()) @ bit_chance(factor * RATES)
         return chances
 
     def after_change(
@@ -104,7 +110,7 @@ class RateMixture:
                 float(chance.sum()),
                 float(chance @ RATES) / max(float(chance.sum()), 1e-300),
             )
-            old = -np.expm1(-before[mine])
+            old = bit_chance(before[mine])
             same = old**count * (1 - old) ** (exposures - count)
             belief = changed * anew / (changed * anew + (1 - changed) * same + 1e-300)
             expected[mine] = belief * rate + (1 - belief) * before[mine]
@@ -146,7 +152,7 @@ def _shares(rows: FloatArray) -> FloatArray:
 
 def _held(factor: float, weights: FloatArray, share: float) -> float:
     """Accesses held by the pages that look hottest, as a share, at `factor` times the exposure."""
-    seen = -np.expm1(-factor * RATES)
+    seen = bit_chance(factor * RATES)
     counts = range(_LOOK_AHEAD + 1)
     chance = np.array(
         [comb(_LOOK_AHEAD, n) * seen**n * (1 - seen) ** (_LOOK_AHEAD - n) for n in counts]
