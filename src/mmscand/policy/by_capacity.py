@@ -155,7 +155,6 @@ class CapacityChooser:
         before, accessed = self._history.look_up(block, rows), block.accessed[rows]
         fast = _FAST[before] & (_OBSERVED[before] > 0) & (block.present & ~block.slow)[rows]
         seen = self._seen
-        seen.fast += block.pages_in(fast)
         seen.hits += block.pages_in(accessed[fast])
         kinds = np.bincount(BIN_OF[before[fast]], minlength=BINS)
         self._watched += kinds * block.pages_per_slot
@@ -247,6 +246,7 @@ class CapacityChooser:
     def _expect(self, exposed_s: float | None) -> None:
         """What this pass should have found, by what was known before it."""
         chances, slow = self._demand.expected(exposed_s), max(1, int(self._slow.sum()))
+        self._seen.fast = int(self._watched.sum())
         self._seen.expected_hits = float(chances @ self._watched)
         self._seen.expected_slow_share = float(np.nan_to_num(chances) @ self._slow) / slow
 
