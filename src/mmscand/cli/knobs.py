@@ -46,11 +46,10 @@ class _Defaults:
 
     def knobs(self) -> dict[str, Any]:
         """All of them."""
-        from mmscand.control.models import Knob, Knobs  # noqa: PLC0415 - not for the daemon
+        # Models for the wire: `mmscand run --no-control` imports this module and needs none.
+        from mmscand.control.models import Knobs  # noqa: PLC0415
 
-        settings = Settings()
-        knobs = [Knob.of(info, settings) for info in knob_table().values()]
-        return Knobs(knobs=knobs).model_dump()
+        return Knobs.of(knob_table(), Settings()).model_dump()
 
     def knob(self, name: str) -> dict[str, Any]:
         """The one of this name."""

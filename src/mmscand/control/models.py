@@ -167,6 +167,11 @@ class Knobs(Answer):
 
     knobs: list[Knob] = Field(description="In the order of the table in settings.py.")
 
+    @classmethod
+    def of(cls, table: Mapping[str, KnobInfo], settings: Settings) -> "Knobs":
+        """The whole table, with its values."""
+        return cls(knobs=[Knob.of(info, settings) for info in table.values()])
+
 
 class Changes(Answer):
     """What a change of knobs led to; it is in force."""

@@ -108,7 +108,7 @@ def _knob_routes(controlled: Controlled) -> APIRouter:
     @router.get("", operation_id="knobs")
     async def knobs() -> Knobs:
         """All knobs with values, bounds, defaults and reasons."""
-        return Knobs(knobs=[Knob.of(info, store.current) for info in table.values()])
+        return Knobs.of(table, store.current)
 
     @router.get("/{name}", operation_id="knob", responses=unknown)
     async def knob(name: KnobName) -> Knob:
