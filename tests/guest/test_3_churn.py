@@ -21,7 +21,7 @@ from support.sim_daemon import running
 QUICK = (300, 15)
 ISSUE = (1000, 60)
 """Processes and seconds."""
-SOAK = [pytest.mark.soak, pytest.mark.timeout(400)]
+SOAK = [pytest.mark.soak, pytest.mark.timeout(1200)]
 _MOST_GROWN_KIB = 4096
 """Of resident memory: a leak of a slot and a history for each of 300 would be twice that."""
 
@@ -78,4 +78,4 @@ def test_no_wrong_pid_is_touched_and_nothing_leaks(
     assert told["born"] >= size[0]
     assert told["reused"] >= told["born"] // 25  # of a tenth: now and then another was faster
     assert set(promoted) == {"hot"}
-    assert promoted["hot"] >= churn.PAGES * told["born"] // 40  # a quarter of the hot ones' pages
+    assert promoted["hot"] >= churn.PAGES * told["born"] // 40  # of the hot ones that wait for it

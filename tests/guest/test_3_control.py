@@ -47,7 +47,7 @@ def daemon(config: Path) -> Iterator[subprocess.Popen[str]]:
     line_with(process, "pass_end")
     yield process
     process.send_signal(signal.SIGTERM)
-    _, complaints = process.communicate(timeout=30)
+    _, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
 
 
@@ -85,17 +85,14 @@ def test_an_operator_sees_and_steers_a_running_daemon(
     daemon.send_signal(signal.SIGHUP)
     line_with(daemon, '"note"')
     judged = -1
-    for _ in range(20):  # by the look that follows, after visits that are under way
+    while judged != 3:  # by the look that follows, after visits that are under way
         line_with(daemon, "pass_end")
         changed = ask("ps")["processes"]
         assert isinstance(changed, list)
         judged = next(p for p in changed if p["pid"] == actor.process.pid)["aggressiveness"]
-        if judged == 3:
-            break
-    assert judged == 3
 
     second = [sys.executable, "-m", "mmscand", "run", "--config", str(config)]
-    refused = subprocess.run(second, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(second, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert f"pid {daemon.pid}" in refused.stderr
     assert refused.stderr.count("\n") == 1

@@ -59,9 +59,9 @@ def test_a_process_that_unmaps_while_it_is_read(world: LiveWorld) -> None:
     recorder = Recorder()
     with running(world.machine, recorder, scan_period_ms=1):
         recorder.wait_for(PassEnd, of(actor.process))
-        answer = world.puppets[-1].say("churn", pages=2048, node=world.slow, seconds=4)
-        recorder.wait_for(PassEnd, of(actor.process))
-    assert answer["rounds"] > 10
+        for number in range(2, 22):  # passes go on meanwhile, however fast this host is
+            world.puppets[-1].say("churn", pages=2048, node=world.slow, rounds=2)
+            recorder.wait_for(PassEnd, of(actor.process, number))
 
 
 def test_a_reused_pid_is_never_touched(world: LiveWorld) -> None:
@@ -212,7 +212,7 @@ def test_after_kill_9_a_new_daemon_starts_and_there_is_nothing_to_repair(
         daemon.send_signal(signal.SIGHUP)
         line_with(daemon, "pass_end")  # it goes on
         daemon.send_signal(signal_number)
-        daemon.communicate(timeout=20)
+        daemon.communicate()
         assert daemon.returncode == code
         actor.touch(address, [1])
     assert world.machine.open(actor.process).vmas().pages * PAGE_BYTES > 0
@@ -223,5 +223,5 @@ def test_the_daemon_ends_when_all_processes_given_by_pid_have_exited(world: Live
     daemon = daemon_of(actor.process.pid)
     line_with(daemon, "pass_end")
     actor.exit()
-    _, complaints = daemon.communicate(timeout=20)
+    _, complaints = daemon.communicate()
     assert (daemon.returncode, complaints) == (0, "")

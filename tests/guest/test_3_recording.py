@@ -45,7 +45,7 @@ def recorded(actor: LiveActor, address: int, file: Path) -> list[dict[str, Any]]
     try:
         events = list(until_promoted(daemon.stdout, actor, address))
         daemon.send_signal(signal.SIGTERM)
-        rest, complaints = daemon.communicate(timeout=60)
+        rest, complaints = daemon.communicate()
     finally:
         daemon.kill()
         daemon.wait()

@@ -214,5 +214,5 @@ def test_the_daemon_promotes_with_them(stranger: Stranger) -> None:
             break
         stranger.puppet.touch(stranger.address, list(range(_PAGES)))  # hot: in every pass
     daemon.send_signal(signal.SIGTERM)
-    _, complaints = daemon.communicate(timeout=30)
+    _, complaints = daemon.communicate()
     assert (daemon.returncode, complaints) == (0, "")

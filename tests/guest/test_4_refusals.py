@@ -16,7 +16,6 @@ def mmscand(*arguments: str, prefix: tuple[str, ...] = ()) -> tuple[int, str, st
         [*prefix, sys.executable, "-m", "mmscand", *arguments],
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -1,35 +1,46 @@
-"""What keeps the migrator in bounds, on real pages: pins, and the rate limit."""
+"""What keeps the migrator in bounds, on real pages: pins, and the rate limit.
 
+Tries are counted until there are enough of them, whatever time that takes on this host.
+"""
+
+import errno
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 from mmscand.daemon import Daemon
 from mmscand.linux.syscalls import move_pages
+from mmscand.machine import Machine
 from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
 from mmscand.observe.events import Event, Moved, PassEnd
-from mmscand.policy.back_off import BackOff
+from mmscand.policy.back_off import FIRST_DELAY_S, GROWTH, LONGEST_DELAY_S, BackOff
 from support.live_world import LiveActor, LiveWorld
-from support.sim_daemon import steady
+from support.sim_daemon import TIMEOUT_S, steady
+from support.watched import WatchedMachine
 
 PAGES = 1000
 PINNED = list(range(5, PAGES, 10))
-PIN_TEST_S = 14.0
-"""Long enough for the first delay of 4 s, too short for the second."""
+LESS_OFTEN = 20
+"""Times that back-off makes tries of pinned pages rarer."""
+ENOUGH_TRIES = LESS_OFTEN * 4 * len(PINNED)
+"""Without back-off. With it a page is tried four times in fifteen minutes."""
 RATE_TEST_S = 7.0
 """From the first move to the last; an emulated kernel may stand still for seconds between two."""
-RATE_TEST_LIMIT_S = 40.0
+LATE_S = 0.2
+"""By so much in five seconds the migrator may wake too late, on a busy host."""
 
 
 def watching(
-    world: LiveWorld, actor: LiveActor, observer: Callable[[Event], None], **knobs: int
+    machine: Machine, actor: LiveActor, observer: Callable[[Event], None], **knobs: int
 ) -> Daemon:
     """A daemon for one process only."""
     return Daemon(
-        world.machine,
+        machine,
         lambda processes: [process for process in processes if process == actor.process],
         settings=steady(20).model_copy(update=knobs),
         observer=observer,
@@ -42,43 +53,66 @@ def actor_of(world: LiveWorld) -> LiveActor:
     return actor
 
 
-def failures_while_pinned(world: LiveWorld) -> tuple[int, BoolArray]:
-    """Failed moves of a process that uses all its pages and has a tenth of them pinned.
+@dataclass
+class Tries:
+    """Failed moves of a process that uses all its pages and has a tenth of them pinned."""
 
-    And which pages are on the fast node at the end.
-    """
+    failed: Counter[str] = field(default_factory=Counter)
+    passes: int = 0
+    times: list[float] = field(default_factory=list)
+    """Of the failures."""
+    stuck: list[int] = field(default_factory=list)
+    """Pages that are not on the fast node at the end."""
+
+    def most_allowed(self) -> int:
+        """By the delays of back-off within this time."""
+        delays = [FIRST_DELAY_S[errno.EBUSY] * GROWTH**number for number in range(20)]
+        due = np.cumsum([0.0, *np.minimum(delays, LONGEST_DELAY_S)])
+        return int((due <= self.times[-1] - self.times[0]).sum()) * len(PINNED)
+
+
+def tries_of_pinned(world: LiveWorld, enough: Callable[[Tries], bool]) -> Tries:
+    """Let the daemon try until it is enough."""
     actor = actor_of(world)
     address = actor.map(1024)
     assert actor.puppet.pin(address, PINNED) == len(PINNED)
-    failed: Counter[str] = Counter()
+    tries, done = Tries(), threading.Event()
 
     def hook(event: Event) -> None:
         if isinstance(event, PassEnd):
             actor.touch(address, list(range(PAGES)))
-        if isinstance(event, Moved):
-            failed.update(event.failed)
+            tries.passes += event.complete
+        if isinstance(event, Moved) and event.failed:
+            tries.failed.update(event.failed)
+            tries.times.append(time.monotonic())
+        if enough(tries):
+            done.set()
 
-    with watching(world, actor, hook):
-        time.sleep(PIN_TEST_S)
-    assert set(failed) == {"EBUSY"}
+    with watching(world.machine, actor, hook):
+        assert done.wait(TIMEOUT_S)
     pages: UIntArray = np.arange(PAGES, dtype=np.uint64) * np.uint64(PAGE_BYTES)
     found = move_pages(actor.process.pid, pages + np.uint64(address), None)[1]
-    return failed["EBUSY"], found == world.fast
+    tries.stuck = np.flatnonzero(found != world.fast).tolist()
+    return tries
+
+
+def held_by_nothing(self: BackOff, addresses: UIntArray, now: float) -> BoolArray:
+    return np.zeros(len(addresses), dtype=np.bool_)
 
 
 def test_pinned_pages_are_tried_twenty_times_less_often_than_without_back_off(
     world: LiveWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_back_off, on_fast = failures_while_pinned(world)
-    assert np.flatnonzero(~on_fast).tolist() == PINNED
     with monkeypatch.context() as patch:
-        patch.setattr(BackOff, "holds", lambda self, pages, now: np.zeros(len(pages), np.bool_))
-        without, on_fast = failures_while_pinned(world)
-    assert np.flatnonzero(~on_fast).tolist() == PINNED
-    print(f"failed moves with back-off {with_back_off}, without {without}")
-    # At once, after 4 s, and after 36 s where the host is so busy that the test takes that long.
-    assert with_back_off <= 3 * len(PINNED)
-    assert without >= 20 * with_back_off
+        patch.setattr(BackOff, "holds", held_by_nothing)
+        without = tries_of_pinned(world, lambda tries: tries.failed.total() >= ENOUGH_TRIES)
+    backed_off = tries_of_pinned(world, lambda tries: tries.passes >= without.passes)
+    print(f"failed moves in {without.passes} passes: {backed_off.failed}, {without.failed} without")
+    for tries in (without, backed_off):
+        assert set(tries.failed) == {"EBUSY"}
+        assert tries.stuck == PINNED
+    assert len(PINNED) <= backed_off.failed["EBUSY"] <= backed_off.most_allowed()
+    assert without.failed["EBUSY"] >= LESS_OFTEN * backed_off.failed["EBUSY"]
 
 
 @pytest.mark.parametrize("rate_mb_s", [10, 50])
@@ -86,29 +120,35 @@ def test_the_rate_limit_holds_over_any_five_seconds(world: LiveWorld, rate_mb_s:
     actor = actor_of(world)
     size = int(rate_mb_s * (RATE_TEST_S + 3)) << 20
     address = actor.map(size // PAGE_BYTES)
-    moved: list[tuple[float, int, bool]] = []
+    watched, done = WatchedMachine(world.machine), threading.Event()
+    moved: list[tuple[float, float, int]] = []
+    """End of the call, by how much the call began too late, pages."""
+    ready_at = [float("-inf")]
+    """When each call may begin, by the rate limit; never where nothing waits."""
 
     def hook(event: Event) -> None:
         if isinstance(event, PassEnd):
             actor.puppet.say("libc", name="memset", arguments=[address, 1, size])
-        if isinstance(event, Moved) and (running := daemon._running):
-            now = time.monotonic()
-            # Else it is this machine that sets the rate: too slow to move, or to find what is hot.
-            held_back = running._migrator._rate.ready_at > now and len(running.migration_list) > 0
-            moved.append((now, event.promoted, held_back))
+        if isinstance(event, Moved) and event.promoted and (running := daemon._running):
+            # Ends of calls, as the limit counts from them: what comes later may come late.
+            late_s = watched.moving.started - ready_at[-1]
+            moved.append((watched.moving.ended, late_s, event.promoted))
+            waits = len(running.migration_list) > 0
+            ready_at.append(running._migrator._rate.ready_at if waits else float("-inf"))
+            if moved[-1][0] - moved[0][0] >= RATE_TEST_S:
+                done.set()
 
-    with watching(world, actor, hook, migrate_rate_mb_s=rate_mb_s, scan_period_ms=500) as daemon:
-        deadline = time.monotonic() + RATE_TEST_LIMIT_S
-        while not moved or moved[-1][0] - moved[0][0] < RATE_TEST_S:
-            assert time.monotonic() < deadline, f"(time, pages, held back): {moved[-20:]}"
-            time.sleep(0.05)
-    times, pages, held_back = np.array(moved).T
+    knobs = {"migrate_rate_mb_s": rate_mb_s, "scan_period_ms": 500}
+    with watching(watched, actor, hook, **knobs) as daemon:
+        assert done.wait(TIMEOUT_S)
+    times, late, pages = np.array(moved).T
     sums = np.concatenate(([0], np.cumsum(pages)))
     rates, limited = [], []
     for first, start in enumerate(times[times + 5 <= times[-1]]):
         last = int(np.searchsorted(times, start + 5))
         rates.append(float(sums[last] - sums[first]) * PAGE_BYTES / 2**20 / 5)
-        if held_back[first:last].all():
+        # Else this host sets the rate: it moves too slowly, wakes too late, finds nothing hot.
+        if late[first + 1 : last + 1].sum() <= LATE_S:
             limited.append(rates[-1])
     assert rates
     print(f"MiB/s over 5 s: {min(rates):.1f}-{max(rates):.1f}, {len(rates)} windows, {limited=}")

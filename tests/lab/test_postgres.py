@@ -6,7 +6,7 @@ import pytest
 
 from mmscand.lab.experiment import run_postgres
 
-_LIMIT_S = 600
+_LIMIT_S = 3600.0
 
 
 @pytest.mark.lab

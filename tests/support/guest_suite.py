@@ -9,6 +9,8 @@ from mmscand.lab.kernel import fetch_kernel
 from mmscand.lab.spec import GuestSpec
 
 ROOT = Path(__file__).resolve().parents[2]
+_TEST_LIMIT_S = 1200
+"""Ends a test that hangs; nothing is judged by it."""
 
 
 def run_guest_tests(
@@ -21,6 +23,8 @@ def run_guest_tests(
     """Exit code and report."""
     # Both plugins would write to the checkout, which is read-only there.
     plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    # A start of Python takes half a minute in emulation, and minutes beside a busy host.
+    plugins += ["-o", f"timeout={_TEST_LIMIT_S}"]
     status = run_in_guest(
         [sys.executable, "-m", "pytest", "-v", *plugins, *arguments],
         spec=spec,

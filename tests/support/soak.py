@@ -102,7 +102,7 @@ class SoakDaemon:
     def end(self) -> tuple[int, str]:
         """Exit code, and what it complained of."""
         self._process.terminate()
-        code = self._process.wait(timeout=60)
+        code = self._process.wait(timeout=600)
         self._reader.join()
         return code, self._last_words()
 

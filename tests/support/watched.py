@@ -9,10 +9,16 @@ from typing import Any
 @dataclass
 class Call:
     began: threading.Event = field(default_factory=threading.Event)
+    calls: int = 0
+    """Begun so far."""
+    started: float = 0.0
+    """Clock time of the last begin."""
     ended: float = 0.0
     """Clock time of the last end."""
 
     def __enter__(self) -> None:
+        self.started = time.monotonic()
+        self.calls += 1
         self.began.set()
 
     def __exit__(self, *_: object) -> None:

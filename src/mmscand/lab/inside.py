@@ -26,7 +26,13 @@ from typing import NoReturn
 import psutil
 
 from mmscand.errors import MmscandError
-from mmscand.lab.programs import Program, daemon_command, ready_truth, running
+from mmscand.lab.programs import (
+    Program,
+    count_passes,
+    daemon_command,
+    ready_truth,
+    running,
+)
 from mmscand.lab.result import (
     EVENTS,
     RESULT,
@@ -83,14 +89,18 @@ class _Watch:
 
 
 class _Converged:
-    """Whether the hot pages have been on the top tier for some samples in a row."""
+    """Whether the hot pages have been on the top tier for some samples in a row.
 
-    def __init__(self) -> None:
+    Or the daemon has had its passes: a slow host makes them longer, and not fewer.
+    """
+
+    def __init__(self, events: Path, passes: int) -> None:
         self._streak = 0
+        self._events, self._passes = events, passes
 
     def __call__(self, sample: Sample) -> bool:
         self._streak = self._streak + 1 if sample.hot >= _CONVERGED else 0
-        return self._streak >= _CONVERGED_SAMPLES
+        return self._streak >= _CONVERGED_SAMPLES or count_passes(self._events) >= self._passes
 
 
 def measure(
@@ -126,7 +136,8 @@ def _with_daemon(
     started = time.monotonic()
     with running("daemon", argv, results, results / EVENTS) as daemon:
         programs, process = [workload, daemon], psutil.Process(daemon.process.pid)
-        watch.phase("promote", scenario.converge_limit_s, programs, _Converged())
+        converged = _Converged(results / EVENTS, scenario.converge_passes)
+        watch.phase("promote", float("inf"), programs, converged)
         settled, cpu_settled = time.monotonic(), cpu_seconds([process])
         watch.phase("after", scenario.after_s, programs)
         ended, cpu_ended = time.monotonic(), cpu_seconds([process])

@@ -23,7 +23,7 @@ HOT_MARK, COLD_MARK = b"hot-page", b"coldpage"
 _USER = "nobody"
 """PostgreSQL refuses to run as root, and a user of its own would be a change to the host."""
 _GROUP = "nogroup"
-_LIMIT_S = 120.0
+_LIMIT_S = 900.0
 _SCHEMA = (
     "create extension pg_prewarm",
     # 200 bytes a row, so that each 4 KiB page has the mark in it many times over.

@@ -13,7 +13,7 @@ from mmscand.lab.pg_cluster import Cluster
 from mmscand.lab.programs import Program
 
 _CGROUP = Path("/sys/fs/cgroup/mmscand-postgres")
-_START_LIMIT_S = 120.0
+_START_LIMIT_S = 900.0
 
 
 @contextmanager

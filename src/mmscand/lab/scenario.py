@@ -44,7 +44,8 @@ class Scenario:
     write_share: float = 0.5
     seed: int = 1
     before_s: float = 10.0
-    converge_limit_s: float = 90.0
+    converge_passes: int = 90
+    """Passes over the workload after which the daemon is no longer waited for."""
     after_s: float = 10.0
     hot_target: float = 0.99
     """Share of the hot pages that must end up on the top tier: the main promise."""
@@ -91,7 +92,7 @@ _SHORT = replace(
     _RANDOM,
     mib=64,
     before_s=4.0,
-    converge_limit_s=60.0,
+    converge_passes=60,
     after_s=4.0,
     ops_ratio_target=None,
 )

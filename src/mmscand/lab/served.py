@@ -29,7 +29,7 @@ from mmscand.lab.place import Place
 from mmscand.lab.programs import Program, running
 from mmscand.model import Topology
 
-_START_LIMIT_S = 120.0
+_START_LIMIT_S = 900.0
 # 220 MiB with values of 1000 bytes: seven times the room.
 _REDIS_KEYS = 180_000
 # 100 MiB of table and index: three times the room, and a third of that again in its files.

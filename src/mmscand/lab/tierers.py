@@ -25,7 +25,7 @@ _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
 _NO_HEADROOM = "headroom_percent=0"
 """2 % of the whole node would be half of the room that a contest leaves; `room_pages` stay free."""
-_DAMO_LIMIT_S = _START_LIMIT_S = 120.0
+_DAMO_LIMIT_S = _START_LIMIT_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
