@@ -4,7 +4,7 @@ MmscandError            exit 1   failed
 ├── UsageError          exit 2   what was asked for makes no sense
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
 ├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
-├── TooManyOpenFiles    exit 1   never ends the daemon: what it could not open it tries again
+├── OutOfResources      exit 1   never ends the daemon: what it could not open it tries again
 └── ProcessGone         never seen by a user: a process that exits is a normal result
 """
 
@@ -42,21 +42,36 @@ class ProcessDenied(MmscandError):
 
     exit_code = 3
 
-    def __init__(self, pid: int, what: str, capability: str) -> None:
-        super().__init__(
-            f"not allowed to {what} the memory of process {pid}",
-            hint=f"run as root with {capability}",
-        )
+    def __init__(self, pid: int, verb: str, capability: str, *, reason: str = "") -> None:
+        """`reason` is why, where it is no lack of a capability."""
+        if reason:
+            super().__init__(f"cannot {verb} the memory of process {pid}: {reason}")
+        else:
+            super().__init__(
+                f"not allowed to {verb} the memory of process {pid}",
+                hint=f"run as root with {capability}",
+            )
         self.pid = pid
 
 
-class TooManyOpenFiles(MmscandError):
-    """Each watched process takes a descriptor. Those that got none are tried again later."""
+class OutOfResources(MmscandError):
+    """Nothing is left of what a call needs. What could not be done is tried again later."""
+
+
+class TooManyOpenFiles(OutOfResources):
+    """Each watched process takes a descriptor."""
 
     def __init__(self) -> None:
         super().__init__(
             "too many open files", hint="raise the limit (ulimit -n, LimitNOFILE), or watch fewer"
         )
+
+
+class OutOfMemory(OutOfResources):
+    """The kernel has no memory for the call."""
+
+    def __init__(self) -> None:
+        super().__init__("the kernel is out of memory", hint="free some, or raise MemoryMax")
 
 
 class ProcessGone(MmscandError):

@@ -11,7 +11,8 @@ import numpy as np
 
 from contract.suite import PAGES, Seen
 from mmscand.linux.machine import LinuxMachine
-from mmscand.linux.procfs import Pagemap, Procfs
+from mmscand.linux.pagemap import Pagemap
+from mmscand.linux.procfs import Procfs
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaFlag, VmaTable
 from support.puppet import Puppet
 

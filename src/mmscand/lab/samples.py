@@ -15,7 +15,7 @@ from typing import Literal, TextIO
 import numpy as np
 
 from mmscand.lab.truth import BoolArray, Truth
-from mmscand.linux.procfs import Pagemap
+from mmscand.linux.pagemap import Pagemap
 from mmscand.model import Topology
 
 SAMPLES = "samples.jsonl"

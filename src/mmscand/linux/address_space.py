@@ -9,14 +9,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mmscand.errors import ProcessGone, TooManyOpenFiles
+from mmscand.errors import ProcessGone
 from mmscand.linux.aging import Ager
+from mmscand.linux.files import process_errors
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.moving import move, nodes
 from mmscand.linux.numa_policy import MemoryPolicies
 from mmscand.linux.page_tables import Entries, Walk
-from mmscand.linux.procfs import PageFlags, Pagemap, Procfs
+from mmscand.linux.pagemap import PageFlags, Pagemap
+from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader
+from mmscand.linux.syscalls import pidfd_open
 from mmscand.linux.tasks import MmRef
 from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
 from mmscand.model import (
@@ -246,13 +249,10 @@ def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:
 
 
 def _pidfd(process: Process) -> int:
-    try:
-        return os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        raise ProcessGone(process.pid) from None
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise TooManyOpenFiles from None
-        if error.errno == errno.EINVAL:  # it is just being reaped: the pid is there, no task is
-            raise ProcessGone(process.pid) from None
-        raise
+    with process_errors(process.pid, "watch"):
+        try:
+            return pidfd_open(process.pid)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # it is just being reaped: no task has the pid
+                raise ProcessGone(process.pid) from None
+            raise

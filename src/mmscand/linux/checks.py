@@ -14,7 +14,7 @@ from mmscand.linux.privileges import missing_capabilities
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import READERS, ProbeMapping, open_reader
-from mmscand.linux.syscalls import MADV_COLD, move_pages, process_madvise
+from mmscand.linux.syscalls import MADV_COLD, move_pages, pidfd_open, process_madvise
 from mmscand.linux.topology import require_two_tiers
 from mmscand.model import PAGE_BYTES, Topology
 
@@ -102,7 +102,7 @@ def _any_reader(readers: list[Check]) -> Check:
 
 def _aging() -> str:
     probe = ProbeMapping(1)
-    pidfd = os.pidfd_open(os.getpid())
+    pidfd = pidfd_open(os.getpid())
     try:
         process_madvise(pidfd, np.array([[probe.address, PAGE_BYTES]], dtype=np.uint64), MADV_COLD)
     except OSError as error:

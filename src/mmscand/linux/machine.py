@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.mglru import GenerationAger
+from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.proc_events import open_events
 from mmscand.linux.process_list import ProcessList
-from mmscand.linux.procfs import PageFlags, Procfs
+from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.x86_64 import Decoder

@@ -17,7 +17,7 @@ NEEDED = {
 
 def missing_capabilities(procfs: Procfs) -> list[tuple[str, str]]:
     """Names of those that this process does not have, and what they are for."""
-    effective = re.search(r"^CapEff:\s+([0-9a-f]+)", procfs.self_status(), re.MULTILINE)
+    effective = re.search(rb"^CapEff:\s+([0-9a-f]+)", procfs.self_status(), re.MULTILINE)
     bits = int(effective[1], 16) if effective else 0
     return [capability for bit, capability in NEEDED.items() if not bits >> bit & 1]
 

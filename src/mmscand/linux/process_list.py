@@ -1,11 +1,10 @@
 """All processes, again and again, without reading all of /proc each time."""
 
-import contextlib
 import os
 import time
 from collections.abc import Callable
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs, ProcStat
 from mmscand.model import Look, Process
@@ -38,7 +37,10 @@ class ProcessList:
         self._procfs = procfs
         self._events = events
         self._uptime_s = uptime_s
-        self._known: dict[int, ProcStat] = {}
+        self._known: dict[int, ProcStat | None] = {}
+        """None of a process that a security module keeps from us, so as not to ask each time."""
+        self._again: set[int] = set()
+        """Those that could not be read for want of descriptors or memory."""
         self._running: tuple[Process, ...] = ()
         self._looks = 0
 
@@ -46,7 +48,7 @@ class ProcessList:
         """User-space processes that are alive, except this one."""
         full = self._looks % _FULL_EVERY_LOOKS == 0
         self._looks += 1
-        touched = self._touched(full=full)
+        touched = self._touched(full=full) | self._again
         if touched:
             self._read(touched)
         changed = (p for p in self._running if full or p.pid in touched)
@@ -62,14 +64,23 @@ class ProcessList:
         return happened | self._come_or_gone() if full else happened
 
     def _read(self, touched: set[int]) -> None:
+        self._again = set()
         for pid in touched:
-            self._known.pop(pid, None)
-            with contextlib.suppress(ProcessGone):
-                self._known[pid] = self._procfs.stat(pid)
+            self._read_one(pid)
         own = os.getpid()
-        alive = [s.process for pid, s in self._known.items() if s.scannable and pid != own]
+        alive = [s.process for p, s in self._known.items() if s and s.scannable and p != own]
         # Parents come before their children, whatever their pids.
         self._running = tuple(sorted(alive, key=lambda p: (p.start_time, p.pid)))
+
+    def _read_one(self, pid: int) -> None:
+        try:
+            self._known[pid] = self._procfs.stat(pid)
+        except ProcessGone:
+            self._known.pop(pid, None)
+        except ProcessDenied:
+            self._known[pid] = None
+        except OutOfResources:
+            self._again.add(pid)
 
     def _all(self) -> set[int]:
         return set(self._procfs.pids()) | self._known.keys()
@@ -79,7 +90,7 @@ class ProcessList:
 
     def _young(self) -> set[int]:
         young = (self._uptime_s() - _YOUNG_S) * _TICKS
-        return {pid for pid, stat in self._known.items() if stat.process.start_time >= young}
+        return {p for p, stat in self._known.items() if stat and stat.process.start_time >= young}
 
     def close(self) -> None:
         """No more events."""

@@ -1,28 +1,22 @@
-"""What /proc and /sys say, as text: one place where a vanished process becomes ProcessGone.
+"""What /proc says of processes. Names in it may hold any byte.
 
 The root is a constructor argument, so every reader also runs on a folder made by a test.
 """
 
-import contextlib
 import functools
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import ProcessGone
+from mmscand.linux.files import as_text, process_errors, read_file
 from mmscand.linux.topology import parse_id_list
 from mmscand.model import (
-    HUGE_PAGE_BYTES,
-    PAGE_BYTES,
-    PAGES_PER_TABLE,
-    BoolArray,
     Process,
     ProcessFacts,
-    UIntArray,
     VmaFlag,
     VmaTable,
 )
@@ -31,20 +25,18 @@ _PF_EXITING = 0x4
 """Set before the exit is told, and before it is a zombie."""
 _PF_KTHREAD = 0x0020_0000
 """include/linux/sched.h; field 9 of proc_pid_stat(5)."""
+_STAT = re.compile(
+    rb"\d+ \((.*)\) (\w) (\d{1,10}) (?:-?\d+ ){4}(\d{1,10}) (?:-?\d+ ){12}(\d{1,19})\s", re.DOTALL
+)
+"""The name may hold anything, also spaces and brackets: it ends at the last ')'."""
 _MAPS_LINE = re.compile(
-    rb"^([0-9a-f]+)-([0-9a-f]+) (....) [0-9a-f]+ \S+ (\d+) *(.*)\n", re.MULTILINE
+    rb"^([0-9a-f]{1,16})-([0-9a-f]{1,16}) (....) [0-9a-f]+ \S+ (\d+) *(.*)\n", re.MULTILINE
 )
 _HUGETLB_PATHS = (b"/anon_hugepage", b"/dev/hugepages/")
 """What hugetlbfs mappings are called; one mounted elsewhere is told by its refusals."""
 _KERNEL_VMAS = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _ORDINARY_DEV_PATHS = (b"/dev/shm/", b"/dev/zero")
 """Ordinary memory in spite of its name: POSIX shared memory, shared anonymous mappings."""
-_WORD_BYTES = 8
-_KPF_COMPOUND_TAIL = np.uint64(1 << 16)
-"""include/uapi/linux/kernel-page-flags.h"""
-_PAGEMAP_FRAME = np.uint64((1 << 55) - 1)
-_PAGEMAP_PRESENT = np.uint64(1 << 63)
-_PAGEMAP_EXCLUSIVE = np.uint64(1 << 56)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +55,18 @@ class ProcStat:
         return not (self.kernel_thread or self.exiting or self.state in "ZXx")
 
 
-def _parse_stat(pid: int, data: bytes) -> ProcStat:
-    # The name may hold anything, also spaces and brackets: it ends at the last ')'.
-    head, _, tail = data.rpartition(b")")
-    fields = tail.split()
-    flags = int(fields[6])
-    name = head[head.index(b"(") + 1 :].decode(errors="replace")
+def parse_stat(pid: int, data: bytes) -> ProcStat:
+    """/proc/PID/stat; ProcessGone where it is not whole."""
+    found = _STAT.match(data)
+    if found is None:
+        raise ProcessGone(pid)
+    name, state, ppid, flags, start_time = found.groups()
     return ProcStat(
-        process=Process(pid, int(fields[19]), name),
-        state=fields[0].decode(),
-        kernel_thread=bool(flags & _PF_KTHREAD),
-        exiting=bool(flags & _PF_EXITING),
-        ppid=int(fields[1]),
+        process=Process(pid, int(start_time), as_text(name)),
+        state=state.decode(),
+        kernel_thread=bool(int(flags) & _PF_KTHREAD),
+        exiting=bool(int(flags) & _PF_EXITING),
+        ppid=int(ppid),
     )
 
 
@@ -106,15 +98,36 @@ def _vma_flags(permissions: bytes, file: bool, path: bytes) -> int:
     return int(flags)
 
 
-@contextlib.contextmanager
-def process_errors(pid: int) -> Iterator[None]:
-    """Translate the ways in which the kernel says that a process is gone, or not ours to read."""
+def parse_uid(status: bytes) -> int:
+    """The effective user in /proc/PID/status."""
+    found = re.search(rb"^Uid:\s+\d+\s+(\d{1,10})\s", status, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def parse_cgroup(data: bytes) -> str:
+    """The path in the cgroup v2 hierarchy, of /proc/PID/cgroup: the rest of its line, as it is.
+
+    No name has a line feed, and nothing is escaped (cgroup_mkdir, proc_cgroup_show).
+    """
+    found = re.search(rb"^0::(/.*)$", data, re.MULTILINE)
+    return as_text(found[1]) if found else "/"
+
+
+def parse_cpuset(pid: int, status: bytes) -> frozenset[int]:
+    """Mems_allowed_list of /proc/PID/status; ProcessGone where there is none."""
+    found = re.search(rb"^Mems_allowed_list:\s+(\S*)$", status, re.MULTILINE)
     try:
-        yield
-    except (FileNotFoundError, ProcessLookupError):
+        return parse_id_list(as_text(found[1]) if found else "none")
+    except ValueError:
         raise ProcessGone(pid) from None
-    except PermissionError:
-        raise ProcessDenied(pid, "read", "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH") from None
+
+
+def parse_page_table_bytes(pid: int, status: bytes) -> int:
+    """VmPTE of /proc/PID/status; ProcessGone where there is none: it is exiting."""
+    found = re.search(rb"^VmPTE:\s+(\d{1,19}) kB", status, re.MULTILINE)
+    if found is None:
+        raise ProcessGone(pid)
+    return int(found[1]) * 1024
 
 
 class Procfs:
@@ -130,10 +143,7 @@ class Procfs:
 
     def stat(self, pid: int) -> ProcStat:
         """State and identity of a process; ProcessGone when it has exited."""
-        data = self._read(pid, "stat")
-        if not data:
-            raise ProcessGone(pid)
-        return _parse_stat(pid, data)
+        return parse_stat(pid, self._read(pid, "stat"))
 
     def pids(self) -> list[int]:
         """All pids, ascending."""
@@ -142,13 +152,11 @@ class Procfs:
     def facts(self, pid: int) -> ProcessFacts:
         """Parent, effective user and cgroup of a process."""
         stat = self.stat(pid)
-        uid = re.search(rb"^Uid:\s+\d+\s+(\d+)", self._read(pid, "status"), re.MULTILINE)
-        cgroup = re.search(rb"^0::(.*)$", self._read(pid, "cgroup"), re.MULTILINE)
         return ProcessFacts(
             process=stat.process,
             ppid=stat.ppid,
-            uid=int(uid[1]) if uid else 0,
-            cgroup=os.fsdecode(cgroup[1]) if cgroup else "/",
+            uid=parse_uid(self._read(pid, "status")),
+            cgroup=parse_cgroup(self._read(pid, "cgroup")),
         )
 
     def maps(self, pid: int) -> VmaTable:
@@ -161,92 +169,16 @@ class Procfs:
 
     def cpuset_nodes(self, pid: int) -> frozenset[int]:
         """Mems_allowed: nodes that the cpuset of the main thread allows."""
-        found = re.search(rb"^Mems_allowed_list:\s+(\S*)$", self._read(pid, "status"), re.MULTILINE)
-        if found is None:
-            raise ProcessGone(pid)
-        return parse_id_list(found[1].decode())
+        return parse_cpuset(pid, self._read(pid, "status"))
 
     def page_table_bytes(self, pid: int) -> int:
         """VmPTE: memory that the page tables of a process take, all levels."""
-        match = re.search(rb"^VmPTE:\s+(\d+) kB", self._read(pid, "status"), re.MULTILINE)
-        if match is None:
-            raise ProcessGone(pid)  # an exiting process has no Vm lines any more
-        return int(match[1]) * 1024
+        return parse_page_table_bytes(pid, self._read(pid, "status"))
 
-    def self_status(self) -> str:
+    def self_status(self) -> bytes:
         """/proc/self/status."""
-        return (self.root / "self/status").read_text()
+        return read_file(self.root / "self/status")
 
     def boot_id(self) -> str:
         """Different for each boot."""
-        return (self.root / "sys/kernel/random/boot_id").read_text().strip()
-
-
-class PageFlags:
-    """/proc/kpageflags: what the kernel knows of each frame, one word a frame."""
-
-    def __init__(self, root: Path = Path("/proc")) -> None:
-        try:
-            self._fd = os.open(root / "kpageflags", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self._fd = -1
-
-    def tails(self, frame: int, pages: int) -> BoolArray:
-        """Which frames are tail pages of a folio; all, where that cannot be read."""
-        result = np.ones(pages, dtype=np.bool_)
-        if self._fd >= 0:
-            data = os.pread(self._fd, pages * _WORD_BYTES, frame // PAGE_BYTES * _WORD_BYTES)
-            words = np.frombuffer(data, dtype=np.uint64)
-            result[: len(words)] = (words & _KPF_COMPOUND_TAIL) != 0
-        return result
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-
-
-class Pagemap:
-    """/proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst)."""
-
-    def __init__(self, pid: int, root: Path = Path("/proc")) -> None:
-        self._pid = pid
-        with process_errors(pid):
-            self._fd = os.open(root / str(pid) / "pagemap", os.O_RDONLY | os.O_CLOEXEC)
-
-    def _entries(self, start: int, pages: int) -> UIntArray:
-        entries = np.zeros(pages, dtype=np.uint64)
-        with process_errors(self._pid):
-            data = os.pread(
-                self._fd,
-                pages * _WORD_BYTES,
-                start // PAGE_BYTES * _WORD_BYTES,
-            )
-        read = np.frombuffer(data, dtype=np.uint64)
-        entries[: len(read)] = read
-        return entries
-
-    def frames(self, start: int, pages: int) -> UIntArray:
-        """Physical address of each page from `start` on; 0 where none or not allowed to see."""
-        entries = self._entries(start, pages)
-        present = entries & _PAGEMAP_PRESENT != 0
-        return np.where(present, (entries & _PAGEMAP_FRAME) * np.uint64(PAGE_BYTES), 0)
-
-    def shared(self, addresses: UIntArray) -> BoolArray:
-        """Which pages are mapped by others too. Ascending addresses; one read for each 2 MiB."""
-        result = np.zeros(len(addresses), dtype=np.bool_)
-        if not len(addresses):
-            return result
-        rows, firsts = np.unique(addresses // HUGE_PAGE_BYTES, return_index=True)
-        for row, first, last in zip(
-            rows.tolist(), firsts, [*firsts[1:], len(addresses)], strict=True
-        ):
-            entries = self._entries(row * HUGE_PAGE_BYTES, PAGES_PER_TABLE)
-            slots = addresses[first:last] % HUGE_PAGE_BYTES // PAGE_BYTES
-            mine = entries[slots.astype(np.intp)]
-            result[first:last] = (mine & _PAGEMAP_EXCLUSIVE == 0) & (mine & _PAGEMAP_PRESENT != 0)
-        return result
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
+        return as_text(read_file(self.root / "sys/kernel/random/boot_id")).strip()

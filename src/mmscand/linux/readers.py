@@ -15,7 +15,8 @@ from mmscand.linux.btf import StructOffsets, struct_offsets
 from mmscand.linux.kcore import Kcore
 from mmscand.linux.kernel_memory import KernelMemory
 from mmscand.linux.page_tables import DirectMap, Walk
-from mmscand.linux.procfs import Pagemap, Procfs
+from mmscand.linux.pagemap import Pagemap
+from mmscand.linux.procfs import Procfs
 from mmscand.linux.tasks import Tasks
 from mmscand.linux.x86_64 import Decoder
 from mmscand.model import PAGE_BYTES, REGION_BYTES, UIntArray, VmaTable

@@ -15,6 +15,7 @@ from mmscand.model import IntArray, UIntArray
 # arch/x86/entry/syscalls/syscall_64.tbl
 _NR_MOVE_PAGES = 279
 _NR_BPF = 321
+_NR_PIDFD_OPEN = 434
 _NR_PROCESS_MADVISE = 440
 
 # include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
@@ -52,6 +53,7 @@ _move_pages = _bind(
     ctypes.c_int,
 )
 _bpf = _bind(_NR_BPF, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint)
+_pidfd_open = _bind(_NR_PIDFD_OPEN, ctypes.c_int, ctypes.c_uint)
 _process_madvise = _bind(
     _NR_PROCESS_MADVISE,
     ctypes.c_int,
@@ -60,6 +62,12 @@ _process_madvise = _bind(
     ctypes.c_int,
     ctypes.c_uint,
 )
+
+
+def pidfd_open(pid: int, flags: int = 0) -> int:
+    """pidfd_open(2). Python has it only where it was built with headers of Linux 5.3."""
+    result: int = _pidfd_open(pid, flags)
+    return result
 
 
 def process_madvise(pidfd: int, iovec: UIntArray, advice: int) -> int:

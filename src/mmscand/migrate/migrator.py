@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmscand.clock import Clock
-from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
+from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
@@ -54,7 +54,7 @@ class Migrator:
                 self._serve(migration)
             except (ProcessGone, ProcessDenied):
                 self._list.drop(migration.process)
-            except TooManyOpenFiles:
+            except OutOfResources:
                 self._list.drop(migration.process)
                 self._rest_until = self._clock.now() + _FULL_PAUSE_S
             self._ended_at = self._clock.now()

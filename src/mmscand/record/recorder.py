@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mmscand.clock import Clock, CpuMeter
-from mmscand.errors import MmscandError, ProcessDenied, ProcessGone, TooManyOpenFiles
+from mmscand.errors import MmscandError, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import Machine
 from mmscand.model import Process
 from mmscand.record.file import RecordingFull, RecordingWriter
@@ -112,7 +112,7 @@ class Recorder:
                 space = self._machine.open(process)
             except ProcessGone:
                 continue
-            except (ProcessDenied, TooManyOpenFiles) as error:
+            except (ProcessDenied, OutOfResources) as error:
                 self._deny(process, error)
                 continue
             self._watched[process] = WatchedProcess(space, self._cpu)

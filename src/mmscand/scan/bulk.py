@@ -8,7 +8,7 @@ is scanned seldom takes part in few of these rounds: it sees what it accessed si
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.errors import MachineCannot, MmscandError, OutOfResources
 from mmscand.machine import Machine
 from mmscand.model import Process
 
@@ -89,7 +89,7 @@ class BulkAging:
             return
         try:
             name = self._find(member.process)
-        except (MachineCannot, ProcessGone) as error:
+        except MmscandError as error:
             self.leave(member)
             member.set_aging(None, str(error))
             return
@@ -101,7 +101,7 @@ class BulkAging:
         member.set_aging(name, f"shared pages with all of cgroup {name}")
 
     def _find(self, process: Process) -> str:
-        """The group that it belongs to; MachineCannot, ProcessGone."""
+        """The group that it belongs to; an MmscandError says why there is none."""
         name = self._machine.bulk_group(process)
         if name in self._refused:
             raise MachineCannot(self._refused[name], hint="")
@@ -147,6 +147,8 @@ class BulkAging:
             member.due = group.due
         try:
             self._machine.age_bulk(name)
+        except OutOfResources:
+            pass  # the next round tries again
         except MachineCannot as error:
             self._refused[name] = str(error)
             for member in list(group.members.values()):

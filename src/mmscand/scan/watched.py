@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from mmscand.errors import ProcessDenied, ProcessGone, TooManyOpenFiles
+from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.model import Look, Process
 from mmscand.observe.events import Observer, ProcessEntered, ProcessLeft
@@ -79,7 +79,7 @@ class Watched:
             self._denied.add(process)
             self._observer(ProcessLeft(process, 0, str(error)))
             return
-        except TooManyOpenFiles as error:
+        except OutOfResources as error:
             self._observer(ProcessLeft(process, 0, str(error)))
             self._unsettled = True
             return

@@ -12,10 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import (
+    MmscandError,
+    OutOfMemory,
+    ProcessDenied,
+    ProcessGone,
+    TooManyOpenFiles,
+)
 from mmscand.linux import address_space, aging
 from mmscand.linux.address_space import LinuxAddressSpace
-from mmscand.linux.procfs import PageFlags, Procfs
+from mmscand.linux.pagemap import PageFlags
+from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
 from mmscand.linux.x86_64 import Decoder
@@ -393,6 +400,35 @@ def test_after_an_exec_shared_pages_are_those_of_the_new_address_space(
     world.exec()
     space.generation()
     assert space.shared(address).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (errno.ESRCH, ProcessGone),
+        (errno.EINVAL, ProcessGone),  # it is just being reaped
+        (errno.EMFILE, TooManyOpenFiles),
+        (errno.ENOMEM, OutOfMemory),
+        (errno.EPERM, ProcessDenied),
+        (errno.ENOSYS, ProcessDenied),
+    ],
+)
+def test_whatever_keeps_a_process_from_being_held_has_its_error(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: int, expected: type[MmscandError]
+) -> None:
+    def refuse(pid: int) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(address_space, "pidfd_open", refuse)
+    with pytest.raises(expected):
+        world.open()
+
+
+def test_a_process_is_held_by_a_python_without_pidfd_open(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open", raising=False)
+    world.open().close()
 
 
 Call = tuple[list[int], int | None]

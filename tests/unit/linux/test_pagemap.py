@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import ProcessGone
-from mmscand.linux.procfs import Pagemap
+from mmscand.linux.pagemap import Pagemap
 from mmscand.model import UIntArray
 from synthetic.memory import words
 from synthetic.tables import HUGE, PAGE

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from mmscand.errors import MmscandError, ProcessDenied, TooManyOpenFiles
 from mmscand.linux.process_list import ProcessList
-from mmscand.linux.procfs import Procfs
+from mmscand.linux.procfs import Procfs, ProcStat
 
 KTHREAD, EXITING = 0x0020_0000, 0x4
 OLD = 1e9
@@ -19,9 +20,17 @@ class World:
         self.read: list[int] = []
         self.listed = 0
         self.happened: set[int] | None = set()
-        stat, pids = self.procfs.stat, self.procfs.pids
-        monkeypatch.setattr(self.procfs, "stat", lambda pid: (self.read.append(pid), stat(pid))[1])
+        self.refused: dict[int, MmscandError] = {}
+        """What reading a process raises."""
+        self._stat, pids = self.procfs.stat, self.procfs.pids
+        monkeypatch.setattr(self.procfs, "stat", self._read)
         monkeypatch.setattr(self.procfs, "pids", lambda: (self._count(), pids())[1])
+
+    def _read(self, pid: int) -> ProcStat:
+        self.read.append(pid)
+        if pid in self.refused:
+            raise self.refused[pid]
+        return self._stat(pid)
 
     def _count(self) -> None:
         self.listed += 1
@@ -172,3 +181,33 @@ def test_with_events_all_count_as_changed_now_and_then_and_none_is_read(world: W
     assert world.taken() == [30, 40]
     looks += [processes.look() for _ in range(10)]
     assert [at for at, look in enumerate(looks) if look.changed] == [0, 18]
+
+
+@pytest.mark.parametrize("events", [True, False], ids=["with events", "without"])
+def test_one_that_a_security_module_keeps_from_us_is_left_alone(world: World, events: bool) -> None:
+    for pid in (20, 30):
+        world.add(pid)
+    world.refused[20] = ProcessDenied(20, "read", "CAP_MAC_OVERRIDE")
+    processes = ProcessList(world.procfs, world if events else None, lambda: OLD)
+    assert pids(processes.look().running) == [30]
+    world.taken()
+    assert processes.look().quiet
+    assert world.taken() == []  # and it is not asked for each second
+
+
+def test_what_could_not_be_read_for_want_of_descriptors_is_as_it_was_and_read_later(
+    world: World,
+) -> None:
+    for pid in (20, 30):
+        world.add(pid)
+    processes = ProcessList(world.procfs, world)
+    processes.look()
+    world.add(20, name="new-name")
+    world.add(40)
+    world.happened, world.refused = {20, 40}, dict.fromkeys((20, 40), TooManyOpenFiles())
+    assert [(p.pid, p.name) for p in processes.look().running] == [(20, "a"), (30, "a")]
+    world.refused = {}
+    look = processes.look()
+    assert [(p.pid, p.name) for p in look.running] == [(20, "new-name"), (30, "a"), (40, "a")]
+    assert sorted(pids(look.changed)) == [20, 40]
+    assert processes.look().quiet

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from mmscand.errors import MachineCannot
+import pytest
+
+from mmscand.errors import (
+    MachineCannot,
+    MmscandError,
+    ProcessDenied,
+    ProcessGone,
+    TooManyOpenFiles,
+)
 from mmscand.model import Process
 from mmscand.scan.bulk import BulkAging
 from mmscand.sim.machine import SimMachine
@@ -189,3 +197,46 @@ def test_a_group_that_cannot_be_aged_is_given_up_for_good() -> None:
     late = member(machine, 3)
     bulk.join(late)
     assert late.group is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MachineCannot("no memory accounting"),
+        ProcessGone(1),
+        ProcessDenied(1, "read", "CAP_SYS_PTRACE"),
+        TooManyOpenFiles(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_keeps_the_group_of_one_from_us_it_is_aged_alone(
+    error: MmscandError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, bulk, one, two = two_joined()
+
+    def refuse(process: Process) -> str:
+        raise error
+
+    monkeypatch.setattr(bulk._machine, "bulk_group", refuse)
+    bulk.join(one)
+    assert (one.group, one.why) == (None, str(error))
+    assert two.group == "/db"
+
+
+def test_a_group_that_was_not_aged_for_want_of_descriptors_is_aged_in_the_next_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine, bulk, one, two = two_joined()
+    working = machine.age_bulk
+
+    def no_descriptor(group: str) -> None:
+        raise TooManyOpenFiles
+
+    monkeypatch.setattr(machine, "age_bulk", no_descriptor)
+    for each in (one, two):
+        bulk.visited(each, 1.0)
+    assert (one.group, two.group) == ("/db", "/db")
+    monkeypatch.setattr(machine, "age_bulk", working)
+    for each in (one, two):
+        bulk.visited(each, 2.0)
+    assert machine.aged == ["/db"]
