@@ -13,14 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmscand.errors import MachineCannot
+from mmscand.linux.files import as_text, machine_errors, out_of_resources, read_file
+from mmscand.linux.namespaces import is_first
 
 _FILE = Path("/sys/kernel/debug/lru_gen")
 _ENABLED = Path("/sys/kernel/mm/lru_gen/enabled")
 _CORE = 0x0001
 """Bit of `enabled`: MGLRU is what reclaim uses."""
-_MEMCG = re.compile(r"^memcg\s+(\d+)\s+(\S*)")
-_NODE = re.compile(r"^\s+node\s+(\d+)")
-_GENERATION = re.compile(r"^\s+(\d+)\s+\d+\s")
+_OWN = Path("/proc/self")
+_IN_V1 = re.compile(rb"^\d+:(?:[^:\n]*,)?memory[,:]", re.MULTILINE)
+"""A line of /proc/PID/cgroup: the hierarchy of the memory controller."""
+_MEMCG = re.compile(rb"memcg +(\d{1,19}) (.*)", re.DOTALL)
+"""The path is the rest of the line: a name may hold any byte but a line feed, and nothing is
+escaped (lru_gen_seq_show, mm/vmscan.c; cgroup_mkdir)."""
+_NODE = re.compile(rb" +node +(\d{1,5})$")
+_GENERATION = re.compile(rb" +(\d{1,19}) +\d+ ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +39,15 @@ class CgroupGenerations:
     """Number of the youngest generation on each node."""
 
 
-def parse_generations(text: str) -> dict[str, CgroupGenerations]:
+def parse_generations(data: bytes) -> dict[str, CgroupGenerations]:
     """The file by path of the cgroup; the root is '/'."""
     found: dict[str, CgroupGenerations] = {}
     youngest: dict[int, int] = {}
     node = -1
-    for line in text.splitlines():
+    for line in data.split(b"\n"):
         if match := _MEMCG.match(line):
             youngest = {}
-            found[match[2] or "/"] = CgroupGenerations(int(match[1]), youngest)
+            found[as_text(match[2]) or "/"] = CgroupGenerations(int(match[1]), youngest)
         elif match := _NODE.match(line):
             node = int(match[1])
         elif match := _GENERATION.match(line):
@@ -50,32 +57,43 @@ def parse_generations(text: str) -> dict[str, CgroupGenerations]:
 
 def mglru_is_on(enabled: Path = _ENABLED, bits: int = ~0) -> bool:
     """Whether any of these bits of the kernel's switch are set; off where it is not built in."""
-    return enabled.exists() and int(enabled.read_text(), 16) & bits != 0
+    try:
+        return int(read_file(enabled), 16) & bits != 0
+    except (MachineCannot, ValueError):
+        return False
 
 
 class GenerationAger:
     """Ages whole cgroups; every method raises MachineCannot where that does not work."""
 
-    def __init__(self, file: Path = _FILE, enabled: Path = _ENABLED) -> None:
+    def __init__(self, file: Path = _FILE, enabled: Path = _ENABLED, own: Path = _OWN) -> None:
         self._file = file
         self._enabled = enabled
+        self._own = own
         self._known: dict[str, CgroupGenerations] = {}
 
     def require(self) -> None:
         """MachineCannot says why this machine cannot do it."""
         if not mglru_is_on(self._enabled, _CORE):
             raise MachineCannot("MGLRU is off", hint=f"write y to {self._enabled}, or leave it")
-        try:
-            with self._file.open("r+"):
-                pass
-        except FileNotFoundError:
-            hint = "mount debugfs: mount -t debugfs none /sys/kernel/debug"
-            raise MachineCannot(f"no {self._file}", hint=hint) from None
-        except OSError as error:
-            hint = "kernel lockdown forbids it, or a read-only /sys"
+        self._require_paths()
+        hint = "kernel lockdown forbids it, or a read-only /sys"
+        with machine_errors(f"{self._file} cannot be written", hint):
+            try:
+                self._file.open("r+b").close()
+            except FileNotFoundError:
+                hint = "mount debugfs: mount -t debugfs none /sys/kernel/debug"
+                raise MachineCannot(f"no {self._file}", hint=hint) from None
+
+    def _require_paths(self) -> None:
+        """The kernel's file has to name cgroups as /proc/PID/cgroup does, or others are aged."""
+        if _IN_V1.search(read_file(self._own / "cgroup")):
+            raise MachineCannot("the memory controller is in cgroup v1", hint="use cgroup v2")
+        if not is_first("cgroup", self._own):
             raise MachineCannot(
-                f"{self._file} cannot be written ({error.strerror})", hint=hint
-            ) from None
+                "MGLRU names cgroups as the host does, and here they have other names",
+                hint="run in the host's cgroup namespace",
+            )
 
     def group(self, cgroup: str) -> str:
         """The memory cgroup that accounts for a process of this cgroup: itself or an ancestor.
@@ -97,7 +115,7 @@ class GenerationAger:
         return cgroup
 
     def _look(self) -> None:
-        self._known = parse_generations(self._file.read_text())
+        self._known = parse_generations(read_file(self._file))
 
     def age(self, group: str, nodes: Iterable[int]) -> None:
         """Clear the bits of all pages of a memory cgroup on these nodes."""
@@ -118,7 +136,9 @@ class GenerationAger:
         command = f"+ {known.memcg} {node} {known.youngest[node]} 1 1\n"
         try:
             self._file.write_text(command)
-        except OSError:
+        except OSError as error:
+            if passing := out_of_resources(error.errno):
+                raise passing from None
             return False
         known.youngest[node] += 1
         return True

@@ -1,13 +1,15 @@
 """The kernel's file of generations, and what is written to it."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from mmscand.errors import MachineCannot
+from mmscand.errors import MachineCannot, OutOfResources
 from mmscand.linux.mglru import GenerationAger, parse_generations
 
-TEXT = """memcg     1 /
+TEXT = b"""memcg     1 /
  node     0
           0      38772        153       5673
           1      38772          0       1111
@@ -26,12 +28,13 @@ memcg    27 /system.slice/postgresql.service
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     (tmp_path / "enabled").write_text("0x0007\n")
-    (tmp_path / "lru_gen").write_text(TEXT)
+    (tmp_path / "lru_gen").write_bytes(TEXT)
+    (tmp_path / "cgroup").write_text("0::/system.slice/mmscand.service\n")
     return tmp_path / "lru_gen"
 
 
 def ager_of(file: Path) -> GenerationAger:
-    return GenerationAger(file, file.parent / "enabled")
+    return GenerationAger(file, file.parent / "enabled", file.parent)
 
 
 def test_each_cgroup_has_its_number_and_its_youngest_generation_by_node() -> None:
@@ -76,3 +79,58 @@ def test_without_mglru_or_its_file_it_says_why(file: Path) -> None:
     with pytest.raises(MachineCannot, match=r"no .*lru_gen") as caught:
         ager_of(file).require()
     assert "mount -t debugfs" in caught.value.hint
+
+
+def entry(memcg: int, path: bytes, youngest: int) -> bytes:
+    return b"memcg %5d %s\n node     0\n %10d      10          0           0\n" % (
+        memcg,
+        path,
+        youngest,
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"web front", b"web ", b" web", b"caf\xe9", b"a\x0bb\x0c\x1c\xc2\x85c", b"\r", b"memcg 9 /x"],
+)
+def test_a_path_is_the_rest_of_its_line_whatever_bytes_it_has(file: Path, name: bytes) -> None:
+    file.write_bytes(entry(1, b"/", 3) + entry(7, b"/web", 4) + entry(8, b"/" + name, 5))
+    ager, cgroup = ager_of(file), os.fsdecode(b"/" + name)
+    assert (ager.group(cgroup), ager.group("/web")) == (cgroup, "/web")
+    ager.age(cgroup, [0])
+    assert file.read_text() == "+ 8 0 5 1 1\n"
+
+
+def test_a_memory_controller_in_cgroup_v1_has_other_paths(file: Path) -> None:
+    for line in ("4:memory:/", "3:cpu,memory:/x", "3:memory,cpu:/x"):
+        (file.parent / "cgroup").write_text(f"5:pids:/memory\n{line}\n0::/x\n")
+        with pytest.raises(MachineCannot, match="cgroup v1"):
+            ager_of(file).require()
+    (file.parent / "cgroup").write_text("5:pids:/memory:/\n0::/4:memory:/\n")
+    ager_of(file).require()
+
+
+def test_another_cgroup_namespace_has_other_paths(file: Path) -> None:
+    (file.parent / "ns").mkdir()
+    link = file.parent / "ns/cgroup"
+    link.symlink_to("cgroup:[4026532177]")
+    with pytest.raises(MachineCannot, match="here they have other names"):
+        ager_of(file).require()
+    link.unlink()
+    link.symlink_to("cgroup:[4026531835]")
+    ager_of(file).require()
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM])
+def test_without_descriptors_or_memory_the_group_is_not_given_up(
+    file: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    ager = ager_of(file)
+    ager.group("/system.slice/postgresql.service")
+
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(OutOfResources):
+        ager.age("/system.slice/postgresql.service", [0])
