@@ -31,6 +31,13 @@ class AddressSpace(Protocol):
         """Changes when the process gets a new address space (execve)."""
         ...
 
+    def identity(self) -> int:
+        """Which address space it has: the same for processes that share one (vfork, CLONE_VM).
+
+        Another after execve, and free to be used again once nobody has it.
+        """
+        ...
+
     def cpu_ns(self) -> int:
         """CPU time of the process so far, all threads. The same twice: it did not run between."""
         ...

@@ -56,6 +56,14 @@ class Actor(Protocol):
         """Move to a cgroup with memory accounting of its own; its children are born there."""
         ...
 
+    def clone(self) -> Process:
+        """A process that shares its address space."""
+        ...
+
+    def fork(self) -> Process:
+        """A process with a copy of it."""
+        ...
+
     def exec(self) -> None: ...
 
     def exit(self) -> None: ...
@@ -391,6 +399,20 @@ class ContractSuite:
         assert space.generation() == before
         actor.exec()
         assert space.generation() != before
+
+    def test_processes_with_one_address_space_have_one_identity(self, world: World) -> None:
+        actor = world.actor()
+        mine, clone, fork = (
+            world.machine.open(process) for process in (actor.process, actor.clone(), actor.fork())
+        )
+        identity = mine.identity()
+        assert (mine.identity(), clone.identity()) == (identity, identity)
+        assert fork.identity() != identity
+        actor.exec()
+        assert mine.identity() not in (identity, fork.identity())
+        assert clone.identity() == identity
+        for space in (mine, clone, fork):
+            space.close()
 
     def test_a_look_tells_who_is_new_and_who_called_execve(self, world: World) -> None:
         world.machine.look()

@@ -39,6 +39,12 @@ class LiveActor:
     def share(self, address: int) -> None:
         self.puppet.fork()
 
+    def clone(self) -> Process:
+        return Procfs().stat(self.puppet.clone()).process
+
+    def fork(self) -> Process:
+        return Procfs().stat(self.puppet.fork()).process
+
     def join_cgroup(self) -> None:
         root = Path("/sys/fs/cgroup")
         (root / "cgroup.subtree_control").write_text("+memory")

@@ -21,6 +21,7 @@ PAGE = 4096
 HUGE_PAGE = 2 << 20
 
 _MADV_POPULATE_WRITE = 23
+_CLONE_VM = 0x100
 _SYS_SET_MEMPOLICY, _MPOL_DEFAULT, _MPOL_BIND = 238, 0, 2
 
 
@@ -108,6 +109,15 @@ class _Memory:
             os._exit(0)
         return {"pid": pid}
 
+    def clone(self) -> dict[str, int]:
+        """A process that shares this memory, and does nothing but wait to be killed."""
+        libc, stack = ctypes.CDLL(None, use_errno=True), mmap.mmap(-1, 1 << 16)
+        top = ctypes.addressof(ctypes.c_char.from_buffer(stack)) + len(stack)
+        self.leaked.append((stack, 0, 0))
+        pause = ctypes.cast(libc.pause, ctypes.c_void_p)
+        flags = _CLONE_VM | signal.SIGCHLD
+        return {"pid": libc.clone(pause, ctypes.c_void_p(top), flags, None)}
+
     def kill(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -191,6 +201,11 @@ class Puppet:
     def fork(self) -> int:
         """A child that shares everything copy-on-write and sleeps; its pid."""
         self._children.append(self.say("fork")["pid"])
+        return self._children[-1]
+
+    def clone(self) -> int:
+        """A child that shares the address space and sleeps; its pid."""
+        self._children.append(self.say("clone")["pid"])
         return self._children[-1]
 
     def end_child(self, pid: int) -> None:

@@ -92,6 +92,10 @@ class LinuxAddressSpace:
         """How often it has called execve."""
         return self._mm().exec_id
 
+    def identity(self) -> int:
+        """The kernel's address of its mm_struct."""
+        return self._mm().mm
+
     def _mm(self) -> MmRef:
         known, tasks = self._known_mm, self._reader.tasks
         try:
@@ -99,7 +103,7 @@ class LinuxAddressSpace:
         except ProcessGone:
             self._require_alive()
             mm = tasks.mm(self._process)  # a thread called execve, and is the leader's task now
-        if known is not None and known.exec_id != mm.exec_id:
+        if known is not None and (known.mm, known.exec_id) != (mm.mm, mm.exec_id):
             self._close_pagemap()
             self._ager.refused.clear()
             self._policies.forget()

@@ -41,6 +41,8 @@ class MmRef:
     """The address space of a task; addresses are the kernel's."""
 
     task: int
+    mm: int
+    """mm_struct: tasks with the same one share their memory."""
     pgd: int
     exec_id: int
     """Counts the execs of the task (task_struct.self_exec_id): each makes a new address space."""
@@ -139,4 +141,4 @@ class Tasks:
         pgd = read_word(self._memory, task.mm + self.offsets.mm_pgd)
         if pgd < _KERNEL_HALF:
             raise ProcessGone(process.pid)
-        return MmRef(task.address, pgd, task.exec_id)
+        return MmRef(task.address, task.mm, pgd, task.exec_id)

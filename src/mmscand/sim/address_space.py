@@ -72,6 +72,11 @@ class SimAddressSpace:
         self._require_alive()
         return self._sim.generation
 
+    def identity(self) -> int:
+        """Number of the address space."""
+        self._require_alive()
+        return self._sim.space
+
     def cpu_ns(self) -> int:
         """Grows with each thing that it does."""
         self._require_alive()

@@ -50,7 +50,7 @@ class SimMachine:
         """Of frames: who reads, who moves pages and who ends a process are several threads."""
         self._processes: dict[int, SimProcess] = {}
         self._told: dict[Process, tuple[str, int, str, int]] = {}
-        self._started = 0
+        self._started = self._spaces = 0
 
     def topology(self) -> Topology:
         """As it was made."""
@@ -98,11 +98,27 @@ class SimMachine:
 
     # What the world does
 
-    def spawn(self, pid: int, name: str = "sim") -> SimProcess:
-        """A new process; a pid that was used before is reused."""
+    def spawn(
+        self, pid: int, name: str = "sim", *, sharing: SimProcess | None = None
+    ) -> SimProcess:
+        """A new process; a pid that was used before is reused.
+
+        `sharing` is one whose address space it has too, as after vfork or CLONE_VM.
+        """
         self._started += 1
-        self._processes[pid] = SimProcess(Process(pid, self._started, name))
-        return self._processes[pid]
+        made = SimProcess(Process(pid, self._started, name), space=self._next_space())
+        if sharing is not None:
+            made.vmas, made.space = sharing.vmas, sharing.space
+        self._processes[pid] = made
+        return made
+
+    def _next_space(self) -> int:
+        self._spaces += 1
+        return self._spaces
+
+    def _sharing(self, process: SimProcess) -> list[SimProcess]:
+        """Processes with the same address space, itself too."""
+        return [p for p in self._processes.values() if p.space == process.space]
 
     def process(self, pid: int) -> SimProcess:
         """The process with that pid."""
@@ -111,20 +127,23 @@ class SimMachine:
     def exit(self, process: SimProcess) -> None:
         """End it and free its memory."""
         process.alive = False
-        self._unmap_all(process)
+        self._leave_space(process)
 
     def exec(self, process: SimProcess) -> None:
         """Give it a new, empty address space."""
         process.generation += 1
         process.run()
-        self._unmap_all(process)
+        self._leave_space(process)
 
-    def _unmap_all(self, process: SimProcess) -> None:
+    def _leave_space(self, process: SimProcess) -> None:
+        """The last one that leaves it frees its memory."""
         with self.lock:
-            for vma in process.vmas:
-                self._memory.release(vma.frame_numbers.reshape(-1), vma.pages_per_slot)
-            self._kswapd.forget(process.vmas)
-            process.vmas.clear()
+            vmas, last = process.vmas, len(self._sharing(process)) == 1
+            process.vmas, process.space = [], self._next_space()
+            if last:
+                for vma in vmas:
+                    self._memory.release(vma.frame_numbers.reshape(-1), vma.pages_per_slot)
+                self._kswapd.forget(vmas)
 
     def map(
         self, process: SimProcess, start: int, pages: int, node: int, *, huge: bool = False
@@ -139,7 +158,9 @@ class SimMachine:
         with self.lock:
             self._make_room(node, pages)
             vma = self._memory.map(start, pages // pages_per_slot, pages_per_slot, node)
-            process.vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
+            vmas = sorted([*process.vmas, vma], key=lambda v: v.start)
+            for each in self._sharing(process):
+                each.vmas = vmas
             self._make_room(node)
         process.run()
         return vma

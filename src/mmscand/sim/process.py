@@ -131,6 +131,8 @@ class SimProcess:
     vmas: list[SimVma] = field(default_factory=list)
     """Ascending."""
     generation: int = 1
+    space: int = 0
+    """Number of its address space, which other processes may have too."""
     ppid: int = 1
     uid: int = 1000
     cgroup: str = "/"

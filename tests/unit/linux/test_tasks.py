@@ -23,7 +23,7 @@ def tasks_of(kernel: Kernel) -> Tasks:
 
 def ref(kernel: Kernel, number: int, mm: int | None = None) -> MmRef:
     mm = number if mm is None else mm
-    return MmRef(kernel.task(number), kernel.pgd(mm), mm)
+    return MmRef(kernel.task(number), kernel.mm(mm), kernel.pgd(mm), mm)
 
 
 def test_every_process_of_the_list_is_found(kernel: Kernel) -> None:

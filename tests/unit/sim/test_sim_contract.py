@@ -48,6 +48,12 @@ class SimActor:
     def join_cgroup(self) -> None:
         self.sim.cgroup = "/own"
 
+    def clone(self) -> Process:
+        return self.machine.spawn(900, sharing=self.sim).process
+
+    def fork(self) -> Process:
+        return self.machine.spawn(901).process
+
     def exec(self) -> None:
         self.machine.exec(self.sim)
 
