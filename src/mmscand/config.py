@@ -47,6 +47,7 @@ RULE_KEYS: dict[str, tuple[type, int, int]] = {
     "uid": (int, 0, (1 << 32) - 2),  # (uid_t)-1 is nobody's
     "aggressiveness": (int, 0, 10),
     "exclude": (bool, 0, 1),
+    "unseen_use": (bool, 0, 1),
 }
 """Type, and bounds of the value or of its length."""
 
@@ -192,6 +193,7 @@ def _rule(path: Path, where: str, table: Mapping[str, Any]) -> Rule:
             pid=table.get("pid"),
             uid=table.get("uid"),
             cgroup=table.get("cgroup"),
+            unseen_use=table.get("unseen_use", False),
         )
     except UsageError as error:
         raise UsageError(f"{path}: {where}: {error.message}", hint=error.hint) from None

@@ -150,6 +150,8 @@ class Daemon:
             counters=self._counters.total(),
             cpu_seconds=running.cpu_seconds if running else {},
             credit_percent=running.scanner.credit_percent if running else None,
+            budget=running.scanner.budget_status() if running else None,
+            left_alone=running.scanner.left_alone if running else {},
         )
 
     def trouble(self) -> str:

@@ -5,6 +5,7 @@ MmscandError            exit 1   failed
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
 ├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
 ├── OutOfResources      exit 1   never ends the daemon: what it could not open it tries again
+├── LeftAlone           never ends the daemon: `ps` says which process, and why
 └── ProcessGone         never seen by a user: a process that exits is a normal result
 """
 
@@ -72,6 +73,14 @@ class OutOfMemory(OutOfResources):
 
     def __init__(self) -> None:
         super().__init__("the kernel is out of memory", hint="free some, or raise MemoryMax")
+
+
+class LeftAlone(MmscandError):
+    """What a process does with its memory cannot be seen, so its pages are not moved."""
+
+    def __init__(self, pid: int, why: str) -> None:
+        super().__init__(why)
+        self.pid = pid
 
 
 class ProcessGone(MmscandError):

@@ -38,8 +38,20 @@ class AddressSpace(Protocol):
         """
         ...
 
+    def resident_pages(self) -> int:
+        """4 KiB pages in memory, about: a counter of the kernel, nothing is looked at."""
+        ...
+
     def cpu_ns(self) -> int:
         """CPU time of the process so far, all threads. The same twice: it did not run between."""
+        ...
+
+    def unseen_use(self) -> str:
+        """Why accesses to its memory may leave no trace in its page tables; '' when none is known.
+
+        The guest of a KVM machine and a device that memory is mapped for are such users. As of the
+        last `vmas`, and of the begin.
+        """
         ...
 
     def vmas(self) -> VmaTable:
@@ -116,6 +128,10 @@ class Machine(Protocol):
 
         MachineCannot when it did not work.
         """
+        ...
+
+    def lower_priority(self, lower: bool) -> None:
+        """Let the calling thread give way to others while it works for long, or no more."""
         ...
 
     def open(self, process: Process) -> AddressSpace:

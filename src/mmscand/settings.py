@@ -73,8 +73,23 @@ class Settings(BaseModel):
     )
     cpu_budget_percent: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0,
-        description="Share of one core that scanning and aging may use, kept over any 10 s. 1 % is "
-        "what TMTS and Telescope spend, a third of MEMTIS.",
+        description="Share of one core that scanning and aging may use, on the average of any ten "
+        "minutes. 1 % is what TMTS and Telescope spend, a third of MEMTIS. 100 is no limit.",
+    )
+    cpu_burst_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        20.0,
+        description="CPU time that scanning may use at full speed within ten minutes of the start, "
+        "beside the average. Later a large new process and a change of what is hot get "
+        "what is left of the average. A first look at 64 GiB takes 3 s, to decide a few of them. 0 "
+        "has no bursts at all.",
+    )
+    cpu_earned_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        10.0,
+        description="Share of the time that promoting saves the applications, which scanning may "
+        "use beyond its average.",
+    )
+    cpu_earned_max_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        10.0, description="Most that is earned so, as a share of one core."
     )
     policy: PolicyName = Field(
         "capacity",

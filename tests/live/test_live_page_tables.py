@@ -12,7 +12,7 @@ import numpy as np
 from contract.suite import PAGES, Seen
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.pagemap import Pagemap
-from mmscand.linux.procfs import Procfs
+from mmscand.linux.procfs import Procfs, parse_maps
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaFlag, VmaTable
 from support.puppet import Puppet
 
@@ -66,7 +66,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 def assert_walk_agrees(machine: LinuxMachine, pid: int) -> int:
     with stopped(pid):
-        vmas = ordinary(Procfs().maps(pid))
+        vmas = ordinary(parse_maps(Procfs().maps(pid)))
         expected = pagemap_frames(pid, vmas)
         assert walked_frames(machine, pid, vmas) == expected
     return len(expected)
@@ -111,7 +111,7 @@ def test_a_process_that_was_forked_after_the_machine_was_opened_is_found(
 
 def test_read_only_mappings_of_files_are_read_too(machine: LinuxMachine) -> None:
     with Puppet() as puppet:
-        vmas = Procfs().maps(puppet.pid)
+        vmas = parse_maps(Procfs().maps(puppet.pid))
         assert len(pagemap_frames(puppet.pid, ordinary(vmas))) > 100
         puppet.map(PAGES_PER_TABLE)
         puppet.say("libc", name="mprotect", arguments=[puppet.map(512), 512 * 4096, _PROT_READ])

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mmscand.errors import ProcessGone
+from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.linux import unseen_use
 from mmscand.linux.aging import Ager
 from mmscand.linux.files import process_errors
 from mmscand.linux.folios import aging_ranges
@@ -17,7 +18,7 @@ from mmscand.linux.moving import move, nodes
 from mmscand.linux.numa_policy import MemoryPolicies
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.pagemap import PageFlags, Pagemap
-from mmscand.linux.procfs import Procfs
+from mmscand.linux.procfs import Procfs, parse_maps
 from mmscand.linux.readers import Reader
 from mmscand.linux.syscalls import pidfd_open
 from mmscand.linux.tasks import MmRef
@@ -76,7 +77,15 @@ class LinuxAddressSpace:
             self._policies = MemoryPolicies(procfs, process.pid)
             self._exit_poll = select.poll()
             self._exit_poll.register(pidfd, select.POLLIN)
+            self._unseen_use = self._look_for_unseen_use()
             self._undo = undo.pop_all()
+
+    def _look_for_unseen_use(self) -> str:
+        pid = self._process.pid
+        with contextlib.suppress(ProcessDenied):
+            if found := unseen_use.by_descriptors(self._procfs.descriptors(pid)):
+                return found
+        return unseen_use.by_pins(self._procfs.status(pid))
 
     @property
     def process(self) -> Process:
@@ -125,6 +134,10 @@ class LinuxAddressSpace:
             self._open_pagemap.close()
             self._open_pagemap = None
 
+    def resident_pages(self) -> int:
+        """The second field of /proc/PID/statm."""
+        return self._procfs.resident_pages(self._process.pid)
+
     def cpu_ns(self) -> int:
         """By clock_getcpuclockid(3): one system call without a file, and no privilege needed."""
         self._require_alive()
@@ -135,12 +148,19 @@ class LinuxAddressSpace:
 
     def vmas(self) -> VmaTable:
         """The mappings; those that refused to be aged are marked."""
-        vmas = self._procfs.maps(self._process.pid)
+        pid = self._process.pid
+        maps = self._procfs.maps(pid)
         self._require_alive()  # the file was opened by pid
         self._looks += 1
+        self._unseen_use = self._unseen_use or unseen_use.by_mappings(maps)
         if self._looks % _REFUSALS_HOLD_LOOKS == 0:
             self._ager.refused.clear()
-        return self._ager.marked(vmas)
+            self._unseen_use = self._unseen_use or unseen_use.by_pins(self._procfs.status(pid))
+        return self._ager.marked(parse_maps(maps))
+
+    def unseen_use(self) -> str:
+        """See linux.unseen_use. Once there is some, it is taken to stay."""
+        return self._unseen_use
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
         """One window for each region that has page tables."""

@@ -3,9 +3,11 @@
 The root is a constructor argument, so every reader also runs on a folder made by a test.
 """
 
+import contextlib
 import functools
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,8 @@ _STAT = re.compile(
 _MAPS_LINE = re.compile(
     rb"^([0-9a-f]{1,16})-([0-9a-f]{1,16}) (....) [0-9a-f]+ \S+ (\d+) *(.*)\n", re.MULTILINE
 )
+_MOST_DESCRIPTORS = 4096
+"""5 ms. What is looked for is opened early, and so has a low number."""
 _HUGETLB_PATHS = (b"/anon_hugepage", b"/dev/hugepages/")
 """What hugetlbfs mappings are called; one mounted elsewhere is told by its refusals."""
 _KERNEL_VMAS = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
@@ -159,9 +163,22 @@ class Procfs:
             cgroup=parse_cgroup(self._read(pid, "cgroup")),
         )
 
-    def maps(self, pid: int) -> VmaTable:
-        """The mappings of a process. An empty table is a process that is about to exit."""
-        return parse_maps(self._read(pid, "maps"))
+    def maps(self, pid: int) -> bytes:
+        """The mappings of a process as text. None is a process that is about to exit."""
+        return self._read(pid, "maps")
+
+    def status(self, pid: int) -> bytes:
+        """/proc/PID/status."""
+        return self._read(pid, "status")
+
+    def descriptors(self, pid: int) -> Iterator[bytes]:
+        """What the first descriptors of a process are open for."""
+        folder = f"{self.root}/{pid}/fd"
+        with process_errors(pid):
+            names = os.listdir(folder)[:_MOST_DESCRIPTORS]
+        for name in names:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                yield os.fsencode(Path(folder, name).readlink())
 
     def numa_maps(self, pid: int) -> bytes:
         """/proc/PID/numa_maps as it is: the memory policy of each mapping. It walks all pages."""
@@ -170,6 +187,10 @@ class Procfs:
     def cpuset_nodes(self, pid: int) -> frozenset[int]:
         """Mems_allowed: nodes that the cpuset of the main thread allows."""
         return parse_cpuset(pid, self._read(pid, "status"))
+
+    def resident_pages(self, pid: int) -> int:
+        """Resident set of a process in 4 KiB pages (statm of proc_pid(5))."""
+        return int(self._read(pid, "statm").split()[1])
 
     def page_table_bytes(self, pid: int) -> int:
         """VmPTE: memory that the page tables of a process take, all levels."""

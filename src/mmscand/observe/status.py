@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmscand.model import Process
 
@@ -54,6 +54,22 @@ class ProcessStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """CPU time of the scanner, in percent of one core and in seconds; see scan.budget."""
+
+    limit_percent: float
+    """Average that is allowed, with what promoting has earned."""
+    earned_percent: float
+    used_percent: float
+    """Average of the last ten minutes, without the burst of the start."""
+    burst_left_s: float
+    waiting: int
+    """Processes that are due and wait for it."""
+    round_s: float | None
+    """Until each process was visited once, at the rate of now; None where nobody waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStatus:
     """The whole daemon."""
 
@@ -74,6 +90,10 @@ class DaemonStatus:
     credit_percent: int | None
     """Policy capacity: pages that may be promoted before moves have brought in what they cost, of
     those that fit the fast tier; None where nothing was planned yet. See policy.credit."""
+    budget: BudgetStatus | None = None
+    """None where nothing runs."""
+    left_alone: Mapping[Process, str] = field(default_factory=dict)
+    """Processes that were chosen and are not watched, and why."""
 
 
 def summed_hotness(parts: Iterable[Mapping[int, Sequence[int]]]) -> Mapping[int, Sequence[int]]:

@@ -16,7 +16,7 @@ still there: an orphan's new parent says nothing about where it came from.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmscand.errors import UsageError
 from mmscand.model import ProcessFacts
@@ -40,6 +40,8 @@ class Verdict:
     """In the words of the configuration; 'default' where none decided."""
     own: bool
     """A rule matched the process itself; False: inherited, or the default."""
+    unseen_use: bool = False
+    """Scanned although its memory is used in ways that its page tables do not show."""
 
     @property
     def excluded(self) -> bool:
@@ -63,6 +65,8 @@ class Rule:
     cgroup: str | None = None
     """A path that takes in everything below it; `*` and `?` stay inside one part of the path,
     `**` stands for any number of parts."""
+    unseen_use: bool = False
+    """See Verdict. Pages in use may then look cold, and be demoted."""
     source: str = ""
     """As the person who wrote it would say it; made from the conditions when left out."""
 
@@ -134,10 +138,11 @@ class Rules:
         """The verdict on a process; `inherited` is the one on the process it was forked from."""
         for matcher in self._matchers:
             if matcher.matches(facts):
-                return Verdict(matcher.rule.aggressiveness, matcher.rule.source, own=True)
+                rule = matcher.rule
+                return Verdict(rule.aggressiveness, rule.source, True, rule.unseen_use)
         if inherited is None or inherited.rule == DEFAULT_WORDS:  # the default may be new
             return self.default
-        return Verdict(inherited.aggressiveness, inherited.rule, own=False)
+        return replace(inherited, own=False)
 
 
 class _Matcher:

@@ -2,15 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from mmscand.clock import Clock, CpuMeter
-from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.errors import LeftAlone, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Observer
-from mmscand.observe.status import ProcessStatus
+from mmscand.observe.status import BudgetStatus, ProcessStatus
 from mmscand.policy.by_capacity import CapacityChooser
 from mmscand.policy.choosing import Chooser, RuleChooser
 from mmscand.policy.ranking import Ranking
@@ -20,10 +21,13 @@ from mmscand.scan.pacing import limits_of
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
-from mmscand.scan.visit import NoWatcher, Watcher
+from mmscand.scan.visit import NoWatcher, Visit, Watcher
+from mmscand.scan.visit_order import VisitOrder
 from mmscand.scan.watched import Watched
 from mmscand.settings import SettingsStore
 
+_LATE_S = 1.0
+"""A visit that comes later than this after it was due waits for the budget."""
 _LOOK_S = 1.0
 """Time between two looks for new processes."""
 
@@ -64,7 +68,9 @@ class Scanner:
         self._rest_until = 0.0
         self._first_look = True
         self._aging = CpuMeter(clock)
-        self._budget = CpuBudget(clock, self._settings.cpu_budget_percent)
+        self._budget = CpuBudget(clock, self._settings)
+        self._order = VisitOrder()
+        self._bursts = False
 
     @property
     def cpu_seconds(self) -> dict[str, float]:
@@ -107,7 +113,7 @@ class Scanner:
         if settings is before:
             return
         self._settings = settings
-        self._budget.set_percent(settings.cpu_budget_percent)
+        self._budget.adopt(settings)
         self._rest_until = 0.0
         self._watched.bulk.wanted = settings.shared_memory and not self._dry_run
         for slot in self._watched.slots.values():
@@ -117,31 +123,46 @@ class Scanner:
             self._watched.bulk.hasten(slot, self._clock.now() + slot.period_ms / 1000)
 
     def _next_due(self) -> float:
-        due = min([self._look_due, *(slot.due for slot in self._watched.slots.values())])
-        paid = self._budget.ready_at
-        if paid > self._clock.now():
-            paid = grid.not_before(paid)
-        return max(due, self._rest_until, paid)
+        """The next look or visit that the budget allows."""
+        ordinary, urgent = [self._look_due], list[float]()
+        for slot in self._watched.slots.values():
+            (urgent if slot.urgent else ordinary).append(slot.due)
+        due = max(min(ordinary), self._paid_at(urgent=False))
+        if urgent:
+            due = min(due, max(min(urgent), self._paid_at(urgent=True)))
+        return max(due, self._rest_until)
+
+    def _paid_at(self, *, urgent: bool) -> float:
+        """Clock time from which the budget allows work of this kind."""
+        ready_at = self._budget.ready_at(urgent=urgent)
+        return grid.not_before(ready_at) if ready_at > self._clock.now() else ready_at
 
     def _cycle(self) -> None:
-        """Visit every process that is due, once, the longest due first."""
+        """Visit every process that is due and that the budget allows, once."""
         if self._clock.now() >= self._look_due:
             self._look_due = grid.nearest(self._clock.now() + _LOOK_S)
             self._watched.look()
             self._first_look = False
         now = self._clock.now()
-        slots = self._watched.slots.values()
-        due = sorted((slot for slot in slots if slot.due <= now), key=lambda slot: slot.due)
-        for slot in due[: self._settings.mms_to_scan]:
-            if not self._may_go_on():
+        due = (slot for slot in self._watched.slots.values() if slot.due <= now)
+        for slot in islice(self._order.each(due), self._settings.mms_to_scan):
+            if self._may_go_on(slot):
+                self._visit(slot)
+            elif self._must_rest:
                 break
-            self._visit(slot)
         self._rest_until = self._clock.now() + self._settings.scan_sleep_ms / 1000
 
-    def _may_go_on(self) -> bool:
+    @property
+    def _must_rest(self) -> bool:
+        return self._stop.is_set() or not self._store.current.scan_enabled
+
+    def _may_go_on(self, slot: Slot) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
-        paid = self._budget.charge()
-        return paid and not self._stop.is_set() and self._store.current.scan_enabled
+        urgent = slot.urgent
+        if urgent != self._bursts:
+            self._bursts = urgent
+            self._machine.lower_priority(urgent)
+        return self._budget.charge(urgent=urgent) and not self._must_rest
 
     def _slot_of(self, space: AddressSpace, verdict: Verdict) -> Slot:
         slot = Slot(
@@ -175,15 +196,16 @@ class Scanner:
         except ProcessGone:
             self._watched.has_gone(slot.process)
         except ProcessDenied as error:
-            self._watched.is_denied(slot.process, error)
+            self._watched.leave_alone(slot.process, str(error))
+        except LeftAlone as error:
+            self._watched.leave_alone(slot.process, error.message)
 
     def _look_at(self, slot: Slot) -> None:
         now, generation = self._clock.now(), slot.generation
         if slot.skip(now):
             self._watched.bulk.visited(slot, grid.next_visit(now, slot.period_ms))
             return
-        with slot.cpu:
-            visit = slot.visit(now, self._may_go_on)
+        visit = self._visit_of(slot, now)
         if generation not in (0, slot.generation):
             self._watched.has_called_execve(slot)
             self._look_due = 0.0
@@ -197,14 +219,45 @@ class Scanner:
         seconds = self._clock.now() - visit.started
         self._observer(visit.event(slot.process, slot.passes, seconds))
 
+    def _visit_of(self, slot: Slot, now: float) -> Visit | None:
+        """Visit it, and enter what that took and brought into the books."""
+        urgent, cpu_s, saved_s = slot.urgent, slot.cpu.seconds, slot.saved_s
+        try:
+            with slot.cpu:
+                return slot.visit(now, lambda: self._may_go_on(slot))
+        finally:
+            self._budget.charge(urgent=urgent)
+            self._budget.earn(slot.saved_s - saved_s)
+            self._order.served(slot.cpu.seconds - cpu_s, worthwhile=slot.worthwhile)
+
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""
         self._wanted_rules = rules
 
     @property
+    def left_alone(self) -> dict[Process, str]:
+        """Processes that were chosen and are not watched, and why; from any thread."""
+        return dict(self._watched.left_alone)
+
+    @property
     def credit_percent(self) -> int | None:
         """See observe.status; may be read from any thread."""
         return self._ranking.credit_percent
+
+    def budget_status(self) -> BudgetStatus:
+        """How much CPU time is allowed and used; called from any thread."""
+        state, now = self._budget.state, self._clock.now()
+        slots = list(self._watched.slots.values())
+        waiting = sum(slot.due < now - _LATE_S for slot in slots)
+        round_s = sum(slot.visit_cost_s for slot in slots) / max(self._budget.rate, 1e-6)
+        return BudgetStatus(
+            limit_percent=state.limit_percent,
+            earned_percent=state.earned_percent,
+            used_percent=state.used_percent,
+            burst_left_s=state.burst_left_s,
+            waiting=waiting,
+            round_s=round_s if waiting else None,
+        )
 
     def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
         """All slots; called from any thread."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from mmscand.clock import CpuMeter
+from mmscand.errors import LeftAlone
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
@@ -17,11 +18,11 @@ from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.choosing import Chooser
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
-from mmscand.scan.benefit import Benefit
+from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.exposure import Exposure
 from mmscand.scan.idle import IdleWatch
-from mmscand.scan.pacing import Pacer
+from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
 from mmscand.scan.rules import Verdict
 from mmscand.scan.tiering import Tiering
 from mmscand.scan.visit import Visit, Watcher
@@ -30,6 +31,12 @@ from mmscand.settings import Settings
 _APART = 0.8
 """An exposure this much shorter than the period is one of its own, at the price of another read."""
 
+_LARGE_PAGES = 4096
+"""16 MiB of memory: worth its turn before small ones, and a burst while it is new."""
+_NEW_PASSES = 4
+"""Passes in which a large process is new: as many as the first promotions take."""
+_PROMISING_PAGES = 256
+"""Hot pages on the slow tier, 1 MiB: worth its turn too."""
 _WORTH_OPENING_PAGES = 1024
 """Of address space, 4 MiB: where it is less the first visit does no more than clear, as 500 small
 processes would cost another third of a second."""
@@ -84,6 +91,9 @@ class Slot:
         self._ages = True
         """This visit clears what the next one reads, or the last one has."""
         self._aged_by = ""
+        self._resident_pages = space.resident_pages()
+        """As of the last complete pass, or of the begin."""
+        self._visits = 0
         self.pacer = Pacer(settings, drag=self._benefit)
         self.judge(verdict)
         self.passes = 0
@@ -127,9 +137,48 @@ class Slot:
     @property
     def period_ms(self) -> int:
         """From the begin of one visit to that of the next."""
-        if self._chooser.hurries and self._settings.profile == "auto":
-            return self._exposure_ms
+        if self._hurries:
+            # As quick as exposures, but no quicker than the rules allow for this process.
+            slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
+            return round(self._exposure_ms * slower)
         return max(self.pacer.period_ms, self._exposure_ms)
+
+    @property
+    def _hurries(self) -> bool:
+        wanted = self._chooser.hurries and self._settings.profile == "auto"
+        return wanted and self._benefit.effort == FULL
+
+    @property
+    def worthwhile(self) -> bool:
+        """See scan.visit_order.Visited."""
+        large = self._resident_pages >= _LARGE_PAGES
+        return large or self.pacer.pace.useful_pages >= _PROMISING_PAGES
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the burst of the budget is for it: large, and new or changed."""
+        is_new = self.passes < _NEW_PASSES and self._benefit.effort == FULL
+        return self._resident_pages >= _LARGE_PAGES and (is_new or self._hurries)
+
+    @property
+    def under_way(self) -> bool:
+        """See scan.visit_order.Visited."""
+        return self._counts is not None or self._exposure.begins or self._exposure.collects
+
+    @property
+    def visit_cost_s(self) -> float:
+        """CPU time of a visit, on the average."""
+        return self.cpu.seconds / max(1, self._visits)
+
+    @property
+    def saved_s(self) -> float:
+        """Time that promoting saved the process so far, estimated."""
+        return self._benefit.account.saved_s
+
+    @property
+    def identity(self) -> int:
+        """See AddressSpace.identity."""
+        return self._space.identity()
 
     @property
     def generation(self) -> int:
@@ -177,8 +226,7 @@ class Slot:
 
         A pass that found nothing, for the pacing; for the history none, so that it stays.
         """
-        under_way = self._counts is not None or self._exposure.begins or self._exposure.collects
-        if under_way or not self._idle.skip():
+        if self.under_way or not self._idle.skip():
             return False
         self._exposure.nothing_ran(now)
         self.pacer.step(0)
@@ -248,6 +296,8 @@ class Slot:
     def _mappings(self) -> VmaTable:
         """Those that are looked at."""
         vmas = self._space.vmas()
+        if (why := self._space.unseen_use()) and not self.verdict.unseen_use:
+            raise LeftAlone(self.process.pid, why)
         self._watcher.mappings(self.process, vmas)
         vmas, self._skipped = eligible(
             vmas,
@@ -268,6 +318,9 @@ class Slot:
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
         self._counts = None
+        self._visits += 1
+        if complete:
+            self._resident_pages = self._space.resident_pages()
         self._candidates.use.end_visit(complete=complete)
         # Pages that must wait after a failure are no reason to come back soon.
         self.pacer.step(max(0, counts["useful"] - counts["held"]))

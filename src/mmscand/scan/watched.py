@@ -1,8 +1,8 @@
-"""Who is watched: processes that were chosen and that no rule excludes, a slot each."""
+"""Which processes are watched: those that were chosen and that nothing excludes, a slot each."""
 
 from collections.abc import Callable, Iterable, Iterator
 
-from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
+from mmscand.errors import LeftAlone, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.model import Look, Process
 from mmscand.observe.events import Observer, ProcessEntered, ProcessLeft
@@ -28,10 +28,14 @@ class Watched:
         self._make_slot = make_slot
         self._observer = observer
         self._verdicts = Verdicts(machine, rules)
-        self._denied: set[Process] = set()
         self._unsettled = True
         """The next look has something to do even if nothing has happened to a process."""
+        self._owners: dict[int, Process] = {}
+        """By identity of the address space: the process in whose slot it is."""
         self.slots: dict[Process, Slot] = {}
+        self.left_alone: dict[Process, str] = {}
+        """Processes that were chosen and have no slot, and why. They are tried again when something
+        about them may have changed."""
         self.bulk = BulkAging(machine)
 
     def replace_rules(self, rules: Rules) -> None:
@@ -45,22 +49,22 @@ class Watched:
         if look.quiet and not self._unsettled:
             return
         self._unsettled = False
-        self._denied.intersection_update(look.running)
         self._verdicts.keep_only(look.running)
-        wanted = {p: v for p, v in self._judged(look) if not v.excluded}
-        for process in self.slots.keys() - wanted.keys():
-            self.leave(process, "excluded by a rule" if process in look.running else "exited")
-        for process, verdict in wanted.items():
-            if process not in self.slots:
+        judged = dict(self._judged(look))
+        for process in self.slots.keys() - judged.keys():
+            self.leave(process, "exited")
+        self.left_alone = {p: why for p, why in self.left_alone.items() if p in judged}
+        for process, verdict in judged.items():
+            if verdict.excluded:
+                self._exclude(process, verdict)
+            elif process in self.slots:
+                self._judge(process, verdict, look)
+            elif process not in self.left_alone or process in look.changed:
                 self._enter(process, verdict)
-                continue
-            self.slots[process].judge(verdict)
-            if process in look.changed:
-                self.bulk.join(self.slots[process])  # it may be in another cgroup now
 
     def _judged(self, look: Look) -> Iterator[tuple[Process, Verdict]]:
         """Those that were chosen, each with its verdict; all are judged, for their children."""
-        chosen = set(self._select(look.running)) - self._denied
+        chosen = set(self._select(look.running))
         for process in look.running:
             judge = self._verdicts.decide if process in look.changed else self._verdicts.of
             try:
@@ -70,40 +74,84 @@ class Watched:
             if process in chosen:
                 yield process, verdict
 
+    def _exclude(self, process: Process, verdict: Verdict) -> None:
+        why = f"excluded by a rule: {verdict}"
+        if process in self.slots:
+            self.leave(process, why)
+        self.left_alone[process] = why
+
+    def _judge(self, process: Process, verdict: Verdict, look: Look) -> None:
+        self.slots[process].judge(verdict)
+        if process in look.changed:
+            self.bulk.join(self.slots[process])  # it may be in another cgroup now
+
     def _enter(self, process: Process, verdict: Verdict) -> None:
         try:
             space = self._machine.open(process)
         except ProcessGone:
             return
         except ProcessDenied as error:
-            self._denied.add(process)
-            self._observer(ProcessLeft(process, 0, str(error)))
+            self._note(process, str(error))
             return
         except OutOfResources as error:
             self._observer(ProcessLeft(process, 0, str(error)))
             self._unsettled = True
             return
-        self.slots[process] = self._make_slot(space, verdict)
+        try:
+            self._take_up(process, space, verdict)
+        except (ProcessGone, ProcessDenied, LeftAlone, OutOfResources) as error:
+            space.close()
+            if not isinstance(error, ProcessGone):
+                self._note(process, str(error))
+
+    def _take_up(self, process: Process, space: AddressSpace, verdict: Verdict) -> None:
+        """Make a slot, unless another process has one of the same address space."""
+        identity = space.identity()
+        owner = self._owners.get(identity)
+        if owner is not None and owner in self.slots:
+            raise LeftAlone(process.pid, f"shares its address space with {owner}")
+        if (why := space.unseen_use()) and not verdict.unseen_use:
+            raise LeftAlone(process.pid, why)
+        slot = self._make_slot(space, verdict)
+        self.slots[process], self._owners[identity] = slot, process
+        self.left_alone.pop(process, None)
         self._observer(ProcessEntered(process))
+
+    def _note(self, process: Process, why: str) -> None:
+        """It is not watched; said once."""
+        if self.left_alone.get(process) != why:
+            self._observer(ProcessLeft(process, 0, why))
+        self.left_alone[process] = why
 
     def has_called_execve(self, slot: Slot) -> None:
         """It may have another name now, and so may its children."""
         slot.judge(self._verdicts.decide(slot.process))
+        self._disown(slot.process)
+        self._owners[slot.identity] = slot.process
         self._unsettled = True
+
+    def _disown(self, process: Process) -> None:
+        """Another process may have the address space now: those left alone are tried again."""
+        self._owners = {i: owner for i, owner in self._owners.items() if owner != process}
+        sharing = f"shares its address space with {process}"
+        for other in [p for p, why in self.left_alone.items() if why == sharing]:
+            del self.left_alone[other]
+            self._unsettled = True
 
     def has_gone(self, process: Process) -> None:
         """It could not be found; should it be there after all, it is taken up again."""
         self.leave(process, "exited")
         self._unsettled = True
 
-    def is_denied(self, process: Process, error: ProcessDenied) -> None:
-        """We may not look at it: do not try again."""
-        self.leave(process, str(error))
-        self._denied.add(process)
+    def leave_alone(self, process: Process, why: str) -> None:
+        """It is not watched any more, though it was chosen."""
+        self.left_alone[process] = why
+        self.leave(process, why)
 
     def leave(self, process: Process, why: str) -> None:
         """Let go of a process."""
         slot = self.slots.pop(process)
+        self._disown(process)
         self.bulk.leave(slot)
         if (visit := slot.interrupted()) is not None:
             self._observer(visit)

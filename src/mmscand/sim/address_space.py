@@ -77,10 +77,20 @@ class SimAddressSpace:
         self._require_alive()
         return self._sim.space
 
+    def resident_pages(self) -> int:
+        """Of all mappings."""
+        self._require_alive()
+        return sum(vma.resident_pages for vma in self._sim.vmas)
+
     def cpu_ns(self) -> int:
         """Grows with each thing that it does."""
         self._require_alive()
         return self._sim.cpu_ns
+
+    def unseen_use(self) -> str:
+        """As the world set it."""
+        self._require_alive()
+        return self._sim.unseen_use
 
     def vmas(self) -> VmaTable:
         """All mappings."""

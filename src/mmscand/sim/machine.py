@@ -89,6 +89,9 @@ class SimMachine:
                 for vma in process.vmas:
                     vma.accessed[vma.slow] = False
 
+    def lower_priority(self, lower: bool) -> None:
+        """There is nobody to give way to."""
+
     def open(self, process: Process) -> "SimAddressSpace":
         """See machine.Machine.open."""
         found = self._processes.get(process.pid)

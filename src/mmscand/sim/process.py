@@ -57,6 +57,11 @@ class SimVma:
         return self.start + len(self.frame_numbers) * HUGE_PAGE_BYTES
 
     @property
+    def resident_pages(self) -> int:
+        """4 KiB pages, holes included."""
+        return self.frame_numbers.size * self.pages_per_slot
+
+    @property
     def slot_bytes(self) -> int:
         """Of each slot."""
         return self.pages_per_slot * PAGE_BYTES
@@ -138,6 +143,8 @@ class SimProcess:
     cgroup: str = "/"
     cpuset: frozenset[int] | None = None
     """Nodes that it may use; None is all."""
+    unseen_use: str = ""
+    """Why accesses leave no trace in its page tables."""
     alive: bool = True
     cpu_ns: int = 1
 

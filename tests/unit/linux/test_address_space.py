@@ -25,6 +25,7 @@ from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
+from mmscand.linux.unseen_use import KVM
 from mmscand.linux.x86_64 import Decoder
 from mmscand.model import (
     BoolArray,
@@ -62,9 +63,11 @@ class FakeProcfs(Procfs):
         super().__init__()
         self.ranges = ranges
         self.page_tables = page_tables
+        self.more_maps = b""
 
-    def maps(self, pid: int) -> VmaTable:
-        return vma_table(self.ranges)
+    def maps(self, pid: int) -> bytes:
+        lines = (f"{start:x}-{end:x} rw-p 0 00:00 0 \n" for start, end in self.ranges)
+        return "".join(lines).encode() + self.more_maps
 
     def page_table_bytes(self, pid: int) -> int:
         return self.page_tables
@@ -432,3 +435,16 @@ def test_a_process_is_held_by_a_python_without_pidfd_open(
 
 
 Call = tuple[list[int], int | None]
+
+
+def test_a_kvm_machine_that_is_made_later_is_seen_at_the_next_look_and_stays(
+    world: World, space: LinuxAddressSpace
+) -> None:
+    space.vmas()
+    assert space.unseen_use() == ""
+    world.procfs.more_maps = b"7f0000000000-7f0000003000 rw-s 0 00:0e 1 anon_inode:kvm-vcpu:0\n"
+    space.vmas()
+    assert space.unseen_use() == KVM
+    world.procfs.more_maps = b""
+    space.vmas()
+    assert space.unseen_use() == KVM

@@ -96,7 +96,7 @@ def test_the_stat_of_a_process_that_vanished_is_process_gone(
 
 def test_the_maps_and_status_of_a_process_that_vanished_are_process_gone(proc: Path) -> None:
     with pytest.raises(ProcessGone):
-        Procfs(proc).maps(PID)
+        parse_maps(Procfs(proc).maps(PID))
     with pytest.raises(ProcessGone):
         Procfs(proc).page_table_bytes(PID)
 
@@ -209,6 +209,6 @@ def test_fifty_thousand_mappings_keep_their_order_and_flags(proc: Path) -> None:
         )
         expected.append((start, start + 0x2000, int(flags)))
     add(proc, maps="".join(lines).encode())
-    table = Procfs(proc).maps(PID)
+    table = parse_maps(Procfs(proc).maps(PID))
     assert rows(table) == expected
     assert table.pages == 2 * count

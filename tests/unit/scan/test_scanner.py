@@ -19,6 +19,7 @@ from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
 
+EXCLUDED = "excluded by a rule: default"
 START = 100.2
 """Off the grid."""
 
@@ -156,4 +157,4 @@ def test_rules_that_come_while_others_are_taken_over_are_not_lost(
     monkeypatch.setattr(verdicts, "replace_rules", while_it_takes_over)
     world.clock.at(START + 5, lambda: world.scanner.set_rules(Rules([Rule(7)])))
     world.scanner.run()
-    assert [e.why for _, e in world.events if isinstance(e, ProcessLeft)] == ["excluded by a rule"]
+    assert [e.why for _, e in world.events if isinstance(e, ProcessLeft)] == [EXCLUDED]

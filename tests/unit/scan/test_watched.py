@@ -1,0 +1,132 @@
+"""Which processes have a slot, and why the others have none."""
+
+from collections.abc import Callable
+
+from mmscand.model import REGION_BYTES, Process
+from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.scan.rules import Rule, Rules
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess
+from support.sim_daemon import Recorder, running
+
+KVM = "it owns a KVM machine"
+
+
+def machine_with(*pids: int) -> tuple[SimMachine, list[SimProcess]]:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 8192, 1: 16384}))
+    sims = [machine.spawn(pid, "app") for pid in pids]
+    for sim in sims:
+        machine.map(sim, REGION_BYTES, 1024, 1)
+    return machine, sims
+
+
+def keeps_running(*sims: SimProcess) -> Callable[[Event], None]:
+    """All of them access all their memory between any two visits."""
+
+    def hook(event: Event) -> None:
+        for sim in sims:
+            sim.touch(REGION_BYTES, range(1024))
+            sim.run()
+
+    return hook
+
+
+def on_fast(machine: SimMachine, sim: SimProcess) -> int:
+    return sum(int((machine.nodes_of(vma) == 0).sum()) for vma in sim.vmas)
+
+
+def passes(process: Process, number: int) -> Callable[[PassEnd], bool]:
+    return lambda event: event.process == process and event.number >= number
+
+
+def test_an_owner_of_a_kvm_machine_is_left_alone_and_that_is_said_once() -> None:
+    machine, (owner, other) = machine_with(100, 200)
+    owner.unseen_use = KVM
+    recorder = Recorder(keeps_running(owner, other))
+    with running(machine, recorder) as daemon:
+        left = recorder.wait_for(ProcessLeft)
+        recorder.wait_for_promoted(other.process, 1024)
+        recorder.wait_for(PassEnd, passes(other.process, 20))
+        status = daemon.status()
+    assert (left.process, left.why) == (owner.process, KVM)
+    assert status.left_alone == {owner.process: KVM}
+    assert [each.process for each in status.processes] == [other.process]
+    assert on_fast(machine, owner) == 0
+
+
+def test_a_process_that_becomes_an_owner_is_left_alone_from_its_next_visit_on() -> None:
+    machine, (owner,) = machine_with(100)
+    recorder = Recorder(keeps_running(owner))
+    with running(machine, recorder) as daemon:
+        recorder.wait_for(PassEnd)
+        owner.unseen_use = KVM
+        assert recorder.wait_for(ProcessLeft).why == KVM
+        assert daemon.status().left_alone == {owner.process: KVM}
+        owner.unseen_use = ""
+        machine.exec(owner)
+        assert recorder.wait_for(ProcessEntered).process == owner.process
+        assert daemon.status().left_alone == {}
+
+
+def test_a_rule_can_have_it_scanned_all_the_same() -> None:
+    machine, (owner,) = machine_with(100)
+    owner.unseen_use = KVM
+    recorder = Recorder(keeps_running(owner))
+    with running(machine, recorder, rules=Rules([Rule(5, pid=100, unseen_use=True)])):
+        recorder.wait_for_promoted(owner.process, 1024)
+
+
+def test_one_address_space_is_one_entry_whatever_processes_share_it() -> None:
+    machine, (first,) = machine_with(100)
+    second = machine.spawn(200, "vfork", sharing=first)
+    recorder = Recorder(keeps_running(first, second))
+    with running(machine, recorder) as daemon:
+        recorder.wait_for_promoted(first.process, 1024)
+        assert daemon.status().left_alone == {
+            second.process: f"shares its address space with {first.process}"
+        }
+        machine.exit(first)
+        recorder.wait_for(ProcessEntered, lambda event: event.process == second.process)
+        recorder.wait_for(PassEnd, passes(second.process, 1))
+        assert daemon.status().left_alone == {}
+
+
+def test_execve_of_the_one_that_shared_gives_it_an_entry_of_its_own() -> None:
+    machine, (first,) = machine_with(100)
+    second = machine.spawn(200, "vfork", sharing=first)
+    recorder = Recorder(keeps_running(first))
+    with running(machine, recorder):
+        recorder.wait_for(ProcessLeft, lambda event: event.process == second.process)
+        machine.exec(second)
+        recorder.wait_for(ProcessEntered, lambda event: event.process == second.process)
+
+
+def test_an_excluded_process_is_named_with_its_rule() -> None:
+    machine, (app,) = machine_with(100)
+    other = machine.spawn(200, "other")
+    recorder = Recorder(keeps_running(app))
+    with running(machine, recorder, rules=Rules([Rule(0, pid=200)])) as daemon:
+        recorder.wait_for(PassEnd)
+        assert daemon.status().left_alone == {other.process: "excluded by a rule: pid=200"}
+
+
+def test_moves_that_were_queued_for_an_owner_are_struck_off() -> None:
+    machine, (owner,) = machine_with(100)
+    moved: list[Moved] = []
+
+    def hook(event: Event) -> None:
+        keeps_running(owner)(event)
+        if isinstance(event, Moved):
+            moved.append(event)
+            owner.unseen_use = KVM
+
+    recorder = Recorder(hook)
+    daemon = running(machine, recorder, scan_period_ms=5)
+    daemon.settings.change({"migrate_batch_pages": 64, "migrate_sleep_ms": 50})
+    with daemon:
+        recorder.wait_for(ProcessLeft)
+        before = sum(event.promoted for event in moved)
+        assert daemon.status().queued_slots == 0
+    assert on_fast(machine, owner) <= before + 64
+    assert before < 1024
