@@ -237,7 +237,7 @@ class Scanner:
     @property
     def left_alone(self) -> dict[Process, str]:
         """Processes that were chosen and are not watched, and why; from any thread."""
-        return dict(self._watched.left_alone)
+        return self._watched.left_alone
 
     @property
     def credit_percent(self) -> int | None:

@@ -33,9 +33,10 @@ class Watched:
         self._owners: dict[int, Process] = {}
         """By identity of the address space: the process in whose slot it is."""
         self.slots: dict[Process, Slot] = {}
-        self.left_alone: dict[Process, str] = {}
-        """Processes that were chosen and have no slot, and why. They are tried again when something
-        about them may have changed."""
+        self._refused: dict[Process, str] = {}
+        """Processes that cannot be watched, and why. They are tried again when something about
+        them may have changed."""
+        self._excluded: dict[Process, str] = {}
         self.bulk = BulkAging(machine)
 
     def replace_rules(self, rules: Rules) -> None:
@@ -53,14 +54,23 @@ class Watched:
         judged = dict(self._judged(look))
         for process in self.slots.keys() - judged.keys():
             self.leave(process, "exited")
-        self.left_alone = {p: why for p, why in self.left_alone.items() if p in judged}
+        self._refused = {p: why for p, why in self._refused.items() if p in judged}
+        excluded = {p: f"excluded by a rule: {v}" for p, v in judged.items() if v.excluded}
+        for process in self.slots.keys() & excluded.keys():
+            self.leave(process, excluded[process])
+        self._excluded = excluded
         for process, verdict in judged.items():
             if verdict.excluded:
-                self._exclude(process, verdict)
-            elif process in self.slots:
+                continue
+            if process in self.slots:
                 self._judge(process, verdict, look)
-            elif process not in self.left_alone or process in look.changed:
+            elif process not in self._refused or process in look.changed:
                 self._enter(process, verdict)
+
+    @property
+    def left_alone(self) -> dict[Process, str]:
+        """Processes that were chosen and have no slot, and why; from any thread."""
+        return self._excluded | self._refused
 
     def _judged(self, look: Look) -> Iterator[tuple[Process, Verdict]]:
         """Those that were chosen, each with its verdict; all are judged, for their children."""
@@ -73,12 +83,6 @@ class Watched:
                 continue
             if process in chosen:
                 yield process, verdict
-
-    def _exclude(self, process: Process, verdict: Verdict) -> None:
-        why = f"excluded by a rule: {verdict}"
-        if process in self.slots:
-            self.leave(process, why)
-        self.left_alone[process] = why
 
     def _judge(self, process: Process, verdict: Verdict, look: Look) -> None:
         self.slots[process].judge(verdict)
@@ -114,14 +118,14 @@ class Watched:
             raise LeftAlone(process.pid, why)
         slot = self._make_slot(space, verdict)
         self.slots[process], self._owners[identity] = slot, process
-        self.left_alone.pop(process, None)
+        self._refused.pop(process, None)
         self._observer(ProcessEntered(process))
 
     def _note(self, process: Process, why: str) -> None:
         """It is not watched; said once."""
-        if self.left_alone.get(process) != why:
+        if self._refused.get(process) != why:
             self._observer(ProcessLeft(process, 0, why))
-        self.left_alone[process] = why
+        self._refused[process] = why
 
     def has_called_execve(self, slot: Slot) -> None:
         """It may have another name now, and so may its children."""
@@ -134,8 +138,8 @@ class Watched:
         """Another process may have the address space now: those left alone are tried again."""
         self._owners = {i: owner for i, owner in self._owners.items() if owner != process}
         sharing = f"shares its address space with {process}"
-        for other in [p for p, why in self.left_alone.items() if why == sharing]:
-            del self.left_alone[other]
+        for other in [p for p, why in self._refused.items() if why == sharing]:
+            del self._refused[other]
             self._unsettled = True
 
     def has_gone(self, process: Process) -> None:
@@ -145,7 +149,7 @@ class Watched:
 
     def leave_alone(self, process: Process, why: str) -> None:
         """It is not watched any more, though it was chosen."""
-        self.left_alone[process] = why
+        self._refused[process] = why
         self.leave(process, why)
 
     def leave(self, process: Process, why: str) -> None:

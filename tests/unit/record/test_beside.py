@@ -119,9 +119,9 @@ def test_nothing_is_different_for_the_daemon_without_a_watcher(dry_run: bool) ->
     recorder = Recorder(touching(world, HOT))
     daemon = Daemon(world.machine, settings=steady(), observer=recorder, dry_run=dry_run)
     daemon.start()
-    recorder.wait_for(PassEnd, lambda event: event.number >= 5)
     if not dry_run:
         recorder.wait_for_promoted(world.process.process, 1)
+    recorder.wait_for(PassEnd, lambda event: event.number >= 5)
     daemon.stop()
     assert bool(world.on_fast()) is not dry_run
 
