@@ -7,6 +7,7 @@ never ends the daemon.
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def read_file(path: Path, hint: str = "") -> bytes:
     """A file of /proc or /sys as bytes: names in it may hold any."""
     with machine_errors(path, hint), open(path, "rb", buffering=0) as file:
         return file.read()
+
+
+def list_folder(path: Path) -> list[str]:
+    """Names in a folder of /sys."""
+    with machine_errors(path):
+        return os.listdir(path)
 
 
 def as_text(data: bytes) -> str:

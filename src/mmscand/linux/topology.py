@@ -4,22 +4,32 @@ Tiers: Documentation/ABI/testing/sysfs-kernel-mm-memory-tiers (Linux 6.1). HMAT 
 Documentation/admin-guide/mm/numaperf.rst.
 """
 
+import contextlib
+import os
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mmscand.errors import MachineCannot, UsageError
-from mmscand.model import PAGE_BYTES, Node, Topology, joined_ranges
+from mmscand.linux.files import as_text, list_folder, read_file
+from mmscand.linux.frame_owners import Ranges, owners
+from mmscand.linux.zoneinfo import Zone, parse_zoneinfo
+from mmscand.model import Node, Topology, joined_ranges
 
 _SYSFS = Path("/sys")
 _ID_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_BLOCK = re.compile(r"memory(\d{1,9})")
+_TIER = re.compile(r"memory_tier(\d{1,9})")
 _MAX_NODE = 1023
 """MAX_NUMNODES of x86-64 is at most 1024."""
-_ZONE_FIELDS = ("pages free", "high", "spanned", "start_pfn:")
-_ZONE_FIELD = re.compile(rf"^ +({'|'.join(_ZONE_FIELDS)}) +(\d+)$")
-_ZONE_PROTECTION = re.compile(r"^ +protection: \(([\d, ]+)\)$")
-"""`high:` with a colon is another thing, a limit of the per-CPU lists."""
-_ZONE_NODE = re.compile(r"^Node (\d+), zone +(\w+)$")
+_TRIES = 5
+"""Readings of sysfs until nothing comes or goes meanwhile; one takes a millisecond or a few."""
+_MOMENT_S = 0.002
+"""Free pages of several nodes are asked for in one go: the file has all of them. To move a batch
+takes about as long."""
+_DEVICE = "Device"
+"""A zone that nobody can allocate from: persistent memory used as files, and the like."""
 
 
 def parse_id_list(text: str) -> frozenset[int]:
@@ -50,25 +60,42 @@ def parse_node_option(option: str, text: str) -> frozenset[int]:
 class NodeReader:
     """Reads what the kernel tells of its memory nodes."""
 
-    def __init__(self, sysfs: Path = _SYSFS, procfs: Path = Path("/proc")) -> None:
+    def __init__(
+        self,
+        sysfs: Path = _SYSFS,
+        procfs: Path = Path("/proc"),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._nodes = sysfs / "devices/system/node"
         self._memory = sysfs / "devices/system/memory"
         self._tiers = sysfs / "devices/virtual/memory_tiering"
         self._procfs = procfs
+        self._now = now
+        self._zones: tuple[list[Zone], float] = ([], float("-inf"))
+        """And when they were read."""
 
     def nodes(self) -> tuple[Node, ...]:
         """All online nodes with memory, in the order of their numbers."""
         if not (self._nodes / "has_memory").exists():
             raise MachineCannot("the kernel knows no NUMA nodes", hint="use one with CONFIG_NUMA")
-        with_memory = parse_id_list((self._nodes / "has_memory").read_text())
-        with_cpus = parse_id_list((self._nodes / "has_cpu").read_text())
-        online = sorted(parse_id_list((self._nodes / "online").read_text()))
+        for _ in range(_TRIES):
+            with contextlib.suppress(MachineCannot, ValueError):
+                return self._read_nodes()  # else a node came or went meanwhile
+        raise MachineCannot(
+            f"{self._nodes} cannot be made out: nodes come and go, or their files are not whole",
+            hint="try again",
+        )
+
+    def _read_nodes(self) -> tuple[Node, ...]:
+        with_memory, with_cpus = self._ids("has_memory"), self._ids("has_cpu")
+        online = sorted(self._ids("online"))
         tiers = self._tier_of_nodes()
+        ranges = self._frame_ranges(with_memory)
         return tuple(
             Node(
                 id=node,
                 has_cpus=node in with_cpus,
-                frame_ranges=self._frame_ranges(node),
+                frame_ranges=ranges.get(node, ()),
                 distances=dict(zip(online, self._distances(node), strict=True)),
                 tier=tiers.get(node),
                 read_latency_ns=self._access_figure(node, "read_latency"),
@@ -78,77 +105,85 @@ class NodeReader:
             if node in with_memory
         )
 
+    def signature(self) -> tuple[bytes, bytes, int]:
+        """Differs once memory or nodes came or went; 30 us. It may also differ without that.
+
+        Which nodes there are, and how much memory in all: a balloon changes that too.
+        """
+        online, with_memory = (read_file(self._nodes / n) for n in ("online", "has_memory"))
+        return online, with_memory, os.sysconf("SC_PHYS_PAGES")
+
+    def _ids(self, name: str) -> frozenset[int]:
+        return parse_id_list(as_text(read_file(self._nodes / name)))
+
     def _tier_of_nodes(self) -> dict[int, int]:
-        tiers = {}
-        for path in self._tiers.glob("memory_tier[0-9]*/nodelist"):
-            number = int(path.parent.name.removeprefix("memory_tier"))
-            tiers.update(dict.fromkeys(parse_id_list(path.read_text()), number))
+        tiers: dict[int, int] = {}
+        if not self._tiers.exists():
+            return tiers
+        for tier in filter(None, map(_TIER.fullmatch, list_folder(self._tiers))):
+            listed = as_text(read_file(self._tiers / tier[0] / "nodelist"))
+            tiers.update(dict.fromkeys(parse_id_list(listed), int(tier[1])))
         return tiers
 
     def _distances(self, node: int) -> list[int]:
-        return [int(d) for d in (self._nodes / f"node{node}/distance").read_text().split()]
+        return [int(d) for d in read_file(self._nodes / f"node{node}/distance").split()]
 
     def _access_figure(self, node: int, name: str) -> int | None:
-        path = self._nodes / f"node{node}/access0/initiators" / name
         try:
-            return int(path.read_text())
-        except (OSError, ValueError):
+            return int(read_file(self._nodes / f"node{node}/access0/initiators" / name)) or None
+        except (MachineCannot, ValueError):
             return None  # no HMAT on this machine
 
-    def _frame_ranges(self, node: int) -> tuple[tuple[int, int], ...]:
-        """From the node's memory blocks; without memory hotplug, from its zones."""
+    def _frame_ranges(self, nodes: Iterable[int]) -> dict[int, Ranges]:
+        zones: dict[int, list[tuple[int, int]]] = {}
+        for zone in self._read_zones():
+            if zone.start < zone.end and zone.name != _DEVICE:
+                zones.setdefault(zone.node, []).append((zone.start, zone.end))
+        reach = {node: joined_ranges(ranges) for node, ranges in zones.items()}
+        return owners(self._blocks(nodes), reach)
+
+    def _blocks(self, nodes: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
+        """Memory blocks below each node; none without memory hotplug."""
         try:
-            block_bytes = int((self._memory / "block_size_bytes").read_text(), 16)
-        except OSError:
-            return self._zone_ranges(node)
-        blocks = (self._nodes / f"node{node}").glob("memory[0-9]*")
-        starts = (int(path.name.removeprefix("memory")) * block_bytes for path in blocks)
-        return joined_ranges((start, start + block_bytes) for start in starts)
+            size = int(read_file(self._memory / "block_size_bytes"), 16)
+        except MachineCannot:
+            return {}
+        found = {}
+        for node in nodes:
+            names = (_BLOCK.fullmatch(name) for name in list_folder(self._nodes / f"node{node}"))
+            numbers = (int(name[1]) for name in names if name)
+            found[node] = [(number * size, (number + 1) * size) for number in numbers]
+        return found
 
-    def _zone_ranges(self, node: int) -> tuple[tuple[int, int], ...]:
-        zones = self._zones(node)
-        return joined_ranges(
-            (zone["start_pfn:"] * PAGE_BYTES, (zone["start_pfn:"] + zone["spanned"]) * PAGE_BYTES)
-            for zone in zones
-            if zone["spanned"]
-        )
-
-    def _zones(self, node: int) -> list[dict[str, int]]:
-        """Counters of each populated zone of a node, from proc_zoneinfo(5)."""
-        zones: list[dict[str, int]] = []
-        inside = False
-        for line in (self._procfs / "zoneinfo").read_text().splitlines():
-            if match := _ZONE_NODE.match(line):
-                inside = int(match[1]) == node
-                if inside:
-                    zones.append(dict.fromkeys((*_ZONE_FIELDS, "protection"), 0))
-            elif inside and (match := _ZONE_FIELD.match(line)):
-                zones[-1][match[1]] = int(match[2])
-            elif inside and (match := _ZONE_PROTECTION.match(line)):
-                zones[-1]["protection"] = max(int(pages) for pages in match[1].split(","))
-        return zones
+    def _read_zones(self) -> list[Zone]:
+        """None where the kernel does not tell."""
+        try:
+            return parse_zoneinfo(read_file(self._procfs / "zoneinfo"))
+        except MachineCannot:
+            return []
 
     def free_pages(self, node: int) -> int:
         """Pages that the node can take and still stay above the high watermark of its zones.
 
         A lower zone keeps its `protection` from allocations that a higher one could have served.
         """
-        return sum(
-            max(0, zone["pages free"] - zone["high"] - zone["protection"])
-            for zone in self._zones(node)
-        )
+        now = self._now()
+        if now > self._zones[1] + _MOMENT_S:
+            self._zones = self._read_zones(), now
+        return sum(zone.room for zone in self._zones[0] if zone.node == node)
 
 
 def kernel_top_tier(nodes: Iterable[Node]) -> frozenset[int]:
     """The nodes that the kernel never promotes from (node_is_toptier, mm/memory-tiers.c).
 
-    That is every tier down to the slowest one that has a CPU. Without tiers: all nodes.
+    That is every tier down to the slowest one that has a CPU; where all CPUs are on nodes without
+    memory, the fastest one. Without tiers: all nodes.
     """
     nodes = tuple(nodes)
-    with_cpus = [node.tier for node in nodes if node.has_cpus and node.tier is not None]
-    if not with_cpus:
-        return frozenset(node.id for node in nodes)
-    return frozenset(n.id for n in nodes if n.tier is None or n.tier <= max(with_cpus))
+    fastest = min((node.tier for node in nodes if node.tier is not None), default=0)
+    with_cpus = (node.tier for node in nodes if node.has_cpus and node.tier is not None)
+    last = max(with_cpus, default=fastest)
+    return frozenset(n.id for n in nodes if n.tier is None or n.tier <= last)
 
 
 def read_topology(
@@ -169,13 +204,40 @@ def read_topology(
 
 
 def _tier_note(nodes: tuple[Node, ...], top: frozenset[int]) -> str:
-    without_cpus = [str(node.id) for node in nodes if not node.has_cpus]
     if any(node.id not in top for node in nodes):
         return "tiers as the kernel sees them"
-    if without_cpus:
-        listed = ",".join(without_cpus)
-        return f"the kernel sees one tier, but node {listed} has no CPUs: say --slow-nodes {listed}"
+    with_cpus = [node for node in nodes if node.has_cpus]
+    without = [node for node in nodes if not node.has_cpus]
+    faster = [node for node in without if with_cpus and _is_faster(node, with_cpus)]
+    if slower := _listed(node for node in without if node not in faster):
+        return f"the kernel sees one tier, but node {slower} has no CPUs: say --slow-nodes {slower}"
+    if faster:
+        return (
+            f"the kernel sees one tier, but by the firmware's figures node {_listed(faster)} is "
+            f"faster than the rest: say --slow-nodes {_listed(with_cpus)}"
+        )
     return "the kernel sees one tier, and every node has CPUs"
+
+
+def _listed(nodes: Iterable[Node]) -> str:
+    return ",".join(str(node.id) for node in nodes)
+
+
+def _is_faster(node: Node, others: Iterable[Node]) -> bool:
+    """Than each of these, as the kernel weighs it (mt_perf_to_adistance, mm/memory-tiers.c).
+
+    Latency times what is lacking in bandwidth; where one figure is missing, the other alone.
+    """
+    return all(_slowness(node, other) < 1 for other in others)
+
+
+def _slowness(node: Node, other: Node) -> float:
+    slowness = 1.0
+    if node.read_latency_ns and other.read_latency_ns:
+        slowness *= node.read_latency_ns / other.read_latency_ns
+    if node.read_bandwidth_mb_s and other.read_bandwidth_mb_s:
+        slowness *= other.read_bandwidth_mb_s / node.read_bandwidth_mb_s
+    return slowness
 
 
 def require_two_tiers(topology: Topology) -> None:

@@ -1,11 +1,15 @@
 """Nodes and tiers from folders that look like /sys and /proc."""
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mmscand.errors import MachineCannot, UsageError
+from mmscand.errors import MachineCannot, TooManyOpenFiles, UsageError
+from mmscand.linux import topology
 from mmscand.linux.topology import (
     NodeReader,
     kernel_top_tier,
@@ -145,7 +149,7 @@ def node(number: int, *, cpus: bool = False, tier: int | None = None) -> Node:
         ([node(0, tier=2), node(1, cpus=True, tier=4), node(2, tier=28)], {0, 1}),
         ([node(0, cpus=True, tier=4), node(1, cpus=True, tier=28), node(2, tier=30)], {0, 1}),
         ([node(0, cpus=True), node(1)], {0, 1}),
-        ([node(0, tier=4), node(1, tier=28)], {0, 1}),
+        ([node(0, tier=4), node(1, tier=28)], {0}),
         ([node(0, cpus=True, tier=4), node(1)], {0, 1}),
     ],
 )
@@ -298,6 +302,144 @@ def test_without_memory_blocks_the_ranges_come_from_the_zones(zones: FakeSys) ->
         (2_000_000 * 4096, 2_001_000 * 4096),
     )
     assert second.frame_ranges == ((3_000_000 * 4096, 3_000_100 * 4096),)
+
+
+def zone_of(node: int, start: int, end: int, name: str = "Normal") -> str:
+    """A zone between two numbers of MiB."""
+    pages = MIB // 4096
+    return ZONE.format(
+        node=node, name=name, free=0, high=0, spanned=(end - start) * pages, start=start * pages
+    )
+
+
+def mib(topology: Topology) -> dict[int, list[tuple[int, int]]]:
+    return {n.id: [(a // MIB, b // MIB) for a, b in n.frame_ranges] for n in topology.nodes}
+
+
+def test_a_border_inside_a_memory_block_is_where_the_zones_say(fake: FakeSys) -> None:
+    """numa=fake=3 on a stock kernel: the block is linked below both nodes."""
+    fake.machine("0-1", "0", "0-1", "10 20", "20 10")
+    fake.blocks(0, 0, 1, 2)
+    fake.blocks(1, 2, 3, 4, 5)
+    fake.write("proc/zoneinfo", zone_of(0, 0, 320, "DMA32") + zone_of(1, 320, 768, "DMA32"))
+    topology = read_topology(fake.reader(), slow=frozenset({1}))
+    assert mib(topology) == {0: [(0, 320)], 1: [(320, 768)]}
+    frames = np.array([300, 319, 320, 383, 384], dtype=np.uint64) * np.uint64(MIB)
+    assert topology.nodes_of(frames).tolist() == [0, 0, 1, 1, 1]
+    assert [start // MIB for start, _ in topology.slow_spans()] == [320]
+
+
+def test_memory_of_another_node_inside_a_zone_is_cut_out_of_it(fake: FakeSys) -> None:
+    fake.machine("0-1", "0", "0-1", "10 20", "20 10")
+    zoneinfo = zone_of(0, 0, 1024) + zone_of(1, 448, 576) + zone_of(1, 2048, 4096, "Device")
+    fake.write("proc/zoneinfo", zoneinfo)
+    expected = {0: [(0, 448), (576, 1024)], 1: [(448, 576)]}
+    assert mib(read_topology(fake.reader())) == expected  # by zones alone
+    fake.blocks(0, 0, 1, 2, 3, 4, 5, 6, 7)
+    fake.blocks(1, 3, 4)
+    assert mib(read_topology(fake.reader())) == expected
+
+
+def test_nodes_that_take_turns_have_the_blocks_that_are_linked_below_them(fake: FakeSys) -> None:
+    fake.machine("0,2", "0", "0,2", "10 20", "20 10")
+    fake.blocks(0, 0, 2, 9)
+    fake.blocks(2, 1, 3)
+    fake.write("proc/zoneinfo", zone_of(0, 0, 384) + zone_of(2, 128, 512))
+    # Block 9 is offline: no zone reaches it.
+    assert mib(read_topology(fake.reader())) == {
+        0: [(0, 128), (256, 384), (1152, 1280)],
+        2: [(128, 256), (384, 512)],
+    }
+
+
+def test_a_node_that_comes_between_two_readings_is_read_again(
+    fake: FakeSys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.machine("0-1", "0", "0-1", "10 20", "20 10")
+    fake.blocks(0, 0)
+    fake.blocks(1, 1)
+    fake.write("sys/devices/system/node/online", "0")
+    reader, list_folder = fake.reader(), topology.list_folder
+
+    def come(path: Path) -> list[str]:
+        fake.write("sys/devices/system/node/online", "0-1")
+        return list_folder(path)
+
+    monkeypatch.setattr(topology, "list_folder", come)
+    assert [node.id for node in reader.nodes()] == [0, 1]
+
+
+@pytest.mark.parametrize("torn", ["online", "node1/distance", "has_cpu"])
+def test_nodes_that_never_come_to_rest_are_told_in_words(two_tiers: FakeSys, torn: str) -> None:
+    (two_tiers.nodes / torn).unlink()
+    with pytest.raises(MachineCannot, match="nodes come and go"):
+        two_tiers.reader().nodes()
+
+
+def test_out_of_descriptors_is_not_taken_for_a_machine_without_blocks(
+    two_tiers: FakeSys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> list[str]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("os.listdir", refuse)
+    with pytest.raises(TooManyOpenFiles):
+        two_tiers.reader().nodes()
+
+
+def test_free_pages_of_several_nodes_take_one_reading(zones: FakeSys) -> None:
+    now = 100.0
+    reader = NodeReader(zones.root / "sys", zones.root / "proc", lambda: now)
+    assert reader.free_pages(1) == 600
+    zones.write("proc/zoneinfo", "")
+    assert reader.free_pages(10) == 8
+    now += 0.01
+    assert reader.free_pages(1) == 0
+
+
+@pytest.mark.parametrize("file", ["has_memory", "online"])
+def test_the_signature_differs_once_nodes_came_or_went(two_tiers: FakeSys, file: str) -> None:
+    reader = two_tiers.reader()
+    before = reader.signature()
+    assert reader.signature() == before
+    two_tiers.write(f"sys/devices/system/node/{file}", "0")
+    assert reader.signature() != before
+
+
+def test_the_signature_differs_once_a_node_has_more_memory(
+    two_tiers: FakeSys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = two_tiers.reader()
+    before = reader.signature()
+    pages = os.sysconf("SC_PHYS_PAGES")
+    monkeypatch.setattr(os, "sysconf", lambda name: pages + 32768 if "PHYS" in name else 0)
+    assert reader.signature() != before
+
+
+def test_memory_that_is_faster_than_that_of_the_cpus_is_no_slow_tier(fake: FakeSys) -> None:
+    """HBM: the firmware's figures say it (hwloc#576)."""
+    fake.machine("0-2", "0-1", "0-2", "10 20 13", "20 10 13", "13 13 10")
+    for number in range(3):
+        fake.blocks(number, number)
+        fake.hmat(number, 100, 100_000)
+    fake.hmat(2, 110, 300_000)
+    assert read_topology(fake.reader()).note.endswith(
+        "by the firmware's figures node 2 is faster than the rest: say --slow-nodes 0,1"
+    )
+    fake.hmat(2, 250, 200_000)
+    assert read_topology(fake.reader()).note.endswith("has no CPUs: say --slow-nodes 2")
+
+
+def test_where_all_cpus_are_on_a_node_without_memory_the_fastest_tier_is_the_top(
+    fake: FakeSys,
+) -> None:
+    fake.machine("1-2", "0", "0-2", "10 12 20", "12 10 20", "20 20 10")
+    fake.blocks(1, 1)
+    fake.blocks(2, 2)
+    fake.tier(4, "1")
+    fake.tier(22, "2")
+    topology = read_topology(fake.reader())
+    assert (topology.fast, topology.slow) == ({1}, {2})
 
 
 def test_the_size_of_a_memory_block_is_hexadecimal(fake: FakeSys) -> None:
