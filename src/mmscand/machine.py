@@ -101,7 +101,22 @@ class Machine(Protocol):
     """A computer with memory tiers and processes."""
 
     def topology(self) -> Topology:
-        """Nodes and tiers, read once."""
+        """Nodes and tiers, as they were read last."""
+        ...
+
+    def topology_changed(self) -> bool:
+        """Whether memory or nodes may have come or gone since; cheap enough for each look.
+
+        MmscandError when it cannot be found out now.
+        """
+        ...
+
+    def refresh_topology(self) -> bool:
+        """Read nodes and tiers again; whether they are others now. Spaces that are open follow.
+
+        MmscandError when they cannot be read, or the options name a node that is there no more:
+        the topology stays as it was.
+        """
         ...
 
     def free_pages(self, node: int) -> int:

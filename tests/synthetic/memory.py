@@ -27,7 +27,7 @@ class FakeMemory:
         self.read_limit = read_limit
         self.pages: dict[int, UIntArray] = {}
         self.reads: list[int] = []
-        self.closed = False
+        self.closed = self.refreshed = False
 
     def page(self, physical: int) -> UIntArray:
         """The page at a physical address, made on first use."""
@@ -59,6 +59,9 @@ class FakeMemory:
 
     def any_task(self) -> int:
         return self.task
+
+    def refresh(self) -> None:
+        self.refreshed = True
 
     def close(self) -> None:
         self.closed = True

@@ -38,17 +38,19 @@ def real_machine(nodes: NodeOptions) -> LinuxMachine:
     topology = nodes.topology()
     require_two_tiers(topology)
     require_capabilities(Procfs())
-    return open_machine(topology)
+    return open_machine(topology, nodes.topology)
 
 
 def readable_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has a reader that works; with one tier only, all of it is slow."""
     _require_x86_64()
-    topology = nodes.topology()
-    if not topology.slow:
-        topology = replace(topology, fast=frozenset(), slow=topology.fast)
+
+    def topology() -> Topology:
+        found = nodes.topology()
+        return found if found.slow else replace(found, fast=frozenset(), slow=found.fast)
+
     require_capabilities(Procfs())
-    return open_machine(topology)
+    return open_machine(topology(), topology)
 
 
 def _require_x86_64() -> None:

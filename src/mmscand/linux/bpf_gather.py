@@ -120,6 +120,9 @@ class BpfGather:
         bpf(_PROG_TEST_RUN, self._find_task)
         return int(self._context[0])
 
+    def refresh(self) -> None:
+        """There is nothing that it knows of memory."""
+
     def close(self) -> None:
         """Close the descriptors; mappings go with their last array."""
         for fd in self._fds:

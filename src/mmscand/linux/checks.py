@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError
+from mmscand.linux.iomem import readable_ram
 from mmscand.linux.mglru import GenerationAger, mglru_is_on
 from mmscand.linux.privileges import missing_capabilities
 from mmscand.linux.proc_events import ProcEvents
@@ -43,7 +44,7 @@ def _tried(name: str, needed: bool, attempt: Callable[[], str]) -> Check:
 def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
     """All rows, in the order in which a person would ask."""
     procfs = procfs or Procfs()
-    ram = topology.frame_ranges(frozenset(node.id for node in topology.nodes))
+    ram = readable_ram(topology)
     release = os.uname()
     kernel = Check(
         "kernel",

@@ -101,6 +101,11 @@ class Kcore:
             hint="use a kernel with CONFIG_KALLSYMS_ALL, or the BPF reader",
         )
 
+    def refresh(self) -> None:
+        """The kernel makes the headers anew for whoever reads them."""
+        with contextlib.suppress(OSError, struct.error, ValueError):
+            self._segments = self._load_segments()
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)

@@ -31,6 +31,10 @@ class KernelMemory(Protocol):
         """Address of some task_struct: a way into the list of all tasks."""
         ...
 
+    def refresh(self) -> None:
+        """Memory came or went: what was read at start is read again."""
+        ...
+
     def close(self) -> None:
         """Give descriptors and mappings back."""
         ...

@@ -1,12 +1,13 @@
 """The real machine behind the seam."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.iomem import readable_ram
 from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.proc_events import open_events
@@ -22,11 +23,12 @@ _BURST_NICE = max(10, _OWN_NICE)
 """A tenth of the weight of nice 0 (sched_prio_to_weight, kernel/sched/core.c)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinuxMachine:
     """See machine.Machine."""
 
     tiers: Topology
+    """As they were read last."""
     reader: Reader
     decoder: Decoder
     """One for all, as one thread reads: its arrays are the pass' working memory."""
@@ -37,10 +39,32 @@ class LinuxMachine:
     procfs: Procfs = field(default_factory=Procfs)
     page_flags: PageFlags = field(default_factory=PageFlags)
     generations: GenerationAger = field(default_factory=GenerationAger)
+    read_tiers: Callable[[], Topology] | None = None
+    """Reads them anew, as the operator's options say; without it they stay."""
+    signature: tuple[object, ...] = ()
+    """Of the nodes, when the tiers were read."""
 
     def topology(self) -> Topology:
-        """As read at start."""
+        """As it was read last."""
         return self.tiers
+
+    def topology_changed(self) -> bool:
+        """By what the nodes look like: 40 us. A balloon that gives or takes memory counts too."""
+        return self.read_tiers is not None and self.nodes.signature() != self.signature
+
+    def refresh_topology(self) -> bool:
+        """See machine.Machine.refresh_topology; called by the thread that reads page tables."""
+        if self.read_tiers is None:
+            return False
+        self.signature = self.nodes.signature()
+        found = self.read_tiers()
+        if found == self.tiers:
+            return False
+        self.reader.memory.refresh()
+        self.reader.direct_map = replace(self.reader.direct_map, ram=readable_ram(found))
+        self.decoder.set_slow(found.slow_spans())
+        self.tiers = found
+        return True
 
     def free_pages(self, node: int) -> int:
         """See machine.Machine.free_pages."""
@@ -81,16 +105,29 @@ class LinuxMachine:
         self.page_flags.close()
 
 
-def open_machine(topology: Topology) -> LinuxMachine:
-    """The machine with the best reader; MachineCannot says why each one fails."""
-    procfs = Procfs()
-    every_node = frozenset(node.id for node in topology.nodes)
-    reader, reasons = best_reader(topology.frame_ranges(every_node), procfs)
+def open_machine(
+    topology: Topology, read_tiers: Callable[[], Topology] | None = None
+) -> LinuxMachine:
+    """The machine with the best reader; MachineCannot says why each one fails.
+
+    `read_tiers` reads the topology anew when nodes or memory come or go.
+    """
+    procfs, nodes = Procfs(), NodeReader()
+    signature = nodes.signature()
+    reader, reasons = best_reader(readable_ram(topology), procfs)
     if reader is None:
         raise MachineCannot(
             "no way to read page tables",
             hint="; ".join(f"{name}: {why}" for name, why in reasons.items()),
         )
-    decoder = Decoder(reader.direct_map.encryption_bit, topology.slow_spans())
-    processes = ProcessList(procfs, open_events())
-    return LinuxMachine(topology, reader, decoder, processes, reasons, procfs=procfs)
+    return LinuxMachine(
+        tiers=topology,
+        reader=reader,
+        decoder=Decoder(reader.direct_map.encryption_bit, topology.slow_spans()),
+        process_list=ProcessList(procfs, open_events()),
+        passed_over=reasons,
+        nodes=nodes,
+        procfs=procfs,
+        read_tiers=read_tiers,
+        signature=signature,
+    )

@@ -32,13 +32,14 @@ _ENCRYPTION_BITS = range(36, 52)
 """Where hardware puts the encryption bit: above physical memory, inside an entry's frame."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reader:
     """A way to read page tables that has passed its self-test."""
 
     memory: KernelMemory
     tasks: Tasks
     direct_map: DirectMap
+    """Another one once memory came or went."""
 
     def close(self) -> None:
         """Give the memory reader back."""

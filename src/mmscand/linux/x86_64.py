@@ -71,11 +71,15 @@ class Decoder:
         self, encryption_bit: int = 0, slow_ranges: tuple[tuple[int, int], ...] = ()
     ) -> None:
         self._encryption_bit = encryption_bit
-        self._slow_ranges = [(np.uint64(start), np.uint64(end)) for start, end in slow_ranges]
+        self.set_slow(slow_ranges)
         self._frames, self._work = np.empty((2, _CHUNK, PAGES_PER_TABLE), dtype=np.uint64)
         self._low = np.empty((_CHUNK, PAGES_PER_TABLE), dtype=np.uint8)
         self._flag = np.empty((_CHUNK, PAGES_PER_TABLE), dtype=np.bool_)
         self._reused = _empty((0, PAGES_PER_TABLE))
+
+    def set_slow(self, ranges: tuple[tuple[int, int], ...]) -> None:
+        """Half-open physical ranges that count as slow from now on."""
+        self._slow_ranges = [(np.uint64(start), np.uint64(end)) for start, end in ranges]
 
     def frames(self, entries: UIntArray, shift: int = PTE_SHIFT) -> UIntArray:
         """Physical addresses, shape as `entries`; of what is not present, anything."""

@@ -56,6 +56,14 @@ class SimMachine:
         """As it was made."""
         return self._topology
 
+    def topology_changed(self) -> bool:
+        """Nothing comes or goes here."""
+        return False
+
+    def refresh_topology(self) -> bool:
+        """Nothing comes or goes here."""
+        return False
+
     def free_pages(self, node: int) -> int:
         """Frames that are not in use, above the high watermark."""
         return self._memory.above_high(node)
