@@ -49,8 +49,8 @@ class Btf:
         )
         if magic != _MAGIC:
             raise ValueError(magic)
-        types = data[header_bytes + type_at :][: type_bytes & ~3]
-        self._words = memoryview(types).cast("I")
+        types = data[header_bytes + type_at :][:type_bytes]
+        self._words = memoryview(types[: len(types) & ~3]).cast("I")
         self._strings = data[header_bytes + string_at :][:string_bytes]
         self._positions = self._walk()
 
@@ -130,9 +130,9 @@ class StructOffsets:
             raise MachineCannot(
                 f"the kernel's BTF has no {error.args[0]}", hint="use a kernel from 5.14 on"
             ) from None
-        except IndexError:
+        except (IndexError, RecursionError):  # a structure that would hold itself
             raise MachineCannot(
-                "the kernel's BTF is cut short", hint="reboot or report it"
+                "the kernel's BTF is not whole", hint="reboot or report it"
             ) from None
 
 

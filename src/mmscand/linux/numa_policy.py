@@ -25,7 +25,7 @@ _REST = 1000
 
 # mpol_to_str, mm/mempolicy.c: MODE[=FLAGS][:NODES]. Two modes have a space in their name.
 _LINE = re.compile(
-    rb"^([0-9a-f]+) (prefer \(many\)|weighted interleave|[a-z]+)"
+    rb"^([0-9a-f]{1,16}) (prefer \(many\)|weighted interleave|[a-z]+)"
     rb"(?:=[a-z|]+)?(?::([\d,-]*))?(?: |$)",
     re.MULTILINE,
 )

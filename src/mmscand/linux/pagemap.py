@@ -17,10 +17,14 @@ _PRESENT = np.uint64(1 << 63)
 _EXCLUSIVE = np.uint64(1 << 56)
 
 
+def parse_words(data: bytes) -> UIntArray:
+    """The whole ones."""
+    return np.frombuffer(data[: len(data) // _WORD_BYTES * _WORD_BYTES], dtype=np.uint64)
+
+
 def _words(fd: int, first: int, count: int) -> UIntArray:
     """Words of a file, as many as there are."""
-    data = os.pread(fd, count * _WORD_BYTES, first * _WORD_BYTES)
-    return np.frombuffer(data[: len(data) // _WORD_BYTES * _WORD_BYTES], dtype=np.uint64)
+    return parse_words(os.pread(fd, count * _WORD_BYTES, first * _WORD_BYTES))
 
 
 class PageFlags:

@@ -17,7 +17,12 @@ NEEDED = {
 
 def missing_capabilities(procfs: Procfs) -> list[tuple[str, str]]:
     """Names of those that this process does not have, and what they are for."""
-    effective = re.search(rb"^CapEff:\s+([0-9a-f]+)", procfs.self_status(), re.MULTILINE)
+    return parse_missing(procfs.self_status())
+
+
+def parse_missing(status: bytes) -> list[tuple[str, str]]:
+    """The same, of /proc/PID/status."""
+    effective = re.search(rb"^CapEff:\s+([0-9a-f]{1,16})$", status, re.MULTILINE)
     bits = int(effective[1], 16) if effective else 0
     return [capability for bit, capability in NEEDED.items() if not bits >> bit & 1]
 

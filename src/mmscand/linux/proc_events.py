@@ -55,7 +55,7 @@ class ProcEvents:
                 _attach(self._socket, _FILTER)
                 self._socket.bind((0, _CN_IDX_PROC))
                 self._ask(_LISTEN)
-            self._require_answer()
+                self._require_answer()
             self._undo = undo.pop_all()
 
     def _ask(self, operation: int) -> None:
@@ -90,13 +90,12 @@ class ProcEvents:
             except BlockingIOError:
                 break
             except OSError as error:
+                lost = True  # ENOBUFS tells it; after anything else nobody knows
                 if error.errno != errno.ENOBUFS:
-                    raise
-                lost = True
+                    break
                 continue
-            what, _, process, _, child = _EVENT.unpack_from(self._message)
-            if what != _EVENT_NONE:  # somebody else's answer
-                pids.add(child if what == _FORK else process)
+            if (pid := parse_event(self._message)) is not None:
+                pids.add(pid)
         return None if lost else pids
 
     def close(self) -> None:
@@ -104,6 +103,16 @@ class ProcEvents:
         with contextlib.suppress(OSError):
             self._ask(_IGNORE)
         self._undo.close()
+
+
+def parse_event(message: bytes | bytearray) -> int | None:
+    """The process that an event is of; None where it is none, but somebody else's answer."""
+    if len(message) < _EVENT.size:
+        return None
+    what, _, process, _, child = _EVENT.unpack_from(message)
+    if what == _EVENT_NONE:
+        return None
+    return int(child if what == _FORK else process)
 
 
 def open_events() -> ProcEvents | None:
