@@ -43,6 +43,9 @@ been unlocked. One system call for each, once a minute or so."""
 _CPUCLOCK_SCHED = 2
 """include/linux/posix-timers_types.h: what the scheduler counts, in ns, also of threads that have
 exited. A clock's number is the inverted pid, shifted by 3, and this."""
+_NO_LEADER = "its main thread has ended, and process_madvise(2) goes by that one"
+"""pidfd_get_task takes the pid of a process only, so a pidfd of another thread is ESRCH too (tried
+on 6.18), and clear_refs would hold the mmap lock for writing."""
 _SPARE_TABLES = 1024
 """Tables that a process may have gained since VmPTE was read: 2 GiB of new 4K mappings."""
 
@@ -70,8 +73,11 @@ class LinuxAddressSpace:
             pidfd = _pidfd(process)
             undo.callback(os.close, pidfd)
             # The pidfd is of whoever has the pid now: the start time tells whether it is ours.
-            if procfs.stat(process.pid).process != process:
+            stat = procfs.stat(process.pid)
+            if stat.process != process:
                 raise ProcessGone(process.pid)
+            if stat.without_leader:
+                raise ProcessDenied(process.pid, "age", "", reason=_NO_LEADER)
             undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
             self._policies = MemoryPolicies(procfs, process.pid)

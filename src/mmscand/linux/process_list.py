@@ -41,6 +41,8 @@ class ProcessList:
         """None of a process that a security module keeps from us, so as not to ask each time."""
         self._again: set[int] = set()
         """Those that could not be read for want of descriptors or memory."""
+        self._without_leader: set[int] = set()
+        """Their last thread ends without an event, as events of threads are not asked for."""
         self._running: tuple[Process, ...] = ()
         self._looks = 0
 
@@ -48,7 +50,7 @@ class ProcessList:
         """User-space processes that are alive, except this one."""
         full = self._looks % _FULL_EVERY_LOOKS == 0
         self._looks += 1
-        touched = self._touched(full=full) | self._again
+        touched = self._touched(full=full) | self._again | self._without_leader
         if touched:
             self._read(touched)
         changed = (p for p in self._running if full or p.pid in touched)
@@ -67,6 +69,7 @@ class ProcessList:
         self._again = set()
         for pid in touched:
             self._read_one(pid)
+        self._without_leader = {p for p, s in self._known.items() if s and s.without_leader}
         own = os.getpid()
         alive = [s.process for p, s in self._known.items() if s and s.scannable and p != own]
         # Parents come before their children, whatever their pids.

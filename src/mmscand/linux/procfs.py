@@ -28,7 +28,9 @@ _PF_EXITING = 0x4
 _PF_KTHREAD = 0x0020_0000
 """include/linux/sched.h; field 9 of proc_pid_stat(5)."""
 _STAT = re.compile(
-    rb"\d+ \((.*)\) (\w) (\d{1,10}) (?:-?\d+ ){4}(\d{1,10}) (?:-?\d+ ){12}(\d{1,19})\s", re.DOTALL
+    rb"\d+ \((.*)\) (\w) (\d{1,10}) (?:-?\d+ ){4}(\d{1,10}) (?:-?\d+ ){10}(\d{1,10}) -?\d+ "
+    rb"(\d{1,19})\s",
+    re.DOTALL,
 )
 """The name may hold anything, also spaces and brackets: it ends at the last ')'."""
 _MAPS_LINE = re.compile(
@@ -52,11 +54,19 @@ class ProcStat:
     kernel_thread: bool
     exiting: bool
     ppid: int
+    threads: int
+    """Also a main thread that has ended, while others run."""
 
     @property
     def scannable(self) -> bool:
         """A user-space process with memory: no kernel thread, not dead, not a zombie."""
-        return not (self.kernel_thread or self.exiting or self.state in "ZXx")
+        ended = self.exiting or self.state in "ZXx"
+        return not self.kernel_thread and (not ended or self.without_leader)
+
+    @property
+    def without_leader(self) -> bool:
+        """Its main thread has ended, and others run: a zombie with memory."""
+        return self.state == "Z" and self.threads > 1
 
 
 def parse_stat(pid: int, data: bytes) -> ProcStat:
@@ -64,13 +74,14 @@ def parse_stat(pid: int, data: bytes) -> ProcStat:
     found = _STAT.match(data)
     if found is None:
         raise ProcessGone(pid)
-    name, state, ppid, flags, start_time = found.groups()
+    name, state, ppid, flags, threads, start_time = found.groups()
     return ProcStat(
         process=Process(pid, int(start_time), as_text(name)),
         state=state.decode(),
         kernel_thread=bool(int(flags) & _PF_KTHREAD),
         exiting=bool(int(flags) & _PF_EXITING),
         ppid=int(ppid),
+        threads=int(threads),
     )
 
 

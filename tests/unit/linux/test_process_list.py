@@ -36,10 +36,17 @@ class World:
         self.listed += 1
 
     def add(
-        self, pid: int, *, start: int = 500, state: str = "S", flags: int = 0, name: str = "a"
+        self,
+        pid: int,
+        *,
+        start: int = 500,
+        state: str = "S",
+        flags: int = 0,
+        name: str = "a",
+        threads: int = 1,
     ) -> None:
         fields = ["1"] * 44
-        fields[0], fields[6], fields[19] = state, str(flags), str(start)
+        fields[0], fields[6], fields[17], fields[19] = state, str(flags), str(threads), str(start)
         (self.root / str(pid)).mkdir(exist_ok=True)
         (self.root / str(pid) / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
 
@@ -210,4 +217,19 @@ def test_what_could_not_be_read_for_want_of_descriptors_is_as_it_was_and_read_la
     look = processes.look()
     assert [(p.pid, p.name) for p in look.running] == [(20, "new-name"), (30, "a"), (40, "a")]
     assert sorted(pids(look.changed)) == [20, 40]
+    assert processes.look().quiet
+
+
+def test_one_whose_main_thread_has_ended_is_listed_until_its_last_thread_ends(
+    world: World,
+) -> None:
+    world.add(20)
+    world.add(30)
+    processes = ProcessList(world.procfs, world)
+    processes.look()
+    world.add(20, state="Z", flags=EXITING, threads=2)
+    world.happened = {20}
+    assert pids(processes.look().running) == [20, 30]
+    world.add(20, state="Z", flags=EXITING, threads=1)  # of which there is no event
+    assert pids(processes.look().running) == [30]
     assert processes.look().quiet

@@ -65,7 +65,6 @@ def test_a_name_that_is_no_utf_8_keeps_its_bytes(proc: Path) -> None:
         (b"I", KTHREAD, False),
         (b"S", KTHREAD | 0x40, False),
         (b"R", 0x4, False),  # about to exit
-        (b"Z", 0, False),
         (b"X", 0, False),
         (b"x", 0, False),
     ],
@@ -75,6 +74,23 @@ def test_zombies_and_kernel_threads_are_not_scannable(
 ) -> None:
     add(proc, stat=stat_line(state=state, flags=flags))
     assert Procfs(proc).stat(PID).scannable is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "threads", "expected"),
+    [
+        (b"Z", 0x40_0004, 2, (True, True)),
+        (b"Z", 0x40_0004, 1, (False, False)),
+        (b"S", 0, 9, (True, False)),
+        (b"R", 0x4, 9, (False, False)),  # all of it is about to exit
+    ],
+)
+def test_a_process_whose_main_thread_has_ended_is_there_while_others_run(
+    proc: Path, state: bytes, flags: int, threads: int, expected: tuple[bool, bool]
+) -> None:
+    add(proc, stat=stat_line(state=state, flags=flags).replace(b" 1020 ", b" %d " % threads))
+    stat = Procfs(proc).stat(PID)
+    assert (stat.scannable, stat.without_leader) == expected
 
 
 def test_pids_are_all_names_that_are_numbers(proc: Path) -> None:
