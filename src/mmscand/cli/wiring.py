@@ -7,12 +7,14 @@ from mmscand.errors import MachineCannot
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.privileges import require_capabilities
 from mmscand.linux.procfs import Procfs
+from mmscand.linux.surroundings import require_host
 from mmscand.linux.topology import (
     NodeReader,
     parse_node_option,
     read_topology,
     require_two_tiers,
 )
+from mmscand.linux.trials import require_working, try_aging
 from mmscand.model import Topology
 
 
@@ -35,9 +37,11 @@ class NodeOptions:
 def real_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has two tiers and a reader that works; MachineCannot if not."""
     _require_x86_64()
+    require_host()
     topology = nodes.topology()
     require_two_tiers(topology)
     require_capabilities(Procfs())
+    require_working()
     return open_machine(topology, nodes.topology)
 
 
@@ -49,7 +53,9 @@ def readable_machine(nodes: NodeOptions) -> LinuxMachine:
         found = nodes.topology()
         return found if found.slow else replace(found, fast=frozenset(), slow=found.fast)
 
+    require_host()
     require_capabilities(Procfs())
+    try_aging()  # it moves nothing
     return open_machine(topology(), topology)
 
 

@@ -14,9 +14,10 @@ import struct
 
 import numpy as np
 
-from mmscand.errors import MachineCannot
 from mmscand.linux.bpf_program import LICENSE, current_task_program, gather_program
+from mmscand.linux.files import machine_errors
 from mmscand.linux.kernel_memory import BATCH
+from mmscand.linux.surroundings import refused, require_no_confidentiality
 from mmscand.linux.syscalls import bpf
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray
 
@@ -58,16 +59,10 @@ def _load(program: bytes) -> int:
     return bpf(_PROG_LOAD, attributes)
 
 
-_REASONS = {
-    errno.EPERM: (
-        "bpf(2) is not permitted",
-        "run as root with CAP_BPF and CAP_PERFMON, and with kernel lockdown below confidentiality",
-    ),
-    errno.EINVAL: (
-        "the kernel does not take the BPF program",
-        "use a kernel from 5.14 on, with lockdown below confidentiality",
-    ),
-    errno.ENOSYS: ("the kernel has no bpf(2)", "use a kernel with CONFIG_BPF_SYSCALL"),
+_HINTS = {
+    errno.EPERM: "CAP_BPF and CAP_PERFMON are needed, and lockdown below confidentiality",
+    errno.EINVAL: "it takes a kernel from 5.14 on, with lockdown below confidentiality",
+    errno.ENOSYS: "use a kernel with CONFIG_BPF_SYSCALL",
 }
 
 
@@ -82,10 +77,9 @@ class BpfGather:
             self._open()
         except OSError as error:
             self.close()
-            what, hint = _REASONS.get(
-                error.errno or 0, (f"bpf(2): {error.strerror}", "look at the kernel log")
-            )
-            raise MachineCannot(what, hint=hint) from None
+            require_no_confidentiality()
+            hint = _HINTS.get(error.errno or 0, "look at the kernel log")
+            raise refused("bpf(2)", error, hint) from None
 
     def _open(self) -> None:
         addresses_fd = self._keep(_create_array(BATCH * 8, 1))
@@ -112,12 +106,14 @@ class BpfGather:
         count = len(addresses)
         self._addresses[:count] = addresses
         self._context[0] = count
-        bpf(_PROG_TEST_RUN, self._gather)
+        with machine_errors("bpf(2)"):
+            bpf(_PROG_TEST_RUN, self._gather)
         return self._tables[:count]
 
     def any_task(self) -> int:
         """The task_struct of the thread that asks."""
-        bpf(_PROG_TEST_RUN, self._find_task)
+        with machine_errors("bpf(2)"):
+            bpf(_PROG_TEST_RUN, self._find_task)
         return int(self._context[0])
 
     def refresh(self) -> None:

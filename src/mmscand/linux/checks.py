@@ -1,35 +1,22 @@
 """What this machine offers, tried and told: a row for each thing that the daemon needs."""
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Callable
 
 from mmscand.errors import MachineCannot, MmscandError
 from mmscand.linux.iomem import readable_ram
-from mmscand.linux.mglru import GenerationAger, mglru_is_on
-from mmscand.linux.privileges import missing_capabilities
+from mmscand.linux.mglru import GenerationAger
+from mmscand.linux.other_agents import Check, other_agents
+from mmscand.linux.privileges import hint, missing_capabilities
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.procfs import Procfs
-from mmscand.linux.readers import READERS, ProbeMapping, open_reader
-from mmscand.linux.syscalls import MADV_COLD, move_pages, pidfd_open, process_madvise
+from mmscand.linux.readers import READERS, open_reader
+from mmscand.linux.surroundings import require_host
 from mmscand.linux.topology import require_two_tiers
-from mmscand.model import PAGE_BYTES, Topology
+from mmscand.linux.trials import try_aging, try_moving
+from mmscand.model import Topology
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row: what was looked at, how it stands, why, and what to do about it."""
-
-    name: str
-    ok: bool
-    needed: bool
-    """`run` cannot work without it."""
-    detail: str
-    hint: str = ""
+__all__ = ["Check", "other_agents", "run_checks"]
 
 
 def _tried(name: str, needed: bool, attempt: Callable[[], str]) -> Check:
@@ -38,7 +25,7 @@ def _tried(name: str, needed: bool, attempt: Callable[[], str]) -> Check:
     except MmscandError as error:
         return Check(name, False, needed, error.message, error.hint)
     except OSError as error:
-        return Check(name, False, needed, error.strerror or str(error), "run as root")
+        return Check(name, False, needed, error.strerror or str(error), "look at the kernel log")
 
 
 def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
@@ -56,6 +43,7 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
     readers = [_reader_check(name, ram, procfs) for name in READERS]
     return [
         kernel,
+        _tried("surroundings", True, _surroundings),
         _tried("privileges", True, lambda: _privileges(procfs)),
         _tried("tiers", True, lambda: _tiers(topology)),
         *readers,
@@ -68,10 +56,15 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
     ]
 
 
+def _surroundings() -> str:
+    require_host()
+    return "the first namespaces, and all of /proc"
+
+
 def _privileges(procfs: Procfs) -> str:
     if missing := missing_capabilities(procfs):
         names = ", ".join(name for name, _ in missing)
-        raise MachineCannot(f"missing {names}", hint="run as root")
+        raise MachineCannot(f"missing {names}", hint=hint())
     return "the capabilities are there"
 
 
@@ -87,6 +80,7 @@ def _listed(ids: list[int]) -> str:
 
 def _reader_check(name: str, ram: tuple[tuple[int, int], ...], procfs: Procfs) -> Check:
     def attempt() -> str:
+        require_host()  # else what keeps the reader from working is called by another name
         reader = open_reader(name, ram, procfs)
         reader.close()
         return f"passes its self-test, {reader.direct_map.levels}-level page tables"
@@ -102,27 +96,12 @@ def _any_reader(readers: list[Check]) -> Check:
 
 
 def _aging() -> str:
-    probe = ProbeMapping(1)
-    pidfd = pidfd_open(os.getpid())
-    try:
-        process_madvise(pidfd, np.array([[probe.address, PAGE_BYTES]], dtype=np.uint64), MADV_COLD)
-    except OSError as error:
-        raise MachineCannot(
-            f"process_madvise(MADV_COLD): {error.strerror}", hint="use a kernel from 5.10 on"
-        ) from None
-    finally:
-        os.close(pidfd)
+    try_aging()
     return "process_madvise(MADV_COLD)"
 
 
 def _moving() -> str:
-    probe = ProbeMapping(1)
-    _, told = move_pages(os.getpid(), np.array([probe.address], dtype=np.uint64), None)
-    status = int(told[0])
-    if status < 0:
-        raise MachineCannot(
-            f"move_pages: {os.strerror(-status)}", hint="use a kernel with CONFIG_MIGRATION"
-        )
+    try_moving()
     return "move_pages"
 
 
@@ -131,46 +110,6 @@ def _process_events() -> str:
     return "by the kernel's proc connector"
 
 
-def other_agents(proc: Path = Path("/proc")) -> Iterator[Check]:
-    """Who else uses Accessed bits or moves pages, and what to expect. None of it stops `run`."""
-    yield _numa_balancing(proc)
-    kdamonds = sum(name.startswith(b"kdamond") for name in _thread_names(proc))
-    yield Check(
-        "DAMON",
-        not kdamonds,
-        False,
-        f"kdamond runs, {kdamonds} in all" if kdamonds else "no kdamond runs",
-        "it clears Accessed bits too: pages may read colder than they are" if kdamonds else "",
-    )
-    yield _mglru()
-
-
-def _mglru() -> Check:
-    on = mglru_is_on()
-    hint = "when memory is short it clears Accessed bits too: pages may read colder than they are"
-    return Check("MGLRU", True, False, "on" if on else "off or not built in", hint if on else "")
-
-
 def _bulk_aging() -> str:
     GenerationAger().require()
     return "by MGLRU: with shared_memory=true, shared pages of a cgroup are told hot from cold"
-
-
-def _thread_names(proc: Path) -> Iterator[bytes]:
-    """Names may hold any byte, and processes may exit while we look."""
-    for path in proc.glob("[0-9]*/comm"):
-        with contextlib.suppress(OSError):
-            yield path.read_bytes()
-
-
-def _numa_balancing(proc: Path) -> Check:
-    path = proc / "sys/kernel/numa_balancing"
-    mode = int(path.read_text()) if path.exists() else 0
-    if not mode:
-        return Check("NUMA balancing", True, False, "off")
-    hint = "it moves pages to the CPUs that use them: some will be up before mmscand finds them hot"
-    if mode & 2:
-        hint = (
-            "it promotes too, in the application's own time: sysctl kernel.numa_balancing=0 ends it"
-        )
-    return Check("NUMA balancing", not mode & 2, False, f"mode {mode}", hint)

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot
+from mmscand.linux.files import out_of_resources
 from mmscand.linux.kernel_memory import BATCH
+from mmscand.linux.surroundings import require_no_confidentiality
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray
 
 # include/uapi/linux/elf.h: Elf64_Ehdr up to e_phnum, and the type of a loadable segment
@@ -48,16 +50,18 @@ class Kcore:
                 f"there is no {path}", hint="use a kernel with CONFIG_PROC_KCORE"
             ) from None
         except OSError as error:
-            raise MachineCannot(
-                f"{path}: {error.strerror}",
-                hint="run as root with CAP_SYS_RAWIO, with kernel lockdown below confidentiality",
-            ) from None
+            require_no_confidentiality()
+            hint = "CAP_SYS_RAWIO is needed, and lockdown below confidentiality"
+            lasting = MachineCannot(f"{path}: {error.strerror}", hint=hint)
+            raise out_of_resources(error.errno) or lasting from None
         self._pages = np.zeros((BATCH, PAGES_PER_TABLE), dtype=np.uint64)
         try:
             self._segments = self._load_segments()
         except (OSError, struct.error, ValueError):
             os.close(self._fd)
-            raise MachineCannot(f"{path} is no ELF core file", hint="use the BPF reader") from None
+            raise MachineCannot(
+                f"{path} is no ELF core file", hint="a container hides it so"
+            ) from None
 
     def _load_segments(self) -> np.ndarray[tuple[int], np.dtype[np.void]]:
         header = _ELF_HEADER.unpack(os.pread(self._fd, _ELF_HEADER.size, 0))
@@ -86,7 +90,9 @@ class Kcore:
             return False
         try:
             done = os.preadv(self._fd, [page.data], int(segment["offset"]) + inside)
-        except OSError:
+        except OSError as error:
+            if passing := out_of_resources(error.errno):
+                raise passing from None
             return False
         return done == PAGE_BYTES
 

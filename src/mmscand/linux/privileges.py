@@ -1,5 +1,6 @@
 """The capabilities that the daemon cannot do without (capabilities(7))."""
 
+import os
 import re
 
 from mmscand.errors import MachineCannot
@@ -27,7 +28,14 @@ def parse_missing(status: bytes) -> list[tuple[str, str]]:
     return [capability for bit, capability in NEEDED.items() if not bits >> bit & 1]
 
 
+def hint() -> str:
+    """What to do about one that is missing; root may lack it, in a container or a service."""
+    if os.geteuid() == 0:
+        return "root has not got it here: give it (--cap-add, CapabilityBoundingSet)"
+    return "run as root"
+
+
 def require_capabilities(procfs: Procfs) -> None:
     """MachineCannot names the first that is missing."""
     for name, purpose in missing_capabilities(procfs):
-        raise MachineCannot(f"{name} is missing, it is needed to {purpose}", hint="run as root")
+        raise MachineCannot(f"{name} is missing, it is needed to {purpose}", hint=hint())

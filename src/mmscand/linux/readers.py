@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.errors import MachineCannot, MmscandError, ProcessGone
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.btf import StructOffsets, struct_offsets
 from mmscand.linux.kcore import Kcore
@@ -173,6 +173,6 @@ def best_reader(
     for name in READERS:
         try:
             return open_reader(name, ram, procfs), reasons
-        except MachineCannot as error:
+        except MmscandError as error:
             reasons[name] = str(error)
     return None, reasons

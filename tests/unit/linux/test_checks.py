@@ -36,6 +36,25 @@ def test_each_mode_of_numa_balancing_has_its_own_words(
     assert expect in check.hint
 
 
+def test_damon_stat_is_told_apart_from_other_damon(tmp_path: Path) -> None:
+    """Debian's kernels of 7.x start it at boot: 'not ok' for ever would say nothing."""
+    proc = proc_with(tmp_path / "proc", "0", "kdamond.0", "systemd", "kdamond.1")
+    stat = tmp_path / "damon_stat"
+    stat.mkdir()
+    (stat / "enabled").write_text("Y\n")
+    (stat / "kdamond_pid").write_text("1\n")
+    told = {check.name: check for check in other_agents(proc, stat)}
+    assert told["DAMON_STAT"].ok
+    for words in ("kdamond 1 ", "1000 regions", f"echo N > {stat}/enabled"):
+        assert words in told["DAMON_STAT"].detail
+    assert (told["DAMON"].ok, told["DAMON"].detail) == (False, "kdamond runs, 1 in all")
+    (proc / "3/comm").write_text("sh\n")
+    told = {check.name: check for check in other_agents(proc, stat)}
+    assert (told["DAMON"].ok, told["DAMON_STAT"].ok) == (True, True)
+    (stat / "enabled").write_text("N\n")
+    assert "DAMON_STAT" not in {check.name for check in other_agents(proc, stat)}
+
+
 def test_kdamonds_are_counted(tmp_path: Path) -> None:
     check = told(proc_with(tmp_path, "0", "kdamond.0", "kdamond.1"))["DAMON"]
     assert not check.ok
