@@ -23,10 +23,12 @@ from mmscand.linux.procfs import (
     parse_cpuset,
     parse_maps,
     parse_page_table_bytes,
+    parse_resident_pages,
     parse_stat,
     parse_uid,
 )
 from mmscand.linux.topology import NodeReader, parse_node_option
+from mmscand.linux.unseen_use import by_pins
 from mmscand.linux.zoneinfo import parse_zoneinfo
 
 STATUS = (
@@ -52,6 +54,8 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "cgroup": (parse_cgroup, b"1:name=systemd:/\n0::/system.slice/a b (deleted)\n"),
     "cpuset": (lambda b: parse_cpuset(7, b), STATUS),
     "page table bytes": (lambda b: parse_page_table_bytes(7, b), STATUS),
+    "pins": (by_pins, STATUS + b"VmPin:\t  12 kB\nVmRSS:\t 20 kB\n"),
+    "statm": (lambda b: parse_resident_pages(7, b), b"5 4 3 2 0 1 0\n"),
     "capabilities": (parse_missing, STATUS),
     "maps": (parse_maps, b"7f00-7f01 rw-p 00000000 fd:01 12   /a b\n7f02-7f03 r--s 0 0:0 0 \n"),
     "numa_maps": (parse_numa_maps, b"7f00 bind=static:0-1,3 anon=1\n7f01 prefer (many):2\n"),

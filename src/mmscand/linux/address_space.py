@@ -147,10 +147,8 @@ class LinuxAddressSpace:
     def cpu_ns(self) -> int:
         """By clock_getcpuclockid(3): one system call without a file, and no privilege needed."""
         self._require_alive()
-        try:
+        with _watching(self._process):
             return time.clock_gettime_ns(~self._process.pid << 3 | _CPUCLOCK_SCHED)
-        except OSError:
-            raise ProcessGone(self._process.pid) from None
 
     def vmas(self) -> VmaTable:
         """The mappings; those that refused to be aged are marked."""
@@ -279,10 +277,17 @@ def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:
 
 
 def _pidfd(process: Process) -> int:
+    with _watching(process):  # EINVAL: it is just being reaped, no task has the pid
+        return pidfd_open(process.pid)
+
+
+@contextlib.contextmanager
+def _watching(process: Process) -> Iterator[None]:
+    """Calls that say EINVAL of a process that is there no more."""
     with process_errors(process.pid, "watch"):
         try:
-            return pidfd_open(process.pid)
+            yield
         except OSError as error:
-            if error.errno == errno.EINVAL:  # it is just being reaped: no task has the pid
+            if error.errno == errno.EINVAL:
                 raise ProcessGone(process.pid) from None
             raise

@@ -41,6 +41,8 @@ class ProcessList:
         """None of a process that a security module keeps from us, so as not to ask each time."""
         self._again: set[int] = set()
         """Those that could not be read for want of descriptors or memory."""
+        self._missed = False
+        """/proc could not be listed for want of them: everything is read at the next look."""
         self._without_leader: set[int] = set()
         """Their last thread ends without an event, as events of threads are not asked for."""
         self._running: tuple[Process, ...] = ()
@@ -50,11 +52,20 @@ class ProcessList:
         """User-space processes that are alive, except this one."""
         full = self._looks % _FULL_EVERY_LOOKS == 0
         self._looks += 1
-        touched = self._touched(full=full) | self._again | self._without_leader
+        touched = self._touched_or_missed(full=full) | self._again | self._without_leader
         if touched:
             self._read(touched)
         changed = (p for p in self._running if full or p.pid in touched)
         return Look(self._running, frozenset(changed), quiet=not (touched or full))
+
+    def _touched_or_missed(self, *, full: bool) -> set[int]:
+        try:
+            touched = self._all() if self._missed else self._touched(full=full)
+            self._missed = False
+            return touched
+        except OutOfResources:
+            self._missed = True
+            return set()
 
     def _touched(self, *, full: bool) -> set[int]:
         """Pids to read anew."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import ProcessGone
-from mmscand.linux.files import as_text, process_errors, read_file
+from mmscand.linux.files import as_text, list_folder, process_errors, read_file
 from mmscand.linux.topology import parse_id_list
 from mmscand.model import (
     Process,
@@ -145,6 +145,14 @@ def parse_page_table_bytes(pid: int, status: bytes) -> int:
     return int(found[1]) * 1024
 
 
+def parse_resident_pages(pid: int, statm: bytes) -> int:
+    """The second number of /proc/PID/statm; ProcessGone where there is none."""
+    found = re.match(rb"\d+ (\d{1,19}) ", statm)
+    if found is None:
+        raise ProcessGone(pid)
+    return int(found[1])
+
+
 class Procfs:
     """/proc, or a folder that looks like it."""
 
@@ -162,7 +170,7 @@ class Procfs:
 
     def pids(self) -> list[int]:
         """All pids, ascending."""
-        return sorted(int(name) for name in os.listdir(self.root) if name.isdigit())
+        return sorted(int(name) for name in list_folder(self.root) if name.isdigit())
 
     def facts(self, pid: int) -> ProcessFacts:
         """Parent, effective user and cgroup of a process."""
@@ -201,7 +209,7 @@ class Procfs:
 
     def resident_pages(self, pid: int) -> int:
         """Resident set of a process in 4 KiB pages (statm of proc_pid(5))."""
-        return int(self._read(pid, "statm").split()[1])
+        return parse_resident_pages(pid, self._read(pid, "statm"))
 
     def page_table_bytes(self, pid: int) -> int:
         """VmPTE: memory that the page tables of a process take, all levels."""

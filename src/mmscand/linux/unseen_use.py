@@ -23,7 +23,9 @@ _DESCRIPTORS = (
     (b"/dev/iommu", VFIO),
 )
 _MAPPINGS = ((b" anon_inode:kvm-vcpu", KVM), (b" anon_inode:[vfio", VFIO), (b" /dev/vfio/", VFIO))
-_KIB = {name: re.compile(rb"^%s:\s+(\d+) kB" % name, re.MULTILINE) for name in (b"VmPin", b"VmRSS")}
+_KIB = {
+    name: re.compile(rb"^%s:\s+(\d{1,19}) kB" % name, re.MULTILINE) for name in (b"VmPin", b"VmRSS")
+}
 _MOST = 0.5
 """Share of the resident set."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from mmscand.clock import Clock, CpuMeter
-from mmscand.errors import LeftAlone, ProcessDenied, ProcessGone
+from mmscand.errors import LeftAlone, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
@@ -199,6 +199,8 @@ class Scanner:
             self._watched.leave_alone(slot.process, str(error))
         except LeftAlone as error:
             self._watched.leave_alone(slot.process, error.message)
+        except OutOfResources:  # the visit goes on when there may be some again
+            slot.due = self._clock.now() + _LOOK_S
 
     def _look_at(self, slot: Slot) -> None:
         now, generation = self._clock.now(), slot.generation

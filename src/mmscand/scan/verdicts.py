@@ -21,6 +21,10 @@ class Verdicts:
         known = self._decided.get(process)
         return known if known is not None else self.decide(process)
 
+    def last_of(self, process: Process) -> Verdict | None:
+        """What was decided last; None of one that was never looked at."""
+        return self._decided.get(process)
+
     def decide(self, process: Process) -> Verdict:
         """Look at the process anew; what it inherited before it keeps, else its parent's counts."""
         if not self._rules.conditional:

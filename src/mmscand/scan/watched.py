@@ -81,6 +81,11 @@ class Watched:
                 verdict = judge(process)
             except (ProcessGone, ProcessDenied):
                 continue
+            except OutOfResources:  # as it was, until it can be read again
+                self._unsettled = True
+                if (last := self._verdicts.last_of(process)) is None:
+                    continue
+                verdict = last
             if process in chosen:
                 yield process, verdict
 

@@ -1,5 +1,6 @@
 """When who is visited, in time that jumps."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -8,7 +9,7 @@ import pytest
 
 from mmscand.errors import TooManyOpenFiles
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import REGION_BYTES, Process
+from mmscand.model import REGION_BYTES, Process, ProcessFacts, VmaTable
 from mmscand.observe.events import Event, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.scanner import Scanner
@@ -158,3 +159,56 @@ def test_rules_that_come_while_others_are_taken_over_are_not_lost(
     world.clock.at(START + 5, lambda: world.scanner.set_rules(Rules([Rule(7)])))
     world.scanner.run()
     assert [e.why for _, e in world.events if isinstance(e, ProcessLeft)] == [EXCLUDED]
+
+
+def left_too_soon(world: World) -> list[ProcessLeft]:
+    left = [event for _, event in world.events if isinstance(event, ProcessLeft)]
+    return [event for event in left if event.why not in ("mmscand stops", EXCLUDED)]
+
+
+class NoDescriptors(SimMachine):
+    """Has no descriptor to look at a process with, from a moment on and until another one."""
+
+    def __init__(self, world: SimMachine) -> None:
+        self.__dict__.update(world.__dict__)
+        self.out = False
+
+    def facts(self, process: Process) -> ProcessFacts:
+        if self.out:
+            raise TooManyOpenFiles
+        return super().facts(process)
+
+
+def test_without_descriptors_nobody_is_taken_for_exited_and_nobody_new_is_judged_blindly() -> None:
+    world = World(every(400), seconds=10, processes=1)
+    machine = NoDescriptors(world.machine)
+    world.scanner = world._scanner(machine)
+    world.scanner.set_rules(Rules([Rule(0, name=re.compile("newcomer"))]))
+
+    def run_out() -> None:
+        machine.out = True
+        world.machine.spawn(900, "newcomer")
+
+    world.clock.at(START + 3, run_out)
+    world.clock.at(START + 7, lambda: setattr(machine, "out", False))
+    world.scanner.run()
+    assert left_too_soon(world) == []
+    assert world.times(ProcessEntered, 900) == []
+    assert len(world.times(PassEnd, 100)) > 15
+
+
+def test_a_visit_that_lacks_descriptors_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(every(400), seconds=10, processes=1)
+    read, failing = SimAddressSpace.vmas, [True] * 3
+
+    def vmas(space: SimAddressSpace) -> VmaTable:
+        if world.clock.now() > START + 3 and failing:
+            failing.pop()
+            raise TooManyOpenFiles
+        return read(space)
+
+    monkeypatch.setattr(SimAddressSpace, "vmas", vmas)
+    world.scanner.run()
+    assert not failing
+    assert left_too_soon(world) == []
+    assert max(world.times(PassEnd, 100)) > START + 8
