@@ -99,17 +99,6 @@ def configured_socket(file: Path = DEFAULT_FILE) -> Path:
         return DEFAULT_SOCKET
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """What a reload changes, in words, and what it cannot."""
-    before, after = old.settings.model_dump(), new.settings.model_dump()
-    words = [f"{k} {before[k]} became {after[k]}" for k in after if before[k] != after[k]]
-    if old.rules != new.rules:
-        words.append(f"rules were {len(old.rules.rules)}, are {len(new.rules.rules)} others")
-    if (old.socket, old.group) != (new.socket, new.group):
-        words.append("socket and group change when mmscand is started again")
-    return words
-
-
 def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
     """Knobs and values of many NAME=VALUE; of a knob that is named twice the last one."""
     return dict(map(parse_assignment, texts))

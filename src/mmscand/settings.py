@@ -224,6 +224,17 @@ def _clamped(wanted: Settings) -> Changed:
     return Changed(wanted.model_copy(update=values), tuple(notes))
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a configuration that was read again led to."""
+
+    before: Settings
+    settings: Settings
+    by_hand: tuple[str, ...]
+    """Knobs that were set while it ran and differ from the configuration; they stay as they are."""
+    clamped: tuple[str, ...]
+
+
 class SettingsStore:
     """The settings in force; safe from any thread. Ask `current` each time, and keep nothing."""
 
@@ -231,6 +242,8 @@ class SettingsStore:
         self._lock = threading.Lock()
         self._initial = initial or Settings()
         self._current = self._initial
+        self._by_hand: dict[str, Any] = {}
+        """Knobs that were changed and not reset since: the configuration does not change them."""
         self._listeners: list[Callable[[], None]] = []
         self._requirements: list[Callable[[Settings], None]] = []
 
@@ -255,26 +268,40 @@ class SettingsStore:
     def change(self, changes: Mapping[str, Any]) -> Changed:
         """Apply all changes at once, or raise UsageError and apply none."""
         with self._lock:
-            result = changed(self._current, changes)
-            self._check(result.settings)
-            self._current = result.settings
+            result = self._take(changes)
+            self._by_hand |= {name: getattr(result.settings, name) for name in changes}
         self._tell()
         return result
 
     def reset(self, names: Iterable[str] = ()) -> Settings:
-        """Back to the values of the start; all of them when no name is given."""
+        """Back to the values of the configuration; all of them when no name is given."""
         names = list(names) or list(Settings.model_fields)
         if unknown := [name for name in names if name not in Settings.model_fields]:
             raise UsageError(f"no knob {unknown[0]!r}", hint="`mmscand get --defaults` lists them")
-        return self.change({name: getattr(self._initial, name) for name in names}).settings
-
-    def replace_initial(self, initial: Settings) -> Settings:
-        """Take over a configuration that was read again, or raise UsageError."""
-        self._check(initial)
         with self._lock:
-            self._initial = self._current = initial
+            result = self._take({name: getattr(self._initial, name) for name in names})
+            for name in names:
+                self._by_hand.pop(name, None)
         self._tell()
-        return initial
+        return result.settings
+
+    def _take(self, changes: Mapping[str, Any]) -> Changed:
+        result = changed(self._current, changes)
+        self._check(result.settings)
+        self._current = result.settings
+        return result
+
+    def replace_initial(self, initial: Settings) -> Reloaded:
+        """Take over a configuration that was read again; what was set by hand stays."""
+        with self._lock:
+            self._check(initial)
+            result = changed(initial, self._by_hand)
+            self._check(result.settings)
+            before, self._initial, self._current = self._current, initial, result.settings
+            file, now = initial.model_dump(), result.settings.model_dump()
+            stay = tuple(name for name in self._by_hand if now[name] != file[name])
+        self._tell()
+        return Reloaded(before, result.settings, stay, result.clamped)
 
     def _tell(self) -> None:
         for listener in list(self._listeners):

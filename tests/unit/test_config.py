@@ -9,7 +9,6 @@ from mmscand import config
 from mmscand.config import (
     Config,
     configured_socket,
-    differences,
     load_config,
     parse_assignment,
     parse_assignments,
@@ -175,14 +174,3 @@ def test_a_client_finds_the_socket_of_the_file(file: Path, tmp_path: Path) -> No
     assert configured_socket(tmp_path / "none") == config.DEFAULT_SOCKET
     file.write_text("nonsense")
     assert configured_socket(file) == config.DEFAULT_SOCKET
-
-
-def test_a_reload_tells_what_it_changed_and_what_it_cannot(file: Path) -> None:
-    before = load_config(file)
-    assert differences(before, load_config(file)) == []
-    file.write_text("[settings]\nscan_period_ms = 600\nprofile = 'v1'\ncpu_budget_percent = 2")
-    assert differences(before, load_config(file)) == [
-        "scan_period_ms 500 became 600",
-        "rules were 3, are 0 others",
-        "socket and group change when mmscand is started again",
-    ]

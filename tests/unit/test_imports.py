@@ -27,11 +27,12 @@ ALLOWED = {
     "scan": {"clock", "heat", "machine", "migrate", "observe", "policy", "settings"},
     "daemon": {"clock", "machine", "migrate", "observe", "policy", "scan", "settings"},
     "config": {"scan", "settings"},
+    "config_changes": {"config", "scan", "settings"},
     "control": {"config", "observe", "settings"},
     "record": {"clock", "heat", "machine", "policy"},
     "lab": {"linux", "cli"},
-    "cli": {"clock", "config", "control", "daemon", "lab", "linux", "observe", "policy"}
-    | {"record", "scan", "settings", "sim"},
+    "cli": {"clock", "config", "config_changes", "control", "daemon", "lab", "linux", "observe"}
+    | {"policy", "record", "scan", "settings", "sim"},
 }
 EVERYBODYS = {"model", "errors", "sets"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable
 
-from mmscand.config import Config, differences
+from mmscand.config import Config
+from mmscand.config_changes import other_changes, settings_changes
 from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.observe.status import DaemonStatus
@@ -41,14 +42,16 @@ class ControlledDaemon:
         self._daemon.disable()
 
     def reload(self) -> list[str]:
-        """Take over the configuration as it is now; UsageError takes over nothing."""
+        """Take over the configuration as it is now, but for knobs that were set by hand.
+
+        UsageError takes over nothing.
+        """
         with self._reloading:
             new = self._load()
-            changes = differences(self._config, new)
-            self._daemon.settings.replace_initial(new.settings)
-            self._config = new
+            reloaded = self._daemon.settings.replace_initial(new.settings)
+            old, self._config = self._config, new
             self._daemon.set_rules(new.rules)
-        return [*changes, *new.clamped]
+        return [*settings_changes(reloaded, new), *other_changes(old, new)]
 
     def reload_or_why_not(self) -> list[str]:
         """For SIGHUP, which nobody waits for: the refusal is a line like the others."""

@@ -14,7 +14,7 @@ def disable(socket: SocketOption = None, as_json: JsonOption = False) -> None:
 
 
 def reload(socket: SocketOption = None, as_json: JsonOption = False) -> None:
-    """Let the daemon read its configuration again; knobs take the values that it has there."""
+    """Let the daemon read its configuration again. What was set by hand stays until `reset`."""
     answer = client_for(socket).reload()
     text = "\n".join(answer["changed"]) or "nothing has changed"
     print_answer(answer, text, as_json=as_json)

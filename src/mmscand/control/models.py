@@ -193,7 +193,10 @@ class Enabled(Answer):
 class Reloaded(Answer):
     """The configuration was read again and is in force."""
 
-    changed: list[str] = Field(description="What differs from before, in words; may be empty.")
+    changed: list[str] = Field(
+        description="What differs from before, and which knobs stay as they were set by hand "
+        "though the configuration says otherwise, in words; may be empty."
+    )
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:

@@ -190,7 +190,7 @@ def _switch_routes(controlled: Controlled) -> APIRouter:
         ),
     )
     async def reload() -> Reloaded:
-        """Read the configuration again. Knobs that were changed meanwhile take its values."""
+        """Read the configuration again. Knobs that were changed meanwhile stay, and are named."""
         return Reloaded(changed=controlled.reload())
 
     return router

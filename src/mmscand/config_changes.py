@@ -1,0 +1,54 @@
+"""What a configuration that was read again changes, in words for a person."""
+
+from collections.abc import Iterator
+
+from mmscand.config import Config
+from mmscand.scan.rules import DEFAULT_WORDS, Rules
+from mmscand.settings import Reloaded
+
+
+def settings_changes(reloaded: Reloaded, config: Config) -> Iterator[str]:
+    """Knobs that have another value now, and those that keep what was set by hand."""
+    before, now, file = (
+        each.model_dump() for each in (reloaded.before, reloaded.settings, config.settings)
+    )
+    for name, value in now.items():
+        if before[name] != value:
+            yield f"{name} {_word(before[name])} became {_word(value)}"
+    for name in reloaded.by_hand:
+        yield (
+            f"{name} stays {_word(now[name])}, as it was set by hand; the configuration says "
+            f"{_word(file[name])}: `mmscand reset {name}` takes that"
+        )
+    yield from (*config.clamped, *reloaded.clamped)
+
+
+def other_changes(old: Config, new: Config) -> Iterator[str]:
+    """Rules that changed, and what a reload cannot change."""
+    yield from _rule_changes(old.rules, new.rules)
+    if (old.socket, old.group) != (new.socket, new.group):
+        yield "socket and group change when mmscand is started again"
+
+
+def _rule_changes(old: Rules, new: Rules) -> Iterator[str]:
+    """By their conditions; of several with the same ones the last counts, as for a process."""
+    before, now = _levels(old), _levels(new)
+    for words, level in before.items():
+        if words not in now:
+            yield f"rule {words} was removed, it had aggressiveness {level}"
+    for words, level in now.items():
+        if words not in before:
+            yield f"rule {words} was added, with aggressiveness {level}"
+        elif before[words] != level:
+            yield f"rule {words}: aggressiveness {before[words]} became {level}"
+    if old != new and before == now:
+        yield "rules are in another order: of equally specific ones the last counts"
+
+
+def _levels(rules: Rules) -> dict[str, int]:
+    named = {DEFAULT_WORDS: "without conditions"}
+    return {named.get(r.source, r.source): r.aggressiveness for r in rules.rules}
+
+
+def _word(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,69 @@
+"""A reload of a daemon whose knobs were set by hand."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from mmscand.cli.controlled import ControlledDaemon
+from mmscand.config import Config
+from mmscand.daemon import Daemon
+from mmscand.errors import UsageError
+from mmscand.scan.rules import Rules
+from mmscand.settings import Settings
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+
+
+@dataclass
+class World:
+    """A daemon that is not started, and the file that it reads."""
+
+    file: Config
+
+    def __post_init__(self) -> None:
+        machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 512}))
+        self.daemon = Daemon(machine, settings=self.file.settings)
+        self.controlled = ControlledDaemon(self.daemon, self.file, lambda: self.file)
+
+    def write(self, **settings: object) -> None:
+        self.file = replace(self.file, settings=Settings.model_validate(settings))
+
+
+@pytest.fixture
+def world() -> World:
+    return World(Config(Settings(headroom_percent=3.0), Rules()))
+
+
+def test_what_was_set_by_hand_survives_a_reload_and_is_named(world: World) -> None:
+    world.controlled.disable()
+    world.daemon.settings.change({"headroom_percent": 7.0, "hot_passes": 4})
+    world.write(headroom_percent=5.0, hot_passes=4, scan_sleep_ms=30)
+    for changes in (["scan_sleep_ms 20 became 30"], []):
+        assert world.controlled.reload() == [
+            *changes,
+            "scan_enabled stays off, as it was set by hand; the configuration says on: "
+            "`mmscand reset scan_enabled` takes that",
+            "headroom_percent stays 7.0, as it was set by hand; the configuration says 5.0: "
+            "`mmscand reset headroom_percent` takes that",
+        ]
+    now = world.daemon.settings.current
+    assert (now.scan_enabled, now.headroom_percent, now.hot_passes) == (False, 7.0, 4)
+
+
+def test_after_a_reset_the_configuration_counts_again(world: World) -> None:
+    world.daemon.settings.change({"headroom_percent": 7.0})
+    world.write(headroom_percent=5.0)
+    world.controlled.reload()
+    assert world.daemon.settings.reset(["headroom_percent"]).headroom_percent == 5.0
+    world.write(headroom_percent=6.0)
+    assert world.controlled.reload() == ["headroom_percent 5.0 became 6.0"]
+    assert world.controlled.reload_or_why_not() == ["configuration read again, nothing changed"]
+
+
+def test_a_file_against_what_was_set_by_hand_changes_nothing(world: World) -> None:
+    world.daemon.settings.change({"scan_period_min_ms": 2000})
+    before = world.daemon.settings.current
+    world.write(scan_period_max_ms=1500)
+    with pytest.raises(UsageError, match="is above"):
+        world.controlled.reload()
+    assert world.daemon.settings.current == before
