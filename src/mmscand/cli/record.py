@@ -1,10 +1,9 @@
 """`mmscand record`: what passes see, in a file."""
 
 import json
-import signal
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmscand.cli.run import one_daemon
-from mmscand.cli.signals import handlers_taken
+from mmscand.cli.signals import Signals, signals_taken
 from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
 from mmscand.linux.machine import LinuxMachine
@@ -53,8 +52,13 @@ def record(
     from mmscand.record.file import new_recording  # noqa: PLC0415 - `run` imports this module too
     from mmscand.record.recorder import Recorder  # noqa: PLC0415
 
-    machine = readable_machine(NodeOptions(fast_nodes, slow_nodes))
-    with closing(machine), one_daemon(f"a recording to {file}"), _ended_by_signals() as stop:
+    with signals_taken() as signals, ExitStack() as opened:
+        machine = opened.enter_context(
+            closing(readable_machine(NodeOptions(fast_nodes, slow_nodes)))
+        )
+        signals.defer()
+        opened.enter_context(one_daemon(f"a recording to {file}"))
+        stop = opened.enter_context(_ended_by(signals))
         selection = choose(machine.look().running, pid or (), match)
         with new_recording(file, machine.topology(), period_ms, max_mib << 20) as writer:
             recorder = Recorder(
@@ -70,14 +74,25 @@ def record(
             if not as_json:
                 print(_start_line(machine, file), flush=True)
             recorded = recorder.run()
-    print(json.dumps(asdict(recorded)) if as_json else _summary(recorded))
+        print(json.dumps(asdict(recorded)) if as_json else _summary(recorded))
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
+def _ended_by(signals: Signals) -> Iterator[threading.Event]:
+    """Set by any signal, SIGHUP too, from a thread: a handler must not take the Event's lock."""
     stop = threading.Event()
-    with handlers_taken(dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: stop.set())):
+
+    def wait() -> None:
+        signals.wait(None)
+        stop.set()
+
+    waiter = threading.Thread(target=wait, name="mmscand-signals")
+    waiter.start()
+    try:
         yield stop
+    finally:
+        signals.end()
+        waiter.join()
 
 
 def _start_line(machine: LinuxMachine, file: Path) -> str:

@@ -68,16 +68,13 @@ def run(
 
     Without --pid and --match every process is watched. SIGHUP reads the configuration again.
     """
-    config = load_config(config_file, assignments or (), socket=socket)
-    machine = real_machine(NodeOptions(fast_nodes, slow_nodes))
-    _raise_descriptor_limit()
-    with (
-        closing(machine),
-        closing(EventPrinter(json_lines)) as printer,
-        signals_taken() as signals,
-        one_daemon(str(config.socket) if control else "no socket"),
-        ExitStack() as opened,
-    ):
+    with signals_taken() as signals, ExitStack() as opened:
+        config = load_config(config_file, assignments or (), socket=socket)
+        machine = opened.enter_context(closing(real_machine(NodeOptions(fast_nodes, slow_nodes))))
+        signals.defer()
+        _raise_descriptor_limit()
+        printer = opened.enter_context(closing(EventPrinter(json_lines)))
+        opened.enter_context(one_daemon(str(config.socket) if control else "no socket"))
         selection = choose(machine.look().running, pid or (), match)
 
         def say(text: str) -> None:

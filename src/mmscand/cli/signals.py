@@ -1,11 +1,20 @@
-"""SIGTERM, SIGINT and SIGHUP, for a command that runs until it is told to end."""
+"""SIGTERM, SIGINT and SIGHUP, for a command that runs until it is told to end.
 
+The kernel's signal writes a byte to a pipe (signal.set_wakeup_fd), and whoever waits polls that
+pipe. A handler in Python alone is not enough: it runs between two steps of the interpreter, so one
+that comes right before a system call waits for its end. A lock in a handler is worse, as the thread
+that it interrupts may hold it.
+"""
+
+import os
+import select
 import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
 from types import FrameType
+
+_PIPE_BYTES = 65_536
 
 
 class Wanted(Enum):
@@ -16,57 +25,76 @@ class Wanted(Enum):
     END = 2
 
 
+class _EndedEarly(BaseException):
+    """SIGTERM or SIGINT came while nothing had begun that must be ended in order."""
+
+
 class Signals:
     """SIGTERM and SIGINT end the command, SIGHUP has the configuration read again."""
 
     def __init__(self) -> None:
-        self._woken = threading.Event()
-        self._ended = False
-        self._reload = False
+        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._deferred = self._ended = self._reload = False
+
+    def defer(self) -> None:
+        """From now on an end waits for `wait`; before, it interrupts: a start may take long."""
+        self._deferred = True
 
     def end(self) -> None:
-        """As SIGTERM does."""
+        """As SIGTERM does; from any thread."""
         self._ended = True
-        self._woken.set()
-
-    def on_end(self, number: int, frame: FrameType | None) -> None:
-        """Handler."""
-        self.end()
-
-    def on_reload(self, number: int, frame: FrameType | None) -> None:
-        """Handler."""
-        self._reload = True
-        self._woken.set()
+        with suppress(BlockingIOError):  # a full pipe wakes as well
+            os.write(self._write, b"\0")
 
     def wait(self, timeout_s: float | None) -> Wanted:
         """Until one comes, or for so long."""
-        self._woken.wait(timeout_s)
-        self._woken.clear()
+        if not (self._ended or self._reload):
+            self._sleep(timeout_s)
         if self._ended:
             return Wanted.END
-        wanted, self._reload = Wanted.RELOAD if self._reload else Wanted.NOTHING, False
-        return wanted
+        if self._reload:
+            self._reload = False
+            return Wanted.RELOAD
+        return Wanted.NOTHING
+
+    def _sleep(self, timeout_s: float | None) -> None:
+        poll = select.poll()
+        poll.register(self._read, select.POLLIN)
+        if poll.poll(None if timeout_s is None else timeout_s * 1000):
+            os.read(self._read, _PIPE_BYTES)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """They come here; as before afterwards."""
+        woke = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        handlers = {
+            signal.SIGTERM: self._on_end,
+            signal.SIGINT: self._on_end,
+            signal.SIGHUP: self._on_reload,
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(woke)
+            os.close(self._read)
+            os.close(self._write)
+
+    def _on_end(self, number: int, frame: FrameType | None) -> None:
+        self._ended = True
+        if not self._deferred:
+            self._deferred = True  # the second one does not interrupt the end
+            raise _EndedEarly
+
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload = True
 
 
 @contextmanager
 def signals_taken() -> Iterator[Signals]:
-    """They are as before afterwards."""
+    """They are as before afterwards. An end before `defer` leaves the block, and is no failure."""
     signals = Signals()
-    taken: dict[int, Callable[[int, FrameType | None], None]] = {
-        signal.SIGTERM: signals.on_end,
-        signal.SIGINT: signals.on_end,
-        signal.SIGHUP: signals.on_reload,
-    }
-    with handlers_taken(taken):
+    with suppress(_EndedEarly), signals.taken():
         yield signals
-
-
-@contextmanager
-def handlers_taken(taken: Mapping[int, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
-    """By number of the signal; they are as before afterwards."""
-    before = {number: signal.signal(number, handler) for number, handler in taken.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
