@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.errors import UsageError
+from mmscand.shown import shown
 
 UIntArray = NDArray[np.uint64]
 BoolArray = NDArray[np.bool_]
@@ -121,7 +122,7 @@ class Process:
     name: str = field(compare=False, default="")
 
     def __str__(self) -> str:
-        return f"{self.name or 'process'}[{self.pid}]"
+        return f"{shown(self.name) or 'process'}[{self.pid}]"
 
 
 @dataclass(frozen=True, slots=True)

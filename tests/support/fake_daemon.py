@@ -41,13 +41,14 @@ class FakeDaemon:
     pids: tuple[int, ...] = (20, 7)
     fails: MmscandError | None = None
     reloads: int = 0
+    name: str = "app"
 
     def status(self) -> DaemonStatus:
         return DaemonStatus(
             enabled=self.enabled,
             running=True,
             queued_slots=4,
-            processes=tuple(map(watched, self.pids)),
+            processes=tuple(watched(pid, self.name) for pid in self.pids),
             hotness={1: [18, 0, 0, 0, 0, 6, 8]},
             skipped_mappings={"special": 4},
             skipped_pages={"special": 12},

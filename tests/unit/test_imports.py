@@ -10,11 +10,12 @@ import mmscand
 
 PACKAGE = Path(mmscand.__file__).parent
 
-# What each part may import of mmscand. `model`, `errors` and `sets` are everybody's.
+# What each part may import of mmscand. `model`, `errors`, `sets` and `shown` are everybody's.
 ALLOWED = {
     "model": set(),
     "errors": set(),
     "sets": set(),
+    "shown": set(),
     "clock": set(),
     "machine": set(),
     "settings": set(),
@@ -34,7 +35,7 @@ ALLOWED = {
     "cli": {"clock", "config", "config_changes", "control", "daemon", "lab", "linux", "observe"}
     | {"policy", "record", "scan", "settings", "sim"},
 }
-EVERYBODYS = {"model", "errors", "sets"}
+EVERYBODYS = {"model", "errors", "sets", "shown"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}
 
 

@@ -6,6 +6,7 @@ import typer
 
 from mmscand import __version__
 from mmscand.cli import check, knobs, lab, record, replay, run, simulate, status, switch
+from mmscand.cli.output import FULL, complain, give_up_output, open_standard_streams
 from mmscand.errors import MmscandError
 
 _INTERRUPTED = 130
@@ -49,19 +50,21 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code: 0 done, 1 failed, 2 usage, 3 this machine cannot."""
+    open_standard_streams()
     try:
         result = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except MmscandError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         message = error.format_message()
         hint = " Try `mmscand --help`" if message == "Missing command." else ""
         return _fail(message + hint, error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output is gone, and so is anyone to tell
+    except BrokenPipeError:  # whoever read our output is gone
+        give_up_output()
         return 1
     except OSError as error:
-        return _fail(f"{error}: this should not happen, please report it", 1)
+        return _system_failed(error)
     except (KeyboardInterrupt, typer.Abort):
         result = _INTERRUPTED
     if result == _INTERRUPTED:
@@ -69,6 +72,14 @@ def main(arguments: list[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _system_failed(error: OSError) -> int:
+    """Whoever writes a file names it when that fails; what is left is our own output."""
+    if error.errno in FULL and error.filename is None:
+        give_up_output()
+        return _fail(f"standard output: {error.strerror}: free some room, or send it elsewhere", 1)
+    return _fail(f"{error}: this should not happen, please report it", 1)
+
+
 def _fail(message: str, code: int) -> int:
-    print(f"mmscand: {' '.join(message.split())}", file=sys.stderr)
+    complain(message)
     return code

@@ -1,6 +1,5 @@
 """`mmscand check`: what this machine offers."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from mmscand.cli.wiring import NodeOptions
 from mmscand.errors import MachineCannot
 from mmscand.linux.checks import Check, run_checks
+from mmscand.shown import json_text, shown
 
 
 def check(
@@ -20,7 +20,7 @@ def check(
 ) -> None:
     """Tell whether `mmscand run` would work here, and why not. Exit code 0 or 3."""
     checks = _checks(NodeOptions(fast_nodes, slow_nodes))
-    print(json.dumps([asdict(c) for c in checks], indent=2) if as_json else _table(checks))
+    print(json_text([asdict(c) for c in checks], indent=2) if as_json else _table(checks))
     missing = [c for c in checks if c.needed and not c.ok]
     if missing:
         raise MachineCannot(
@@ -39,7 +39,7 @@ def _checks(nodes: NodeOptions) -> list[Check]:
 
 def _table(checks: list[Check]) -> str:
     width = max(len(c.name) for c in checks)
-    return "\n".join(line for c in checks for line in _row(c, width))
+    return "\n".join(shown(line) for c in checks for line in _row(c, width))
 
 
 def _row(check: Check, width: int) -> list[str]:

@@ -1,10 +1,10 @@
 """`mmscand get`, `set` and `reset`: the knobs of a running daemon, or what they are by default."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
+from mmscand.cli.output import complain
 from mmscand.cli.table import (
     JsonOption,
     SocketOption,
@@ -82,4 +82,4 @@ def _report(answer: dict[str, Any], as_json: bool) -> None:
     """The values in force; what was clamped goes to standard error, so that nobody misses it."""
     print_answer(answer, pairs(list(answer["values"].items())), as_json=as_json)
     for note in answer["clamped"]:
-        print(f"mmscand: {note}", file=sys.stderr)
+        complain(note)

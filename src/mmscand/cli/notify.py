@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from mmscand.shown import shown
+
 _SEND_LIMIT_S = 1.0
 """systemd reads within milliseconds; a manager that hangs must not take the daemon along."""
 _LONGEST_US = 3_600_000_000
@@ -49,7 +51,7 @@ class ServiceNotifier:
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
-        message = "\n".join(lines).encode(errors="replace")
+        message = "\n".join(lines).encode()
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.settimeout(_SEND_LIMIT_S)
             sock.sendto(message, self._address)
@@ -76,4 +78,4 @@ def _interval_s(environ: Mapping[str, str]) -> float | None:
 
 def _status(text: str) -> list[str]:
     """A value is one line."""
-    return [f"STATUS={' '.join(text.split())}"] if text else []
+    return [f"STATUS={shown(' '.join(text.split()))}"] if text else []

@@ -1,9 +1,8 @@
 """`mmscand record`: what passes see, in a file."""
 
-import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
 from mmscand.linux.machine import LinuxMachine
 from mmscand.scan.selection import choose
+from mmscand.shown import json_text, shown
 
 if TYPE_CHECKING:
     from mmscand.record.recorder import Recorded
@@ -72,9 +72,9 @@ def record(
                 forever=not selection.processes or selection.pattern is not None,
             )
             if not as_json:
-                print(_start_line(machine, file), flush=True)
+                _begin(_start_line(machine, file))
             recorded = recorder.run()
-        print(json.dumps(asdict(recorded)) if as_json else _summary(recorded))
+        print(json_text(asdict(recorded)) if as_json else shown(_summary(recorded)))
 
 
 @contextmanager
@@ -93,6 +93,12 @@ def _ended_by(signals: Signals) -> Iterator[threading.Event]:
     finally:
         signals.end()
         waiter.join()
+
+
+def _begin(line: str) -> None:
+    """A disk that is full now is no reason not to record; the end of the command tells of it."""
+    with suppress(OSError):
+        print(shown(line), flush=True)
 
 
 def _start_line(machine: LinuxMachine, file: Path) -> str:

@@ -1,12 +1,14 @@
 """Events as lines: for people, or one JSON object each."""
 
 import contextlib
-import json
 import queue
+import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 
+from mmscand.cli.lines import LineWriter, to_standard_output
 from mmscand.model import PAGE_BYTES
 from mmscand.observe.events import (
     EffortChanged,
@@ -17,6 +19,7 @@ from mmscand.observe.events import (
     ProcessEntered,
     ProcessLeft,
 )
+from mmscand.shown import json_text
 
 _WAITING_LINES = 10_000
 """A megabyte of text: minutes of events."""
@@ -34,14 +37,18 @@ _EFFORTS = {"full": "scanned as usual", "slowed": "scanned less", "stopped": "le
 class EventPrinter:
     """Writes lines to standard output from a thread of its own.
 
-    The daemon's threads never wait for whoever reads them: behind a full pipe, lines are dropped,
-    and how many is told as soon as there is room again.
+    The daemon's threads never wait for whoever reads them: behind a full pipe or on a full disk,
+    lines are dropped, and how many is told as soon as there is room again. Only a pipe without a
+    reader ends the output; the daemon goes on without.
     """
 
-    def __init__(self, json_lines: bool) -> None:
+    def __init__(
+        self, json_lines: bool, write: Callable[[bytes], int] = to_standard_output
+    ) -> None:
         self._json_lines = json_lines
+        self._writer = LineWriter(write, sys.stdout.encoding)
         self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_WAITING_LINES)
-        self.dropped = self._told = 0
+        self._no_room = self._unwritten = self._told = 0
         self._thread = threading.Thread(target=self._write, name="mmscand-print", daemon=True)
         self._thread.start()
 
@@ -56,17 +63,27 @@ class EventPrinter:
         try:
             self._lines.put_nowait(line)
         except queue.Full:
-            self.dropped += 1
+            self._no_room += 1
 
     def _write(self) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):
             while (line := self._lines.get()) is not None:
-                print(line, flush=True)
-                if dropped := self.dropped - self._told:
-                    self._told += dropped
-                    print(_dropped(dropped, self._json_lines), flush=True)
-        except (OSError, ValueError):
-            pass  # whoever read it is gone: the daemon goes on without
+                if not self._writer.write(line):
+                    self._unwritten += 1
+                self._tell_dropped()
+            self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        dropped = self.dropped
+        if dropped > self._told and self._writer.write(
+            _dropped(dropped - self._told, self._json_lines)
+        ):
+            self._told = dropped
+
+    @property
+    def dropped(self) -> int:
+        """Lines for which there was no room, here or where they go."""
+        return self._no_room + self._unwritten
 
     def close(self) -> None:
         """Let what waits be written, for a second at most."""
@@ -77,13 +94,13 @@ class EventPrinter:
 
 def _dropped(lines: int, json_lines: bool) -> str:
     if json_lines:
-        return json.dumps({"event": "dropped", "lines": lines})
-    return f"{lines} lines were dropped: nobody read fast enough"
+        return json_text({"event": "dropped", "lines": lines})
+    return f"{lines} lines were dropped: standard output took no more"
 
 
 def as_json(event: Event) -> str:
     """One object; `at` is seconds of CLOCK_MONOTONIC."""
-    return json.dumps({"event": EVENT_NAMES[type(event)], "at": time.monotonic(), **asdict(event)})
+    return json_text({"event": EVENT_NAMES[type(event)], "at": time.monotonic(), **asdict(event)})
 
 
 def as_text(event: Event) -> str:

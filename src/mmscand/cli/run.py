@@ -1,6 +1,5 @@
 """`mmscand run`: the daemon in the foreground."""
 
-import json
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -24,6 +23,7 @@ from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
+from mmscand.shown import json_text
 
 ONE_DAEMON = Path("/run/mmscand.lock")
 """Two daemons would spoil each other's Accessed bits, whatever sockets they have."""
@@ -167,7 +167,7 @@ def _who_else() -> Iterator[str]:
 
 
 def _note_line(note: str, json_lines: bool) -> str:
-    return json.dumps({"event": "note", "text": note}) if json_lines else note
+    return json_text({"event": "note", "text": note}) if json_lines else note
 
 
 def _raise_descriptor_limit() -> None:
@@ -182,7 +182,7 @@ def _start_line(
     reader, passed_over = machine.reader.memory.name, machine.passed_over
     if json_lines:
         facts = {"reader": reader, "passed_over": passed_over, "dry_run": dry_run}
-        return json.dumps({"event": "start", **facts})
+        return json_text({"event": "start", **facts})
     what = "every process" if selection.everything else "the chosen processes"
     why = "".join(f" (not {name}: {reason})" for name, reason in passed_over.items())
     mode = ", dry run: nothing is aged or moved" if dry_run else ""

@@ -1,6 +1,7 @@
 """`mmscand enable`, `disable` and `reload`."""
 
 from mmscand.cli.table import JsonOption, SocketOption, client_for, print_answer
+from mmscand.shown import shown
 
 
 def enable(socket: SocketOption = None, as_json: JsonOption = False) -> None:
@@ -16,5 +17,5 @@ def disable(socket: SocketOption = None, as_json: JsonOption = False) -> None:
 def reload(socket: SocketOption = None, as_json: JsonOption = False) -> None:
     """Let the daemon read its configuration again. What was set by hand stays until `reset`."""
     answer = client_for(socket).reload()
-    text = "\n".join(answer["changed"]) or "nothing has changed"
+    text = "\n".join(map(shown, answer["changed"])) or "nothing has changed"
     print_answer(answer, text, as_json=as_json)

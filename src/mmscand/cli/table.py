@@ -1,6 +1,5 @@
 """Aligned text for people, and what the client commands have in common."""
 
-import json
 import shutil
 import sys
 import textwrap
@@ -12,6 +11,7 @@ import typer
 
 from mmscand.config import configured_socket
 from mmscand.control.client import ControlClient
+from mmscand.shown import json_text, shown
 
 SocketOption = Annotated[
     Path | None,
@@ -30,7 +30,7 @@ def client_for(socket: Path | None) -> ControlClient:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns wide enough for what is in them; numbers at the right, a long last column wrapped."""
-    cells = [list(header), *([_shown(value) for value in row] for row in rows)]
+    cells = [[_shown(value) for value in row] for row in (header, *rows)]
     numeric = [all(isinstance(row[at], int | float) for row in rows) for at in range(len(header))]
     widths = [max(len(row[at]) for row in cells) for at in range(len(header))]
     return "\n".join(_line(row, widths, numeric) for row in cells)
@@ -53,8 +53,9 @@ def _wrapped(text: str, indent: int) -> str:
 
 def pairs(values: Sequence[tuple[str, object]]) -> str:
     """A name and its value in each line."""
-    width = max(len(name) for name, _ in values)
-    return "\n".join(f"{name:{width}}  {_wrapped(_shown(v), width + 2)}" for name, v in values)
+    rows = [(shown(name), _shown(value)) for name, value in values]
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name:{width}}  {_wrapped(value, width + 2)}" for name, value in rows)
 
 
 def _shown(value: object) -> str:
@@ -62,9 +63,9 @@ def _shown(value: object) -> str:
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:g}"
-    return "-" if value is None or value == "" else str(value)
+    return "-" if value is None or value == "" else shown(str(value))
 
 
 def print_answer(answer: dict[str, Any], text: str, *, as_json: bool) -> None:
     """One or the other."""
-    print(json.dumps(answer, indent=2) if as_json else text)
+    print(json_text(answer, indent=2) if as_json else text)

@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import quote
 
 from mmscand.errors import MachineCannot, MmscandError, UsageError
+from mmscand.shown import json_text
 
 _TIMEOUT_S = 10.0
 """The daemon answers from memory; only one that hangs takes this long."""
+_IS_JSON = {"Content-Type": "application/json"}
 _NO_DAEMON = {errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM}
 
@@ -48,7 +50,7 @@ class ControlClient:
 
     def reset(self, names: Iterable[str] = ()) -> dict[str, Any]:
         """These knobs, or all, back to the values of the configuration."""
-        query = "&".join(f"name={quote(name, safe='')}" for name in names)
+        query = "&".join(f"name={quote(name, safe='', errors='replace')}" for name in names)
         return self._ask("DELETE", f"knobs?{query}" if query else "knobs")
 
     def enable(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class ControlClient:
                 trust_env=False,
             ) as client,
         ):
-            response = client.request(method, path, json=body)
+            response = client.request(method, path, content=_json(body), headers=_IS_JSON)
             answer = response.json()
         if not isinstance(answer, dict):
             raise self._stranger()
@@ -125,6 +127,10 @@ class ControlClient:
             f"what answers on {self._path} is not mmscand, or was stopped just now",
             hint="try again, or give --socket",
         )
+
+
+def _json(body: Mapping[str, Any] | None) -> str | None:
+    return None if body is None else json_text(body)
 
 
 def _refused(status: int, answer: Mapping[str, Any]) -> MmscandError:

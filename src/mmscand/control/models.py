@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from mmscand.control.knobs import KnobInfo, KnobValue
 from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.settings import Settings
+from mmscand.shown import encodable
 
 _SEVEN_NUMBERS = (
     "Seven numbers for each node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last six "
@@ -24,6 +25,22 @@ class Answer(BaseModel):
     """Base of all answers: frozen, and nothing but what is described."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_encoded(cls, fields: object) -> object:
+        """Names and paths may hold bytes that are no UTF-8, which JSON cannot."""
+        return _encodable(fields)
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list | tuple):
+        return [_encodable(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _encodable(each) for name, each in value.items()}
+    return value
 
 
 class Error(Answer):

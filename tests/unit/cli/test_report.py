@@ -1,4 +1,5 @@
 import errno
+import io
 import json
 import threading
 from dataclasses import fields
@@ -118,13 +119,13 @@ def test_lines_that_nobody_had_room_for_are_counted_and_told(
     printed: list[str] = []
     goes_on = threading.Event()
 
-    def slow_print(line: str, *, flush: bool) -> None:
+    def slow(data: bytes) -> int:
         goes_on.wait(10)
-        printed.append(line)
+        printed.append(data.decode())
+        return len(data)
 
     monkeypatch.setattr(report, "_WAITING_LINES", 5)
-    monkeypatch.setattr("builtins.print", slow_print)
-    printer = EventPrinter(json_lines)
+    printer = EventPrinter(json_lines, slow)
     for number in range(20):
         printer.say(f"line {number}")
     goes_on.set()
@@ -134,3 +135,57 @@ def test_lines_that_nobody_had_room_for_are_counted_and_told(
     (told,) = [line for line in printed if "dropped" in line]
     assert 5 <= len(lines) <= 6  # one may have been taken before
     assert str(20 - len(lines)) in told
+
+
+class Disk:
+    """Takes so many bytes, then no more until there is room again."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.data = room, b""
+        self.full = threading.Event()
+
+    def __call__(self, data: bytes) -> int:
+        if not self.room:
+            self.full.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        took = data[: self.room]
+        self.room -= len(took)
+        self.data += took
+        return len(took)
+
+
+@pytest.mark.parametrize("room", [0, 6, 7, 12])
+def test_a_disk_that_is_full_for_a_moment_costs_lines_that_are_counted(room: int) -> None:
+    disk = Disk(room)
+    printer = EventPrinter(False, disk)
+    for number in range(4):
+        printer.say(f"line {number}")
+    assert disk.full.wait(10)
+    disk.room = 1000
+    printer.say("line 4")
+    printer.close()
+    lines = disk.data.decode().splitlines()
+    whole = [line for line in lines if line in {f"line {n}" for n in range(5)}]
+    (told,) = [line for line in lines if line.endswith("standard output took no more")]
+    assert len(lines) == len(whole) + 1  # none was cut
+    assert int(told.split()[0]) == 5 - len(whole)
+
+
+def test_the_end_of_a_pipe_is_the_end_of_output() -> None:
+    def broken(data: bytes) -> int:
+        raise BrokenPipeError
+
+    printer = EventPrinter(False, broken)
+    printer.say("line")
+    printer._thread.join(10)
+    assert not printer._thread.is_alive()
+    printer.close()
+
+
+def test_what_an_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(1000)
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "latin-1"))
+    printer = EventPrinter(False, disk)
+    printer.say("caf\xe9 \u20ac \udcff")
+    printer.close()
+    assert disk.data == b"caf\xe9 \\u20ac \\xff\n"

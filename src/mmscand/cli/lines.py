@@ -1,0 +1,52 @@
+"""Whole lines to a file that may be full for a while."""
+
+import os
+import select
+from collections.abc import Callable
+
+from mmscand.shown import shown
+
+_STDOUT = 1
+
+
+def to_standard_output(data: bytes) -> int:
+    """How many bytes it took; waits where whoever reads made it non-blocking."""
+    while True:
+        try:
+            return os.write(_STDOUT, data)
+        except BlockingIOError:
+            select.select([], [_STDOUT], [])
+
+
+class LineWriter:
+    """Writes a line whole or not at all, as far as the file lets it.
+
+    Of one that was cut by a full disk the rest comes first the next time, so that what is in the
+    file is lines.
+    """
+
+    def __init__(self, write: Callable[[bytes], int], encoding: str) -> None:
+        self._write = write
+        self._encoding = encoding
+        self._rest = b""
+
+    def write(self, line: str) -> bool:
+        """Whether the line is in the file, or its begin is; BrokenPipeError when nobody reads."""
+        if not self._drain():
+            return False
+        self._rest = (shown(line) + "\n").encode(self._encoding, "backslashreplace")
+        length = len(self._rest)
+        if not self._drain() and len(self._rest) == length:
+            self._rest = b""
+            return False
+        return True
+
+    def _drain(self) -> bool:
+        try:
+            while self._rest:
+                self._rest = self._rest[self._write(self._rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,49 @@
+"""Standard output and error, whatever they are: closed, full, or unable to take a character."""
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from mmscand.shown import shown
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""A write that fails so may work later."""
+
+
+def open_standard_streams() -> None:
+    """What is closed goes to /dev/null: a file that is opened later must not take its number.
+
+    What a stream cannot encode it escapes.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    sys.stdout = sys.stdout or _nothing()
+    sys.stderr = sys.stderr or _nothing()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nothing() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def complain(text: str) -> None:
+    """One line on standard error. Nobody is left to hear that this did not work."""
+    with suppress(OSError, ValueError):
+        print(f"mmscand: {shown(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def give_up_output() -> None:
+    """Let the interpreter find nothing to complain of when it flushes at its end."""
+    with suppress(OSError, ValueError):  # a stream without a number is not the interpreter's
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

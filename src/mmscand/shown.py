@@ -1,0 +1,42 @@
+"""Text that others chose (names of processes, paths, what the kernel says), made safe to show.
+
+A name may hold a line feed, an escape sequence or bytes that are no UTF-8 (as lone surrogates, see
+os.fsdecode). People get these as an escape, so that a name cannot forge a line or steer a terminal.
+Programs get JSON, where only surrogates are in the way: they cannot be encoded.
+"""
+
+import json
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    """For people: all that does not print is escaped. Shown twice is shown once."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def encodable(text: str) -> str:
+    """For programs: surrogates alone are escaped."""
+    return _SURROGATE.sub(lambda found: _escaped(found[0]), text)
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """JSON in ASCII, so that any standard output takes it, and with text that can be encoded."""
+    text = json.dumps(value, indent=indent)
+    if "\\ud" in text:  # seldom: outside the BMP, or a surrogate
+        readable = json.dumps(value, ensure_ascii=False)
+        # In JSON a backslash is two.
+        valid = _SURROGATE.sub(lambda found: "\\" + _escaped(found[0]), readable)
+        text = json.dumps(json.loads(valid), indent=indent)
+    return text
+
+
+def _escaped(letter: str) -> str:
+    r"""As Python writes it; a byte that is no UTF-8 as \xff."""
+    number = ord(letter)
+    if 0xDC80 <= number <= 0xDCFF:
+        return rf"\x{number - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode()
