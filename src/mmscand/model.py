@@ -32,6 +32,8 @@ HUGE_PAGE_BYTES = PAGE_BYTES * PAGES_PER_TABLE
 REGION_BYTES = HUGE_PAGE_BYTES * PAGES_PER_TABLE
 """1 GiB: what one PUD entry maps; scan windows and history are cut at its borders."""
 
+NAME_CHARACTERS = 15
+"""Most in the name of a process: the kernel's TASK_COMM_LEN less its NUL."""
 NO_FRAME = 1 << 52
 """Above every physical address: x86-64 page tables have room for 52 bits."""
 

@@ -128,3 +128,15 @@ def test_a_missing_process_and_a_missing_folder_are_one_line(tmp_path: Path) -> 
         assert done.returncode == 2
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_name_that_nobody_has_yet_is_waited_for(machine: LinuxMachine, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "mmscand", "record", str(tmp_path / "r")]
+    with subprocess.Popen(
+        [*arguments, "--match", "nobody-has-it"], stdout=subprocess.PIPE, text=True
+    ) as recorder:
+        assert recorder.stdout is not None
+        assert "waiting for one" in recorder.stdout.readline() + recorder.stdout.readline()
+        assert recorder.poll() is None
+        recorder.send_signal(signal.SIGHUP)
+        assert recorder.wait(20) == 0

@@ -75,7 +75,8 @@ def run(
         _raise_descriptor_limit()
         printer = opened.enter_context(closing(EventPrinter(json_lines)))
         opened.enter_context(one_daemon(str(config.socket) if control else "no socket"))
-        selection = choose(machine.look().running, pid or (), match)
+        running = machine.look().running
+        selection = choose(running, pid or (), match)
 
         def say(text: str) -> None:
             printer.say(_note_line(text, json_lines))
@@ -105,7 +106,8 @@ def run(
         )
         with _control(controlled, config, wanted=control):
             printer.say(_start_line(machine, selection, dry_run, json_lines))
-            for note in (*config.clamped, *_who_else()):
+            waits = selection.waits_for(running)
+            for note in filter(None, (*config.clamped, *_who_else(), waits)):
                 say(note)
             daemon.start()
             try:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mmscand.errors import UsageError
-from mmscand.model import Process
+from mmscand.model import NAME_CHARACTERS, Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,21 @@ class Selection:
             return processes
         return [p for p in processes if p in self.processes or self._matches(p)]
 
+    def waits_for(self, running: Iterable[Process]) -> str:
+        """What it has to wait for, in words; '' when there is something to watch."""
+        if self.pattern is None or any(True for _ in self(running)):
+            return ""
+        return (
+            f"no process has a name that matches {self.pattern.pattern!r} yet: waiting for one; "
+            f"names are those in /proc/PID/comm, at most {NAME_CHARACTERS} characters"
+        )
+
     def _matches(self, process: Process) -> bool:
         return self.pattern is not None and self.pattern.search(process.name) is not None
 
 
 def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None) -> Selection:
-    """What was asked for; UsageError when it names nothing that runs."""
+    """What was asked for; UsageError for a pid that nobody has. What matches may come later."""
     running = list(running)
     by_pid = {process.pid: process for process in running}
     chosen = set()
@@ -42,17 +51,13 @@ def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None)
                 hint="it has exited, or is a kernel thread or mmscand itself",
             )
         chosen.add(by_pid[pid])
-    selection = Selection(frozenset(chosen), _compiled(pattern))
-    if selection.pattern is not None and not any(map(selection._matches, running)):
-        raise UsageError(
-            f"no running process has a name that matches {pattern!r}",
-            hint="names are those in /proc/PID/comm, at most 15 characters",
-        )
-    return selection
+    return Selection(frozenset(chosen), _compiled(pattern))
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern) if pattern is not None else None
-    except re.error as error:
-        raise UsageError(f"--match {pattern!r} is no pattern", hint=str(error)) from None
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(
+            f"--match: {pattern!r} is no Python regular expression", hint=str(error)
+        ) from None

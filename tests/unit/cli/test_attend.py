@@ -2,12 +2,16 @@
 
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from mmscand.cli import run
+from mmscand.model import Process
+from mmscand.observe.events import ProcessLeft
+from mmscand.scan.selection import choose
 
 
 class Signals:
@@ -65,3 +69,15 @@ def test_systemd_is_told_of_the_end_also_when_something_fails(manager: socket.so
     with pytest.raises(ZeroDivisionError):
         run._attend(Signals(run.Wanted.RELOAD), failing, lambda text: None)
     assert told(manager)[-1] == "STOPPING=1"
+
+
+def test_only_processes_given_by_pid_end_the_command_when_they_exit() -> None:
+    process = Process(7, 70, "app")
+    ended: list[str] = []
+    for name, selection in (
+        ("pid", choose([process], [7], None)),
+        ("match", choose([process], [], "p")),
+    ):
+        foreground = run._Foreground(lambda _: None, selection, partial(ended.append, name))
+        foreground(ProcessLeft(process, 1, "exited"))
+    assert ended == ["pid"]

@@ -29,10 +29,18 @@ def test_pids_and_a_pattern_add_up() -> None:
 
 @pytest.mark.parametrize(
     ("pids", "pattern", "words"),
-    [([2], None, "no process 2"), ([], "redis", "matches 'redis'"), ([], "[", "no pattern")],
+    [([2], None, "no process 2"), ([], "[", "no Python regular expression")],
 )
 def test_what_names_nothing_is_refused(pids: list[int], pattern: str | None, words: str) -> None:
     with pytest.raises(UsageError, match="no") as refused:
         choose(RUNNING, pids, pattern)
     assert words in str(refused.value)
     assert refused.value.hint
+
+
+def test_a_pattern_that_nothing_matches_yet_waits_and_says_so() -> None:
+    selection = choose(RUNNING, [], "redis")
+    assert "no process has a name that matches 'redis' yet" in selection.waits_for(RUNNING)
+    assert selection.waits_for([*RUNNING, Process(9, 90, "redis")]) == ""
+    assert choose(RUNNING, [1], "redis").waits_for(RUNNING) == ""
+    assert choose(RUNNING, [], None).waits_for(RUNNING) == ""
