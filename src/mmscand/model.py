@@ -149,6 +149,8 @@ class ProcessFacts:
     """Effective user id."""
     cgroup: str
     """Path in the cgroup v2 hierarchy, as /proc/PID/cgroup has it; '/' is the root."""
+    long_name: str = ""
+    """The program's whole name, where the kernel cut it after 15 characters."""
 
 
 class VmaFlag(IntFlag):

@@ -17,6 +17,7 @@ from mmscand.errors import ProcessGone
 from mmscand.linux.files import as_text, list_folder, process_errors, read_file
 from mmscand.linux.topology import parse_id_list
 from mmscand.model import (
+    NAME_CHARACTERS,
     Process,
     ProcessFacts,
     VmaFlag,
@@ -43,6 +44,8 @@ _HUGETLB_PATHS = (b"/anon_hugepage", b"/dev/hugepages/")
 _KERNEL_VMAS = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _ORDINARY_DEV_PATHS = (b"/dev/shm/", b"/dev/zero")
 """Ordinary memory in spite of its name: POSIX shared memory, shared anonymous mappings."""
+_COMMAND_BYTES = 4096
+"""Of a command line, which may have megabytes: the program is one of its first words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +162,10 @@ class Procfs:
     def __init__(self, root: Path = Path("/proc")) -> None:
         self.root = root
 
-    def _read(self, pid: int, name: str) -> bytes:
+    def _read(self, pid: int, name: str, most: int = -1) -> bytes:
         # Without pathlib and a buffer: half of what a look at 500 processes would cost.
         with process_errors(pid), open(f"{self.root}/{pid}/{name}", "rb", buffering=0) as file:
-            return file.read()
+            return file.read(most)
 
     def stat(self, pid: int) -> ProcStat:
         """State and identity of a process; ProcessGone when it has exited."""
@@ -180,7 +183,16 @@ class Procfs:
             ppid=stat.ppid,
             uid=parse_uid(self._read(pid, "status")),
             cgroup=parse_cgroup(self._read(pid, "cgroup")),
+            long_name=self._long_name(pid, os.fsencode(stat.process.name)),
         )
+
+    def _long_name(self, pid: int, name: bytes) -> str:
+        """The word of the command line that begins with it: a script's name is not the first."""
+        if len(name) < NAME_CHARACTERS:
+            return ""
+        words = self._read(pid, "cmdline", _COMMAND_BYTES).split(b"\0")
+        names = (word.rpartition(b"/")[2] for word in words)
+        return os.fsdecode(next((each for each in names if each.startswith(name)), b""))
 
     def maps(self, pid: int) -> bytes:
         """The mappings of a process as text. None is a process that is about to exit."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from mmscand.errors import UsageError
 from mmscand.model import ProcessFacts
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
+from mmscand.scan.patterns import LONGEST_NAME, path_parts, path_pattern
 
 MIN_AGGRESSIVENESS = 0
 MAX_AGGRESSIVENESS = 10
@@ -59,7 +60,7 @@ class Rule:
 
     aggressiveness: int
     name: re.Pattern[str] | None = None
-    """Found anywhere in the name, which has at most 15 characters."""
+    """Found anywhere in the name, or in the program's whole name where the kernel cut it."""
     pid: int | None = None
     uid: int | None = None
     cgroup: str | None = None
@@ -107,7 +108,7 @@ class Rule:
         rank = next((rank for rank, condition in ranks if condition is not None), _NONE)
         path = self.cgroup if rank == _CGROUP and self.cgroup is not None else ""
         literal = path.rstrip("/").replace("*", "").replace("?", "")
-        return rank, len(_parts(path)), len(literal), self.conditions
+        return rank, len(path_parts(path)), len(literal), self.conditions
 
 
 class Rules:
@@ -150,29 +151,18 @@ class _Matcher:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self._cgroup = None if rule.cgroup is None else _path_pattern(rule.cgroup)
+        self._cgroup = None if rule.cgroup is None else path_pattern(rule.cgroup)
 
     def matches(self, facts: ProcessFacts) -> bool:
         rule = self.rule
         return (
             (rule.pid is None or rule.pid == facts.process.pid)
             and (rule.uid is None or rule.uid == facts.uid)
-            and (rule.name is None or rule.name.search(facts.process.name) is not None)
+            and (rule.name is None or self._named(rule.name, facts))
             and (self._cgroup is None or self._cgroup.match(facts.cgroup) is not None)
         )
 
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part]
-
-
-def _path_pattern(path: str) -> re.Pattern[str]:
-    """A pattern that ends at a `/` or at the end, so that /a does not take in /ab."""
-    return re.compile("".join(map(_part_pattern, _parts(path))) + r"(?:/|\Z)", re.DOTALL)
-
-
-def _part_pattern(part: str) -> str:
-    if part == "**":
-        return r"(?:/[^/]+)*"
-    wild = {"*": "[^/]*", "?": "[^/]"}
-    return "/" + "".join(wild.get(letter) or re.escape(letter) for letter in part)
+    @staticmethod
+    def _named(pattern: re.Pattern[str], facts: ProcessFacts) -> bool:
+        names = (facts.process.name, facts.long_name[:LONGEST_NAME])
+        return any(name and pattern.search(name) for name in names)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mmscand.errors import UsageError
 from mmscand.model import NAME_CHARACTERS, Process
+from mmscand.scan.patterns import name_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,6 @@ def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None)
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
-        return re.compile(pattern) if pattern is not None else None
-    except (re.error, RecursionError, OverflowError) as error:
-        raise UsageError(
-            f"--match: {pattern!r} is no Python regular expression", hint=str(error)
-        ) from None
+        return name_pattern(pattern) if pattern is not None else None
+    except UsageError as error:
+        raise UsageError(f"--match: {error.message}", hint=error.hint) from None

@@ -228,3 +228,27 @@ def test_fifty_thousand_mappings_keep_their_order_and_flags(proc: Path) -> None:
     table = parse_maps(Procfs(proc).maps(PID))
     assert rows(table) == expected
     assert table.pages == 2 * count
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "long_name"),
+    [
+        (b"sleep", b"/bin/sleeping\0" + b"1\0", ""),
+        (b"gnome-terminal-", b"/usr/lib/gnome-terminal-server\0--x\0", "gnome-terminal-server"),
+        (
+            b"a-script-with-a",
+            b"python3\0-u\0/x/a-script-with-a-name.py\0",
+            "a-script-with-a-name.py",
+        ),
+        (b"a-name-of-fifte", b"another\0", ""),
+        (b"a-name-of-fifte", b"", ""),
+        (b"caf\xe9-with-a-lon", b"caf\xe9-with-a-long-name\0", "caf\udce9-with-a-long-name"),
+    ],
+)
+def test_a_name_that_the_kernel_cut_is_completed_by_the_command_line(
+    proc: Path, name: bytes, command: bytes, long_name: str
+) -> None:
+    status = b"Uid:\t0\t26\t0\t0\n"
+    add(proc, stat=stat_line(name), status=status, cgroup=b"0::/a\n", cmdline=command)
+    facts = Procfs(proc).facts(PID)
+    assert (facts.long_name, facts.uid, facts.cgroup) == (long_name, 26, "/a")

@@ -164,3 +164,11 @@ def test_the_winner_matches_and_nothing_that_matches_is_more_specific(
     if len({r.specificity for r in rules}) == len(rules):  # no ties: their order says nothing
         shuffled = [rules[at] for at in order if at < len(rules)]
         assert Rules(shuffled).decide(facts()) == verdict
+
+
+def test_a_long_name_is_matched_beside_the_kernels() -> None:
+    program = ProcessFacts(Process(5, 1, "gnome-terminal-"), 1, 0, "/", "gnome-terminal-server")
+    for pattern in ("terminal-server$", "^gnome-terminal-$"):
+        assert Rules([rule(9, name=pattern)]).decide(program).own
+    assert not Rules([rule(9, name="^server")]).decide(program).own
+    assert not Rules([rule(9, name="^$")]).decide(facts("sh")).own
