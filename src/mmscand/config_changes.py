@@ -26,6 +26,7 @@ def settings_changes(reloaded: Reloaded, config: Config) -> Iterator[str]:
 def other_changes(old: Config, new: Config) -> Iterator[str]:
     """Rules that changed, and what a reload cannot change."""
     yield from _rule_changes(old.rules, new.rules)
+    yield from (doubt for doubt in new.doubts if doubt not in old.doubts)
     if (old.socket, old.group) != (new.socket, new.group):
         yield "socket and group change when mmscand is started again"
 

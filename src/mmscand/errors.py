@@ -1,7 +1,7 @@
 """Everything that can go wrong, with what to do about it and the exit code.
 
 MmscandError            exit 1   failed
-├── UsageError          exit 2   what was asked for makes no sense
+├── UsageError          exit 2   what was asked for makes no sense; Mistakes is several of them
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
 ├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
 ├── OutOfResources      exit 1   never ends the daemon: what it could not open it tries again
@@ -9,6 +9,7 @@ MmscandError            exit 1   failed
 └── ProcessGone         never seen by a user: a process that exits is a normal result
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -25,11 +26,31 @@ class MmscandError(Exception):
     def __str__(self) -> str:
         return f"{self.message}: {self.hint}" if self.hint else self.message
 
+    @property
+    def lines(self) -> list[str]:
+        """One for each thing that is wrong."""
+        return [str(self)]
+
 
 class UsageError(MmscandError):
     """The command line or a setting names something that is not there or not allowed."""
 
     exit_code = 2
+
+
+class Mistakes(UsageError):
+    """Several at once, so that a person can mend all of them before the next try."""
+
+    def __init__(self, mistakes: Sequence[UsageError]) -> None:
+        first, *others = mistakes
+        super().__init__("; ".join([*map(str, mistakes)]) if others else first.message)
+        self.hint = "" if others else first.hint
+        self.mistakes = tuple(mistakes)
+
+    @property
+    def lines(self) -> list[str]:
+        """One for each."""
+        return [str(mistake) for mistake in self.mistakes]
 
 
 class MachineCannot(MmscandError):

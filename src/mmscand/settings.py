@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mmscand.errors import UsageError
+from mmscand.errors import Mistakes, UsageError
+from mmscand.mistakes import in_words
+from mmscand.shown import quoted
 
 Profile = Literal["auto", "v0", "v1", "v3"]
 TargetPolicyName = Literal["accessed", "nearest", "most-free", "one-tier-up"]
@@ -204,13 +206,13 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Changed:
     try:
         wanted = Settings(**{**settings.model_dump(), **changes})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"{name}: {first['msg']}" if name else first["msg"].removeprefix("Value error, "),
-            hint="`mmscand get --defaults` lists the knobs and their bounds",
-        ) from None
+        raise Mistakes([_mistake(each) for each in error.errors()]) from None
     return _clamped(wanted)
+
+
+def _mistake(error: Mapping[str, Any]) -> UsageError:
+    name = "".join(f"{part}: " for part in error["loc"])
+    return UsageError(name + in_words(error), hint="`mmscand get --defaults` lists all bounds")
 
 
 def _clamped(wanted: Settings) -> Changed:
@@ -277,7 +279,8 @@ class SettingsStore:
         """Back to the values of the configuration; all of them when no name is given."""
         names = list(names) or list(Settings.model_fields)
         if unknown := [name for name in names if name not in Settings.model_fields]:
-            raise UsageError(f"no knob {unknown[0]!r}", hint="`mmscand get --defaults` lists them")
+            hint = "`mmscand get --defaults` lists them"
+            raise UsageError(f"no knob {quoted(unknown[0])}", hint=hint)
         with self._lock:
             result = self._take({name: getattr(self._initial, name) for name in names})
             for name in names:

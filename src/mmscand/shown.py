@@ -7,8 +7,22 @@ Programs get JSON, where only surrogates are in the way: they cannot be encoded.
 
 import json
 import re
+import reprlib
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def quoted(value: object) -> str:
+    """A value that was given, as in TOML or JSON for the most part, and cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python does not write it
+        return "a number of thousands of digits"
 
 
 def shown(text: str) -> str:

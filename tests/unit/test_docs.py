@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from mmscand.cli.report import EVENT_NAMES
-from mmscand.config import RULE_KEYS
+from mmscand.config_rules import RULE_KEYS
 from mmscand.observe.events import Moved, PassEnd
 from mmscand.policy.registry import POLICIES
 from mmscand.settings import PolicyName

@@ -55,11 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
         result = app(arguments, standalone_mode=False)
         sys.stdout.flush()
     except MmscandError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(*error.lines, code=error.exit_code)
     except typer.TyperException as error:
         message = error.format_message()
         hint = " Try `mmscand --help`" if message == "Missing command." else ""
-        return _fail(message + hint, error.exit_code)
+        return _fail(message + hint, code=error.exit_code)
     except BrokenPipeError:  # whoever read our output is gone
         give_up_output()
         return 1
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         result = _INTERRUPTED
     if result == _INTERRUPTED:
-        return _fail("interrupted", 1)
+        return _fail("interrupted")
     return result if isinstance(result, int) else 0
 
 
@@ -76,10 +76,11 @@ def _system_failed(error: OSError) -> int:
     """Whoever writes a file names it when that fails; what is left is our own output."""
     if error.errno in FULL and error.filename is None:
         give_up_output()
-        return _fail(f"standard output: {error.strerror}: free some room, or send it elsewhere", 1)
-    return _fail(f"{error}: this should not happen, please report it", 1)
+        return _fail(f"standard output: {error.strerror}: free some room, or send it elsewhere")
+    return _fail(f"{error}: this should not happen, please report it")
 
 
-def _fail(message: str, code: int) -> int:
-    complain(message)
+def _fail(*lines: str, code: int = 1) -> int:
+    for line in lines:
+        complain(line)
     return code

@@ -1,5 +1,6 @@
 """`mmscand run`: the daemon in the foreground."""
 
+import functools
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -18,6 +19,7 @@ from mmscand.clock import SystemClock
 from mmscand.config import Config, load_config
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
+from mmscand.linux.cgroups import cgroup_view
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import Event, ProcessLeft
@@ -69,7 +71,10 @@ def run(
     Without --pid and --match every process is watched. SIGHUP reads the configuration again.
     """
     with signals_taken() as signals, ExitStack() as opened:
-        config = load_config(config_file, assignments or (), socket=socket)
+        load = functools.partial(
+            load_config, config_file, assignments or (), socket=socket, cgroups=cgroup_view()
+        )
+        config = load()
         machine = opened.enter_context(closing(real_machine(NodeOptions(fast_nodes, slow_nodes))))
         signals.defer()
         _raise_descriptor_limit()
@@ -101,13 +106,11 @@ def run(
             on_failure=signals.end,
             watcher=watcher(),
         )
-        controlled = ControlledDaemon(
-            daemon, config, lambda: load_config(config_file, assignments or (), socket=socket)
-        )
+        controlled = ControlledDaemon(daemon, config, load)
         with _control(controlled, config, wanted=control):
             printer.say(_start_line(machine, selection, dry_run, json_lines))
             waits = selection.waits_for(running)
-            for note in filter(None, (*config.clamped, *_who_else(), waits)):
+            for note in filter(None, (*config.clamped, *config.doubts, *_who_else(), waits)):
                 say(note)
             daemon.start()
             try:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from mmscand.config import require_knobs
 from mmscand.control.models import Error
 from mmscand.errors import MmscandError, UsageError
+from mmscand.mistakes import in_words
 
 
 class NotThere(MmscandError):
@@ -58,7 +59,7 @@ def _in_words(error: Mapping[str, object]) -> tuple[str, str]:
         return "the body is no JSON", "send a JSON object"
     if not name:  # the body as a whole
         return f"{error['msg']}", "send a JSON object, with Content-Type: application/json"
-    return f"{name}: {error['msg']}", "/openapi.json describes what is allowed"
+    return f"{name}: {in_words(error)}", "/openapi.json describes what is allowed"
 
 
 def _answer(

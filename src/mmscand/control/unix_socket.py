@@ -1,12 +1,12 @@
 """A listening unix socket at a path, which nobody but its owner can use for one moment."""
 
-import grp
 import os
 import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from mmscand.config import require_group
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 _MAX_PATH_BYTES = 107
@@ -16,7 +16,7 @@ _BACKLOG = 16
 
 def listen(path: Path, group: str | None) -> socket.socket:
     """Bind and listen; mode 0600, or 0660 and that group. What a dead daemon left is replaced."""
-    gid = None if group is None else _gid(group)
+    gid = None if group is None else require_group(group)
     if len(os.fsencode(path)) > _MAX_PATH_BYTES:
         raise UsageError(
             f"socket path {path} is too long", hint=f"at most {_MAX_PATH_BYTES} bytes are possible"
@@ -64,10 +64,3 @@ def _answers(path: Path) -> bool:
         probe.connect(str(path))
         return True
     return False
-
-
-def _gid(group: str) -> int:
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise UsageError(f"no group {group!r}", hint="`getent group` lists them") from None

@@ -1,11 +1,12 @@
 """A reload of a daemon whose knobs were set by hand."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from mmscand.cli.controlled import ControlledDaemon
-from mmscand.config import Config
+from mmscand.config import Config, load_config
 from mmscand.daemon import Daemon
 from mmscand.errors import UsageError
 from mmscand.scan.rules import Rules
@@ -67,3 +68,17 @@ def test_a_file_against_what_was_set_by_hand_changes_nothing(world: World) -> No
     with pytest.raises(UsageError, match="is above"):
         world.controlled.reload()
     assert world.daemon.settings.current == before
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 5000, '[control]\nsocket = "/\\u0000"', "x"])
+def test_a_mistake_in_the_file_changes_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[settings]\nhot_passes = 4")
+    config = load_config(path)
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 512}))
+    daemon = Daemon(machine, settings=config.settings)
+    controlled = ControlledDaemon(daemon, config, lambda: load_config(path))
+    path.write_text(text)
+    (line,) = controlled.reload_or_why_not()
+    assert line.startswith(f"configuration not taken over: {path}: ")
+    assert daemon.settings.current == config.settings

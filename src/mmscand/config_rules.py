@@ -1,0 +1,92 @@
+"""The [[rule]] tables of a configuration."""
+
+import pwd
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mmscand.config_file import Found, require_known, require_text
+from mmscand.errors import UsageError
+from mmscand.mistakes import expected
+from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
+from mmscand.scan.patterns import name_pattern
+from mmscand.scan.rules import MIN_AGGRESSIVENESS, Rule
+from mmscand.shown import quoted
+
+_MOST_PID = 1 << 22
+"""PID_MAX_LIMIT, include/linux/threads.h."""
+_MOST_UID = (1 << 32) - 2
+"""(uid_t)-1 is nobody's."""
+
+
+def read_rules(found: Found, tables: object) -> Iterator[Rule]:
+    """Those that make sense; of the others each mistake is found."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        with found.caught():
+            raise UsageError("rule: is not a list of tables", hint="begin each with [[rule]]")
+        return
+    for number, table in enumerate(tables, 1):
+        with found.caught(f"rule {number}"):
+            yield _rule(table)
+
+
+def _rule(table: Mapping[str, Any]) -> Rule:
+    if not table:
+        raise UsageError("is empty", hint="give a condition, or aggressiveness")
+    found, values = Found(), dict[str, Any]()
+    with found.caught():
+        require_known(table, RULE_KEYS)
+    for key, value in table.items():
+        if key in RULE_KEYS:
+            with found.caught(key):
+                values[key] = RULE_KEYS[key](value)
+    if {"exclude", "aggressiveness"} <= table.keys():
+        with found.caught():
+            hint = "exclude means aggressiveness 0, leave one of them out"
+            raise UsageError("has exclude and aggressiveness", hint=hint)
+    found.end()
+    given = MIN_AGGRESSIVENESS if values.pop("exclude", False) else DEFAULT_AGGRESSIVENESS
+    return Rule(values.pop("aggressiveness", given), **values)
+
+
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise UsageError(expected("a whole number", value))
+        if not low <= value <= high:
+            raise UsageError(f"{quoted(value)}: {low} to {high} is allowed")
+        return value
+
+    return read
+
+
+def _user(value: object) -> int:
+    if not isinstance(value, str):
+        return _number(0, _MOST_UID)(value)
+    try:
+        return pwd.getpwnam(value).pw_uid
+    except (KeyError, ValueError):  # ValueError: it has a NUL
+        hint = "`getent passwd` lists users; a number stands without quotes"
+        raise UsageError(f"no user {quoted(value)}", hint=hint) from None
+
+
+def _text(value: object) -> str:
+    require_text(value)
+    return str(value)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(expected("true or false", value))
+    return value
+
+
+RULE_KEYS: dict[str, Callable[[object], Any]] = {
+    "name": lambda value: name_pattern(_text(value)),
+    "cgroup": _text,
+    "pid": _number(1, _MOST_PID),
+    "uid": _user,
+    "aggressiveness": _number(0, 10),
+    "exclude": _truth,
+    "unseen_use": _truth,
+}
+"""How the value of each is read."""

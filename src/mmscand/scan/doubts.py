@@ -1,0 +1,47 @@
+"""Rules that are allowed, but cannot do what their author thinks."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from mmscand.scan.patterns import LONGEST_NAME, path_parts, shortest_match
+from mmscand.scan.rules import Rule
+
+CgroupView = Literal["whole", "namespace", "none"]
+"""What /proc/PID/cgroup shows: whole paths of v2, those of a namespace, or no path (v1 alone)."""
+
+
+def doubts(rules: tuple[Rule, ...], view: CgroupView) -> Iterator[str]:
+    """In words, each with the rule's number."""
+    seen: dict[tuple[object, ...], int] = {}
+    for number, rule in enumerate(rules, 1):
+        words = f"rule {number} ({rule.source})"
+        conditions = (rule.name, rule.pid, rule.uid, rule.cgroup)
+        if before := seen.get(conditions):
+            yield f"{words} has the conditions of rule {before}, which so never decides"
+        seen[conditions] = number
+        if rule.name is not None and (least := shortest_match(rule.name)) > LONGEST_NAME:
+            yield (
+                f"{words} never matches: it asks for {least} characters, and {LONGEST_NAME} of a "
+                "name are looked at"
+            )
+        if rule.unseen_use:
+            yield (
+                f"{words} has memory scanned that guests or devices use unseen: pages in use may "
+                "look cold there, and be demoted"
+            )
+        if rule.cgroup is not None and (why := _cgroup_doubt(rule.cgroup, view)):
+            yield f"{words} {why}"
+
+
+def _cgroup_doubt(cgroup: str, view: CgroupView) -> str:
+    parts = path_parts(cgroup)
+    if not parts or view == "whole":
+        return ""
+    if view == "none":
+        return "never matches: this machine has no cgroup v2, so that no process has a path"
+    if parts[0] in ("**", ".."):
+        return ""
+    return (
+        "matches no process outside our cgroup namespace: their paths begin with /.. here; "
+        "a path that begins with **/ finds them"
+    )
