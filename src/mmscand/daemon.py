@@ -1,5 +1,6 @@
 """The daemon: builds the parts, starts and stops the two threads."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Self
@@ -10,12 +11,12 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.model import Process
 from mmscand.observe.counters import Counters
-from mmscand.observe.events import Event, Observer, ignore
+from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.status import DaemonStatus, summed, summed_hotness
 from mmscand.policy.target import require_target
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
-from mmscand.scan.visit import Watcher
+from mmscand.scan.visit import ExpendableWatcher, Watcher
 from mmscand.settings import Settings, SettingsStore
 
 SCAN_THREAD, MIGRATE_THREAD = "mmscand-scan", "mmscand-migrate"
@@ -38,17 +39,18 @@ class Daemon:
         dry_run: bool = False,
         on_failure: Callable[[], None] = lambda: None,
         watcher: Watcher | None = None,
+        say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> None:
         self._machine = machine
         self._select = select
         self.settings = settings if isinstance(settings, SettingsStore) else SettingsStore(settings)
         self._rules = rules or Rules()
         self._counters = Counters()
-        self._observer = _both(self._counters, observer)
+        self._observer = _both(self._counters, expendable(observer, say))
         self._clock = clock or SystemClock()
         self._dry_run = dry_run
         self._on_failure = on_failure
-        self._watcher = watcher
+        self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._wakeup = threading.Condition()

@@ -13,9 +13,11 @@ from mmscand.errors import ProcessDenied, ProcessGone, UsageError
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
+from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.machine import SimMachine
+from mmscand.sim.process import SimProcess
 from support.sim_daemon import (
     HOT,
     TIMEOUT_S,
@@ -367,6 +369,56 @@ def test_a_failure_in_a_thread_is_told_and_raised_by_stop() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         daemon.stop()
     assert thread_names() == []
+
+
+class CountingWatcher(NoWatcher):
+    """Keeps a process running until there were three passes over it."""
+
+    def __init__(self, process: SimProcess) -> None:
+        self._process = process
+        self.three = threading.Event()
+
+    def end_pass(self, process: Process, number: int, generation: int, aged: int) -> None:
+        self._process.run()
+        if number == 3:
+            self.three.set()
+
+
+def test_an_observer_that_raises_is_dropped_and_the_daemon_goes_on() -> None:
+    world, said = tiers(), list[str]()
+    counted = threading.Semaphore(0)
+
+    def fail(event: Event) -> None:
+        counted.release()
+        raise RuntimeError("a bug of theirs")
+
+    passes = CountingWatcher(world.process)
+    with Daemon(
+        world.machine, settings=steady(), observer=fail, watcher=passes, say=said.append
+    ) as daemon:
+        assert passes.three.wait(TIMEOUT_S)
+        assert daemon.trouble() == ""
+    assert counted.acquire(blocking=False)
+    (line,) = said
+    assert line == "an observer failed and gets no more events: RuntimeError('a bug of theirs')"
+    assert not counted.acquire(blocking=False)
+
+
+class BrokenWatcher(NoWatcher):
+    wants_all = True
+
+    def see(self, *_: object) -> None:
+        raise RuntimeError("a bug of theirs")
+
+
+def test_a_watcher_that_raises_is_dropped_and_the_daemon_goes_on() -> None:
+    world, said, recorder = tiers(), list[str](), Recorder()
+    watcher = BrokenWatcher()
+    with Daemon(
+        world.machine, settings=steady(), observer=recorder, watcher=watcher, say=said.append
+    ):
+        recorder.wait_for(PassEnd, lambda event: event.number == 2)
+    assert said == ["a watcher failed and sees nothing more: RuntimeError('a bug of theirs')"]
 
 
 def test_a_reused_pid_is_another_process() -> None:

@@ -105,6 +105,7 @@ def run(
             dry_run=dry_run,
             on_failure=signals.end,
             watcher=watcher(),
+            say=say,
         )
         controlled = ControlledDaemon(daemon, config, load)
         with _control(controlled, config, wanted=control):

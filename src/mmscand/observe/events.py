@@ -1,6 +1,7 @@
 """What happens in the daemon, as frozen records that observers get; no formatting here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,6 +120,22 @@ class Observer(Protocol):
     def __call__(self, event: Event) -> None:
         """Take one event."""
         ...
+
+
+def expendable(observer: Observer, say: Callable[[str], None]) -> Observer:
+    """An observer that may fail: it gets no more events then, and that is said once."""
+    left = [observer]
+
+    def observe(event: Event) -> None:
+        for each in list(left):
+            try:
+                each(event)
+            except Exception as error:  # it is not ours: anything can come
+                with suppress(ValueError):  # the other thread was first
+                    left.remove(each)
+                    say(f"an observer failed and gets no more events: {error!r}")
+
+    return observe
 
 
 def ignore(event: Event) -> None:

@@ -1,6 +1,8 @@
 """What one visit to a process saw, and who else wants to see it."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -87,3 +89,54 @@ class NoWatcher:
 
     def left(self, process: Process, number: int, generation: int) -> None:
         """See Watcher."""
+
+
+class ExpendableWatcher:
+    """A watcher that may fail: it sees nothing more then, and that is said once."""
+
+    def __init__(self, watcher: Watcher, say: Callable[[str], None]) -> None:
+        self._watcher = watcher
+        self._say = say
+
+    @property
+    def wants_all(self) -> bool:
+        """See Watcher."""
+        return self._watcher.wants_all
+
+    def mappings(self, process: Process, vmas: VmaTable) -> None:
+        """See Watcher."""
+        with self._dropped():
+            self._watcher.mappings(process, vmas)
+
+    def see(self, process: Process, block: PageBlock, state: StateArray) -> None:
+        """See Watcher."""
+        with self._dropped():
+            self._watcher.see(process, block, state)
+
+    def end_pass(self, process: Process, number: int, generation: int, aged: int) -> None:
+        """See Watcher."""
+        with self._dropped():
+            self._watcher.end_pass(process, number, generation, aged)
+
+    def restart(self, process: Process) -> None:
+        """See Watcher."""
+        with self._dropped():
+            self._watcher.restart(process)
+
+    def moved(self, outcome: Outcome) -> None:
+        """See Watcher."""
+        with self._dropped():
+            self._watcher.moved(outcome)
+
+    def left(self, process: Process, number: int, generation: int) -> None:
+        """See Watcher."""
+        with self._dropped():
+            self._watcher.left(process, number, generation)
+
+    @contextmanager
+    def _dropped(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # it is not the scanner's: anything can come
+            self._watcher = NoWatcher()
+            self._say(f"a watcher failed and sees nothing more: {error!r}")
