@@ -21,11 +21,19 @@ def require_writable(path: Path) -> None:
         raise UsageError(f"cannot write {path}", hint="choose another path")
 
 
+def write_text(path: Path, text: str) -> None:
+    """A whole file; MmscandError names it when that cannot be."""
+    with os_errors_told(path):
+        path.write_text(text + "\n", encoding="utf-8")
+
+
 @contextmanager
-def os_errors_told() -> Iterator[None]:
-    """A full disk or a folder that cannot be made is one line too."""
+def os_errors_told(path: Path) -> Iterator[None]:
+    """A full disk or a folder that cannot be made is one line; a full disk does not say which."""
     try:
         yield
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise MmscandError(f"{error.strerror}{where}", hint="free or choose another path") from None
+        raise MmscandError(
+            f"cannot write {error.filename or path}: {error.strerror}",
+            hint="free some room, or choose another path",
+        ) from None

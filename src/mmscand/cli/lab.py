@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmscand.cli.files import os_errors_told, require_writable
+from mmscand.cli.files import os_errors_told, require_writable, write_text
 from mmscand.cli.lab_compare import compare
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
@@ -32,6 +32,7 @@ app = typer.Typer(
 _EXTRA = {"virtme_ng": "virtme-ng", "matplotlib": "", "rich": "", "psutil": ""}
 """Modules of the optional extra `lab`, with the package's name where it is another."""
 
+_POSTGRES_FOLDER = Path("out") / "postgres"
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Also write the figures and verdicts here.")
 ]
@@ -71,7 +72,9 @@ def postgres(
         bool, typer.Option(help="Let the daemon promote shared memory; off by default elsewhere.")
     ] = True,
     json_file: JsonOption = None,
-    results: ResultsOption = None,
+    results: Annotated[
+        Path | None, typer.Option(help=f"Folder for all recordings.  [default: {_POSTGRES_FOLDER}]")
+    ] = None,
 ) -> None:
     """Show that shared buffers that clients read are told from those that nobody reads.
 
@@ -81,12 +84,11 @@ def postgres(
     from mmscand.lab.experiment import run_postgres  # noqa: PLC0415
     from mmscand.lab.screen import progress_shown  # noqa: PLC0415
 
-    with os_errors_told(), progress_shown(_console()) as progress:
-        found = run_postgres(
-            results or Path("out") / "postgres", shared_memory=shared_memory, progress=progress
-        )
-        if json_file is not None:
-            json_file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    folder = results or _POSTGRES_FOLDER
+    with os_errors_told(folder), progress_shown(_console()) as progress:
+        found = run_postgres(folder, shared_memory=shared_memory, progress=progress)
+    if json_file is not None:
+        write_text(json_file, json.dumps(found, indent=2))
     for name, value in found.items():
         print(f"{name:22} {value}")
     up = found["hot_promoted_share"] >= 0.95 and found["cold_promoted_share"] <= 0.01
@@ -130,7 +132,7 @@ def _run(name: str, json_file: Path | None, picture: Path | None, results: Path 
     scenario, console = scenario_named(name), _console()
     folder = results or Path("out") / f"demo-{name}"
     drawing = picture or folder / "picture.png"
-    with os_errors_told():
+    with os_errors_told(folder):
         # Before the minute that the experiment takes, not after it.
         for path in (folder / "any", drawing, *filter(None, [json_file])):
             require_writable(path)
@@ -151,10 +153,10 @@ def _write(
     from mmscand.lab.result import Recording  # noqa: PLC0415
     from mmscand.lab.verdict import as_json  # noqa: PLC0415
 
-    draw(scenario, result, Recording.load(folder), picture)
+    with os_errors_told(picture):
+        draw(scenario, result, Recording.load(folder), picture)
     if json_file is not None:
-        text = json.dumps(as_json(scenario, result), indent=2)
-        json_file.write_text(text + "\n", encoding="utf-8")
+        write_text(json_file, json.dumps(as_json(scenario, result), indent=2))
 
 
 def _report(console: "Console", scenario: "Scenario", result: "Result") -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmscand.cli.files import os_errors_told, require_writable
+from mmscand.cli.files import os_errors_told, require_writable, write_text
 from mmscand.cli.names import known_names, names, numbers
 from mmscand.config import parse_assignments
 from mmscand.errors import MmscandError, UsageError
@@ -71,13 +71,12 @@ def compare(
     for path in (results / "any", *filter(None, [json_file, picture])):
         require_writable(path)
     try:
-        with os_errors_told(), progress_shown(Console()) as progress:
+        with os_errors_told(results), progress_shown(Console()) as progress:
             runs = run_contest(results, loads, ways, wanted, progress=progress)
     except KeyboardInterrupt:
         raise MmscandError("interrupted", hint=f"the same again goes on from {results}") from None
     runs = [run for run in runs if run.load in loads and run.tierer in ways and run.seed in wanted]
-    with os_errors_told():
-        _write(runs, results, json_file, picture)
+    _write(runs, results, json_file, picture)
     print(report(medians(runs), {name: load.summary for name, load in LOADS.items()}))
 
 
@@ -98,9 +97,10 @@ def _write(
     from mmscand.lab.contest_figure import draw  # noqa: PLC0415
 
     if json_file is not None:
-        json_file.write_text(json.dumps(_whole(runs), indent=1) + "\n", encoding="utf-8")
+        write_text(json_file, json.dumps(_whole(runs), indent=1))
     if picture is not None:
-        draw(results, runs, picture)
+        with os_errors_told(picture):
+            draw(results, runs, picture)
 
 
 def _whole(runs: "Sequence[Run]") -> dict[str, object]:

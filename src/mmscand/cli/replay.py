@@ -1,6 +1,5 @@
 """`mmscand replay`: a policy over a recording."""
 
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -8,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmscand.cli.files import require_writable, write_text
 from mmscand.cli.table import table
 from mmscand.errors import UsageError
+from mmscand.shown import json_text
 
 if TYPE_CHECKING:
     from mmscand.record.replay import MakePolicy, Replayed
@@ -32,9 +33,11 @@ def replay_(
     from mmscand.record.file import Recording  # noqa: PLC0415
     from mmscand.record.replay import replay  # noqa: PLC0415
 
+    if json_file is not None:
+        require_writable(json_file)
     found = replay(Recording(file), _policy(policy), _ratio(ratio))
     if json_file is not None:
-        _write(json_file, json.dumps({"file": str(file), "ratio": ratio, **asdict(found)}))
+        write_text(json_file, json_text({"file": str(file), "ratio": ratio, **asdict(found)}))
     print(_shown(found))
 
 
@@ -50,13 +53,6 @@ def _ratio(text: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"--ratio {text!r} is no ratio", hint="write it like 1:8")
     return int(match[1]), int(match[2])
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _shown(found: "Replayed") -> str:

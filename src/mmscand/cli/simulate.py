@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmscand.cli.files import os_errors_told, require_writable
+from mmscand.cli.files import os_errors_told, require_writable, write_text
 from mmscand.cli.names import names, numbers
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
@@ -58,8 +58,7 @@ def simulate(
     [many] = numbers(float, "intensity", str(intensity))
     record = run_case(Case(workload, policy, slow, many, seed, pages, windows))
     if json_file is not None:
-        with os_errors_told():
-            json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_text(json_file, json.dumps(record, indent=2))
     print(pairs(list(record["figures"].items())))
 
 
@@ -101,7 +100,7 @@ def compare(
     )
     for path in (resume / "any", *filter(None, [json_file, picture])):
         require_writable(path)
-    with os_errors_told():
+    with os_errors_told(resume):
         records = _run(cases, resume, executor_at(address, jobs or os.cpu_count() or 1))
         table = medians(records)
         _write(records, table, json_file, picture)
@@ -156,11 +155,12 @@ def _write(
             ],
             "cases": records,
         }
-        json_file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        write_text(json_file, json.dumps(whole, indent=1))
     if picture is not None:
         from mmscand.sim.chart import draw  # noqa: PLC0415
 
-        draw(table, picture)
+        with os_errors_told(picture):
+            draw(table, picture)
 
 
 def _report(table: "Table") -> None:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from mmscand import __version__
+from mmscand.control.causes import who_may
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 from mmscand.shown import json_text
 
@@ -154,7 +155,7 @@ class ControlClient:
         if number in _NOT_ALLOWED:
             return MachineCannot(
                 f"not allowed to use {self._path}",
-                hint="run as root, or as a member of its group (`ls -l` tells which)",
+                hint=f"only {who_may(self._path)} may; run as one of these",
             )
         if number in _NO_DAEMON:
             return MmscandError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmscand.control.controlled import Controlled
 from mmscand.control.lock import DaemonLock
-from mmscand.control.unix_socket import listen
+from mmscand.control.unix_socket import ELSEWHERE, listen
 from mmscand.errors import MmscandError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ControlServer:
         self._version = version
         self._path = path
         self._group = group
-        self._lock = DaemonLock(path.with_name(path.name + ".lock"))
+        self._lock = DaemonLock(path.with_name(path.name + ".lock"), ELSEWHERE)
         self._running: _Running | None = None
 
     def start(self) -> None:

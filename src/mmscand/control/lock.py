@@ -6,14 +6,18 @@ import os
 import time
 from pathlib import Path
 
-from mmscand.errors import MachineCannot, MmscandError
+from mmscand.control.causes import cannot
+from mmscand.errors import MmscandError
+from mmscand.shown import json_text
 
 
 class DaemonLock:
     """An flock: the kernel gives it back whenever its holder ends, also after kill -9."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, elsewhere: str = "") -> None:
+        """`elsewhere` says how to have it at another path, where that can be."""
         self._path = path
+        self._elsewhere = elsewhere
         self._fd = -1
 
     def acquire(self, serves: str) -> None:
@@ -26,22 +30,28 @@ class DaemonLock:
                     self._fd = fd
             except BlockingIOError:
                 raise self._taken(fd) from None
+            except OSError as error:
+                raise cannot("lock", self._path, error, self._elsewhere) from None
             finally:
                 if self._fd < 0:
                     os.close(fd)
+        try:
+            self._sign(serves)
+        except OSError as error:
+            self.release()
+            raise cannot("write", self._path, error, self._elsewhere) from None
+
+    def _sign(self, serves: str) -> None:
         started = time.strftime("%Y-%m-%d %H:%M:%S")
+        text = json_text({"pid": os.getpid(), "started": started, "serves": serves})
         os.ftruncate(self._fd, 0)
-        text = json.dumps({"pid": os.getpid(), "started": started, "serves": serves})
         os.pwrite(self._fd, text.encode(), 0)
 
     def _open(self) -> int:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise MachineCannot(
-                f"cannot write {self._path}: {error.strerror}",
-                hint="run as root, or name another socket",
-            ) from None
+            raise cannot("write", self._path, error, self._elsewhere) from None
 
     def _is_at_path(self, fd: int) -> bool:
         """False when its last holder removed the file between our open and our lock."""
@@ -53,11 +63,20 @@ class DaemonLock:
     def _taken(self, fd: int) -> MmscandError:
         try:
             holder = json.loads(os.pread(fd, 4096, 0))
-            who = f"as pid {holder['pid']} on {holder['serves']} since {holder['started']}"
-        except (ValueError, KeyError, TypeError):
-            who = "and is just starting"  # it has the lock, but has not said who it is yet
+            pid, serves, started = holder["pid"], f"{holder['serves']}", holder["started"]
+            os.kill(pid, 0)
+        except (ValueError, KeyError, TypeError, OverflowError, ProcessLookupError):
+            # It has not said yet who it is, or what is there is from one that was killed.
+            return MmscandError(
+                f"mmscand already runs and is just starting, or another program holds {self._path}",
+                hint=f"try again; `fuser -v {self._path}` says which it is",
+            )
+        except OSError:  # not ours, and there
+            pass
+        use = f", or use it: `mmscand status --socket {serves}`" if serves.startswith("/") else ""
         return MmscandError(
-            f"mmscand already runs {who}", hint="stop it first, or use it: `mmscand status`"
+            f"mmscand already runs as pid {pid} on {serves} since {started}",
+            hint=f"stop it first (kill {pid}){use}",
         )
 
     def release(self) -> None:

@@ -7,11 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmscand.config import require_group
-from mmscand.errors import MachineCannot, MmscandError, UsageError
+from mmscand.control.causes import cannot
+from mmscand.errors import MmscandError, UsageError
 
 _MAX_PATH_BYTES = 107
 """sun_path of unix(7) without its final NUL."""
 _BACKLOG = 16
+ELSEWHERE = "or name another socket"
 
 
 def listen(path: Path, group: str | None) -> socket.socket:
@@ -34,10 +36,7 @@ def listen(path: Path, group: str | None) -> socket.socket:
         sock.close()
         if not isinstance(error, OSError):
             raise
-        raise MachineCannot(
-            f"cannot listen on {path}: {error.strerror}",
-            hint="run as root, or name another socket",
-        ) from None
+        raise cannot("listen on", path, error, ELSEWHERE) from None
     return sock
 
 
@@ -48,7 +47,7 @@ def remove_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise UsageError(f"socket {path}: {error.strerror}", hint="name another socket") from None
+        raise cannot("look at", path, error, ELSEWHERE) from None
     if not stat.S_ISSOCK(mode):
         raise UsageError(f"{path} is there and is no socket", hint="name another socket")
     if _answers(path):

@@ -135,7 +135,7 @@ def test_a_socket_that_is_not_ours_to_use(run: Commands, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(socket.socket, "connect", denied)
     run("status", code=3)
-    assert "run as root, or as a member of its group" in run.complaint
+    assert "only root may; run as one of these" in run.complaint
 
 
 def test_tables_put_numbers_at_the_right_and_words_at_the_left() -> None:

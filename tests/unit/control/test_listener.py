@@ -119,7 +119,9 @@ def test_a_lock_without_words_is_a_daemon_that_just_starts(
 ) -> None:
     with another_daemon(socket_path):
         Path(f"{socket_path}.lock").write_text("")
-        with pytest.raises(MmscandError, match="already runs and is just starting"):
+        with pytest.raises(
+            MmscandError, match="already runs and is just starting, or another program"
+        ):
             ControlServer(daemon, "1", socket_path).start()
 
 
