@@ -89,7 +89,7 @@ def load_config(
     return Config(
         settings.settings,
         rules,
-        socket or named_socket or DEFAULT_SOCKET,
+        socket.absolute() if socket else named_socket or DEFAULT_SOCKET,
         group,
         settings.clamped,
         tuple(doubts(rules.rules, cgroups)),

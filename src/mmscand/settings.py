@@ -73,7 +73,7 @@ class Settings(BaseModel):
     mms_to_scan: Annotated[int, Field(ge=1, le=1 << 22)] = Field(
         4096, description="Processes visited in one cycle, each at most once. RFC: 4096."
     )
-    cpu_budget_percent: Annotated[float, Field(gt=0, le=100)] = Field(
+    cpu_budget_percent: Annotated[float, Field(ge=0.01, le=100)] = Field(
         1.0,
         description="Share of one core that scanning and aging may use, on the average of any ten "
         "minutes. 1 % is what TMTS and Telescope spend, a third of MEMTIS. 100 is no limit.",

@@ -67,7 +67,7 @@ def test_the_command_line_is_on_top(file: Path) -> None:
     read = load_config(file, ["scan_period_ms=700", "scan_enabled=off"], socket=Path("s"))
     assert read.settings.scan_period_ms == 700
     assert (read.settings.profile, read.settings.scan_enabled) == ("v1", False)
-    assert read.socket == Path("s")
+    assert read.socket == Path.cwd() / "s"
 
 
 def test_a_default_file_need_not_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -24,10 +24,17 @@ if TYPE_CHECKING:
     from mmscand.lab.scenario import Scenario
 
 app = typer.Typer(
-    no_args_is_help=True,
     rich_markup_mode=None,
     help="Try mmscand in a virtual machine with fast and slow memory.",
 )
+
+
+@app.callback(invoke_without_command=True)
+def _help(context: typer.Context) -> None:
+    """Try mmscand in a virtual machine with fast and slow memory."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
 
 _EXTRA = {"virtme_ng": "virtme-ng", "matplotlib": "", "rich": "", "psutil": ""}
 """Modules of the optional extra `lab`, with the package's name where it is another."""

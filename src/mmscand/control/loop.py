@@ -9,6 +9,8 @@ from contextlib import suppress
 import uvicorn
 from fastapi import FastAPI
 
+from mmscand.control.protocol import PatientProtocol
+
 _GRACE_S = 0.4
 """A request that is being answered has this long to end when the server stops."""
 
@@ -54,7 +56,7 @@ def quiet_server(app: FastAPI) -> QuietServer:
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=PatientProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -1,5 +1,6 @@
 """How the API says no: one shape, whatever went wrong and wherever."""
 
+import re
 from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
@@ -32,11 +33,23 @@ def add_refusals(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         path = f"{request.method} {request.url.path}"
         hint = "/openapi.json describes what there is"
-        return _answer(error.status_code, f"{path}: {error.detail}", hint, error.headers)
+        headers = _allow(app, request.url.path) if error.status_code == 405 else error.headers
+        return _answer(error.status_code, f"{path}: {error.detail}", hint, headers)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
         return _answer(500, f"{type(error).__name__}: {error}", "please report it")
+
+
+def _allow(app: FastAPI, path: str) -> dict[str, str]:
+    """All methods of a path by the description; Starlette names those of one route that has it."""
+    methods = {
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path)
+        for method in operations
+    }
+    return {"Allow": ", ".join(sorted(methods) or ["GET"])}  # the description itself
 
 
 def _status_of(error: MmscandError) -> int:

@@ -107,7 +107,9 @@ def test_a_mistyped_command_is_one_line_and_exit_code_2(
 
 
 def test_version_and_help_exit_with_0(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
+    for option in ("--version", "-V"):
+        assert main([option]) == 0
+        assert capsys.readouterr().out.startswith("mmscand ")
     assert main(["run", "--help"]) == 0
     assert "--dry-run" in capsys.readouterr().out
 

@@ -199,6 +199,41 @@ def test_garbage_harms_nobody(
     assert capfd.readouterr() == ("", "")
 
 
+def answer(client: socket.socket) -> tuple[bytes, dict[str, str]]:
+    """The first line, and the body; until the server hangs up."""
+    head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+    assert b"application/json" in head
+    return head.partition(b"\r\n")[0], json.loads(body)
+
+
+def test_what_is_no_http_is_refused_as_everything_is(
+    server: ControlServer, socket_path: Path
+) -> None:
+    for sent in (b"\0\xff\r\n\r\n", b"GET / HTTP/9\r\n\r\n", b"HELLO\r\n\r\n"):
+        with connected(socket_path, sent) as client:
+            line, error = answer(client)
+        assert line.startswith(b"HTTP/1.1 400")
+        assert error.keys() == {"error", "hint"}
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", HALF + b"Content-Length: 9\r\n\r\n{", WHOLE + b"G"])
+def test_a_request_that_never_comes_is_not_waited_for(
+    daemon: FakeDaemon, socket_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    from mmscand.control import protocol
+
+    monkeypatch.setattr(protocol, "_MOST_S", 0.05)
+    server = ControlServer(daemon, "1", socket_path)
+    server.start()
+    try:
+        with connected(socket_path, sent) as client:
+            got = client.makefile("rb").read()  # it ends, as the server hangs up
+        assert (b"HTTP/1.1 408" in got) is bool(sent)
+        assert (b"the request took too long" in got) is bool(sent)
+    finally:
+        server.stop()
+
+
 def test_a_bug_leaves_the_lock_file_readable(server: ControlServer, socket_path: Path) -> None:
     holder = json.loads(Path(f"{socket_path}.lock").read_text())
     assert (holder["pid"], holder["serves"]) == (os.getpid(), str(socket_path))

@@ -49,7 +49,7 @@ def test_knobs_carry_their_unit_bounds_default_and_reason(client: ControlClient)
     assert (period["value"], period["unit"], period["bounds"]) == (1000, "ms", "1..3600000")
     assert knobs["scan_enabled"]["value"] is True
     assert knobs["profile"]["choices"] == ["auto", "v0", "v1", "v3"]
-    assert knobs["cpu_budget_percent"]["bounds"] == ">0..100"
+    assert knobs["cpu_budget_percent"]["bounds"] == "0.01..100"
     assert client.knob("hot_passes")["value"] == 3
 
 
@@ -167,6 +167,36 @@ def test_refusals_have_one_shape_and_change_nothing(
     got, answer = curl(socket_path, *arguments)
     assert (got, answer.keys()) == (code, {"error", "hint"})
     assert daemon.settings.current.hot_passes == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("v1/knobs", "DELETE, GET, PATCH"),
+        ("v1/knobs/x", "DELETE, GET"),
+        ("v1/reload", "POST"),
+        ("openapi.json", "GET"),
+    ],
+)
+def test_a_method_that_is_not_there_is_told_which_are(
+    server: ControlServer, socket_path: Path, path: str, allowed: str
+) -> None:
+    done = subprocess.run(
+        [
+            "curl",
+            "-sS",
+            "-i",
+            "--unix-socket",
+            str(socket_path),
+            "-X",
+            "PUT",
+            f"http://d/{path}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"allow: {allowed}\n" in done.stdout.lower().replace(allowed.lower(), allowed)
 
 
 def test_a_bug_in_the_daemon_is_an_answer_too(client: ControlClient, daemon: FakeDaemon) -> None:

@@ -85,3 +85,14 @@ def test_the_command_line_imports_nothing_of_the_lab() -> None:
     heavy = ("rich", "matplotlib", "psutil", "virtme_ng", "mmscand.lab")
     loaded = set(done.stdout.split())
     assert not [name for name in heavy if name in loaded]
+
+
+def test_lab_alone_is_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab"]) == 0
+    out, complaint = capsys.readouterr()
+    assert (complaint, out.count("\n") > 10, "postgres" in out) == ("", True, True)
+
+
+def test_help_names_the_folder_that_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", "postgres", "--help"]) == 0
+    assert "out/postgres" in capsys.readouterr().out

@@ -1,0 +1,54 @@
+"""HTTP as uvicorn speaks it, but for clients that speak badly, or not at all. Loads uvicorn."""
+
+import asyncio
+from contextlib import suppress
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mmscand.control.models import Error
+
+_MOST_S = 30.0
+"""For a whole request and its answer, also for the first one: uvicorn limits only later ones."""
+
+
+class PatientProtocol(H11Protocol):
+    """Refusals are an Error, also of what is no HTTP; who takes too long is hung up on."""
+
+    _limit: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The time begins."""
+        super().connection_made(transport)
+        self._limit = self.loop.call_later(_MOST_S, self._give_up)
+
+    def on_response_complete(self) -> None:
+        """It begins anew."""
+        self._limit.cancel()
+        self._limit = self.loop.call_later(_MOST_S, self._give_up)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is left to wait for."""
+        self._limit.cancel()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP."""
+        self._refuse(400, msg.rstrip("."), "send HTTP/1.1, see /openapi.json")
+
+    def _give_up(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]:
+            self._refuse(408, "the request took too long", "send all of it within 30 s")
+        else:  # silent, or it does not read its answer
+            self.transport.abort()
+
+    def _refuse(self, status: int, error: str, hint: str) -> None:
+        body = Error(error=error, hint=hint).model_dump_json().encode()
+        length = str(len(body)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+        response = h11.Response(status_code=status, headers=[*headers, (b"connection", b"close")])
+        with suppress(h11.LocalProtocolError):  # an answer has begun
+            for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
