@@ -56,11 +56,20 @@ def _ratio(text: str) -> tuple[int, int]:
 
 
 def _shown(found: "Replayed") -> str:
-    rows = [(name, f"{share:.2%}") for name, share in sorted(found.hit_share.items())]
+    rows = [
+        [name, *map(_percent, (found.warming.get(name), found.steady.get(name), share))]
+        for name, share in sorted(found.hit_share.items())
+    ]
+    steady = found.passes - found.warm_up
+    header = ["PLACEMENT", f"WARM-UP, {found.warm_up} passes", f"THEN, {steady} passes", "ALL"]
     cut = "; the recording was cut after them" if found.cut else ""
     return (
         f"{found.passes} passes{cut}, {found.pages} pages of which {found.fast_pages} fit the "
         f"fast tier, {found.accesses} accesses\n"
         f"{found.policy}: {found.decisions} decisions, {found.promoted} pages promoted, "
-        f"{found.demoted} demoted\n\n" + table(["PLACEMENT", "ON THE FAST TIER"], rows)
+        f"{found.demoted} demoted\n\nshare of accesses on the fast tier\n" + table(header, rows)
     )
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{share:.2%}"

@@ -19,6 +19,8 @@ from mmscand.record.tables import ProcessPass, Table, unpack
 
 MakePolicy = Callable[[int, int], PlacementPolicy]
 """From the number of pages, and how many fit the fast tier."""
+_NEARLY = 0.95
+"""Of the share of the later half: what a warm-up ends with."""
 _Space = tuple[int, int, int]
 """pid, start time and generation: one address space."""
 
@@ -113,6 +115,11 @@ class Replayed:
     decisions: int = 0
     by_pass: dict[str, list[float | None]] = field(default_factory=dict)
     """Hit share of each pass; None where nothing was accessed."""
+    warm_up: int = 0
+    """Passes until the policy is nearly as good as it is in the later half of the recording."""
+    warming: dict[str, float | None] = field(default_factory=dict)
+    """Hit share in these passes, and in all that follow."""
+    steady: dict[str, float | None] = field(default_factory=dict)
     cut: bool = False
     """The recording ends inside a pass, or is damaged there."""
 
@@ -147,10 +154,11 @@ def replay(recording: Recording, make: MakePolicy, ratio: tuple[int, int]) -> Re
     run = _Run(policy, pages, capacity)
     for each in pages.rounds():
         run.take(each)
-    hits = {policy.name: run.own.hits, "nothing": run.unmoved.hits}
+    hits = {policy.name: run.own.hits, "nothing": run.unmoved.hits, "as-recorded": as_recorded}
     share = {name: sum(found) / sum(totals) for name, found in hits.items()}
     share["best-static"] = int(np.sort(counts)[::-1][:capacity].sum()) / sum(totals)
-    share["as-recorded"] = sum(as_recorded) / sum(totals)
+    by_pass = {name: _shares(found, totals) for name, found in hits.items()}
+    warm_up = _warm_up(by_pass[policy.name])
     return Replayed(
         policy=policy.name,
         passes=len(totals),
@@ -161,13 +169,29 @@ def replay(recording: Recording, make: MakePolicy, ratio: tuple[int, int]) -> Re
         promoted=run.promoted,
         demoted=run.demoted,
         decisions=run.decisions,
-        by_pass={name: _shares(found, totals) for name, found in hits.items()},
+        by_pass=by_pass,
+        warm_up=warm_up,
+        warming={name: _share(found[:warm_up], totals[:warm_up]) for name, found in hits.items()},
+        steady={name: _share(found[warm_up:], totals[warm_up:]) for name, found in hits.items()},
         cut=recording.cut,
     )
 
 
 def _shares(hits: list[int], totals: list[int]) -> list[float | None]:
     return [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
+
+
+def _share(hits: list[int], totals: list[int]) -> float | None:
+    return sum(hits) / sum(totals) if sum(totals) else None
+
+
+def _warm_up(shares: list[float | None]) -> int:
+    """Passes before three in a row that are nearly as good as the later half."""
+    later = [share for share in shares[len(shares) // 2 :] if share is not None]
+    goal = _NEARLY * float(np.median(later)) if later else 0.0
+    good = [share is None or share >= goal for share in shares]
+    runs = (first for first in range(len(good) - 2) if all(good[first : first + 3]))
+    return next(runs, len(shares) // 2)
 
 
 def _survey(pages: Pages) -> tuple[NDArray[np.uint32], int, list[int], list[int]]:

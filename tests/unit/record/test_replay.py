@@ -10,7 +10,7 @@ from mmscand.model import BoolArray
 from mmscand.policy.capacity import Capacity
 from mmscand.policy.placement import NO_MOVES, Moves, PageNumbers
 from mmscand.record.file import Recording, RecordingWriter
-from mmscand.record.replay import Pages, Replayed, replay
+from mmscand.record.replay import Pages, Replayed, _warm_up, replay
 from mmscand.record.tables import (
     ACCESSED,
     FORMAT,
@@ -114,6 +114,11 @@ def test_capacity_comes_near_the_best_static_placement(tmp_path: Path) -> None:
     late = [value for value in found.by_pass["capacity"][60:] if value is not None]
     assert np.mean(late) > 0.9 * share["best-static"]
     assert found.promoted >= found.demoted > 0
+    assert 0 < found.warm_up < 60
+    warming, steady = found.warming["capacity"], found.steady["capacity"]
+    assert warming is not None
+    assert steady is not None
+    assert warming < share["capacity"] < steady
 
 
 def test_new_pages_take_room_that_others_left_and_are_forgotten(tmp_path: Path) -> None:
@@ -246,3 +251,31 @@ def test_the_first_pass_of_a_recording_is_no_exposure_to_decide_by(tmp_path: Pat
     ]
     replay(recording(tmp_path / "r", passes), Noting, (1, 2))
     assert decided == [1024, 0, 1024]
+
+
+@pytest.mark.parametrize(
+    ("shares", "warm_up"),
+    [
+        ([0.1, 0.2, 0.5, 0.7, 0.8, 0.8, 0.8, 0.8], 4),
+        ([None, 0.8, 0.1, 0.2, 0.8, 0.8, None, 0.8], 4),
+        ([0.5, 0.5, 0.5, 0.5], 0),
+        ([0.1, 0.9], 1),
+        ([None, None, None], 0),
+    ],
+)
+def test_a_warm_up_ends_where_the_policy_is_as_good_as_later(
+    shares: list[float | None], warm_up: int
+) -> None:
+    assert _warm_up(shares) == warm_up
+
+
+def test_warm_up_and_what_follows_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zipf(tmp_path, rounds=60)
+    assert main(["replay", str(tmp_path / "zipf"), "--policy", "capacity"]) == 0
+    *_, header, _, _, capacity, nothing = [
+        line.split() for line in capsys.readouterr().out.splitlines() if line
+    ]
+    assert " ".join(header).startswith("PLACEMENT WARM-UP, ")
+    assert [capacity[0], nothing[0], len(capacity)] == ["capacity", "nothing", 4]
