@@ -71,7 +71,10 @@ class AddressSpace(Protocol):
         ...
 
     def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
-        """Where the process wants these pages: memory policy of their mapping, and cpuset."""
+        """Where the process wants these pages: memory policy of their mapping, and cpuset.
+
+        As of the last `vmas`, which marks mappings that must stay on a tier.
+        """
         ...
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:

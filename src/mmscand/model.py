@@ -166,6 +166,10 @@ class VmaFlag(IntFlag):
     """Kernel-provided ([vdso], [vvar], [vsyscall]) or a device."""
     REFUSED = 128
     """The kernel refused to age it: locked memory, a PFN map, hugetlb by another name."""
+    STAYS_SLOW = 256
+    """Its memory policy or cpuset allows no node of the fast tier, or is not known yet."""
+    STAYS_FAST = 512
+    """Its memory policy or cpuset allows no node of the slow tier, or is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,7 @@ class VmaTable:
 
 @dataclass(frozen=True, slots=True)
 class AllowedNodes:
-    """For each of some pages the nodes that the owner's memory policy and cpuset allow it."""
+    """The nodes that the owner's memory policy and cpuset allow each of some mappings or pages."""
 
     sets: tuple[frozenset[int], ...]
     """An empty set: the page is to be left alone, or it is not known yet."""

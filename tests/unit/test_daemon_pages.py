@@ -71,9 +71,11 @@ def test_memory_that_is_bound_to_slow_nodes_stays_there_and_is_counted() -> None
 
     recorder = Recorder(hook)
     with running(world.machine, recorder) as daemon:
-        recorder.wait_for(PassEnd, lambda event: event.bound == len(HOT))
+        recorder.wait_for_promoted(world.process.process, 3)
         recorder.wait_for(PassEnd, lambda event: event.number >= 8)
-        assert daemon.status().counters["promoted"] == 3
+        status = daemon.status()
+    assert status.counters["promoted"] == 3
+    assert status.skipped_pages == {"bound": 2048}
     assert world.on_fast() == []
     assert (world.machine.nodes_of(free)[0, :4] == 0).tolist() == [True, True, True, False]
 
@@ -82,8 +84,10 @@ def test_a_cpuset_without_the_fast_node_keeps_everything_where_it_is() -> None:
     world = tiers()
     world.process.cpuset = frozenset({1})
     recorder = Recorder(touching(world, HOT))
-    with running(world.machine, recorder):
-        recorder.wait_for(PassEnd, lambda event: event.bound == len(HOT))
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
+        assert daemon.status().skipped_pages == {"bound": 2048}
+        assert world.on_fast() == []
         world.process.cpuset = None
         recorder.wait_for_promoted(world.process.process, len(HOT))
     assert world.on_fast() == HOT

@@ -328,7 +328,11 @@ def _needed(block: PageBlock, state: StateArray, mine: BoolArray) -> BoolArray:
 
 
 def _tags(block: PageBlock) -> StateArray:
-    """The four lowest bits of the frames' numbers, where a word has them."""
-    frames = np.ascontiguousarray(block.frames)
+    """The four lowest bits of the frames' numbers, where a word has them.
+
+    A large page's frame is aligned to its size: its number is counted in such frames.
+    """
+    shift = np.uint64(block.pages_per_slot.bit_length() - 1)
+    frames = np.ascontiguousarray(block.frames >> shift if shift else block.frames)
     tags: StateArray = frames.view("<u2").reshape(*frames.shape, 4)[..., 0] & TAG
     return tags

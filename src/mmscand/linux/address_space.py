@@ -5,7 +5,7 @@ import errno
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,13 +15,14 @@ from mmscand.linux.aging import Ager
 from mmscand.linux.files import process_errors
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.moving import move, nodes
-from mmscand.linux.numa_policy import MemoryPolicies
+from mmscand.linux.numa_policy import MemoryPolicies, Wishes, by_numa_maps, marked
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.pagemap import PageFlags, Pagemap
 from mmscand.linux.procfs import Procfs, parse_maps
 from mmscand.linux.readers import Reader
 from mmscand.linux.syscalls import pidfd_open
 from mmscand.linux.tasks import MmRef
+from mmscand.linux.vma_policy import PolicyReader, supported
 from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
 from mmscand.model import (
     PAGE_BYTES,
@@ -32,6 +33,7 @@ from mmscand.model import (
     IntArray,
     PageBlock,
     Process,
+    Topology,
     UIntArray,
     VmaTable,
     Window,
@@ -60,12 +62,14 @@ class LinuxAddressSpace:
         procfs: Procfs,
         decoder: Decoder,
         page_flags: PageFlags,
+        topology: Callable[[], Topology],
     ) -> None:
         self._process = process
         self._reader = reader
         self._procfs = procfs
         self._decoder = decoder
         self._page_flags = page_flags
+        self._topology = topology
         self._known_mm: MmRef | None = None
         self._open_pagemap: Pagemap | None = None
         self._looks = 0
@@ -80,7 +84,7 @@ class LinuxAddressSpace:
                 raise ProcessDenied(process.pid, "age", "", reason=_NO_LEADER)
             undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
-            self._policies = MemoryPolicies(procfs, process.pid)
+            self._policies = MemoryPolicies(self._wishes, self._cpuset)
             self._exit_poll = select.poll()
             self._exit_poll.register(pidfd, select.POLLIN)
             self._unseen_use = self._look_for_unseen_use()
@@ -106,6 +110,15 @@ class LinuxAddressSpace:
     def generation(self) -> int:
         """How often it has called execve."""
         return self._mm().exec_id
+
+    def _wishes(self, vmas: VmaTable) -> Wishes:
+        tasks = self._reader.tasks
+        if supported(tasks.offsets):
+            return PolicyReader(self._reader.memory, tasks.offsets).wishes(self._mm(), vmas)
+        return by_numa_maps(self._procfs, self._process.pid, vmas)
+
+    def _cpuset(self) -> frozenset[int]:
+        return self._procfs.cpuset_nodes(self._process.pid)
 
     def identity(self) -> int:
         """The kernel's address of its mm_struct."""
@@ -160,7 +173,10 @@ class LinuxAddressSpace:
         if self._looks % _REFUSALS_HOLD_LOOKS == 0:
             self._ager.refused.clear()
             self._unseen_use = self._unseen_use or unseen_use.by_pins(self._procfs.status(pid))
-        return self._ager.marked(parse_maps(maps))
+        vmas, tiers = self._ager.marked(parse_maps(maps)), self._topology()
+        if not (tiers.fast and tiers.slow):  # nothing is moved on a machine with one tier
+            return vmas
+        return marked(vmas, self._policies.allowed(vmas), tiers)
 
     def unseen_use(self) -> str:
         """See linux.unseen_use. Once there is some, it is taken to stay."""
@@ -209,8 +225,11 @@ class LinuxAddressSpace:
         return self._pagemap.shared(addresses)
 
     def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
-        """By numa_maps and the cpuset of the main thread."""
-        return self._policies.allowed(addresses, vmas)
+        """By linux.numa_policy and the cpuset of the main thread."""
+        allowed, rows = self._policies.allowed(vmas), vmas.index_of(addresses)
+        nowhere = len(allowed.sets) - 1  # the last set is empty
+        places = np.append(allowed.of, nowhere)[rows]  # row -1: no mapping holds it
+        return AllowedNodes(allowed.sets, places)
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """By MADV_COLD; whole folios only."""

@@ -7,7 +7,7 @@ of all types (one quick walk), then the one structure and the anonymous ones ins
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -111,6 +111,25 @@ class StructOffsets:
     task_start_boottime: int
     task_self_exec_id: int
     mm_pgd: int
+    # Of kernels from 6.1 on, see linux.vma_policy; -1 where there is none.
+    mm_tree: int = -1
+    tree_root: int = -1
+    range_slot: int = -1
+    arange_slot: int = -1
+    arange_meta: int = -1
+    vma_start: int = -1
+    vma_end: int = -1
+    vma_mm: int = -1
+    vma_policy: int = -1
+    vma_file: int = -1
+    policy_mode: int = -1
+    policy_nodes: int = -1
+    task_mempolicy: int = -1
+    file_inode: int = -1
+    inode_sb: int = -1
+    sb_magic: int = -1
+    shmem_policy: int = -1
+    shmem_inode: int = -1
 
     MEMBERS: ClassVar[Mapping[str, tuple[str, str]]] = {
         "task_tasks": ("task_struct", "tasks"),
@@ -121,11 +140,38 @@ class StructOffsets:
         "mm_pgd": ("mm_struct", "pgd"),
     }
 
+    OPTIONAL: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "mm_tree": ("mm_struct", "mm_mt"),
+        "tree_root": ("maple_tree", "ma_root"),
+        "range_slot": ("maple_range_64", "slot"),
+        "arange_slot": ("maple_arange_64", "slot"),
+        "arange_meta": ("maple_arange_64", "meta"),
+        "vma_start": ("vm_area_struct", "vm_start"),
+        "vma_end": ("vm_area_struct", "vm_end"),
+        "vma_mm": ("vm_area_struct", "vm_mm"),
+        "vma_policy": ("vm_area_struct", "vm_policy"),
+        "vma_file": ("vm_area_struct", "vm_file"),
+        "policy_mode": ("mempolicy", "mode"),
+        "policy_nodes": ("mempolicy", "nodes"),
+        "task_mempolicy": ("task_struct", "mempolicy"),
+        "file_inode": ("file", "f_inode"),
+        "inode_sb": ("inode", "i_sb"),
+        "sb_magic": ("super_block", "s_magic"),
+        "shmem_policy": ("shmem_inode_info", "policy"),
+        "shmem_inode": ("shmem_inode_info", "vfs_inode"),
+    }
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """Of all fields: what another version has stored may lack some."""
+        return {*cls.MEMBERS, *cls.OPTIONAL}
+
     @classmethod
     def from_btf(cls, btf: Btf) -> "StructOffsets":
         """Look every field up; MachineCannot names the one that this kernel does not have."""
         try:
-            return cls(**{k: btf.offset(*member) for k, member in cls.MEMBERS.items()})
+            found = {k: btf.offset(*member) for k, member in cls.MEMBERS.items()}
+            return cls(**found, **{k: _if_any(btf, *m) for k, m in cls.OPTIONAL.items()})
         except KeyError as error:
             raise MachineCannot(
                 f"the kernel's BTF has no {error.args[0]}", hint="use a kernel from 5.14 on"
@@ -136,11 +182,19 @@ class StructOffsets:
             ) from None
 
 
+def _if_any(btf: Btf, structure: str, member: str) -> int:
+    try:
+        return btf.offset(structure, member)
+    except KeyError:
+        return -1
+
+
 def struct_offsets(cache: Path, boot_id: str, vmlinux: Path = VMLINUX) -> StructOffsets:
     """The offsets of the running kernel, from `cache` when it was written in this boot."""
     try:
         stored = json.loads(cache.read_text())
-        if stored.pop("boot_id") == boot_id and all(type(v) is int for v in stored.values()):
+        same = stored.pop("boot_id") == boot_id and stored.keys() == StructOffsets.names()
+        if same and all(type(v) is int for v in stored.values()):
             return StructOffsets(**stored)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass  # no cache, or not ours: it is only there to save time
@@ -156,7 +210,7 @@ def struct_offsets(cache: Path, boot_id: str, vmlinux: Path = VMLINUX) -> Struct
 
 
 def _store(cache: Path, boot_id: str, offsets: StructOffsets) -> None:
-    fields = {name: getattr(offsets, name) for name in StructOffsets.MEMBERS}
+    fields = asdict(offsets)
     temporary = cache.with_suffix(".new")
     try:
         cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -96,7 +96,9 @@ class LinuxMachine:
 
     def open(self, process: Process) -> LinuxAddressSpace:
         """See machine.Machine.open."""
-        return LinuxAddressSpace(process, self.reader, self.procfs, self.decoder, self.page_flags)
+        return LinuxAddressSpace(
+            process, self.reader, self.procfs, self.decoder, self.page_flags, self.topology
+        )
 
     def close(self) -> None:
         """Give the reader back."""

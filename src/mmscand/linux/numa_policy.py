@@ -1,9 +1,9 @@
 """Where a process wants its memory: policies of mappings (mbind, set_mempolicy) and its cpuset.
 
-/proc/PID/numa_maps has the policy of each mapping, and of those without one the main thread's. The
-kernel walks every page for it: 35 ns a 4K page, 9 ms a GiB, measured on 6.18. /proc/PID/status,
-which has the cpuset, costs 14 us. So both are asked only for processes with hot pages, numa_maps
-no more often than its own cost allows, and a mapping that came since then waits.
+Policies are read from the kernel's structures (linux.vma_policy), and from /proc/PID/numa_maps on
+kernels where these are others. /proc/PID/status, which has the cpuset, costs 14 us. Both are known
+of a mapping before any of its pages is looked at: what cannot move is never counted. A mapping
+whose policy is not known yet waits.
 """
 
 import re
@@ -16,12 +16,20 @@ from numpy.typing import NDArray
 
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.topology import parse_id_list
-from mmscand.model import AllowedNodes, UIntArray, VmaTable
+from mmscand.linux.vma_policy import Wish
+from mmscand.model import AllowedNodes, Topology, UIntArray, VmaFlag, VmaTable
+
+Wishes = tuple[list[Wish], NDArray[np.intp]]
+"""Each wish once, and the place of each mapping's; -1 where it is not known."""
 
 _STALE_S = 60.0
 """A policy that was set for a known mapping is seen after this long."""
-_REST = 1000
-"""Times what a read took until the next one: a thousandth of a core, a tenth of the CPU budget."""
+_REST = 100
+"""Times what a read took until the next one: a hundredth of a core, where mappings come all the
+time. A read takes 0.2 ms with 200 mappings, and 50 ms with 50 000."""
+_MOST_WALKED_PAGES = 131_072
+"""Of a process whose numa_maps is read: at 35 ns a 4K page (6.18, EPYC) its mmap lock is held for
+4.6 ms. Larger ones are taken to have no policies on kernels before 6.1."""
 
 # mpol_to_str, mm/mempolicy.c: MODE[=FLAGS][:NODES]. Two modes have a space in their name.
 _LINE = re.compile(
@@ -33,7 +41,7 @@ _FREE = (b"default", b"local")
 _BOUND = (b"bind", b"prefer", b"prefer (many)")
 
 
-def parse_numa_maps(data: bytes) -> tuple[UIntArray, list[frozenset[int] | None]]:
+def parse_numa_maps(data: bytes) -> tuple[UIntArray, list[Wish]]:
     """Start of each mapping, ascending, and the nodes that its policy names.
 
     None is no wish. Interleaving and modes of later kernels give no node: the pages are where they
@@ -44,7 +52,7 @@ def parse_numa_maps(data: bytes) -> tuple[UIntArray, list[frozenset[int] | None]
     return starts, [_nodes(mode, nodes) for _, mode, nodes in rows]
 
 
-def _nodes(mode: bytes, nodes: bytes) -> frozenset[int] | None:
+def _nodes(mode: bytes, nodes: bytes) -> Wish:
     if mode in _FREE:
         return None
     try:
@@ -53,15 +61,27 @@ def _nodes(mode: bytes, nodes: bytes) -> frozenset[int] | None:
         return frozenset()
 
 
+def by_numa_maps(procfs: Procfs, pid: int, vmas: VmaTable) -> Wishes:
+    """What the mappings want, by /proc/PID/numa_maps."""
+    if procfs.resident_pages(pid) > _MOST_WALKED_PAGES:
+        return [None], np.zeros(len(vmas), dtype=np.intp)
+    starts, policies = parse_numa_maps(procfs.numa_maps(pid))
+    if not len(starts):
+        return [], np.full(len(vmas), -1, dtype=np.intp)
+    place = {wish: number for number, wish in enumerate(dict.fromkeys(policies))}
+    of = np.array([place[wish] for wish in policies], dtype=np.intp)
+    row = np.minimum(np.searchsorted(starts, vmas.starts), len(starts) - 1)
+    return list(place), np.where(starts[row] == vmas.starts, of[row], -1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """The policies as they were read last."""
 
     starts: UIntArray
-    wishes: tuple[frozenset[int] | None, ...]
-    """What the mappings want, each wish once."""
+    wishes: tuple[Wish, ...]
     of: NDArray[np.intp]
-    """(mappings,) place in `wishes`."""
+    """(mappings,) place in `wishes`; -1 where it could not be read."""
     read_at: float
     again_at: float
     """Not to be read again before."""
@@ -79,13 +99,13 @@ class MemoryPolicies:
 
     def __init__(
         self,
-        procfs: Procfs,
-        pid: int,
+        read: Callable[[VmaTable], Wishes],
+        cpuset: Callable[[], frozenset[int]],
         now: Callable[[], float] = time.monotonic,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._procfs = procfs
-        self._pid = pid
+        self._wishes = read
+        self._cpuset = cpuset
         self._now = now
         self._cpu = cpu
         self._known: _Known | None = None
@@ -94,33 +114,39 @@ class MemoryPolicies:
         """The process has another address space."""
         self._known = None
 
-    def allowed(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
-        """The nodes for each page, by the policy of its mapping; none where that is not known."""
-        rows = vmas.index_of(addresses)
-        starts = (
-            np.where(rows >= 0, vmas.starts[rows], 0) if len(vmas) else np.zeros_like(addresses)
-        )
-        known = self._current()
-        of = known.find(starts)
-        if (of < 0).any() and self._now() >= known.again_at:
-            known = self._read()
-            of = known.find(starts)
-        cpuset = self._procfs.cpuset_nodes(self._pid)
+    def allowed(self, vmas: VmaTable) -> AllowedNodes:
+        """The nodes for each mapping; none where its policy is not known."""
+        known = self._current(vmas)
+        of = known.find(vmas.starts)
+        unknown = (of < 0) & (vmas.flags & VmaFlag.SPECIAL == 0)  # [vsyscall] is in no tree
+        if unknown.any() and self._now() >= known.again_at:
+            known = self._read(vmas)
+            of = known.find(vmas.starts)
+        cpuset = self._cpuset()
         sets = [cpuset if wish is None else wish & cpuset for wish in known.wishes]
         return AllowedNodes((*sets, frozenset()), np.where(of < 0, len(sets), of))
 
-    def _current(self) -> _Known:
+    def _current(self, vmas: VmaTable) -> _Known:
         known = self._known
         if known is None or self._now() >= max(known.read_at + _STALE_S, known.again_at):
-            return self._read()
+            return self._read(vmas)
         return known
 
-    def _read(self) -> _Known:
+    def _read(self, vmas: VmaTable) -> _Known:
         began = self._cpu()
-        starts, policies = parse_numa_maps(self._procfs.numa_maps(self._pid))
-        place = {wish: number for number, wish in enumerate(dict.fromkeys(policies))}
-        of = np.array([place[wish] for wish in policies], dtype=np.intp)
+        wishes, of = self._wishes(vmas)
         now = self._now()
         again_at = now + _REST * (self._cpu() - began)
-        self._known = _Known(starts, tuple(place), of, now, again_at)
+        self._known = _Known(vmas.starts, tuple(wishes), of, now, again_at)
         return self._known
+
+
+def marked(vmas: VmaTable, allowed: AllowedNodes, tiers: Topology) -> VmaTable:
+    """The mappings with the tiers that their owner does not allow."""
+    flags = [
+        (0 if nodes & tiers.fast else VmaFlag.STAYS_SLOW)
+        | (0 if nodes & tiers.slow else VmaFlag.STAYS_FAST)
+        for nodes in allowed.sets
+    ]
+    of_sets = np.array(flags, dtype=np.uint16)
+    return VmaTable(vmas.starts, vmas.ends, vmas.flags | of_sets[allowed.of])

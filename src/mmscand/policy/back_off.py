@@ -53,6 +53,11 @@ class BackOff:
             np.minimum(failures[failed], 20) + np.uint8(1),
         )
 
+    def held(self, now: float) -> UIntArray:
+        """All that are not to be tried yet, ascending."""
+        addresses: UIntArray = self._addresses[self._until > now]
+        return addresses
+
     def holds(self, addresses: UIntArray, now: float) -> BoolArray:
         """Which of these are not to be tried yet."""
         place, known = self._find(addresses)

@@ -1,13 +1,21 @@
 """Which mappings are looked at at all (the RFC's VMA rules, kmmscand-rfc section 1.7)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmscand.model import BoolArray, ByteArray, VmaFlag, VmaTable
+from mmscand.model import PAGE_BYTES, BoolArray, ByteArray, PageBlock, VmaFlag, VmaTable
 
-RULES = ("hugetlb", "special", "refused", "inaccessible", "read_only_files", "shared_memory")
+RULES = (
+    "hugetlb",
+    "special",
+    "refused",
+    "inaccessible",
+    "read_only_files",
+    "shared_memory",
+    "bound",
+)
 """What leaves a mapping out; the first one that applies is counted.
 
 hugetlb         huge pages that were reserved: MADV_COLD does not take them
@@ -17,6 +25,8 @@ inaccessible    PROT_NONE: nobody can touch it
 read_only_files program text and libraries, mostly; by option, as in the RFC's rule
 shared_memory   MAP_SHARED; by option. What others map as well comes in where MGLRU can age it
                 (scan.bulk), and is left out page by page elsewhere
+bound           by a memory policy or a cpuset without a node of the fast tier: nothing of it can
+                be promoted, so nothing makes way for it
 """
 _ACCESSIBLE = VmaFlag.READ | VmaFlag.WRITE | VmaFlag.EXEC
 
@@ -45,11 +55,23 @@ def rules_of(
         flags & _ACCESSIBLE == 0,
         (flags & VmaFlag.FILE != 0) & (flags & VmaFlag.WRITE == 0) & (not read_only_files),
         (flags & VmaFlag.SHARED != 0) & (not shared_memory),
+        flags & VmaFlag.STAYS_SLOW != 0,
     )
     result = np.full(len(vmas), len(RULES), dtype=np.uint8)
     for number, mask in reversed(list(enumerate(masks))):
         result[mask] = number
     return result
+
+
+def countable(block: PageBlock, vmas: VmaTable) -> PageBlock:
+    """The block without fast-tier pages that may not be demoted: they are no room for others."""
+    stays = vmas.flags & VmaFlag.STAYS_FAST != 0
+    if not stays.any():
+        return block
+    step = np.uint64(block.pages_per_slot * PAGE_BYTES)
+    slots = block.addresses[:, None] + np.arange(block.present.shape[1], dtype=np.uint64) * step
+    fixed = np.append(stays, False)[vmas.index_of(slots)] & ~block.slow
+    return replace(block, present=block.present & ~fixed, accessed=block.accessed & ~fixed)
 
 
 def eligible(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.heat.history import History
+from mmscand.heat.history import SLOT_PAGES, History
 from mmscand.heat.state import PASSES, accessed_passes
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
@@ -98,11 +98,19 @@ class Candidates:
             if migration.demotes:
                 self._proof.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
+            failed = migration.addresses[self._back_off.holds(migration.addresses, now)]
+            chooser.history.mark_stuck(failed, migration.pages_per_slot)
             both = np.concatenate((self._moved, migration.addresses[arrived]))
             self._moved = np.sort(both, kind="stable")
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
             size = migration.pages_per_slot
             failures.add(int(pages) * size, int(tried - pages) * size)
+
+    def mark_unmovable(self, history: History, now: float) -> None:
+        """Pages that wait after a failure are not counted: nothing makes way for them."""
+        held = self._back_off.held(now)
+        for pages_per_slot in SLOT_PAGES:
+            history.mark_stuck(held, pages_per_slot)
 
     def queue(
         self,

@@ -9,6 +9,7 @@ from mmscand.clock import CpuMeter
 from mmscand.machine import AddressSpace
 from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageBlock, Process, VmaFlag, VmaTable
 from mmscand.policy.choosing import Choice, Chooser
+from mmscand.policy.eligible import countable
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.counting import counted
@@ -55,6 +56,7 @@ class Tiering:
         ages: bool,
     ) -> None:
         """Take in what a visit saw; `ages` says whether this clears what the next one reads."""
+        block = countable(block, vmas)
         choice = self.chooser.choose(block)
         counts.update(counted(block, choice.state, choice.up, choice.down))
         self._candidates.use.see(block)
@@ -92,6 +94,7 @@ class Tiering:
 
     def clear(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
         """Begin an exposure."""
+        block = countable(block, vmas)
         self._age(block, self.chooser.to_clear(block), vmas, counts)
 
     def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:

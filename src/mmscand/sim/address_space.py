@@ -19,6 +19,7 @@ from mmscand.model import (
     Process,
     Topology,
     UIntArray,
+    VmaFlag,
     VmaTable,
     Window,
 )
@@ -99,8 +100,20 @@ class SimAddressSpace:
         return VmaTable(
             np.array([vma.start for vma in vmas], dtype=np.uint64),
             np.array([vma.end for vma in vmas], dtype=np.uint64),
-            np.array([vma.flags for vma in vmas], dtype=np.uint16),
+            np.array([vma.flags | self._stays(vma) for vma in vmas], dtype=np.uint16),
         )
+
+    def _stays(self, vma: SimVma) -> VmaFlag:
+        """Tiers that its owner does not allow."""
+        tiers, nodes = self._machine.topology(), self._allowed(vma)
+        up, down = bool(nodes & tiers.fast), bool(nodes & tiers.slow)
+        flags = VmaFlag(0) if up else VmaFlag.STAYS_SLOW
+        return flags if down else flags | VmaFlag.STAYS_FAST
+
+    def _allowed(self, vma: SimVma) -> frozenset[int]:
+        every = frozenset(node.id for node in self._machine.topology().nodes)
+        wish, cpuset = vma.policy, self._sim.cpuset
+        return (every if wish is None else wish) & (every if cpuset is None else cpuset)
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
         """A window for each region that has memory."""
@@ -141,13 +154,11 @@ class SimAddressSpace:
     def allowed_nodes(self, addresses: UIntArray, vmas: VmaTable) -> AllowedNodes:
         """As the world set them; a page that is not mapped is left alone."""
         self._require_alive()
-        every = frozenset(node.id for node in self._machine.topology().nodes)
-        cpuset = every if self._sim.cpuset is None else self._sim.cpuset
-        wishes = [every if vma.policy is None else vma.policy for vma in self._sim.vmas]
-        of = np.full(len(addresses), len(wishes), dtype=np.intp)
+        sets = [self._allowed(vma) for vma in self._sim.vmas]
+        of = np.full(len(addresses), len(sets), dtype=np.intp)
         for place, _, which, _ in self._sim.located(addresses):
             of[which] = place
-        return AllowedNodes((*(wish & cpuset for wish in wishes), frozenset()), of)
+        return AllowedNodes((*sets, frozenset()), of)
 
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """Clear exactly these bits; shared pages keep theirs."""

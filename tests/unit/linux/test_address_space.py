@@ -31,6 +31,7 @@ from mmscand.model import (
     BoolArray,
     PageBlock,
     Process,
+    Topology,
     UIntArray,
     VmaFlag,
     VmaTable,
@@ -111,6 +112,10 @@ class Folios(PageFlags):
         return np.array([frame + at * PAGE in self.known for at in range(pages)], dtype=np.bool_)
 
 
+def one_tier() -> Topology:
+    return Topology((), frozenset(), frozenset())
+
+
 class World:
     """One process with its page tables, in a kernel that knows it."""
 
@@ -137,7 +142,7 @@ class World:
     def open(self) -> LinuxAddressSpace:
         reader = Reader(self.memory, Tasks(self.memory, OFFSETS), self.tables.direct_map)
         return LinuxAddressSpace(
-            self.process, reader, self.procfs, Decoder(0, (SLOW,)), self.folios
+            self.process, reader, self.procfs, Decoder(0, (SLOW,)), self.folios, one_tier
         )
 
     def madvise(self, pidfd: int, ranges: UIntArray, advice: int) -> int:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mmscand.errors import ProcessGone
-from mmscand.linux.numa_policy import MemoryPolicies, parse_numa_maps
+from mmscand.linux.numa_policy import MemoryPolicies, by_numa_maps, marked, parse_numa_maps
 from mmscand.linux.procfs import Procfs
-from mmscand.model import AllowedNodes, UIntArray
+from mmscand.model import Node, Topology, UIntArray, VmaFlag
 from synthetic.tables import vma_table
 
 # As 6.18 prints them: modes with spaces in their names, flags, nodes, and what follows.
@@ -39,21 +39,29 @@ class World:
     def __init__(self, root: Path) -> None:
         self.root = root / "7"
         self.root.mkdir()
-        self.reads = 0
+        self.reads, self.resident = 0, 1000
         self.cost_s, self.now, self.cpu = 0.001, 1000.0, 0.0
         self.write(NUMA_MAPS, "0-3")
         procfs = Counting(root)
         procfs.world = self
-        self.policies = MemoryPolicies(procfs, 7, lambda: self.now, lambda: self.cpu)
+        self.policies = MemoryPolicies(
+            lambda vmas: by_numa_maps(procfs, 7, vmas),
+            lambda: procfs.cpuset_nodes(7),
+            lambda: self.now,
+            lambda: self.cpu,
+        )
 
     def write(self, numa_maps: str, cpuset: str) -> None:
         (self.root / "numa_maps").write_text(numa_maps)
+        (self.root / "statm").write_text(f"{self.resident} {self.resident} 1 1 0 1 0\n")
         (self.root / "status").write_text(f"Name:\tx\nMems_allowed_list:\t{cpuset}\nx:\t1\n")
 
     def allowed(self, *addresses: int) -> list[set[int]]:
-        vmas = vma_table([(number << 16, (number << 16) + 0x8000) for number in range(1, 12)])
-        found = self.policies.allowed(array(addresses), vmas)
-        return sets_of(found)
+        last = max(addresses) >> 16
+        numbers = range(1, 12 if last == 11 else 11)
+        vmas = vma_table([(number << 16, (number << 16) + 0x8000) for number in numbers])
+        found, rows = self.policies.allowed(vmas), vmas.index_of(array(addresses))
+        return [set(found.sets[found.of[row]]) if row >= 0 else set() for row in rows.tolist()]
 
 
 class Counting(Procfs):
@@ -67,10 +75,6 @@ class Counting(Procfs):
 
 def array(addresses: tuple[int, ...]) -> UIntArray:
     return np.array(addresses, dtype=np.uint64)
-
-
-def sets_of(allowed: AllowedNodes) -> list[set[int]]:
-    return [set(allowed.sets[place]) for place in allowed.of]
 
 
 @pytest.fixture
@@ -96,13 +100,13 @@ def test_what_is_in_no_mapping_has_no_node(world: World) -> None:
     assert world.allowed(0x18000, 1 << 40) == [set(), set()]
 
 
-def test_a_new_mapping_is_read_at_once_but_not_beyond_a_thousandth_of_a_core(world: World) -> None:
+def test_a_new_mapping_is_read_at_once_but_not_beyond_a_hundredth_of_a_core(world: World) -> None:
     assert world.allowed(0xB0000) == [set()]
     world.write(NUMA_MAPS + "b0000 bind:2 anon=1\n", "0-3")
     assert world.allowed(0xB0000) == [set()]
-    world.now += 0.99
+    world.now += 0.099
     assert world.allowed(0xB0000) == [set()]
-    world.now += 0.02
+    world.now += 0.002
     assert world.allowed(0xB0000) == [{2}]
     assert world.reads == 2
 
@@ -116,12 +120,33 @@ def test_a_changed_policy_is_seen_after_a_minute(world: World) -> None:
     assert world.allowed(0x10000) == [{1}]
 
 
-def test_a_large_process_is_read_less_often(world: World) -> None:
-    world.cost_s = 0.6  # 64 GiB
+def test_a_large_process_is_never_walked_under_its_lock(world: World) -> None:
+    world.resident = 1 << 24  # 64 GiB: 0.6 s
+    world.write(NUMA_MAPS, "0-3")
+    assert world.allowed(0x20000, 0xB0000) == [{0, 1, 2, 3}] * 2
+    assert world.reads == 0
+
+
+def test_where_many_mappings_are_new_all_the_time_reading_has_its_bound(world: World) -> None:
+    world.cost_s = 0.6
     for _ in range(60):
-        world.now += 60
-        world.allowed(0x10000, 0xB0000)
-    assert world.reads == pytest.approx(6, abs=1)
+        world.now += 10
+        world.allowed(0xB0000)
+    assert world.reads == pytest.approx(10, abs=1)
+
+
+def test_mappings_are_marked_with_the_tiers_that_their_owner_does_not_allow(world: World) -> None:
+    vmas = vma_table([(number << 16, (number << 16) + 0x8000) for number in range(1, 7)])
+    tiers = Topology(tuple(node(at) for at in range(4)), frozenset({0, 2, 3}), frozenset({1}))
+    flags = marked(vmas, world.policies.allowed(vmas), tiers).flags.tolist()
+    slow, fast = VmaFlag.STAYS_SLOW, VmaFlag.STAYS_FAST
+    readable = 3
+    wanted = (VmaFlag(0), slow, fast, slow, VmaFlag(0), slow | fast)
+    assert flags == [int(flag) | readable for flag in wanted]
+
+
+def node(number: int) -> Node:
+    return Node(number, True, (), {})
 
 
 def test_after_execve_nothing_is_known(world: World) -> None:
@@ -132,7 +157,7 @@ def test_after_execve_nothing_is_known(world: World) -> None:
 
 
 def test_a_process_that_has_exited_is_gone(world: World) -> None:
-    for name in ("numa_maps", "status"):
+    for name in ("numa_maps", "status", "statm"):
         (world.root / name).unlink()
         with pytest.raises(ProcessGone):
             world.allowed(0x10000)
@@ -141,4 +166,4 @@ def test_a_process_that_has_exited_is_gone(world: World) -> None:
 def test_without_any_mapping_no_page_has_a_node(world: World) -> None:
     world.write("", "0-3")  # it is about to exit
     assert world.allowed(0x10000) == [set()]
-    assert sets_of(world.policies.allowed(array((0x10000,)), vma_table([]))) == [set()]
+    assert len(world.policies.allowed(vma_table([])).of) == 0
