@@ -22,6 +22,7 @@ from mmscand.daemon import Daemon
 from mmscand.linux.cgroups import cgroup_view
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
+from mmscand.linux.machine_mark import only_daemon
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
@@ -141,11 +142,12 @@ def _attend(signals: Signals, controlled: ControlledDaemon, say: Callable[[str],
 
 @contextmanager
 def one_daemon(serves: str) -> Iterator[None]:
-    """One daemon a machine, whether it can be controlled or not."""
+    """One daemon a machine, whether it can be controlled or not, also across containers."""
     lock = DaemonLock(ONE_DAEMON)
     lock.acquire(serves)
     try:
-        yield
+        with only_daemon():
+            yield
     finally:
         lock.release()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from mmscand.errors import MachineCannot, MmscandError
 from mmscand.linux.iomem import readable_ram
+from mmscand.linux.machine_mark import marks
 from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.other_agents import Check, other_agents
 from mmscand.linux.privileges import hint, missing_capabilities
@@ -53,6 +54,7 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
         _tried("process events", False, _process_events),
         *other_agents(procfs.root),
         _tried("bulk aging", False, _bulk_aging),
+        Check("daemon", True, False, _daemons()),
     ]
 
 
@@ -113,3 +115,8 @@ def _process_events() -> str:
 def _bulk_aging() -> str:
     GenerationAger().require()
     return "by MGLRU: with shared_memory=true, shared pages of a cgroup are told hot from cold"
+
+
+def _daemons() -> str:
+    pids = [str(pid) for _, pid in marks()]
+    return f"runs already, as pid {', '.join(pids)}" if pids else "none runs on this machine"
