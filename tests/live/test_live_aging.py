@@ -1,5 +1,6 @@
 """Aging on this kernel: no folio is split, and mappings that refuse are left out."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -61,3 +62,22 @@ def test_a_mapping_that_goes_away_while_it_is_aged_is_a_normal_result(
         puppet.say("libc", name="munmap", arguments=[address, PAGES * PAGE_BYTES])
         seen.age()
         assert not Seen(space, other, PAGES).flags("present").sum() < PAGES
+
+
+def test_a_range_with_a_hole_is_aged_behind_it_too(machine: LinuxMachine) -> None:
+    """One unmapped page made a range of up to 64 MiB count as not aged."""
+    with Puppet() as puppet:
+        address = puppet.map(PAGES)
+        with contextlib.closing(machine.open(Procfs().stat(puppet.pid).process)) as space:
+            vmas = space.vmas()
+            hole = address + (PAGES // 2) * PAGE_BYTES
+            assert puppet.say("libc", name="munmap", arguments=[hole, PAGE_BYTES])["result"] == 0
+            whole = np.array([[address, PAGES * PAGE_BYTES]], dtype=np.uint64)
+            covered, missed = space._ager.age(whole, vmas)
+            assert (covered, len(missed)) == (PAGES * PAGE_BYTES, 0)
+            end = address + PAGES * PAGE_BYTES
+            blocks = (block for window in space.read(vmas) for block in window.blocks)
+            set_bits = {
+                at for block in blocks for at in block.slot_addresses(block.accessed).tolist()
+            }
+            assert not [at for at in set_bits if address <= at < end]

@@ -27,6 +27,8 @@ class FakeMemory:
         self.read_limit = read_limit
         self.pages: dict[int, UIntArray] = {}
         self.reads: list[int] = []
+        self.holes: set[int] = set()
+        """Numbers of pages that cannot be read; a piece that reaches into one is all zero."""
         self.closed = self.refreshed = False
 
     def page(self, physical: int) -> UIntArray:
@@ -51,6 +53,8 @@ class FakeMemory:
     def _copy(self, address: int) -> UIntArray:
         number, inside = divmod((address - self.base) & MASK64, PAGE)
         nothing = np.zeros(512, dtype=np.uint64)
+        if number in self.holes or (inside and number + 1 in self.holes):
+            return nothing
         here = self.pages.get(number, nothing)
         if not inside:
             return here

@@ -76,8 +76,11 @@ class Ager:
             try:
                 done = process_madvise(self.pidfd, ranges, MADV_COLD)
             except OSError as error:
-                self._refuse(error, ranges[0], vmas)
-                self._missed.append(ranges[:1])
+                if error.errno == errno.ENOMEM:  # a part was unmapped, and the rest was aged
+                    covered += int(ranges[0, 1])
+                else:
+                    self._refuse(error, ranges[0], vmas)
+                    self._missed.append(ranges[:1])
                 ranges = self._allowed(ranges[1:], vmas)
                 continue
             if done <= 0:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.btf import StructOffsets
-from mmscand.linux.kernel_memory import KernelMemory, read_word
+from mmscand.linux.kernel_memory import KernelMemory, read_word, read_words
 from mmscand.model import Process
 
 _KERNEL_HALF = 0xFF00_0000_0000_0000
@@ -69,8 +69,8 @@ class Tasks:
         self._init_task = self._find_init_task()
 
     def _task(self, address: int) -> _Task:
-        tgid, started, mm, previous, exec_id = (
-            self._memory.read(np.uint64(address) + self._fields)[:, 0].copy().tolist()
+        tgid, started, mm, previous, exec_id = read_words(
+            self._memory, np.uint64(address) + self._fields
         )
         if min(address, previous) < _KERNEL_HALF:
             raise LookupError("the list of tasks leads out of the kernel")
@@ -106,10 +106,12 @@ class Tasks:
     def _find(self, process: Process) -> _Task:
         """Where the last walks met it, or by walking again; ProcessGone when it is nowhere."""
         wanted = (process.pid, process.start_time)
-        if wanted in self._passed:
-            task = self._task(self._passed[wanted])
-            if (task.tgid, task.start_time) == wanted:
-                return task
+        if (hint := self._passed.pop(wanted, None)) is not None:
+            with contextlib.suppress(LookupError):  # it was freed, and is something else by now
+                task = self._task(hint)
+                if (task.tgid, task.start_time) == wanted:
+                    self._passed[wanted] = hint
+                    return task
         for _ in range(_TRIES):
             with contextlib.suppress(LookupError):
                 return self._walk_to(wanted)

@@ -6,7 +6,7 @@ from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.tasks import MmRef, Tasks
 from mmscand.model import Process
 from synthetic.kernel import FIVE_LEVELS, FOUR_LEVELS, OFFSETS, Kernel
-from synthetic.memory import FakeMemory, ReadLimit
+from synthetic.memory import PAGE, FakeMemory, ReadLimit
 
 
 @pytest.fixture(params=[FOUR_LEVELS, FIVE_LEVELS], ids=["four levels", "five levels"])
@@ -157,7 +157,7 @@ def test_an_exit_during_the_search_only_makes_it_start_again(kernel: Kernel) -> 
         def read(self, addresses: object) -> object:  # type: ignore[override]
             nonlocal tries
             result = FakeMemory.read(self, addresses)  # type: ignore[arg-type]
-            if addresses[0] == kernel.task(4) + OFFSETS.task_tgid:  # type: ignore[index]
+            if addresses[0] == (kernel.task(4) + OFFSETS.task_tgid) & -PAGE:  # type: ignore[index]
                 tries += 1
                 kernel.point(4, good)
             return result
@@ -173,3 +173,33 @@ def test_a_known_task_whose_memory_is_something_else_by_now_is_gone(kernel: Kern
     kernel.point(3, 5)  # a link out of the kernel, as in freed memory
     with pytest.raises(ProcessGone):
         tasks.mm(process, known)
+
+
+def test_a_thread_that_called_execve_is_found_though_the_old_leader_was_freed(
+    kernel: Kernel,
+) -> None:
+    """It is the leader's task now, with its pid and start time; what is known of the old one is of
+    no use any more.
+    """
+    tasks, process = tasks_of(kernel), Process(103, 1003)
+    known = tasks.mm(process).task
+    kernel.end(3)
+    kernel.spawn(9, 103, start=1003)
+    for at in range(kernel.task(3), kernel.task(3) + PAGE, 8):
+        kernel.memory.poke(at, 0)  # init_on_free
+    with pytest.raises(ProcessGone):
+        tasks.mm(process, known)
+    assert tasks.mm(process) == ref(kernel, 9)
+
+
+def test_a_task_at_the_end_of_ram_is_found(kernel: Kernel) -> None:
+    """Nothing can be read of a piece that reaches into a hole of the direct map."""
+    for number in range(1, 8):
+        for field in (OFFSETS.task_self_exec_id, OFFSETS.task_mm):
+            kernel.memory.holes.add((kernel.task(number) + field - kernel.base) // PAGE + 1)
+    for number in range(8):  # no hole is where something is
+        for at in (kernel.task(number), kernel.task(number) + OFFSETS.task_self_exec_id):
+            kernel.memory.holes.discard((at - kernel.base) // PAGE)
+        kernel.memory.holes.discard((kernel.mm(number) - kernel.base) // PAGE)
+    assert kernel.memory.holes
+    assert tasks_of(kernel).mm(Process(103, 1003)) == ref(kernel, 3)
