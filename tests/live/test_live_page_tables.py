@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from contract.suite import PAGES, Seen
 from mmscand.linux.machine import LinuxMachine
-from mmscand.linux.pagemap import Pagemap
+from mmscand.linux.pagemap import PageFlags, Pagemap
 from mmscand.linux.procfs import Procfs, parse_maps
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaFlag, VmaTable
+from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaFlag, VmaTable
 from support.puppet import Puppet
 
 _PROT_NONE, _PROT_READ = 0, 1
@@ -34,6 +35,7 @@ def walked_frames(machine: LinuxMachine, pid: int, vmas: VmaTable) -> dict[int, 
 
 
 def pagemap_frames(pid: int, vmas: VmaTable) -> dict[int, int]:
+    """The same, by pagemap; the zero pages are on no tier."""
     pagemap = Pagemap(pid)
     found: dict[int, int] = {}
     for start, end in zip(vmas.starts.tolist(), vmas.ends.tolist(), strict=True):
@@ -44,7 +46,10 @@ def pagemap_frames(pid: int, vmas: VmaTable) -> dict[int, int]:
             zip(addresses[frames != 0].tolist(), frames[frames != 0].tolist(), strict=True)
         )
     pagemap.close()
-    return found
+    flags = PageFlags()
+    zero = {frame for frame in set(found.values()) if flags.is_zero_page(frame)}
+    flags.close()
+    return {address: frame for address, frame in found.items() if frame not in zero}
 
 
 def ordinary(vmas: VmaTable) -> VmaTable:
@@ -116,3 +121,19 @@ def test_read_only_mappings_of_files_are_read_too(machine: LinuxMachine) -> None
         puppet.map(PAGES_PER_TABLE)
         puppet.say("libc", name="mprotect", arguments=[puppet.map(512), 512 * 4096, _PROT_READ])
         assert_walk_agrees(machine, puppet.pid)
+
+
+@pytest.mark.parametrize("advice", [mmap.MADV_NOHUGEPAGE, mmap.MADV_HUGEPAGE])
+def test_memory_that_was_only_read_is_on_no_tier(machine: LinuxMachine, advice: int) -> None:
+    """It is the zero page, or the huge one, however much of it there is."""
+    size = 16 * HUGE_PAGE_BYTES
+    area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.madvise(advice)
+    data = np.frombuffer(area, dtype=np.uint8)
+    assert not data[::PAGE_BYTES].any()
+    starts = np.array([data.ctypes.data], dtype=np.uint64)
+    vmas = VmaTable(starts, starts + np.uint64(size), np.zeros(1, dtype=np.uint16))
+    assert walked_frames(machine, os.getpid(), vmas) == {}
+    data.flags.writeable = True
+    data[5 * PAGE_BYTES] = 1
+    assert walked_frames(machine, os.getpid(), vmas) != {}

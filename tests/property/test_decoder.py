@@ -23,9 +23,9 @@ RANGES = st.one_of(SOME_RANGES, st.just(((0, 1 << 40), (1 << 41, 1 << 52))))
 
 def reference(entry: int, shift: int, encryption_bit: int, slow_ranges: Ranges) -> Truth:
     """What arch/x86 says of one entry: frame, present, accessed, slow."""
-    present = bool(entry & 0x101)
+    present = bool(entry & 0x101) and not entry & 0x200
     stored = entry
-    if entry & 0x101 == 0x100:
+    if entry & 0x301 == 0x100:
         stored = ~entry
     frame = 0
     for bit in range(shift, 52):
@@ -103,6 +103,16 @@ def test_the_ends_of_a_slow_range_are_exact() -> None:
     entries = np.array([[leaf(frame) for frame in frames]], dtype=np.uint64)
     slow = Decoder(0, ((start, end),)).leaves(entries).slow
     assert slow[0].tolist() == [False, True, True, False, False, False]
+
+
+def test_the_zero_pages_are_no_pages_of_a_tier() -> None:
+    decoder = Decoder(0, ((0, 1 << 52),), 6 << 21)
+    small = np.array([[leaf(5 * PAGE) | 1 << 9, leaf(5 * PAGE)]], dtype=np.uint64)
+    assert decoder.leaves(small).present.tolist() == [[False, True]]
+    huge = np.array([[leaf(6 << 21, PMD)], [leaf(7 << 21, PMD)]], dtype=np.uint64)
+    found = decoder.leaves(huge, PMD)
+    for array in (found.present, found.accessed, found.slow):
+        assert array.tolist() == [[False], [True]]
 
 
 def test_whole_tables_share_their_arrays_and_huge_pages_do_not() -> None:

@@ -16,6 +16,7 @@ from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.x86_64 import Decoder
+from mmscand.linux.zero_page import huge_zero_frame
 from mmscand.model import Look, Process, ProcessFacts, Topology
 
 _OWN_NICE = os.getpriority(os.PRIO_PROCESS, 0)
@@ -122,10 +123,12 @@ def open_machine(
             "no way to read page tables",
             hint="; ".join(f"{name}: {why}" for name, why in reasons.items()),
         )
+    encryption_bit, page_flags = reader.direct_map.encryption_bit, PageFlags()
     return LinuxMachine(
         tiers=topology,
         reader=reader,
-        decoder=Decoder(reader.direct_map.encryption_bit, topology.slow_spans()),
+        decoder=Decoder(encryption_bit, topology.slow_spans(), huge_zero_frame(page_flags)),
+        page_flags=page_flags,
         process_list=ProcessList(procfs, open_events()),
         passed_over=reasons,
         nodes=nodes,

@@ -10,7 +10,7 @@ from mmscand.linux.files import process_errors
 from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
 
 _WORD_BYTES = 8
-_KPF_COMPOUND_TAIL = np.uint64(1 << 16)
+_KPF_COMPOUND_TAIL, _KPF_ZERO_PAGE = np.uint64(1 << 16), np.uint64(1 << 24)
 """include/uapi/linux/kernel-page-flags.h"""
 _FRAME = np.uint64((1 << 55) - 1)
 _PRESENT = np.uint64(1 << 63)
@@ -43,6 +43,12 @@ class PageFlags:
             words = _words(self._fd, frame // PAGE_BYTES, pages)
             result[: len(words)] = (words & _KPF_COMPOUND_TAIL) != 0
         return result
+
+    def is_zero_page(self, frame: int) -> bool:
+        """Whether a frame is one of the zero pages; False, where that cannot be read."""
+        with contextlib.suppress(OSError):
+            return bool((_words(self._fd, frame // PAGE_BYTES, 1) & _KPF_ZERO_PAGE).any())
+        return False
 
     def close(self) -> None:
         """Close the file."""

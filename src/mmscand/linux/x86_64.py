@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
+from mmscand.model import NO_FRAME, PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
 
 PRESENT = np.uint64(1 << 0)
 ACCESSED = np.uint64(1 << 5)
@@ -13,11 +13,15 @@ LARGE = np.uint64(1 << 7)
 PROT_NONE = np.uint64(1 << 8)
 """_PAGE_PROTNONE: with PRESENT clear, a mapped page that nobody may touch. mprotect makes it,
 and so does the hint scan of NUMA balancing. Swap and migration entries have it clear."""
+SPECIAL = np.uint64(1 << 9)
+"""The zero page, or memory that is no page of the kernel's (a PFN map): on no tier, never moved."""
 _MAPPED = PRESENT | PROT_NONE
+_PAGE = _MAPPED | SPECIAL
 ENTRY_FRAME = np.uint64(0x000F_FFFF_FFFF_F000)
 """Bits 12..51, PTE_PFN_MASK. The encryption bit of SME and TDX machines lies among them."""
 
-_ONE, _ACCESSED_BIT = np.uint8(1), np.uint8(5)
+_PRESENT16, _ACCESSED16, _NONE16 = np.uint16(PRESENT), np.uint16(ACCESSED), np.uint16(0)
+_PAGE16 = np.uint16(PRESENT | SPECIAL)
 
 LEVEL_BITS = 9
 PTE_SHIFT, PMD_SHIFT, PUD_SHIFT, P4D_SHIFT, PGD5_SHIFT = 12, 21, 30, 39, 48
@@ -50,6 +54,7 @@ class Leaves:
     """Leaf entries taken apart; all arrays have the entries' shape."""
 
     present: BoolArray
+    """A page that is on a tier: no zero page."""
     accessed: BoolArray
     """Present, and the Accessed bit is set."""
     slow: BoolArray
@@ -68,12 +73,17 @@ class Decoder:
     """Takes leaf entries apart."""
 
     def __init__(
-        self, encryption_bit: int = 0, slow_ranges: tuple[tuple[int, int], ...] = ()
+        self,
+        encryption_bit: int = 0,
+        slow_ranges: tuple[tuple[int, int], ...] = (),
+        huge_zero: int = NO_FRAME,
     ) -> None:
+        """`huge_zero` is the frame of the huge zero page, see linux.zero_page."""
         self._encryption_bit = encryption_bit
+        self._huge_zero = np.uint64(huge_zero)
         self.set_slow(slow_ranges)
         self._frames, self._work = np.empty((2, _CHUNK, PAGES_PER_TABLE), dtype=np.uint64)
-        self._low = np.empty((_CHUNK, PAGES_PER_TABLE), dtype=np.uint8)
+        self._low, self._bits = np.empty((2, _CHUNK, PAGES_PER_TABLE), dtype=np.uint16)
         self._flag = np.empty((_CHUNK, PAGES_PER_TABLE), dtype=np.bool_)
         self._reused = _empty((0, PAGES_PER_TABLE))
 
@@ -105,20 +115,30 @@ class Decoder:
         for at in range(0, rows, _CHUNK):
             part = slice(at, at + _CHUNK)
             self._decode(entries[part], mask, out.rows(part))
+        if shift == PMD_SHIFT:
+            self._leave_out(out, self.frames(entries, shift) == self._huge_zero)
         return out
+
+    @staticmethod
+    def _leave_out(leaves: Leaves, slots: BoolArray) -> None:
+        if slots.any():
+            for array in (leaves.present, leaves.accessed, leaves.slow):
+                array[slots] = False
 
     def _decode(self, entries: UIntArray, mask: np.uint64, out: Leaves) -> None:
         rows, width = entries.shape
         low, frames = self._low[:rows, :width], self._frames[:rows, :width]
-        present, accessed = out.present.view(np.uint8), out.accessed.view(np.uint8)
+        bits = self._bits[:rows, :width]
         np.bitwise_and(entries, mask, out=frames)
-        # PRESENT and ACCESSED lie in the low byte: narrowed, their tests are eight times cheaper.
+        # All flags that count lie in the low 16 bits: narrowed, their tests are four times cheaper.
         np.copyto(low, entries, casting="unsafe")
-        np.bitwise_and(low, _ONE, out=present)
+        np.bitwise_and(low, _PAGE16, out=bits)
+        np.equal(bits, _PRESENT16, out=out.present)
         if not out.present.all():
             np.logical_or(out.present, _uninvert(frames, entries, mask), out=out.present)
-        np.right_shift(low, _ACCESSED_BIT, out=accessed)
-        np.bitwise_and(accessed, present, out=accessed)
+        np.bitwise_and(low, _ACCESSED16, out=bits)
+        np.not_equal(bits, _NONE16, out=out.accessed)
+        np.logical_and(out.accessed, out.present, out=out.accessed)
         self._find_slow(frames, out.slow)
         np.logical_and(out.slow, out.present, out=out.slow)
 
@@ -143,7 +163,7 @@ def _uninvert(frames: UIntArray, entries: UIntArray, mask: np.uint64) -> BoolArr
 
     Against L1TF the kernel inverts their frames (arch/x86/include/asm/pgtable-invert.h).
     """
-    hidden: BoolArray = (entries & _MAPPED) == PROT_NONE
+    hidden: BoolArray = (entries & _PAGE) == PROT_NONE
     if hidden.any():
         frames[hidden] = ~entries[hidden] & mask
     return hidden
