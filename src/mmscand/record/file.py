@@ -180,11 +180,11 @@ def _member(piece: bytes, file: BinaryIO) -> tuple[bytes, bytes]:
 
 
 def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Table, ...] | None:
-    """The tables of a member; None when it does not hold just these."""
+    """The tables of a member; None when it does not hold just these, the first of one row."""
     buffer = io.BytesIO(member)
     try:
         tables = tuple(np.lib.format.read_array(buffer, allow_pickle=False) for _ in dtypes)
     except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):
         return None
     fits = all(t.dtype == d and t.ndim == 1 for t, d in zip(tables, dtypes, strict=True))
-    return tables if fits and not buffer.read(1) else None
+    return tables if fits and len(tables[0]) == 1 and not buffer.read(1) else None

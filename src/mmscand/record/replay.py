@@ -16,6 +16,7 @@ from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, PageNumbe
 from mmscand.policy.placement import Moves, PlacementPolicy
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass, Table, unpack
+from mmscand.sets import among
 
 MakePolicy = Callable[[int, int], PlacementPolicy]
 """From the number of pages, and how many fit the fast tier."""
@@ -81,8 +82,10 @@ class Pages:
         return slice(first, first + len(self._rows.get(space, ())))
 
     def _at(self, space: _Space, table: Table) -> NDArray[np.intp]:
-        rows = np.searchsorted(self._rows[space], _row_numbers(table))
-        numbers: NDArray[np.intp] = rows + self._first[space]
+        known, wanted = self._rows[space], _row_numbers(table)
+        if not among(wanted, known).all():
+            raise UsageError("accesses to memory of unknown layout", hint="the file is damaged")
+        numbers: NDArray[np.intp] = np.searchsorted(known, wanted) + self._first[space]
         return numbers
 
 

@@ -82,7 +82,7 @@ class ProcessTape:
             "pass": number,
             "pid": process.pid,
             "start_time": process.start_time,
-            "name": process.name.encode(),
+            "name": process.name.encode(errors="surrogateescape"),
             "generation": generation,
             "at_ns": at_ns,
         }

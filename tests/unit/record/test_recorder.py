@@ -255,3 +255,18 @@ def test_the_example_of_the_documentation_reads_a_recording(
     exec(text.split("```python\n")[1].split("```")[0], {})
     told = capsys.readouterr().out.splitlines()
     assert told == ["1 app 4 0", f"2 app 0 {len(HOT)}"]
+
+
+def test_a_name_keeps_its_bytes_and_the_example_reads_one_that_ends_inside_a_letter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel cuts names after 15 bytes."""
+    comm = "überwachungsköche".encode()[:15][:-1] + b"\xc3"
+    world = tiers()
+    object.__setattr__(world.process.process, "name", comm.decode(errors="surrogateescape"))
+    taped = tape(world.machine, tmp_path / "app.mms", [touch(world, HOT)])
+    assert {bytes(seen.about["name"][0]) for seen in taped.passes} == {comm}
+    text = (Path(__file__).parents[3] / "docs" / "recording.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    exec(text.split("```python\n")[1].split("```")[0], {})
+    assert "\ufffd" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from mmscand.errors import UsageError
 from mmscand.model import BoolArray
 from mmscand.policy.capacity import Capacity
 from mmscand.policy.placement import NO_MOVES, Moves, PageNumbers
-from mmscand.record.file import Recording, RecordingWriter
+from mmscand.record.file import Recording, RecordingWriter, _packed
 from mmscand.record.replay import Pages, Replayed, _warm_up, replay
 from mmscand.record.tables import (
     ACCESSED,
@@ -233,6 +233,34 @@ def test_a_recording_without_an_access_is_refused(tmp_path: Path) -> None:
         replay(tape, Still, (1, 8))
     with pytest.raises(UsageError, match="no accessed page"):
         replay(recording(tmp_path / "s", []), Still, (1, 8))
+
+
+def without_rows(path: Path, *, heads: int = 1, passes: int = 1, layout: bool = True) -> Path:
+    """A file of whole members, with so many rows where there should be one."""
+    every = np.ones((1, 512), dtype=np.bool_)
+    whole = seen(1, every, present=every if layout else None)
+    head = np.repeat(one_row(HEAD, format=FORMAT, version=VERSION, period_ms=1000), heads)
+    members = [(head, one_row(NODES, node=1)), (whole.about.repeat(passes), *whole.tables[1:])]
+    path.write_bytes(b"".join(map(_packed, members)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"heads": 0}, "is no recording"),
+        ({"heads": 2}, "is no recording"),
+        ({"passes": 0}, "no accessed page"),
+        ({"passes": 2}, "no accessed page"),
+        ({"layout": False}, "accesses to memory of unknown layout"),
+    ],
+)
+def test_a_whole_file_that_is_no_whole_recording_is_one_line(
+    wrong: dict[str, int], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(without_rows(tmp_path / "r", **wrong), "--policy", "two-pass") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
 
 
 def test_the_first_pass_of_a_recording_is_no_exposure_to_decide_by(tmp_path: Path) -> None:
