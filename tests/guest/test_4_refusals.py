@@ -37,8 +37,7 @@ def test_check_says_that_run_would_work_here() -> None:
     ("arguments", "code", "words"),
     [
         (("run", "--pid", "4194303"), 2, "no process 4194303"),
-        (("run", "--match", "no-such-name"), 2, "no running process"),
-        (("run", "--match", "("), 2, "no pattern"),
+        (("run", "--match", "("), 2, "no Python regular expression"),
         (("run", "--slow-nodes", "9"), 2, "no node 9"),
         (("run", "--slow-nodes", "1", "--fast-nodes", "1"), 2, "fast and slow"),
         (("run", "--slow-nodes", ""), 2, "not a list"),

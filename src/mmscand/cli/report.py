@@ -46,7 +46,7 @@ class EventPrinter:
         self, json_lines: bool, write: Callable[[bytes], int] = to_standard_output
     ) -> None:
         self._json_lines = json_lines
-        self._writer = LineWriter(write, sys.stdout.encoding)
+        self._writer = LineWriter(write, sys.stdout.encoding or "utf-8")
         self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_WAITING_LINES)
         self._no_room = self._unwritten = self._told = 0
         self._thread = threading.Thread(target=self._write, name="mmscand-print", daemon=True)

@@ -17,7 +17,7 @@ def doubts(rules: tuple[Rule, ...], view: CgroupView) -> Iterator[str]:
         words = f"rule {number} ({rule.source})"
         conditions = (rule.name, rule.pid, rule.uid, rule.cgroup)
         if before := seen.get(conditions):
-            yield f"{words} has the conditions of rule {before}, which so never decides"
+            yield f"{words} has the same conditions as rule {before}: that one never decides"
         seen[conditions] = number
         if rule.name is not None and (least := shortest_match(rule.name)) > LONGEST_NAME:
             yield (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mmscand.errors import UsageError
 from mmscand.model import NAME_CHARACTERS, Process
-from mmscand.scan.patterns import name_pattern
+from mmscand.scan.patterns import name_pattern, shortest_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,16 @@ def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None)
     return Selection(frozenset(chosen), _compiled(pattern))
 
 
-def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+def _compiled(text: str | None) -> re.Pattern[str] | None:
+    if text is None:
+        return None
     try:
-        return name_pattern(pattern) if pattern is not None else None
+        pattern = name_pattern(text)
     except UsageError as error:
         raise UsageError(f"--match: {error.message}", hint=error.hint) from None
+    if (least := shortest_match(pattern)) > NAME_CHARACTERS:
+        raise UsageError(
+            f"--match: {text!r} asks for {least} characters, and a name has {NAME_CHARACTERS}",
+            hint=f"give its first {NAME_CHARACTERS}, or a rule: it looks at whole names",
+        )
+    return pattern

@@ -25,7 +25,7 @@ def test_warnings_are_no_mistakes(file: Path, capsys: pytest.CaptureFixture[str]
     _, *lines = capsys.readouterr().out.splitlines()
     clamp, doubt = (line.removeprefix("warning: ") for line in lines)
     assert clamp.startswith("scan_period_ms 20000 became 10000")
-    assert doubt == "rule 2 (uid=1) has the conditions of rule 1, which so never decides"
+    assert doubt == "rule 2 (uid=1) has the same conditions as rule 1: that one never decides"
     assert main(["check", "--config", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "file": str(file),

@@ -11,7 +11,7 @@ from mmscand.scan.rules import Rule
 def test_two_rules_with_the_same_conditions() -> None:
     rules = (Rule(3, uid=1), Rule(3, uid=2), Rule(9, uid=1))
     assert list(doubts(rules, "whole")) == [
-        "rule 3 (uid=1) has the conditions of rule 1, which so never decides"
+        "rule 3 (uid=1) has the same conditions as rule 1: that one never decides"
     ]
     assert list(doubts((Rule(1), Rule(2)), "whole")) != []
 
