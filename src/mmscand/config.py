@@ -19,6 +19,7 @@ exclude = true              # the same as aggressiveness = 0
 
 import difflib
 import grp
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ from mmscand.shown import quoted
 
 DEFAULT_FILE = Path("/etc/mmscand.toml")
 DEFAULT_SOCKET = Path("/run/mmscand.sock")
+MAX_SOCKET_BYTES = 107
+"""sun_path of unix(7) without its final NUL."""
 
 _TRUTH = {"1": True, "0": False} | dict.fromkeys(("true", "on", "yes"), True)
 _TRUTH |= dict.fromkeys(("false", "off", "no"), False)
@@ -156,6 +159,9 @@ def _absolute(text: str | None) -> Path | None:
     if text is not None and not text.startswith("/"):
         hint = "the file counts wherever mmscand is started; give a whole path"
         raise UsageError(f"{quoted(text)} does not begin with /", hint=hint)
+    if text is not None and len(os.fsencode(text)) > MAX_SOCKET_BYTES:
+        hint = f"at most {MAX_SOCKET_BYTES} bytes are possible"
+        raise UsageError(f"{quoted(text)} is too long", hint=hint)
     return None if text is None else Path(text)
 
 

@@ -107,6 +107,7 @@ def test_a_clamp_is_told_for_what_is_in_force(tmp_path: Path) -> None:
         ("[settings]\nscan_size_min_mb = 2000000", "settings: scan_size_min_mb is above"),
         ("[control]\npath = '/x'", "control: no key 'path' is known"),
         ("[control]\nsocket = 'x'", "control: socket: 'x' does not begin with /"),
+        ("[control]\nsocket = '/" + "x" * 107 + "'", "control: socket: '/x+.*' is too long"),
         ("[control]\ngroup = 4", "control: group: 4 is not text"),
         ("[control]\ngroup = ''", "control: group: '': 1 to 4096 characters"),
         ("rule = 1", "rule: is not a list of tables"),

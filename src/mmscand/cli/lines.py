@@ -32,16 +32,17 @@ class LineWriter:
 
     def write(self, line: str) -> bool:
         """Whether the line is in the file, or its begin is; BrokenPipeError when nobody reads."""
-        if not self._drain():
+        if not self.finish():
             return False
         self._rest = (shown(line) + "\n").encode(self._encoding, "backslashreplace")
         length = len(self._rest)
-        if not self._drain() and len(self._rest) == length:
+        if not self.finish() and len(self._rest) == length:
             self._rest = b""
             return False
         return True
 
-    def _drain(self) -> bool:
+    def finish(self) -> bool:
+        """Write what is left of the last line; whether that worked."""
         try:
             while self._rest:
                 self._rest = self._rest[self._write(self._rest) :]

@@ -72,6 +72,7 @@ class EventPrinter:
                     self._unwritten += 1
                 self._tell_dropped()
             self._tell_dropped()
+            self._writer.finish()
 
     def _tell_dropped(self) -> None:
         dropped = self.dropped

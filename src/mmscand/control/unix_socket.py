@@ -6,12 +6,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from mmscand.config import require_group
+from mmscand.config import MAX_SOCKET_BYTES, require_group
 from mmscand.control.causes import cannot
 from mmscand.errors import MmscandError, UsageError
 
-_MAX_PATH_BYTES = 107
-"""sun_path of unix(7) without its final NUL."""
 _BACKLOG = 16
 ELSEWHERE = "or name another socket"
 
@@ -19,9 +17,9 @@ ELSEWHERE = "or name another socket"
 def listen(path: Path, group: str | None) -> socket.socket:
     """Bind and listen; mode 0600, or 0660 and that group. What a dead daemon left is replaced."""
     gid = None if group is None else require_group(group)
-    if len(os.fsencode(path)) > _MAX_PATH_BYTES:
+    if len(os.fsencode(path)) > MAX_SOCKET_BYTES:
         raise UsageError(
-            f"socket path {path} is too long", hint=f"at most {_MAX_PATH_BYTES} bytes are possible"
+            f"socket path {path} is too long", hint=f"at most {MAX_SOCKET_BYTES} bytes are possible"
         )
     remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

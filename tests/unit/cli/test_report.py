@@ -173,6 +173,16 @@ def test_a_disk_that_is_full_for_a_moment_costs_lines_that_are_counted(room: int
     assert int(told.split()[0]) == 5 - len(whole)
 
 
+def test_a_line_that_was_cut_is_finished_at_the_end() -> None:
+    disk = Disk(2)
+    printer = EventPrinter(False, disk)
+    printer.say("line")
+    assert disk.full.wait(10)
+    disk.room = 1000
+    printer.close()
+    assert disk.data == b"line\n"
+
+
 def test_the_end_of_a_pipe_is_the_end_of_output() -> None:
     def broken(data: bytes) -> int:
         raise BrokenPipeError
