@@ -109,19 +109,24 @@ def run(
             say=say,
         )
         controlled = ControlledDaemon(daemon, config, load)
-        with _control(controlled, config, wanted=control):
+        with _control(controlled, config, wanted=control) as control_trouble:
             printer.say(_start_line(machine, selection, dry_run, json_lines))
             waits = selection.waits_for(running)
             for note in filter(None, (*config.clamped, *config.doubts, *_who_else(), waits)):
                 say(note)
             daemon.start()
             try:
-                _attend(signals, controlled, say)
+                _attend(signals, controlled, say, control_trouble)
             finally:
                 daemon.stop()
 
 
-def _attend(signals: Signals, controlled: ControlledDaemon, say: Callable[[str], None]) -> None:
+def _attend(
+    signals: Signals,
+    controlled: ControlledDaemon,
+    say: Callable[[str], None],
+    control_trouble: Callable[[], str],
+) -> None:
     """Until the end is asked for: reload when it is asked for, and tell systemd how we are."""
     notifier = ServiceNotifier()
     notifier.ready("watching")
@@ -132,7 +137,7 @@ def _attend(signals: Signals, controlled: ControlledDaemon, say: Callable[[str],
                 for line in controlled.reload_or_why_not():
                     say(line)
                 notifier.ready()
-            if trouble := controlled.trouble():
+            if trouble := controlled.trouble() or control_trouble():
                 say(trouble)  # and no sign of life: systemd starts us anew
             else:
                 notifier.watchdog()
@@ -153,16 +158,19 @@ def one_daemon(serves: str) -> Iterator[None]:
 
 
 @contextmanager
-def _control(controlled: ControlledDaemon, config: Config, *, wanted: bool) -> Iterator[None]:
+def _control(
+    controlled: ControlledDaemon, config: Config, *, wanted: bool
+) -> Iterator[Callable[[], str]]:
+    """What is wrong with the API, when it is asked."""
     if not wanted:
-        yield
+        yield lambda: ""
         return
     from mmscand.control.listener import ControlServer  # noqa: PLC0415 - 16 MiB
 
     server = ControlServer(controlled, __version__, config.socket, group=config.group)
     server.start()
     try:
-        yield
+        yield server.trouble
     finally:
         server.stop()
 

@@ -52,6 +52,11 @@ class ControlServer:
             self._lock.release()
             raise
 
+    def trouble(self) -> str:
+        """What is wrong with its thread, in words; '' when it serves, or is not wanted."""
+        ended = self._running is not None and self._running.ended
+        return "thread mmscand-control has ended" if ended else ""
+
     def _server(self) -> "QuietServer":
         # Only who serves pays for FastAPI and uvicorn.
         from mmscand.control.loop import quiet_server  # noqa: PLC0415
@@ -88,6 +93,10 @@ class _Running:
             self._failure = error
         finally:
             self._server.ready.set()
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
 
     def end(self) -> None:
         self._server.end()

@@ -27,7 +27,8 @@ def add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _answer(422, *_in_words(error.errors()[0]))
+        mistakes = [_in_words(each) for each in error.errors()]
+        return _answer(422, "; ".join(words for words, _ in mistakes), mistakes[0][1])
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
@@ -59,7 +60,7 @@ def _status_of(error: MmscandError) -> int:
 
 
 def _in_words(error: Mapping[str, object]) -> tuple[str, str]:
-    """A line and a hint of what pydantic found first."""
+    """A line and a hint of what pydantic found."""
     place = error["loc"]
     assert isinstance(place, tuple)
     name = ".".join(str(part) for part in place[1:])

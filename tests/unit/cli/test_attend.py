@@ -51,7 +51,7 @@ def controlled(trouble: str = "") -> SimpleNamespace:
 def test_signs_of_life_a_reload_and_the_end(manager: socket.socket) -> None:
     said: list[str] = []
     nothing, reload, end = run.Wanted.NOTHING, run.Wanted.RELOAD, run.Wanted.END
-    run._attend(Signals(nothing, reload, end), controlled(), said.append)
+    run._attend(Signals(nothing, reload, end), controlled(), said.append, str)
     life = "WATCHDOG=1"
     assert told(manager) == ["READY=1", life, "RELOADING=1", "READY=1", life, "STOPPING=1"]
     assert said == ["reloaded"]
@@ -59,15 +59,22 @@ def test_signs_of_life_a_reload_and_the_end(manager: socket.socket) -> None:
 
 def test_a_stuck_thread_gives_no_sign_of_life_and_is_told(manager: socket.socket) -> None:
     said: list[str] = []
-    run._attend(Signals(run.Wanted.NOTHING, run.Wanted.END), controlled("stuck"), said.append)
+    run._attend(Signals(run.Wanted.NOTHING, run.Wanted.END), controlled("stuck"), said.append, str)
     assert told(manager) == ["READY=1", "STOPPING=1"]
     assert said == ["stuck"]
+
+
+def test_an_api_that_has_ended_is_trouble_too(manager: socket.socket) -> None:
+    said: list[str] = []
+    signals = Signals(run.Wanted.NOTHING, run.Wanted.END)
+    run._attend(signals, controlled(), said.append, lambda: "ended")
+    assert (told(manager), said) == (["READY=1", "STOPPING=1"], ["ended"])
 
 
 def test_systemd_is_told_of_the_end_also_when_something_fails(manager: socket.socket) -> None:
     failing = SimpleNamespace(reload_or_why_not=lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run._attend(Signals(run.Wanted.RELOAD), failing, lambda text: None)
+        run._attend(Signals(run.Wanted.RELOAD), failing, lambda text: None, str)
     assert told(manager)[-1] == "STOPPING=1"
 
 

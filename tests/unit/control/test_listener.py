@@ -234,6 +234,17 @@ def test_a_request_that_never_comes_is_not_waited_for(
         server.stop()
 
 
+def test_a_thread_that_has_ended_is_trouble(server: ControlServer) -> None:
+    assert server.trouble() == ""
+    running = server._running
+    assert running is not None
+    running._server.end()
+    running._thread.join(10)
+    assert server.trouble() == "thread mmscand-control has ended"
+    server.stop()
+    assert server.trouble() == ""
+
+
 def test_a_bug_leaves_the_lock_file_readable(server: ControlServer, socket_path: Path) -> None:
     holder = json.loads(Path(f"{socket_path}.lock").read_text())
     assert (holder["pid"], holder["serves"]) == (os.getpid(), str(socket_path))

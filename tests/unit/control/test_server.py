@@ -77,6 +77,7 @@ def test_what_a_new_limit_did_to_another_knob_is_told_too(client: ControlClient)
         ({"scan_sleep_ms": 7, "hot_pases": 2}, "no knob 'hot_pases': did you mean hot_passes"),
         ({"scan_sleep_ms": 7, "scan_period_min_ms": 20_000}, "is above scan_period_max_ms"),
         ({"scan_sleep_ms": 7, "profile": None}, "profile: "),
+        ({"scan_sleep_ms": -1, "hot_passes": 9}, "at least 0; hot_passes: 9 is not allowed"),
     ],
 )
 def test_a_change_with_one_mistake_changes_nothing(
