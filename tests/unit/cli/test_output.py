@@ -101,7 +101,7 @@ def odd(daemon: FakeDaemon) -> FakeDaemon:
     return daemon
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_what_an_output_lacks_is_escaped(
     odd: FakeDaemon, server: ControlServer, socket_path: Path, encoding: str
 ) -> None:
@@ -113,7 +113,7 @@ def test_what_an_output_lacks_is_escaped(
 
 
 @pytest.mark.parametrize("command", ["ps", "get", "set hot_passes=5", "reload"])
-@pytest.mark.parametrize("how", [">&-", ">&- 2>&- <&-", "2>/dev/full"])
+@pytest.mark.parametrize("how", [">&- 2>&- <&-", "2>/dev/full"])
 def test_commands_work_without_their_output(
     daemon: FakeDaemon, server: ControlServer, socket_path: Path, command: str, how: str
 ) -> None:
