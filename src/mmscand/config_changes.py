@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mmscand.config import Config
-from mmscand.scan.rules import DEFAULT_WORDS, Rules
+from mmscand.scan.rules import DEFAULT_WORDS, Rule, Rules
 from mmscand.settings import Reloaded
 
 
@@ -33,22 +33,27 @@ def other_changes(old: Config, new: Config) -> Iterator[str]:
 
 def _rule_changes(old: Rules, new: Rules) -> Iterator[str]:
     """By their conditions; of several with the same ones the last counts, as for a process."""
-    before, now = _levels(old), _levels(new)
-    for words, level in before.items():
+    before, now = _effects(old), _effects(new)
+    for words, effect in before.items():
         if words not in now:
-            yield f"rule {words} was removed, it had aggressiveness {level}"
-    for words, level in now.items():
+            yield f"rule {words} was removed, it had {effect}"
+    for words, effect in now.items():
         if words not in before:
-            yield f"rule {words} was added, with aggressiveness {level}"
-        elif before[words] != level:
-            yield f"rule {words}: aggressiveness {before[words]} became {level}"
+            yield f"rule {words} was added, with {effect}"
+        elif before[words] != effect:
+            yield f"rule {words}: {before[words]} became {effect}"
     if old != new and before == now:
         yield "rules are in another order: of equally specific ones the last counts"
 
 
-def _levels(rules: Rules) -> dict[str, int]:
+def _effects(rules: Rules) -> dict[str, str]:
     named = {DEFAULT_WORDS: "without conditions"}
-    return {named.get(r.source, r.source): r.aggressiveness for r in rules.rules}
+    return {named.get(rule.source, rule.source): _effect(rule) for rule in rules.rules}
+
+
+def _effect(rule: Rule) -> str:
+    unseen_use = " and unseen_use" if rule.unseen_use else ""
+    return f"aggressiveness {rule.aggressiveness}{unseen_use}"
 
 
 def _word(value: object) -> str:

@@ -16,17 +16,24 @@ def test_a_rule_that_changed_is_named_with_what_it_was_and_is() -> None:
     assert sorted(other_changes(old, new)) == [
         "rule cgroup=/b was added, with aggressiveness 7",
         "rule pid=9 was removed, it had aggressiveness 0",
-        "rule uid=5: aggressiveness 8 became 4",
+        "rule uid=5: aggressiveness 8 became aggressiveness 4",
     ]
     assert list(other_changes(new, new)) == []
 
 
 def test_the_default_and_the_order_of_rules_are_told() -> None:
     assert list(other_changes(config(Rule(2)), config(Rule(3)))) == [
-        "rule without conditions: aggressiveness 2 became 3"
+        "rule without conditions: aggressiveness 2 became aggressiveness 3"
     ]
     one, other = Rule(3, cgroup="/a"), Rule(4, cgroup="/b")
     assert "another order" in next(other_changes(config(one, other), config(other, one)))
+
+
+def test_all_that_a_rule_does_is_compared() -> None:
+    one, other = Rule(5, pid=9), Rule(5, pid=9, unseen_use=True)
+    assert list(other_changes(config(one), config(other))) == [
+        "rule pid=9: aggressiveness 5 became aggressiveness 5 and unseen_use"
+    ]
 
 
 def test_what_a_reload_cannot_change_is_told() -> None:

@@ -32,6 +32,8 @@ class QuietServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait for `end`."""
         self._loop = asyncio.get_running_loop()
+        # Out of descriptors it would print a traceback for each client; it tries again by itself.
+        self._loop.set_exception_handler(lambda loop, context: None)
         self.ready.set()
         await self._ended.wait()
 

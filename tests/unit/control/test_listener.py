@@ -234,6 +234,17 @@ def test_a_request_that_never_comes_is_not_waited_for(
         server.stop()
 
 
+def test_what_fails_between_requests_prints_nothing(
+    server: ControlServer, socket_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = server._running
+    assert running is not None
+    assert running._server._loop is not None
+    running._server._loop.call_soon_threadsafe(lambda: 1 / 0)
+    assert ControlClient(socket_path).status()["running"]
+    assert caplog.records == []  # the interpreter prints these on standard error
+
+
 def test_a_thread_that_has_ended_is_trouble(server: ControlServer) -> None:
     assert server.trouble() == ""
     running = server._running
