@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mmscand.errors import UsageError
@@ -37,6 +37,9 @@ part_patterns = st.text("ab*?", min_size=1, max_size=6)
 parts = st.lists(st.text("ab", min_size=1, max_size=5), max_size=5)
 
 
+@settings(max_examples=1000)
+@example(["*"], [])
+@example(["a", "**", "*"], ["a"])
 @given(st.lists(st.just("**") | part_patterns, max_size=4), parts)
 def test_a_path_matches_as_if_all_ways_were_tried(patterns: list[str], path: list[str]) -> None:
     pattern = path_pattern("/" + "/".join(patterns))

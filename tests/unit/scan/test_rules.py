@@ -74,6 +74,8 @@ def test_every_condition_must_hold(wrong: dict[str, Any]) -> None:
         ("/a/", "/a/b", True),
         ("/a", "/ab", False),
         ("/a/b", "/a", False),
+        ("/*", "/a", True),
+        ("/*", "/", False),
         ("/*/b", "/x/b/c", True),
         ("/*/b", "/x/y/b", False),
         ("/a?", "/ab", True),
