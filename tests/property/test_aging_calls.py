@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import aging
-from mmscand.linux.aging import Ager, calls
+from mmscand.linux.aging import Ager, first_call
 from mmscand.linux.syscalls import MADV_COLD
 from mmscand.model import UIntArray
 from synthetic.tables import HUGE, PAGE, REGION, vma_table
@@ -49,18 +49,22 @@ def pairs_of(parts: list[UIntArray]) -> list[Pair]:
 
 
 @FAST
-@given(range_lists())
-def test_calls_keep_every_range_in_order_and_within_the_kernel_s_limits(pairs: list[Pair]) -> None:
-    parts = calls(array(pairs))
+@given(range_lists(), st.integers(PAGE, 1 << 31))
+def test_calls_take_every_range_in_order_and_no_more_than_they_may(
+    pairs: list[Pair], most: int
+) -> None:
+    left, parts = array(pairs), list[UIntArray]()
+    while len(left):
+        parts.append(first_call(left, most))
+        assert len(parts[-1])
+        left = left[len(parts[-1]) :]
     assert pairs_of(parts) == pairs
     for part in parts:
-        assert 0 < len(part) <= IOV_MAX
-        assert int(part[:-1, 1].sum()) < aging._CALL_BYTES  # "before its last range"
-        assert int(part[:, 1].sum()) <= MAX_RW_COUNT
-    # Not more calls than needed: two in a row would be too long for one.
+        assert len(part) <= IOV_MAX
+        assert len(part) == 1 or int(part[:, 1].sum()) <= most
+    # Not more calls than needed: the first range of the next one would be too much.
     for first, second in itertools.pairwise(parts):
-        bytes_of_two = int(first[:, 1].sum()) + int(second[:, 1].sum())
-        assert len(first) + len(second) > IOV_MAX or bytes_of_two > aging._CALL_BYTES // 2
+        assert len(first) == IOV_MAX or int(first[:, 1].sum()) + int(second[0, 1]) > most
 
 
 @dataclass

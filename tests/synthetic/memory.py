@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from mmscand.linux.kernel_memory import BATCH
+from mmscand.linux.kernel_memory import MOST
 from mmscand.model import UIntArray
 
 PAGE = 4096
@@ -43,7 +43,7 @@ class FakeMemory:
 
     def read(self, addresses: UIntArray) -> UIntArray:
         assert addresses.dtype == np.uint64
-        assert len(addresses) <= BATCH
+        assert len(addresses) <= MOST
         self.reads.extend(addresses.tolist())
         if len(self.reads) > self.read_limit:
             raise ReadLimit(f"more than {self.read_limit} pages were read")

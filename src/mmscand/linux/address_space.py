@@ -12,6 +12,7 @@ import numpy as np
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
 from mmscand.linux.aging import Ager
+from mmscand.linux.call_size import CallSize
 from mmscand.linux.files import process_errors
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.moving import move, nodes
@@ -63,6 +64,7 @@ class LinuxAddressSpace:
         decoder: Decoder,
         page_flags: PageFlags,
         topology: Callable[[], Topology],
+        move_size: CallSize,
     ) -> None:
         self._process = process
         self._reader = reader
@@ -70,6 +72,7 @@ class LinuxAddressSpace:
         self._decoder = decoder
         self._page_flags = page_flags
         self._topology = topology
+        self._move_size = move_size
         self._known_mm: MmRef | None = None
         self._open_pagemap: Pagemap | None = None
         self._looks = 0
@@ -256,7 +259,7 @@ class LinuxAddressSpace:
     def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
         """By move_pages(2)."""
         self._require_alive()  # the call goes by pid: a moment earlier it was still ours
-        return move(self._process.pid, addresses, node, shared=shared)
+        return move(self._process.pid, addresses, node, self._move_size, shared=shared)
 
     def close(self) -> None:
         """Close the descriptors."""

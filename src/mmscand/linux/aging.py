@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmscand.errors import ProcessDenied, ProcessGone
+from mmscand.linux.call_size import CallSize
 from mmscand.linux.syscalls import MADV_COLD, process_madvise
 from mmscand.model import UIntArray, VmaFlag, VmaTable
 from mmscand.sets import among
 
 _IOV_MAX = 1024
 """UIO_MAXIOV: ranges a call."""
-_CALL_BYTES = 256 << 20
-"""Bytes a call, before its last range. The kernel's limit is MAX_RW_COUNT, 2 GiB - 4 KiB, but it
-holds the mmap lock for reading all the while; 65 536 pages at 50 ns are 3 ms."""
+_FIRST_BYTES, _MOST_BYTES = 8 << 20, 256 << 20
+"""Bytes of the first call, and of any before its last range. 65 536 pages at 50 ns are 3 ms."""
 
 
-def calls(ranges: UIntArray) -> list[UIntArray]:
-    """Cut a list of ranges into what one system call may take."""
-    before = np.cumsum(ranges[:, 1]) - ranges[:, 1]
-    steps = np.flatnonzero(np.diff(before // np.uint64(_CALL_BYTES))) + 1
-    parts = np.split(ranges, steps)
-    return [p[at : at + _IOV_MAX] for p in parts for at in range(0, len(p), _IOV_MAX)]
+def first_call(ranges: UIntArray, most_bytes: int) -> UIntArray:
+    """The first ranges (n, 2), as one call may take: at most so much, but one range."""
+    before = np.cumsum(ranges[:_IOV_MAX, 1]) - ranges[:_IOV_MAX, 1]
+    fit = int(np.searchsorted(before + ranges[:_IOV_MAX, 1], np.uint64(most_bytes), side="right"))
+    return ranges[: max(1, fit)]
 
 
 @dataclass(slots=True)
@@ -40,13 +39,14 @@ class Ager:
     """Mappings (start, end) for which the kernel said EINVAL: locked, hugetlb or PFN maps."""
     errors: Counter[int] = field(default_factory=Counter)
     """Refused ranges by errno."""
+    size: CallSize = field(default_factory=lambda: CallSize(_FIRST_BYTES, _MOST_BYTES))
+    """In bytes."""
     _missed: list[UIntArray] = field(default_factory=list)
 
     def age(self, ranges: UIntArray, vmas: VmaTable) -> tuple[int, UIntArray]:
         """Clear the bits of all ranges: bytes that were covered, and (n, 2) what was not."""
         self._missed = [np.empty((0, 2), dtype=np.uint64)]
-        ranges = self._allowed(ranges, vmas)
-        covered = sum(self._call(part, vmas) for part in calls(ranges)) if len(ranges) else 0
+        covered = self._call(self._allowed(ranges, vmas), vmas)
         return covered, np.concatenate(self._missed)
 
     def marked(self, vmas: VmaTable) -> VmaTable:
@@ -73,8 +73,10 @@ class Ager:
     def _call(self, ranges: UIntArray, vmas: VmaTable) -> int:
         covered = 0
         while len(ranges):
+            part = first_call(ranges, self.size.size)
             try:
-                done = process_madvise(self.pidfd, ranges, MADV_COLD)
+                with self.size.timed(int(part[:, 1].sum())):
+                    done = process_madvise(self.pidfd, part, MADV_COLD)
             except OSError as error:
                 if error.errno == errno.ENOMEM:  # a part was unmapped, and the rest was aged
                     covered += int(ranges[0, 1])

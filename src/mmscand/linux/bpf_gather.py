@@ -16,7 +16,7 @@ import numpy as np
 
 from mmscand.linux.bpf_program import LICENSE, current_task_program, gather_program
 from mmscand.linux.files import machine_errors
-from mmscand.linux.kernel_memory import BATCH
+from mmscand.linux.kernel_memory import MOST
 from mmscand.linux.surroundings import refused, require_no_confidentiality
 from mmscand.linux.syscalls import bpf
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray
@@ -82,14 +82,14 @@ class BpfGather:
             raise refused("bpf(2)", error, hint) from None
 
     def _open(self) -> None:
-        addresses_fd = self._keep(_create_array(BATCH * 8, 1))
-        tables_fd = self._keep(_create_array(PAGE_BYTES, BATCH))
+        addresses_fd = self._keep(_create_array(MOST * 8, 1))
+        tables_fd = self._keep(_create_array(PAGE_BYTES, MOST))
         self._context = np.zeros(1, dtype=np.uint64)
         self._gather = self._program(gather_program(addresses_fd, tables_fd))
         self._find_task = self._program(current_task_program())
-        self._addresses = np.frombuffer(mmap.mmap(addresses_fd, BATCH * 8), dtype=np.uint64)
-        tables = np.frombuffer(mmap.mmap(tables_fd, BATCH * PAGE_BYTES), dtype=np.uint64)
-        self._tables = tables.reshape(BATCH, PAGES_PER_TABLE)
+        self._addresses = np.frombuffer(mmap.mmap(addresses_fd, MOST * 8), dtype=np.uint64)
+        tables = np.frombuffer(mmap.mmap(tables_fd, MOST * PAGE_BYTES), dtype=np.uint64)
+        self._tables = tables.reshape(MOST, PAGES_PER_TABLE)
 
     def _keep(self, fd: int) -> int:
         self._fds.append(fd)

@@ -7,7 +7,7 @@ current_task:  context[0] = bpf_get_current_task()
 import struct
 from dataclasses import dataclass, field
 
-from mmscand.linux.kernel_memory import BATCH
+from mmscand.linux.kernel_memory import MOST
 from mmscand.model import PAGE_BYTES
 
 LICENSE = b"Dual MIT/GPL\0"
@@ -62,7 +62,7 @@ class _Assembler:
 
 
 def gather_program(addresses_fd: int, tables_fd: int) -> bytes:
-    """Context: one word, the count. Maps: one value of BATCH addresses; BATCH values of a page."""
+    """Context: one word, the count. Maps: one value of MOST addresses; MOST values of a page."""
     asm = _Assembler()
     asm.add(_LOAD64, _R6, _R1)  # r6 = count
     asm.load_map(_R9, _PSEUDO_MAP_FD, tables_fd)
@@ -70,7 +70,7 @@ def gather_program(addresses_fd: int, tables_fd: int) -> bytes:
     asm.add(_MOVE_NUMBER, _R7, imm=0)  # r7 = i
     asm.label("next")
     asm.add(_JUMP_NOT_BELOW, _R7, _R6, "end")
-    asm.add(_JUMP_NOT_BELOW_NUMBER, _R7, off="end", imm=BATCH)  # so the verifier sees an end
+    asm.add(_JUMP_NOT_BELOW_NUMBER, _R7, off="end", imm=MOST)  # so the verifier sees an end
     asm.add(_STORE32, _STACK, _R7, -4)
     asm.add(_MOVE, _R2, _STACK)
     asm.add(_ADD_NUMBER, _R2, imm=-4)

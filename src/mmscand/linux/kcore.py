@@ -13,7 +13,7 @@ import numpy as np
 
 from mmscand.errors import MachineCannot
 from mmscand.linux.files import out_of_resources
-from mmscand.linux.kernel_memory import BATCH
+from mmscand.linux.kernel_memory import MOST
 from mmscand.linux.surroundings import require_no_confidentiality
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray
 
@@ -54,7 +54,7 @@ class Kcore:
             hint = "CAP_SYS_RAWIO is needed, and lockdown below confidentiality"
             lasting = MachineCannot(f"{path}: {error.strerror}", hint=hint)
             raise out_of_resources(error.errno) or lasting from None
-        self._pages = np.zeros((BATCH, PAGES_PER_TABLE), dtype=np.uint64)
+        self._pages = np.zeros((MOST, PAGES_PER_TABLE), dtype=np.uint64)
         try:
             self._segments = self._load_segments()
         except (OSError, struct.error, ValueError):

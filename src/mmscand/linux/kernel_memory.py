@@ -16,6 +16,9 @@ BATCH = 512
 """Pages a read, so one read covers the page tables of one region. Measured on EPYC, ns an entry
 read and decoded: 32 tables a read 1.8, 128 1.6, 512 1.55."""
 
+MOST = BATCH + 2
+"""And the two tables that lead to them, read last to see whether they still do."""
+
 
 class KernelMemory(Protocol):
     """Copies 4 KiB pieces of kernel memory."""
@@ -23,9 +26,9 @@ class KernelMemory(Protocol):
     name: str
 
     def read(self, addresses: UIntArray) -> UIntArray:
-        """4096 bytes at each kernel virtual address, as (n, 512) uint64, n <= BATCH.
+        """4096 bytes at each kernel virtual address, as (n, 512) uint64, n <= MOST.
 
-        What cannot be read is zero. The array is valid until the next read.
+        In this order. What cannot be read is zero. The array is valid until the next read.
         """
         ...
 

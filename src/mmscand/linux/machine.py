@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.call_size import CallSize
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.mglru import GenerationAger
+from mmscand.linux.moving import move_size
 from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.proc_events import open_events
 from mmscand.linux.process_list import ProcessList
@@ -40,6 +42,8 @@ class LinuxMachine:
     procfs: Procfs = field(default_factory=Procfs)
     page_flags: PageFlags = field(default_factory=PageFlags)
     generations: GenerationAger = field(default_factory=GenerationAger)
+    move_size: CallSize = field(default_factory=move_size)
+    """Of all processes, as one thread moves."""
     read_tiers: Callable[[], Topology] | None = None
     """Reads them anew, as the operator's options say; without it they stay."""
     signature: tuple[object, ...] = ()
@@ -98,7 +102,13 @@ class LinuxMachine:
     def open(self, process: Process) -> LinuxAddressSpace:
         """See machine.Machine.open."""
         return LinuxAddressSpace(
-            process, self.reader, self.procfs, self.decoder, self.page_flags, self.topology
+            process,
+            self.reader,
+            self.procfs,
+            self.decoder,
+            self.page_flags,
+            self.topology,
+            self.move_size,
         )
 
     def close(self) -> None:

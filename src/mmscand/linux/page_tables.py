@@ -1,6 +1,8 @@
 """Walking page tables from outside: breadth first, level by level, whole tables at a time.
 
-The tables may change or be freed while they are read, so every walk is bounded: by the depth
+The tables may change or be freed while they are read (from 7.x on also those of live processes,
+PT_RECLAIM). A copy is believed only if the entries that lead to it are the same after it was made:
+the kernel clears an entry before it frees the table behind it. Every walk is bounded: by the depth
 (a loop among tables cannot make it longer), by the mappings (no mapping, no descent), by the
 number of tables that the process can have, and by RAM (no address outside the direct map is
 ever read).
@@ -171,20 +173,41 @@ class Walk:
         whole = dict(zip(huge.addresses.tolist(), huge.entries, strict=True))
         for address in sorted(below.keys() | whole.keys()):
             if address in below:
-                yield self._region(address, below[address])
+                yield self._region(address, below[address], pud_table)
             else:
                 row = np.array([address], dtype=np.uint64)
                 yield Region(address, (Entries(row, whole[address][None, :], PUD_SHIFT),))
 
-    def _region(self, address: int, pmd_table: np.uint64) -> Region:
+    def _region(self, address: int, pmd_table: np.uint64, pud_table: np.uint64) -> Region:
         entries = read_all(self._memory, np.array([pmd_table], dtype=np.uint64))[0]
         addresses = np.arange(address, address + REGION_BYTES, HUGE_PAGE_BYTES, dtype=np.uint64)
         found = [self._leaves(addresses, entries, PMD_SHIFT)]
         small = tables(entries)
         rows, ptes = self._worth_reading(addresses[small], entries[small], PMD_SHIFT)
+        # The tables first, then what led to them: of what changed meanwhile nothing is believed.
+        copied = self._memory.read(np.append(ptes, np.array([pmd_table, pud_table])))
+        leads_here = copied[-1, address // REGION_BYTES % PAGES_PER_TABLE]
+        if not self._leads_to(leads_here, pmd_table):
+            self.garbage += 1 + len(rows)
+            return Region(address, ())
         if len(rows):
-            found.append(Entries(rows, self._memory.read(ptes), PTE_SHIFT))
+            found.append(self._unchanged(rows, ptes, copied))
         return Region(address, tuple(leaves for leaves in found if len(leaves.addresses)))
+
+    def _unchanged(self, rows: UIntArray, ptes: UIntArray, copied: UIntArray) -> Entries:
+        """Tables whose entry in the PMD table, copied after them, still points to them."""
+        place = (rows % np.uint64(REGION_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
+        same = self._leads_to(copied[-2, place], ptes)
+        copied = copied[:-2]
+        if not same.all():
+            self.garbage += len(rows) - int(np.count_nonzero(same))
+            rows, copied = rows[same], copied[same]
+        return Entries(rows, copied, PTE_SHIFT)
+
+    def _leads_to(self, entries: UIntArray, expected: UIntArray | np.uint64) -> BoolArray:
+        """Which entries point to these tables; their flags may have changed."""
+        same: BoolArray = self._map.virtual(entries & self._frame_mask) == expected
+        return same & tables(entries)
 
     def _leaves(self, addresses: UIntArray, entries: UIntArray, shift: int) -> Entries:
         """The huge pages among the entries of one table."""

@@ -21,6 +21,7 @@ from mmscand.errors import (
 )
 from mmscand.linux import address_space, aging
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.moving import move_size
 from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader
@@ -142,7 +143,13 @@ class World:
     def open(self) -> LinuxAddressSpace:
         reader = Reader(self.memory, Tasks(self.memory, OFFSETS), self.tables.direct_map)
         return LinuxAddressSpace(
-            self.process, reader, self.procfs, Decoder(0, (SLOW,)), self.folios, one_tier
+            self.process,
+            reader,
+            self.procfs,
+            Decoder(0, (SLOW,)),
+            self.folios,
+            one_tier,
+            move_size(),
         )
 
     def madvise(self, pidfd: int, ranges: UIntArray, advice: int) -> int:

@@ -15,7 +15,7 @@ from mmscand.linux.aging import Ager
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.kcore import Kcore
 from mmscand.linux.mglru import GenerationAger
-from mmscand.linux.moving import move, nodes
+from mmscand.linux.moving import move, move_size, nodes
 from mmscand.linux.pagemap import PageFlags, Pagemap
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.process_list import ProcessList
@@ -63,7 +63,7 @@ def test_move_pages(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
         return -code, np.full(len(ADDRESSES), UNTOLD, dtype=np.int32)
 
     monkeypatch.setattr(moving, "move_pages", refuse)
-    for call in (lambda: move(1, ADDRESSES, 0), lambda: nodes(1, ADDRESSES)):
+    for call in (lambda: move(1, ADDRESSES, 0, move_size()), lambda: nodes(1, ADDRESSES)):
         with contextlib.suppress(MmscandError):
             assert (call() < 0).all()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import moving
-from mmscand.linux.moving import move, nodes
+from mmscand.linux.moving import move, move_size, nodes
 from mmscand.linux.syscalls import UNTOLD
 from mmscand.model import IntArray, UIntArray
 
@@ -64,7 +64,7 @@ class FakeKernel:
 def moved_with(monkeypatch: pytest.MonkeyPatch, kernel: FakeKernel) -> list[int]:
     monkeypatch.setattr(moving, "move_pages", kernel.move_pages)
     addresses = np.arange(len(kernel.kinds), dtype=np.uint64) * np.uint64(PAGE)
-    return move(7, addresses, FAST).tolist()
+    return move(7, addresses, FAST, move_size()).tolist()
 
 
 @given(st.lists(st.sampled_from([FINE, FINE, FINE, PINNED, ABSENT, SHARED]), max_size=60))
@@ -117,7 +117,7 @@ def test_the_rest_of_a_large_folio_that_moved_reads_busy_and_is_asked_for(
 ) -> None:
     answers = [(0, [-errno.EBUSY, 0, -errno.EBUSY]), (0, [0, SLOW])]
     asked = answering(monkeypatch, answers)
-    assert move(7, ADDRESSES, FAST).tolist() == [FAST, FAST, -errno.EBUSY]
+    assert move(7, ADDRESSES, FAST, move_size()).tolist() == [FAST, FAST, -errno.EBUSY]
     assert asked[1] == ([PAGE, 3 * PAGE], None)
 
 
@@ -129,14 +129,14 @@ def test_a_process_that_is_gone_or_denied_ends_it(
 ) -> None:
     answering(monkeypatch, [(-code, [UNTOLD] * 3)])
     with pytest.raises(kind):
-        move(7, ADDRESSES, FAST)
+        move(7, ADDRESSES, FAST, move_size())
 
 
 def test_a_call_that_fails_as_a_whole_is_the_status_of_every_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answering(monkeypatch, [(-errno.ENODEV, [UNTOLD] * 3), (0, [SLOW] * 3)])
-    assert move(7, ADDRESSES, FAST).tolist() == [-errno.ENODEV] * 3
+    assert move(7, ADDRESSES, FAST, move_size()).tolist() == [-errno.ENODEV] * 3
 
 
 def test_asking_moves_nothing_and_tells_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

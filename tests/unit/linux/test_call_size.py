@@ -1,0 +1,56 @@
+"""Calls that begin small, and grow and shrink by the time that they take."""
+
+import pytest
+
+from mmscand.linux.call_size import CallSize
+
+
+class World:
+    """Calls that take so long for each unit."""
+
+    def __init__(self, unit_s: float, *, first: int = 64, most: int = 65_536) -> None:
+        self.unit_s, self.now = unit_s, 100.0
+        self.size = CallSize(first, most, lambda: self.now)
+
+    def call(self, units: int | None = None) -> float:
+        used = self.size.size if units is None else units
+        with self.size.timed(used):
+            self.now += used * self.unit_s
+        return used * self.unit_s
+
+
+@pytest.mark.parametrize("unit_s", [1e-7, 2e-6, 60e-6, 1e-4])
+def test_calls_settle_between_five_and_ten_milliseconds(unit_s: float) -> None:
+    world = World(unit_s)
+    assert world.call() <= 64 * unit_s  # the first one is small
+    times = [world.call() for _ in range(40)]
+    assert max(times) <= max(0.020, 64 * unit_s)
+    assert all(0.0025 <= seconds <= 0.010 for seconds in times[-5:]) or world.size.size == 65_536
+
+
+def test_a_call_that_is_not_full_says_nothing_of_larger_ones() -> None:
+    world = World(1e-9)
+    for _ in range(10):
+        world.call(8)
+    assert world.size.size == 64
+
+
+def test_a_machine_that_becomes_slow_has_small_calls_again() -> None:
+    world = World(1e-6)
+    for _ in range(20):
+        world.call()
+    world.unit_s = 1e-3
+    assert [world.call() for _ in range(20)][-1] <= 0.010
+
+
+def test_a_call_that_fails_counts_too() -> None:
+    world = World(0.0)
+
+    def fails() -> None:
+        with world.size.timed(64):
+            world.now += 1.0
+            raise OSError
+
+    with pytest.raises(OSError):
+        fails()
+    assert world.size.size == 32
