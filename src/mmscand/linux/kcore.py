@@ -7,6 +7,7 @@ and a lockdown below confidentiality. See proc_kcore(5) and fs/proc/kcore.c.
 import contextlib
 import os
 import struct
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from mmscand.errors import MachineCannot
 from mmscand.linux.files import out_of_resources
 from mmscand.linux.kernel_memory import MOST
 from mmscand.linux.surroundings import require_no_confidentiality
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES, UIntArray
 
 # include/uapi/linux/elf.h: Elf64_Ehdr up to e_phnum, and the type of a loadable segment
 _ELF_HEADER = struct.Struct("<16sHHIQQQIHHH")
@@ -32,6 +33,38 @@ _PROGRAM_HEADER = np.dtype(
         ("align", "<u8"),
     ]
 )
+
+
+def _load_segments(fd: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    header = _ELF_HEADER.unpack(os.pread(fd, _ELF_HEADER.size, 0))
+    if not header[0].startswith(b"\x7fELF"):
+        raise ValueError(header[0])
+    table_at, count = header[5], header[10]
+    raw = os.pread(fd, count * _PROGRAM_HEADER.itemsize, table_at)
+    headers = np.frombuffer(raw, dtype=_PROGRAM_HEADER)
+    return np.sort(headers[headers["type"] == _PT_LOAD], order="vaddr")
+
+
+def direct_map_bases(path: Path = Path("/proc/kcore")) -> list[int]:
+    """Where the direct map starts, by the headers of RAM segments; [] where there is no such file.
+
+    More than one where segments disagree: that of most memory comes first.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return []
+    with contextlib.closing(os.fdopen(fd, "rb")):
+        try:
+            segments = _load_segments(fd)
+        except (OSError, struct.error, ValueError):
+            return []
+    sizes = Counter[int]()
+    for segment in segments:  # of what is no RAM the physical address is -1 (fs/proc/kcore.c)
+        base = int(segment["vaddr"]) - int(segment["paddr"])
+        if base > 0 and base % REGION_BYTES == 0:
+            sizes[base] += int(segment["memsz"])
+    return [base for base, _ in sizes.most_common()]
 
 
 class Kcore:
@@ -56,21 +89,12 @@ class Kcore:
             raise out_of_resources(error.errno) or lasting from None
         self._pages = np.zeros((MOST, PAGES_PER_TABLE), dtype=np.uint64)
         try:
-            self._segments = self._load_segments()
+            self._segments = _load_segments(self._fd)
         except (OSError, struct.error, ValueError):
             os.close(self._fd)
             raise MachineCannot(
                 f"{path} is no ELF core file", hint="a container hides it so"
             ) from None
-
-    def _load_segments(self) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-        header = _ELF_HEADER.unpack(os.pread(self._fd, _ELF_HEADER.size, 0))
-        if not header[0].startswith(b"\x7fELF"):
-            raise ValueError(header[0])
-        table_at, count = header[5], header[10]
-        raw = os.pread(self._fd, count * _PROGRAM_HEADER.itemsize, table_at)
-        headers = np.frombuffer(raw, dtype=_PROGRAM_HEADER)
-        return np.sort(headers[headers["type"] == _PT_LOAD], order="vaddr")
 
     def read(self, addresses: UIntArray) -> UIntArray:
         """See KernelMemory.read."""
@@ -110,7 +134,7 @@ class Kcore:
     def refresh(self) -> None:
         """The kernel makes the headers anew for whoever reads them."""
         with contextlib.suppress(OSError, struct.error, ValueError):
-            self._segments = self._load_segments()
+            self._segments = _load_segments(self._fd)
 
     def close(self) -> None:
         """Close the file."""

@@ -3,7 +3,7 @@
 import itertools
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +12,15 @@ import numpy as np
 from mmscand.errors import MachineCannot, MmscandError, ProcessGone
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.btf import StructOffsets, struct_offsets
-from mmscand.linux.kcore import Kcore
+from mmscand.linux.iomem import Ranges
+from mmscand.linux.kcore import Kcore, direct_map_bases
 from mmscand.linux.kernel_memory import KernelMemory
 from mmscand.linux.page_tables import DirectMap, Walk
 from mmscand.linux.pagemap import Pagemap
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.tasks import Tasks
-from mmscand.linux.x86_64 import Decoder
-from mmscand.model import PAGE_BYTES, REGION_BYTES, UIntArray, VmaTable
+from mmscand.linux.x86_64 import Decoder, frame_mask, tables
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES, UIntArray, VmaTable
 
 READERS: dict[str, Callable[[], KernelMemory]] = {"bpf": BpfGather, "kcore": Kcore}
 """Best first."""
@@ -28,6 +29,9 @@ _PROBE_PAGES = 16
 """Enough frames to compare: a wrong direct map agreeing on all of them is not chance."""
 _PROBE_TABLES = 16
 """Tables that a walk over the probe's one mapping can need: 5 levels, twice at borders."""
+_PROOFS = 3
+"""A page that migrates between two looks (compaction, NUMA balancing) is no proof against a reader;
+three in a row are."""
 _ENCRYPTION_BITS = range(36, 52)
 """Where hardware puts the encryption bit: above physical memory, inside an entry's frame."""
 
@@ -98,37 +102,68 @@ class ProbeMapping:
         return found
 
 
-def _bases(pgd: int, ram: tuple[tuple[int, int], ...]) -> Iterator[int]:
+def _guesses(pgd: int, ram: Ranges) -> list[int]:
     """Where the direct map may start: a multiple of 1 GiB (arch/x86/mm/kaslr.c) below the pgd.
 
     The pgd is a direct-map address of some RAM, so there are as many candidates as GiB of RAM.
+    Ascending: below the right one what is read by a wrong one lies in the direct map or in the hole
+    before it, above it may be memory of a device (ioremap).
     """
-    inside = pgd % REGION_BYTES
+    inside, found = pgd % REGION_BYTES, []
     for start, end in ram:
         first = start - start % REGION_BYTES + inside
-        for frame in range(first, end, REGION_BYTES):
-            if frame >= start:
-                yield pgd - frame
+        found += [pgd - frame for frame in range(first, end, REGION_BYTES) if frame >= start]
+    return sorted(found)
 
 
-def find_direct_map(
-    memory: KernelMemory, pgd: int, ram: tuple[tuple[int, int], ...], probe: ProbeMapping
-) -> DirectMap:
+def _encryption_bits(memory: KernelMemory, pgd: int, ram: Ranges) -> list[int]:
+    """Those without which all tables below the pgd are in RAM; only 0, where they are with all."""
+    entries = memory.read(np.array([pgd], dtype=np.uint64))[0, : PAGES_PER_TABLE // 2].copy()
+    below = entries[tables(entries)]
+    if DirectMap(0, ram, 4).holds(below & frame_mask(0)).all():
+        return [0]
+    bits = (1 << bit for bit in _ENCRYPTION_BITS)
+    return [bit for bit in bits if DirectMap(0, ram, 4).holds(below & frame_mask(bit)).all()]
+
+
+def find_direct_map(memory: KernelMemory, pgd: int, ram: Ranges, probe: ProbeMapping) -> DirectMap:
     """The one layout under which our own page tables agree with pagemap; MachineCannot if none."""
-    frames = probe.frames()
-    encryption = [0, *(1 << bit for bit in _ENCRYPTION_BITS)]
-    for bit, base, levels in itertools.product(encryption, list(_bases(pgd, ram)), (5, 4)):
-        candidate = DirectMap(base, ram, levels, bit)
-        entries = probe.entries(memory, candidate, pgd)
-        if np.array_equal(Decoder(bit).frames(entries), frames):
-            return candidate
+    for _ in range(_PROOFS):
+        for bases in filter(None, (direct_map_bases(), _guesses(pgd, ram))):
+            found = _agreeing(memory, pgd, ram, probe, bases)
+            if found is not None:
+                return found
     raise MachineCannot(
         "the page tables of this process cannot be made out",
         hint="report it with the kernel's version; another reader may work",
     )
 
 
+def _agreeing(
+    memory: KernelMemory, pgd: int, ram: Ranges, probe: ProbeMapping, bases: list[int]
+) -> DirectMap | None:
+    frames = probe.frames()
+    bits = _encryption_bits(memory, pgd, ram)
+    for base, bit, levels in itertools.product(bases, bits, (5, 4)):
+        candidate = DirectMap(base, ram, levels, bit)
+        entries = probe.entries(memory, candidate, pgd)
+        if np.array_equal(Decoder(bit).frames(entries), frames):
+            return candidate
+    return None
+
+
 def _self_test(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
+    """Tried again, as pages may migrate meanwhile, and others clear bits."""
+    for left in reversed(range(_PROOFS)):
+        try:
+            _prove(memory, direct_map, pgd)
+            return
+        except MachineCannot:
+            if not left:
+                raise
+
+
+def _prove(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
     """Fresh pages must read present and accessed, at the frames that pagemap tells."""
     probe = ProbeMapping()
     decoder = Decoder(direct_map.encryption_bit)
@@ -150,7 +185,7 @@ def _own_pgd(tasks: Tasks, procfs: Procfs) -> int:
         ) from None
 
 
-def open_reader(name: str, ram: tuple[tuple[int, int], ...], procfs: Procfs) -> Reader:
+def open_reader(name: str, ram: Ranges, procfs: Procfs) -> Reader:
     """Build one reader and prove it; MachineCannot says why it can't be used here."""
     memory = READERS[name]()
     try:
@@ -165,9 +200,7 @@ def open_reader(name: str, ram: tuple[tuple[int, int], ...], procfs: Procfs) -> 
     return Reader(memory, tasks, direct_map)
 
 
-def best_reader(
-    ram: tuple[tuple[int, int], ...], procfs: Procfs
-) -> tuple[Reader | None, dict[str, str]]:
+def best_reader(ram: Ranges, procfs: Procfs) -> tuple[Reader | None, dict[str, str]]:
     """The first reader that works, or None, and why each one before it does not."""
     reasons: dict[str, str] = {}
     for name in READERS:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import MachineCannot
-from mmscand.linux.kcore import Kcore
+from mmscand.linux.kcore import Kcore, direct_map_bases
 from mmscand.model import UIntArray
 from synthetic.tables import PAGE
 
@@ -24,6 +24,7 @@ class Segment:
     vaddr: int
     data: bytes
     kind: int = LOAD
+    paddr: int = 0
 
 
 def contents(pages: int, seed: int) -> bytes:
@@ -46,7 +47,9 @@ def write_core(path: Path, segments: list[Segment]) -> Path:
         body += segment.data + b"\xee" * 100
     for s in segments:
         size = len(s.data)
-        headers += struct.pack("<IIQQQQQQ", s.kind, 7, offsets[id(s)], s.vaddr, 0, size, size, PAGE)
+        headers += struct.pack(
+            "<IIQQQQQQ", s.kind, 7, offsets[id(s)], s.vaddr, s.paddr, size, size, PAGE
+        )
     header = struct.pack(
         "<16sHHIQQQIHHHHHH",
         b"\x7fELF\2\1\1",
@@ -196,3 +199,21 @@ def test_hidden_or_missing_symbols_are_told(core: Path, tmp_path: Path, text: st
     with pytest.raises(MachineCannot, match="init_task") as caught:
         any_task(core, kallsyms)
     assert "CONFIG_KALLSYMS" in caught.value.hint
+
+
+def test_the_direct_map_starts_where_the_headers_of_ram_say(tmp_path: Path) -> None:
+    gib = 1 << 30
+    segments = [
+        Segment(LOW + PAGE, contents(1, 1), paddr=PAGE),
+        Segment(LOW + 4 * gib, contents(3, 2), paddr=4 * gib),
+        Segment(HIGH - 0x100_0000, contents(2, 3), paddr=0),  # the kernel's text, by chance aligned
+        Segment(LOW + (1 << 46), contents(9, 4), paddr=(1 << 64) - 1),  # vmalloc: no RAM
+    ]
+    assert direct_map_bases(write_core(tmp_path / "kcore", segments)) == [LOW, HIGH - 0x100_0000]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x7fELF", b"no ELF file" * 20])
+def test_without_a_core_file_nothing_is_known_of_it(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "kcore").write_bytes(content)
+    assert direct_map_bases(tmp_path / "kcore") == []

@@ -1,5 +1,6 @@
 """Finding the direct map, and choosing a reader that proves itself."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -74,6 +75,32 @@ def test_ram_that_begins_inside_a_gigabyte_is_searched_too(tables_at: int) -> No
     assert found == DirectMap(memory.base, REAL_RAM, 4, 0)
 
 
+@pytest.mark.parametrize("encryption_bit", [0, 1 << 47])
+def test_wrong_guesses_never_read_above_the_direct_map(encryption_bit: int) -> None:
+    """There may be memory of a device there, for which a read is no small thing."""
+    memory = FakeMemory(BASE + 77 * REGION)
+    ram = ((0, 8 * REGION),)
+    tables = PageTables(memory, 4, encryption_bit, tables_at=6 * REGION)
+    probe = FakeProbe(tables, FRAMES)
+    found = find_direct_map(memory, tables.pgd, ram, probe)
+    assert found == DirectMap(memory.base, ram, 4, encryption_bit)
+    assert max(memory.reads) < memory.base + 8 * REGION
+
+
+def test_what_the_headers_of_kcore_say_is_tried_before_any_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory = FakeMemory(BASE + 77 * REGION)
+    tables = PageTables(memory, tables_at=3 * REGION)
+    probe, ram = FakeProbe(tables, FRAMES), ((0, 8 * REGION),)
+    monkeypatch.setattr(readers, "direct_map_bases", lambda: [memory.base])
+    found = find_direct_map(memory, tables.pgd, ram, probe)
+    assert found.base == memory.base
+    assert min(memory.reads) >= memory.base
+    monkeypatch.setattr(readers, "direct_map_bases", lambda: [memory.base - REGION])
+    assert find_direct_map(memory, tables.pgd, ram, probe).base == memory.base
+
+
 def test_tables_that_disagree_with_pagemap_in_one_page_are_not_ours() -> None:
     memory = FakeMemory(BASE)
     tables = PageTables(memory)
@@ -109,6 +136,12 @@ class World:
         (boot / "boot_id").write_text("boot-1\n")
         self.cache = root / "offsets.json"
         self.cache.write_text(json.dumps({"boot_id": "boot-1", **asdict(OFFSETS)}))
+
+
+@pytest.fixture(autouse=True)
+def no_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of this machine."""
+    monkeypatch.setattr(readers, "direct_map_bases", list)
 
 
 @pytest.fixture
@@ -153,11 +186,22 @@ def test_a_reader_that_reads_other_frames_later_is_not_used(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     probe = set_probe(monkeypatch, world)
-    answers = [probe._frames, probe._frames[::-1]]
-    monkeypatch.setattr(probe, "frames", lambda: np.array(answers.pop(0), dtype=np.uint64))
+    answers = itertools.chain([probe._frames], itertools.repeat(probe._frames[::-1]))
+    monkeypatch.setattr(probe, "frames", lambda: np.array(next(answers), dtype=np.uint64))
     with pytest.raises(MachineCannot, match="differ from pagemap"):
         open_reader("fake", RAM, world.procfs)
     assert world.memory.closed
+
+
+def test_a_page_that_migrates_during_the_proof_is_no_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = set_probe(monkeypatch, world)
+    moved = [*probe._frames[:-1], probe._frames[-1] + PAGE]
+    answers = [moved, probe._frames, moved, moved, probe._frames]
+    monkeypatch.setattr(probe, "frames", lambda: np.array(answers.pop(0), dtype=np.uint64))
+    assert open_reader("fake", RAM, world.procfs).direct_map == DirectMap(BASE, RAM, 4, 0)
+    assert answers == []
 
 
 def test_a_pid_namespace_in_which_we_have_another_pid_makes_no_reader(
