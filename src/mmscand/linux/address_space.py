@@ -1,7 +1,6 @@
 """One process' memory on the real machine."""
 
 import contextlib
-import errno
 import os
 import select
 import time
@@ -13,15 +12,14 @@ from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
 from mmscand.linux.aging import Ager
 from mmscand.linux.call_size import CallSize
-from mmscand.linux.files import process_errors
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.moving import move, nodes
 from mmscand.linux.numa_policy import MemoryPolicies, Wishes, by_numa_maps, marked
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.pagemap import PageFlags, Pagemap
+from mmscand.linux.pidfd import open_pidfd, watching
 from mmscand.linux.procfs import Procfs, parse_maps
 from mmscand.linux.readers import Reader
-from mmscand.linux.syscalls import pidfd_open
 from mmscand.linux.tasks import MmRef
 from mmscand.linux.vma_policy import PolicyReader, supported
 from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
@@ -77,7 +75,7 @@ class LinuxAddressSpace:
         self._open_pagemap: Pagemap | None = None
         self._looks = 0
         with contextlib.ExitStack() as undo:
-            pidfd = _pidfd(process)
+            pidfd = open_pidfd(process)
             undo.callback(os.close, pidfd)
             # The pidfd is of whoever has the pid now: the start time tells whether it is ours.
             stat = procfs.stat(process.pid)
@@ -163,7 +161,7 @@ class LinuxAddressSpace:
     def cpu_ns(self) -> int:
         """By clock_getcpuclockid(3): one system call without a file, and no privilege needed."""
         self._require_alive()
-        with _watching(self._process):
+        with watching(self._process):
             return time.clock_gettime_ns(~self._process.pid << 3 | _CPUCLOCK_SCHED)
 
     def vmas(self) -> VmaTable:
@@ -296,20 +294,3 @@ def _clear_outside(present: BoolArray, leaves: Entries, vmas: VmaTable) -> bool:
         outside = vmas.index_of(addresses) < 0
         present[rows[at[outside]], columns[outside]] = False
     return bool(len(rows))
-
-
-def _pidfd(process: Process) -> int:
-    with _watching(process):  # EINVAL: it is just being reaped, no task has the pid
-        return pidfd_open(process.pid)
-
-
-@contextlib.contextmanager
-def _watching(process: Process) -> Iterator[None]:
-    """Calls that say EINVAL of a process that is there no more."""
-    with process_errors(process.pid, "watch"):
-        try:
-            yield
-        except OSError as error:
-            if error.errno == errno.EINVAL:
-                raise ProcessGone(process.pid) from None
-            raise

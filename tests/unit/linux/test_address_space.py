@@ -19,7 +19,7 @@ from mmscand.errors import (
     ProcessGone,
     TooManyOpenFiles,
 )
-from mmscand.linux import address_space, aging
+from mmscand.linux import address_space, aging, pidfd
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.moving import move_size
 from mmscand.linux.pagemap import PageFlags
@@ -434,7 +434,7 @@ def test_whatever_keeps_a_process_from_being_held_has_its_error(
     def refuse(pid: int) -> int:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(address_space, "pidfd_open", refuse)
+    monkeypatch.setattr(pidfd, "pidfd_open", refuse)
     with pytest.raises(expected):
         world.open()
 

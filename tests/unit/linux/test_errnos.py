@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import MmscandError, OutOfResources
-from mmscand.linux import address_space, aging, bpf_gather, kcore, moving, proc_events, trials
+from mmscand.linux import aging, bpf_gather, kcore, moving, pidfd, proc_events, trials
 from mmscand.linux.aging import Ager
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.kcore import Kcore
@@ -83,8 +83,8 @@ def test_what_is_tried_at_the_start(call: str, code: int, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("code", EVERY)
 def test_pidfd_open(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_space, "pidfd_open", Refusal(code))
-    error = outcome(lambda: address_space._pidfd(PROCESS))
+    monkeypatch.setattr(pidfd, "pidfd_open", Refusal(code))
+    error = outcome(lambda: pidfd.open_pidfd(PROCESS))
     assert isinstance(error, OutOfResources) is (code in PASSING)
 
 
