@@ -60,7 +60,7 @@ class Config:
     clamped: tuple[str, ...] = ()
     """Settings that were asked for and given otherwise, in words."""
     doubts: tuple[str, ...] = ()
-    """Rules that cannot do what their author thinks, in words."""
+    """Rules that never match or never decide, in words."""
 
 
 def load_config(

@@ -1,4 +1,4 @@
-"""What a configuration that was read again changes, in words for a person."""
+"""The changes of a reload, in words for a person."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from mmscand.settings import Reloaded
 
 
 def settings_changes(reloaded: Reloaded, config: Config) -> Iterator[str]:
-    """Knobs that have another value now, and those that keep what was set by hand."""
+    """Knobs that have another value now, and knobs that keep the value that was set by hand."""
     before, now, file = (
         each.model_dump() for each in (reloaded.before, reloaded.settings, config.settings)
     )
@@ -24,7 +24,7 @@ def settings_changes(reloaded: Reloaded, config: Config) -> Iterator[str]:
 
 
 def other_changes(old: Config, new: Config) -> Iterator[str]:
-    """Rules that changed, and what a reload cannot change."""
+    """Rules that changed, and changes that need a restart."""
     yield from _rule_changes(old.rules, new.rules)
     yield from (doubt for doubt in new.doubts if doubt not in old.doubts)
     if (old.socket, old.group) != (new.socket, new.group):

@@ -17,7 +17,7 @@ _TEXT_CHARACTERS = 4096
 
 
 def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
-    """What it says; nothing where it is not there and need not be."""
+    """Its tables; an empty one where the file is missing and is not required."""
     try:
         return tomllib.loads(_read(path).decode("utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
@@ -33,7 +33,7 @@ def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
-    # A pipe would have us wait for whoever writes, and a directory is refused only by a read.
+    # The open of a pipe would wait for a writer, and only a read refuses a directory.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with open(fd, "rb", buffering=0) as file:
         mode = os.fstat(fd).st_mode
@@ -101,7 +101,7 @@ def text_of(table: Mapping[str, Any], key: str) -> str | None:
 
 
 def require_text(value: object) -> None:
-    """UsageError for what is no text, or an empty or endless one."""
+    """UsageError for a value that is no text, an empty text, or one that is too long."""
     if not isinstance(value, str):
         raise UsageError(f"{quoted(value)} is not text")
     if not 1 <= len(value) <= _TEXT_CHARACTERS:

@@ -1,4 +1,4 @@
-"""Text that others chose (names of processes, paths, what the kernel says), made safe to show.
+"""Text that others chose (names of processes, paths, kernel text), made safe to show.
 
 A name may hold a line feed, an escape sequence or bytes that are no UTF-8 (as lone surrogates, see
 os.fsdecode). People get these as an escape, so that a name cannot forge a line or steer a terminal.

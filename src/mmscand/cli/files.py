@@ -1,4 +1,4 @@
-"""Files that a command writes: told in one line when that cannot be, and before the work."""
+"""Files that a command writes: one line when that is not possible, and before the work."""
 
 import os
 from collections.abc import Iterator

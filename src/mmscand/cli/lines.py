@@ -10,7 +10,7 @@ _STDOUT = 1
 
 
 def to_standard_output(data: bytes) -> int:
-    """How many bytes it took; waits where whoever reads made it non-blocking."""
+    """How many bytes were written; waits for room where standard output is non-blocking."""
     while True:
         try:
             return os.write(_STDOUT, data)
@@ -21,8 +21,8 @@ def to_standard_output(data: bytes) -> int:
 class LineWriter:
     """Writes a line whole or not at all, as far as the file lets it.
 
-    Of one that was cut by a full disk the rest comes first the next time, so that what is in the
-    file is lines.
+    When a full disk cuts a line, the next write begins with its rest, so that the file has whole
+    lines only.
     """
 
     def __init__(self, write: Callable[[bytes], int], encoding: str) -> None:
@@ -42,7 +42,7 @@ class LineWriter:
         return True
 
     def finish(self) -> bool:
-        """Write what is left of the last line; whether that worked."""
+        """Write the rest of the last line; True when there is none left."""
         try:
             while self._rest:
                 self._rest = self._rest[self._write(self._rest) :]

@@ -1,4 +1,4 @@
-"""Standard output and error, whatever they are: closed, full, or unable to take a character."""
+"""Standard output and error, also when they are closed, full, or cannot take a character."""
 
 import errno
 import io
@@ -15,9 +15,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def open_standard_streams() -> None:
-    """What is closed goes to /dev/null: a file that is opened later must not take its number.
+    """A closed one becomes /dev/null: a file that is opened later must not take its number.
 
-    What a stream cannot encode it escapes.
+    A character that a stream cannot encode is escaped.
     """
     for number in range(3):
         try:

@@ -99,7 +99,7 @@ def _ended_by(signals: Signals) -> Iterator[threading.Event]:
 
 
 def _begin(line: str) -> None:
-    """A disk that is full now is no reason not to record; the end of the command tells of it."""
+    """A full disk must not keep the recording from starting; the last line reports it."""
     with suppress(OSError):
         print(shown(line), flush=True)
 

@@ -38,8 +38,8 @@ class EventPrinter:
     """Writes lines to standard output from a thread of its own.
 
     The daemon's threads never wait for whoever reads them: behind a full pipe or on a full disk,
-    lines are dropped, and how many is told as soon as there is room again. Only a pipe without a
-    reader ends the output; the daemon goes on without.
+    lines are dropped, and a line with their number follows as soon as there is room. Only a pipe
+    without a reader ends the output; the daemon goes on without.
     """
 
     def __init__(

@@ -161,7 +161,7 @@ def one_daemon(serves: str) -> Iterator[None]:
 def _control(
     controlled: ControlledDaemon, config: Config, *, wanted: bool
 ) -> Iterator[Callable[[], str]]:
-    """What is wrong with the API, when it is asked."""
+    """Gives a function that names the trouble of the API."""
     if not wanted:
         yield lambda: ""
         return

@@ -1,9 +1,9 @@
-"""SIGTERM, SIGINT and SIGHUP, for a command that runs until it is told to end.
+"""SIGTERM, SIGINT and SIGHUP, for a command that runs until a signal ends it.
 
-The kernel's signal writes a byte to a pipe (signal.set_wakeup_fd), and whoever waits polls that
-pipe. A handler in Python alone is not enough: it runs between two steps of the interpreter, so one
-that comes right before a system call waits for its end. A lock in a handler is worse, as the thread
-that it interrupts may hold it.
+A signal writes a byte to a pipe (signal.set_wakeup_fd), and the command polls that pipe. A handler
+in Python alone is not enough: it runs between two steps of the interpreter, so a signal right
+before a system call waits for the end of that call. A lock in a handler is worse: the thread that
+the handler interrupts may hold it.
 """
 
 import os

@@ -17,7 +17,7 @@ def disable(socket: SocketOption = None, as_json: JsonOption = False) -> None:
 
 
 def reload(socket: SocketOption = None, as_json: JsonOption = False) -> None:
-    """Let the daemon read its configuration again. What was set by hand stays until `reset`."""
+    """Let the daemon read its configuration again. Knobs set by hand stay until `reset`."""
     answer = client_for(socket).reload()
     text = "\n".join(map(shown, answer["changed"])) or "nothing has changed"
     print_answer(answer, text, as_json=as_json)

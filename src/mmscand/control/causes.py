@@ -1,4 +1,4 @@
-"""Why a file of the daemon cannot be made or used, and what to do about it."""
+"""Causes of a file that cannot be made or used, each with its remedy."""
 
 import errno
 import grp
@@ -35,7 +35,7 @@ def cannot(what: str, path: Path, error: OSError, elsewhere: str = "") -> Mmscan
 
 
 def who_may(path: Path) -> str:
-    """Who may use a file, or look into its folder where we may not."""
+    """Users and groups that may use a file, or search its folder where we may not."""
     for place in (path, *path.absolute().parents):
         with suppress(OSError):
             found = place.stat()

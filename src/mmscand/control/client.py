@@ -23,7 +23,7 @@ _NOT_ALLOWED = {errno.EACCES, errno.EPERM}
 
 
 class _Answer(dict[str, Any]):
-    """An object of an answer; what a caller misses in it is another version's fault."""
+    """An object of an answer; a missing key means that the daemon has another version."""
 
     def __init__(self, values: Mapping[str, Any], missing: Callable[[], MmscandError]) -> None:
         super().__init__(values)

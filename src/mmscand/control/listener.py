@@ -53,7 +53,7 @@ class ControlServer:
             raise
 
     def trouble(self) -> str:
-        """What is wrong with its thread, in words; '' when it serves, or is not wanted."""
+        """The trouble of its thread, in words; '' when it serves, or is not wanted."""
         ended = self._running is not None and self._running.ended
         return "thread mmscand-control has ended" if ended else ""
 

@@ -66,7 +66,7 @@ class DaemonLock:
             pid, serves, started = holder["pid"], f"{holder['serves']}", holder["started"]
             os.kill(pid, 0)
         except (ValueError, KeyError, TypeError, OverflowError, ProcessLookupError):
-            # It has not said yet who it is, or what is there is from one that was killed.
+            # The holder has not written its pid yet, or the text is of a daemon that was killed.
             return MmscandError(
                 f"mmscand already runs and is just starting, or another program holds {self._path}",
                 hint=f"try again; `fuser -v {self._path}` says which it is",

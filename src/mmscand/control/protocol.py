@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, but for clients that speak badly, or not at all. Loads uvicorn."""
+"""uvicorn's HTTP, with limits for clients that send no HTTP, or nothing. Loads uvicorn."""
 
 import asyncio
 from contextlib import suppress
@@ -9,11 +9,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from mmscand.control.models import Error
 
 _MOST_S = 30.0
-"""For a whole request and its answer, also for the first one: uvicorn limits only later ones."""
+"""For a whole request and its answer. uvicorn has a limit only between two requests."""
 
 
 class PatientProtocol(H11Protocol):
-    """Refusals are an Error, also of what is no HTTP; who takes too long is hung up on."""
+    """Each refusal is an Error, also of bytes that are no HTTP; a slow client is disconnected."""
 
     _limit: asyncio.TimerHandle
 
@@ -34,13 +34,13 @@ class PatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP."""
+        """The bytes are no HTTP."""
         self._refuse(400, msg.rstrip("."), "send HTTP/1.1, see /openapi.json")
 
     def _give_up(self) -> None:
         if self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]:
             self._refuse(408, "the request took too long", "send all of it within 30 s")
-        else:  # silent, or it does not read its answer
+        else:  # the client is silent, or does not read its answer
             self.transport.abort()
 
     def _refuse(self, status: int, error: str, hint: str) -> None:

@@ -60,7 +60,7 @@ def _status_of(error: MmscandError) -> int:
 
 
 def _in_words(error: Mapping[str, object]) -> tuple[str, str]:
-    """A line and a hint of what pydantic found."""
+    """A line and a hint for one of pydantic's errors."""
     place = error["loc"]
     assert isinstance(place, tuple)
     name = ".".join(str(part) for part in place[1:])

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 def cgroup_view(root: Path = Path("/proc")) -> Literal["whole", "namespace", "none"]:
-    """See scan.doubts.CgroupView. What cannot be read is taken to be as usual."""
+    """See scan.doubts.CgroupView. A file that cannot be read counts as the usual view."""
     try:
         paths = [_path(root / pid / "cgroup") for pid in ("self", "1")]
     except OSError:

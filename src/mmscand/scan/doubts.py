@@ -1,4 +1,4 @@
-"""Rules that are allowed, but cannot do what their author thinks."""
+"""Rules that are allowed, but never match or never decide."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -7,7 +7,7 @@ from mmscand.scan.patterns import LONGEST_NAME, path_parts, shortest_match
 from mmscand.scan.rules import Rule
 
 CgroupView = Literal["whole", "namespace", "none"]
-"""What /proc/PID/cgroup shows: whole paths of v2, those of a namespace, or no path (v1 alone)."""
+"""Of /proc/PID/cgroup: whole paths of v2, paths of a namespace, or no path (v1 alone)."""
 
 
 def doubts(rules: tuple[Rule, ...], view: CgroupView) -> Iterator[str]:

@@ -15,11 +15,11 @@ from mmscand.errors import UsageError
 LONGEST_NAME = 64
 """Characters that are looked at of a program's name, where it is longer than the kernel's 15."""
 _MOST_WAYS = math.log(1e6)
-"""Ways through a name that a search may try: 20 ms. Three * in a row are 274 625."""
+"""Ways that a search may try on a name: 80 ms at most. Three * in a row are 274 625."""
 _PART_BEGIN = r"/(?=[^/])"
 _PART_END = r"(?=/|\Z)"
 _parser: Any = importlib.import_module("re._parser")
-"""Python's own, without which nothing is known of a pattern before it runs."""
+"""Python's own parser: the only way to judge a pattern before it runs."""
 
 
 def name_pattern(text: str) -> re.Pattern[str]:
@@ -45,7 +45,7 @@ def shortest_match(pattern: re.Pattern[str]) -> int:
 
 
 def _ways(tree: Iterable[tuple[Any, Any]]) -> float:
-    """Logarithm of how many ways there are through a name at most, whatever the name."""
+    """Logarithm of the number of ways that a match may try on any name, at most."""
     return sum(_ways_of(str(kind), value) for kind, value in tree)
 
 
@@ -67,15 +67,15 @@ def _ways_of(kind: str, value: Any) -> float:  # noqa: ANN401 - of each kind ano
 
 
 def path_parts(path: str) -> list[str]:
-    """What stands between slashes."""
+    """The parts of a path, without empty ones."""
     return [part for part in path.split("/") if part]
 
 
 def path_pattern(path: str) -> re.Pattern[str]:
     """For cgroups; ends at a `/` or at the end, so that /a does not take in /ab.
 
-    A star never gives back what it took (`(?>...)`): as what follows is found at the first place
-    where it is, no other choice could do better.
+    A star never gives back characters (`(?>...)`). The text after it is found at the first place
+    that has it, so no other choice could match more.
     """
     runs: list[str] = [""]
     for part in path_parts(path):

@@ -28,7 +28,7 @@ class Selection:
         return [p for p in processes if p in self.processes or self._matches(p)]
 
     def waits_for(self, running: Iterable[Process]) -> str:
-        """What it has to wait for, in words; '' when there is something to watch."""
+        """A line that says that it waits; '' when there is a process to watch."""
         if self.pattern is None or any(True for _ in self(running)):
             return ""
         return (
@@ -41,7 +41,7 @@ class Selection:
 
 
 def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None) -> Selection:
-    """What was asked for; UsageError for a pid that nobody has. What matches may come later."""
+    """The selection; UsageError for a pid that no process has. A name may match later."""
     running = list(running)
     by_pid = {process.pid: process for process in running}
     chosen = set()
