@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
@@ -24,6 +25,12 @@ STUCK_S = 60.0
 """A window of a pass takes milliseconds and a batch of moves a second, on a bad day a few."""
 
 
+def say_on_stderr(text: str) -> None:
+    """A line for a person, if standard error takes it."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr)
+
+
 class Daemon:
     """Scans and promotes until it is stopped. Safe to call from any thread."""
 
@@ -39,7 +46,7 @@ class Daemon:
         dry_run: bool = False,
         on_failure: Callable[[], None] = lambda: None,
         watcher: Watcher | None = None,
-        say: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+        say: Callable[[str], None] = say_on_stderr,
     ) -> None:
         self._machine = machine
         self._select = select

@@ -3,12 +3,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from mmscand.clock import SystemClock
-from mmscand.daemon import Daemon
+from mmscand.daemon import Daemon, say_on_stderr
 from mmscand.errors import ProcessDenied, ProcessGone, UsageError
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
@@ -610,3 +611,16 @@ def test_an_excluded_process_is_judged_again_when_its_name_or_user_or_cgroup_cha
             assert recorder.wait_for(ProcessLeft).why.startswith("excluded by a rule: ")
     finally:
         daemon.stop()
+
+
+def test_a_standard_error_that_is_full_or_closed_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr("sys.stderr", full)
+        say_on_stderr("a line")
+        monkeypatch.undo()
+        with suppress(OSError):  # what was not written is tried again
+            full.close()
+    monkeypatch.setattr("sys.stderr", full)
+    say_on_stderr("a line")
