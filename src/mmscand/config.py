@@ -21,7 +21,7 @@ import difflib
 import grp
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,16 @@ class Config:
     """Rules that never match or never decide, in words."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """All that a file says."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    socket: Path | None = None
+    group: str | None = None
+    rules: Rules = field(default_factory=Rules)
+
+
 def load_config(
     file: Path | None = None,
     assignments: Iterable[str] = (),
@@ -74,29 +84,35 @@ def load_config(
 
     Without a file it is DEFAULT_FILE, which need not be there. UsageError has all mistakes.
     """
-    path = file or DEFAULT_FILE
-    table = read_toml(path, required=file is not None)
-    found = Found()
-    with found.caught(f"{path}"):
-        in_file = Found()
-        with in_file.caught():
-            require_known(table, ("settings", "control", "rule"))
-        wanted = _settings(in_file, table)
-        named_socket, group = _control(in_file, table)
-        rules = Rules(read_rules(in_file, table.get("rule", [])))
-        in_file.end()
-    settings = Changed(Settings(), ())
+    found, said, taken = Found(), _Said(), Changed(Settings(), ())
     with found.caught():
-        settings = changed(Settings(), {**wanted, **_assigned(assignments)})
+        said = _read(file or DEFAULT_FILE, required=file is not None)
+    with found.caught():
+        taken = changed(Settings(), {**said.settings, **_assigned(assignments)})
     found.end()
     return Config(
-        settings.settings,
-        rules,
-        socket.absolute() if socket else named_socket or DEFAULT_SOCKET,
-        group,
-        settings.clamped,
-        tuple(doubts(rules.rules, cgroups)),
+        taken.settings,
+        said.rules,
+        socket.absolute() if socket else said.socket or DEFAULT_SOCKET,
+        said.group,
+        taken.clamped,
+        tuple(doubts(said.rules.rules, cgroups)),
     )
+
+
+def _read(path: Path, *, required: bool) -> _Said:
+    table = read_toml(path, required=required)
+    found = Found()
+    with found.caught(f"{path}"):
+        require_known(table, ("settings", "control", "rule"))
+    with found.caught(f"{path}"):
+        in_file = Found()
+        wanted = _settings(in_file, table)
+        socket, group = _control(in_file, table)
+        rules = Rules(read_rules(in_file, table.get("rule", [])))
+        in_file.end()
+    found.end()
+    return _Said(wanted, socket, group, rules)
 
 
 def configured_socket(file: Path = DEFAULT_FILE) -> Path:

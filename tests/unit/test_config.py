@@ -175,6 +175,15 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert str(refused.value) == "; ".join(refused.value.lines)
 
 
+def test_a_file_that_is_missing_hides_no_mistake_of_the_command_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        load_config(tmp_path / "none", ["hot_pases=1"])
+    assert refused.value.lines == [
+        f"{tmp_path / 'none'}: no such file: name one that is there",
+        "no knob 'hot_pases': did you mean hot_passes?",
+    ]
+
+
 def test_a_user_is_named_or_numbered(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("[[rule]]\nuid = 'root'\n[[rule]]\nuid = 26")
