@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from mmscand.errors import MmscandError
 from mmscand.model import Process
-from mmscand.observe.status import DaemonStatus, ProcessStatus
+from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
 from mmscand.settings import Settings, SettingsStore
 
 
@@ -42,6 +42,7 @@ class FakeDaemon:
     fails: MmscandError | None = None
     reloads: int = 0
     name: str = "app"
+    waiting: int = 0
 
     def status(self) -> DaemonStatus:
         return DaemonStatus(
@@ -55,6 +56,11 @@ class FakeDaemon:
             counters={"promoted": 1024},
             cpu_seconds={"scanning": 0.25, "aging": 0.125, "moving": 0.5},
             credit_percent=87,
+            budget=BudgetStatus(1.0, 0.0, 0.97, 3.5, waiting=self.waiting, round_s=42.4),
+            left_alone={
+                Process(300, 1300, "qemu"): "it owns a KVM machine",
+                Process(301, 1301, self.name): "excluded by a rule: name=^app",
+            },
         )
 
     def enable(self) -> None:

@@ -12,6 +12,7 @@ from mmscand.cli.table import (
     print_answer,
     table,
 )
+from mmscand.shown import shown
 
 _COLUMNS = {
     "PID": "pid",
@@ -33,7 +34,8 @@ _COLUMNS = {
 def status(socket: SocketOption = None, as_json: JsonOption = False) -> None:
     """Show how the daemon stands. Pages are 4 KiB."""
     answer = client_for(socket).status()
-    print_answer(answer, pairs(_flat(answer)), as_json=as_json)
+    lines = [pairs(_flat(answer)), *_budget_words(answer)]
+    print_answer(answer, "\n".join(lines), as_json=as_json)
 
 
 def ps(
@@ -49,7 +51,30 @@ def ps(
         return
     answer = client.processes()
     rows = [[each[key] for key in _COLUMNS.values()] for each in answer["processes"]]
-    print_answer(answer, table(list(_COLUMNS), rows), as_json=as_json)
+    lines = [table(list(_COLUMNS), rows), *_left_alone_words(answer), *_budget_words(answer)]
+    print_answer(answer, "\n".join(lines), as_json=as_json)
+
+
+def _budget_words(answer: dict[str, Any]) -> list[str]:
+    """A line where the CPU budget is what limits the scanner."""
+    budget = answer["budget"]
+    if not budget or not budget["waiting"]:
+        return []
+    limit, waiting, round_s = budget["limit_percent"], budget["waiting"], budget["round_s"]
+    return [
+        f"the CPU budget ({limit:.2g} % of a core) is the limit: {waiting} processes wait, and a "
+        f"round over all takes about {round_s:.0f} s"
+    ]
+
+
+def _left_alone_words(answer: dict[str, Any]) -> list[str]:
+    """A line for each process that cannot be watched, and one for those that rules exclude."""
+    others = answer["left_alone"]
+    cannot = [each for each in others if not each["why"].startswith("excluded by a rule")]
+    lines = [f"{shown(each['name'])}[{each['pid']}]: {each['why']}" for each in cannot]
+    if excluded := len(others) - len(cannot):
+        lines.append(f"excluded by rules: {excluded} (`mmscand ps PID` says by which)")
+    return lines
 
 
 def _flat(answer: dict[str, Any]) -> list[tuple[str, object]]:

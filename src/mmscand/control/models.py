@@ -11,9 +11,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mmscand.control.knobs import KnobInfo, KnobValue
+from mmscand.model import Process
 from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.settings import Settings
-from mmscand.shown import encodable
+from mmscand.shown import encodable, shown
 
 _SEVEN_NUMBERS = (
     "Seven numbers for each node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last six "
@@ -50,6 +51,41 @@ class Error(Answer):
     hint: str = Field(description="What to do about it; may be empty.")
 
 
+class Budget(Answer):
+    """CPU time of the scanner, in percent of one core and in seconds."""
+
+    limit_percent: float = Field(
+        description="Average over ten minutes that is allowed: cpu_budget_percent, and what "
+        "promoting has earned."
+    )
+    earned_percent: float = Field(description="The part of it that promoting has earned.")
+    used_percent: float = Field(
+        description="Average of the last ten minutes, without the burst of the start."
+    )
+    burst_left_s: float = Field(
+        description="CPU seconds that a large new process, or one that has changed, may use at "
+        "full speed."
+    )
+    waiting: int = Field(description="Processes that are due and wait for the budget.")
+    round_s: float | None = Field(
+        description="Seconds until each process was visited once, at the rate of now; null where "
+        "nobody waits."
+    )
+
+
+class NotWatched(Answer):
+    """A process that was chosen and is not watched."""
+
+    pid: int = Field(description="Process id.")
+    name: str = Field(description="As in /proc/PID/comm, at most 15 characters.")
+    why: str = Field(description="The reason, in words.")
+
+    @classmethod
+    def of(cls, process: Process, why: str) -> "NotWatched":
+        """From a snapshot."""
+        return cls(pid=process.pid, name=encodable(process.name), why=shown(why))
+
+
 class Status(Answer):
     """The whole daemon."""
 
@@ -80,13 +116,19 @@ class Status(Answer):
         "in what they cost, in percent of those that fit the fast tier. 100 at the start, 200 at "
         "most; at 0 nothing is moved until it pays again. Null where nothing was planned yet."
     )
+    budget: Budget | None = Field(description="CPU time; null where nothing runs.")
 
     @classmethod
     def of(cls, status: DaemonStatus, version: str) -> "Status":
         """From a snapshot; the daemon is this process."""
         fields = {name: getattr(status, name) for name in cls.model_fields if hasattr(status, name)}
         fields["processes"] = len(status.processes)
+        fields["budget"] = _budget(status)
         return cls(version=version, pid=os.getpid(), **fields)
+
+
+def _budget(status: DaemonStatus) -> Budget | None:
+    return None if status.budget is None else Budget(**asdict(status.budget))
 
 
 class WatchedProcess(Answer):
@@ -151,6 +193,21 @@ class Processes(Answer):
     """All processes that are watched."""
 
     processes: list[WatchedProcess] = Field(description="In ascending order of pid.")
+    left_alone: list[NotWatched] = Field(
+        description="Processes that were chosen and are not watched, in ascending order of pid."
+    )
+    budget: Budget | None = Field(description="CPU time; null where nothing runs.")
+
+    @classmethod
+    def of(cls, status: DaemonStatus) -> "Processes":
+        """From a snapshot."""
+        watched = sorted(status.processes, key=lambda each: each.process.pid)
+        others = sorted(status.left_alone.items(), key=lambda each: each[0].pid)
+        return cls(
+            processes=[WatchedProcess.of(each) for each in watched],
+            left_alone=[NotWatched.of(process, why) for process, why in others],
+            budget=_budget(status),
+        )
 
 
 class Knob(Answer):

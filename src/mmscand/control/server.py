@@ -4,6 +4,7 @@ All handlers are coroutines: they run one after the other in the API's one threa
 never overlap, and no pool of threads costs memory.
 """
 
+import os
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -28,7 +29,9 @@ from mmscand.control.models import (
 )
 from mmscand.control.refusals import NotThere, add_refusals
 from mmscand.errors import UsageError
+from mmscand.observe.status import DaemonStatus
 from mmscand.settings import Settings
+from mmscand.shown import shown
 
 _MAX_PID = 1 << 22
 """PID_MAX_LIMIT, include/linux/threads.h."""
@@ -82,8 +85,7 @@ def _status_routes(controlled: Controlled, version: str) -> APIRouter:
     @router.get("/processes", operation_id="processes")
     async def processes() -> Processes:
         """All processes that are watched."""
-        watched = sorted(controlled.status().processes, key=lambda each: each.process.pid)
-        return Processes(processes=[WatchedProcess.of(each) for each in watched])
+        return Processes.of(controlled.status())
 
     @router.get(
         "/processes/{pid}",
@@ -92,12 +94,29 @@ def _status_routes(controlled: Controlled, version: str) -> APIRouter:
     )
     async def process(pid: Pid) -> WatchedProcess:
         """One process."""
-        for each in controlled.status().processes:
+        status = controlled.status()
+        for each in status.processes:
             if each.process.pid == pid:
                 return WatchedProcess.of(each)
-        raise NotThere(f"process {pid} is not watched", hint="`mmscand ps` lists those that are")
+        message, hint = _why_not(pid, status)
+        raise NotThere(message, hint=hint)
 
     return router
+
+
+def _why_not(pid: int, status: DaemonStatus) -> tuple[str, str]:
+    """Why a process is not watched, and what to do about it."""
+    reasons = (why for process, why in status.left_alone.items() if process.pid == pid)
+    if why := next(reasons, ""):
+        return f"process {pid} is not watched: {shown(why)}", ""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return f"there is no process {pid}", "`mmscand ps` lists those that are watched"
+    except OSError:
+        pass  # there is one, of another user
+    hint = "it is a kernel thread, is not meant by --pid or --match, or came a moment ago"
+    return f"process {pid} is not watched", hint
 
 
 def _knob_routes(controlled: Controlled) -> APIRouter:

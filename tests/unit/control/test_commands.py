@@ -1,6 +1,7 @@
 """The client commands, against a real socket."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -45,14 +46,42 @@ def test_status_is_aligned_lines(served: Commands) -> None:
 
 
 def test_ps_lists_processes_with_their_rules(served: Commands) -> None:
-    header, first, second = served("ps").splitlines()
+    header, first, second, *others = served("ps").splitlines()
     assert header.split()[:3] == ["PID", "NAME", "LEVEL"]
     assert first.split()[:8] == ["7", "app", "8", "400", "-", "1024", "3", "2"]
     assert first.split()[8:] == ["77", "5", "-", "slowed", "name=^app"]
     assert second.startswith(" 20")
     assert ["counters.promoted", "512"] in [row.split() for row in served("ps", "7").splitlines()]
-    served("ps", "8", code=2)
-    assert "process 8 is not watched" in served.complaint
+    assert others == [
+        "qemu[300]: it owns a KVM machine",
+        "excluded by rules: 1 (`mmscand ps PID` says by which)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pid", "words"),
+    [
+        (300, "process 300 is not watched: it owns a KVM machine"),
+        (301, "process 301 is not watched: excluded by a rule: name=^app"),
+        (os.getpid(), f"process {os.getpid()} is not watched: it is a kernel thread, is not meant"),
+        (4_194_303, "there is no process 4194303"),
+    ],
+)
+def test_ps_says_why_a_process_is_not_watched(served: Commands, pid: int, words: str) -> None:
+    served("ps", str(pid), code=2)
+    assert words in served.complaint
+
+
+@pytest.mark.parametrize("command", ["ps", "status"])
+def test_where_the_budget_is_the_limit_it_is_said(
+    served: Commands, daemon: FakeDaemon, command: str
+) -> None:
+    assert "is the limit" not in served(command)
+    daemon.waiting = 17
+    assert served(command).splitlines()[-1] == (
+        "the CPU budget (1 % of a core) is the limit: 17 processes wait, and a round over all "
+        "takes about 42 s"
+    )
 
 
 def test_get_lists_one_knob_a_line(served: Commands) -> None:

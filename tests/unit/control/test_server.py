@@ -38,8 +38,20 @@ def test_processes_are_in_order_and_one_can_be_asked_for(client: ControlClient) 
 
 
 def test_a_process_that_is_not_watched_is_a_usage_error(client: ControlClient) -> None:
-    with pytest.raises(UsageError, match="process 5 is not watched"):
-        client.process(5)
+    with pytest.raises(UsageError, match="process 300 is not watched: it owns a KVM machine"):
+        client.process(300)
+    with pytest.raises(UsageError, match="there is no process 4194303"):
+        client.process(4_194_303)
+
+
+def test_processes_that_are_left_alone_and_the_budget_are_listed(client: ControlClient) -> None:
+    listed = client.processes()
+    assert [(each["pid"], each["why"]) for each in listed["left_alone"]] == [
+        (300, "it owns a KVM machine"),
+        (301, "excluded by a rule: name=^app"),
+    ]
+    assert listed["budget"] == client.status()["budget"]
+    assert listed["budget"]["used_percent"] == 0.97
 
 
 def test_knobs_carry_their_unit_bounds_default_and_reason(client: ControlClient) -> None:
