@@ -74,6 +74,8 @@ class LinuxAddressSpace:
         self._known_mm: MmRef | None = None
         self._open_pagemap: Pagemap | None = None
         self._looks = 0
+        self._unseen_use: str | None = None
+        """Not looked for yet: 13 us a descriptor, and the migrator opens one for each batch."""
         with contextlib.ExitStack() as undo:
             pidfd = open_pidfd(process)
             undo.callback(os.close, pidfd)
@@ -88,7 +90,6 @@ class LinuxAddressSpace:
             self._policies = MemoryPolicies(self._wishes, self._cpuset)
             self._exit_poll = select.poll()
             self._exit_poll.register(pidfd, select.POLLIN)
-            self._unseen_use = self._look_for_unseen_use()
             self._undo = undo.pop_all()
 
     def _look_for_unseen_use(self) -> str:
@@ -170,7 +171,7 @@ class LinuxAddressSpace:
         maps = self._procfs.maps(pid)
         self._require_alive()  # the file was opened by pid
         self._looks += 1
-        self._unseen_use = self._unseen_use or unseen_use.by_mappings(maps)
+        self._unseen_use = self.unseen_use() or unseen_use.by_mappings(maps)
         if self._looks % _REFUSALS_HOLD_LOOKS == 0:
             self._ager.refused.clear()
             self._unseen_use = self._unseen_use or unseen_use.by_pins(self._procfs.status(pid))
@@ -181,6 +182,8 @@ class LinuxAddressSpace:
 
     def unseen_use(self) -> str:
         """See linux.unseen_use. Once there is some, it is taken to stay."""
+        if self._unseen_use is None:
+            self._unseen_use = self._look_for_unseen_use()
         return self._unseen_use
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:

@@ -1,5 +1,6 @@
 """LinuxAddressSpace over made-up page tables: this process' identity, nobody's memory."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -447,6 +448,20 @@ def test_a_process_is_held_by_a_python_without_pidfd_open(
 
 
 Call = tuple[list[int], int | None]
+
+
+def test_who_opens_it_for_a_move_does_not_look_at_all_its_descriptors(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """11 ms where there are 900, for each batch."""
+    asked = []
+    monkeypatch.setattr(world.procfs, "descriptors", lambda pid: asked.append(pid) or iter(()))
+    with contextlib.closing(world.open()) as space:
+        space.nodes(np.array([REGION], dtype=np.uint64))
+        assert asked == []
+        for _ in range(3):
+            assert space.unseen_use() == ""
+        assert asked == [world.process.pid]
 
 
 def test_a_kvm_machine_that_is_made_later_is_seen_at_the_next_look_and_stays(
