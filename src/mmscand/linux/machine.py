@@ -54,7 +54,7 @@ class LinuxMachine:
         return self.tiers
 
     def topology_changed(self) -> bool:
-        """By what the nodes look like: 40 us. A balloon that gives or takes memory counts too."""
+        """By what the nodes look like: 70 us. A balloon that gives or takes memory counts too."""
         return self.read_tiers is not None and self.nodes.signature() != self.signature
 
     def refresh_topology(self) -> bool:

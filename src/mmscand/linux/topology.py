@@ -106,13 +106,17 @@ class NodeReader:
             if node in with_memory
         )
 
-    def signature(self) -> tuple[bytes, bytes, int]:
-        """Differs once memory or nodes came or went; 30 us. It may also differ without that.
+    def signature(self) -> tuple[object, ...]:
+        """Differs once memory or nodes came or went, or have another tier; 70 us.
 
-        Which nodes there are, and how much memory in all: a balloon changes that too.
+        Which nodes there are, and how much memory in all: a balloon changes that too. A node may
+        have its memory a moment before it has its tier.
         """
         online, with_memory = (read_file(self._nodes / n) for n in ("online", "has_memory"))
-        return online, with_memory, os.sysconf("SC_PHYS_PAGES")
+        tiers = None
+        with contextlib.suppress(MachineCannot, ValueError):  # one just goes away
+            tiers = self._tier_of_nodes()
+        return online, with_memory, os.sysconf("SC_PHYS_PAGES"), tiers
 
     def _ids(self, name: str) -> frozenset[int]:
         return parse_id_list(as_text(read_file(self._nodes / name)))

@@ -31,8 +31,8 @@ class Signed(NodeReader):
 
     value = b"before"
 
-    def signature(self) -> tuple[bytes, bytes, int]:
-        return self.value, b"", 0
+    def signature(self) -> tuple[object, ...]:
+        return (self.value,)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -403,6 +404,15 @@ def test_the_signature_differs_once_nodes_came_or_went(two_tiers: FakeSys, file:
     before = reader.signature()
     assert reader.signature() == before
     two_tiers.write(f"sys/devices/system/node/{file}", "0")
+    assert reader.signature() != before
+
+
+def test_the_signature_differs_once_a_node_has_its_tier(two_tiers: FakeSys) -> None:
+    """Which comes a moment after its memory: until then it would count as fast."""
+    reader = two_tiers.reader()
+    shutil.rmtree(two_tiers.root / "sys/devices/virtual/memory_tiering/memory_tier28")
+    before = reader.signature()
+    two_tiers.tier(28, "1")
     assert reader.signature() != before
 
 
