@@ -112,8 +112,11 @@ class Recorder:
                 space = self._machine.open(process)
             except ProcessGone:
                 continue
-            except (ProcessDenied, OutOfResources) as error:
+            except ProcessDenied as error:
                 self._deny(process, error)
+                continue
+            except OutOfResources as error:
+                self._put_off(error)
                 continue
             self._watched[process] = WatchedProcess(space, self._cpu)
             self.recorded.processes += 1
@@ -127,6 +130,10 @@ class Recorder:
             self._watched.pop(process).close()
             self._deny(process, error)
             return
+        except OutOfResources as error:
+            self._watched.pop(process).close()  # a part of a pass is none
+            self._put_off(error)
+            return
         except ProcessGone:
             seen = watched.gone(number, at_ns)
             self._watched.pop(process).close()
@@ -138,6 +145,11 @@ class Recorder:
             raise error
         self._denied.add(process)
         self.recorded.denied += 1
+
+    def _put_off(self, error: OutOfResources) -> None:
+        """It is taken up in the next pass, unless it was asked for by its number."""
+        if not self._forever:
+            raise error
 
     def _write(self, seen: ProcessPass) -> None:
         self.recorded.pages += int(seen.about["pages"][0])

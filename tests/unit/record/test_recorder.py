@@ -2,12 +2,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mmscand.clock import SystemClock
-from mmscand.errors import MmscandError, ProcessDenied, UsageError
+from mmscand.errors import MmscandError, ProcessDenied, TooManyOpenFiles, UsageError
 from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, REGION_BYTES, Process
 from mmscand.record.file import Recording, RecordingWriter
 from mmscand.record.recorder import Recorded, Recorder
@@ -224,6 +225,26 @@ def test_a_process_that_is_denied_ends_it_only_when_it_was_asked_for(tmp_path: P
             seconds=1.0,
             forever=False,
         ).run()
+
+
+@pytest.mark.parametrize("call", ["vmas", "shared"])
+def test_a_pass_that_lacks_descriptors_is_made_up_for_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    world = tiers()
+    working, failing = getattr(SimAddressSpace, call), [True, True]
+
+    def refuse(*args: Any) -> Any:  # noqa: ANN401
+        if failing:
+            failing.pop()
+            raise TooManyOpenFiles
+        return working(*args)
+
+    monkeypatch.setattr(SimAddressSpace, call, refuse)
+    taped = tape(world.machine, tmp_path / "r", [touch(world, HOT)] * 9)
+    assert not failing
+    assert taped.recorded.denied == 0
+    assert [accessed(seen, REGION_BYTES, 2048) for seen in taped.passes][-2:] == [HOT] * 2
 
 
 def test_it_ends_with_the_last_process_that_was_asked_for(tmp_path: Path) -> None:
