@@ -53,6 +53,20 @@ with signals_taken() as signals:
         print(signals.wait(60).name)
     print(signals.wait(0.001).name)
 """
+ELSEWHERE = """
+import signal, threading
+from pathlib import Path
+from mmscand.cli.signals import signals_taken
+main, POLL = threading.get_native_id(), "7 "
+def kill():
+    while not Path(f"/proc/self/task/{main}/syscall").read_text().startswith(POLL):
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+with signals_taken() as signals:
+    signals.defer()
+    threading.Thread(target=kill).start()
+    print(signals.wait(60).name)
+"""
 MAIN = """
 import signal, sys, types
 sys.modules["mmscand.cli.app"] = types.SimpleNamespace(
@@ -112,6 +126,12 @@ def test_whole_processes_end() -> None:
 def test_each_signal_is_one_answer() -> None:
     done = subprocess.run([sys.executable, "-c", SEVERAL], capture_output=True, check=True)
     assert done.stdout.split() == [b"RELOAD", b"RELOAD", b"END", b"END"]
+
+
+def test_a_signal_that_the_kernel_gives_to_another_thread_wakes_the_main_one() -> None:
+    """No system call of the main thread is interrupted then: a handler in Python cannot run."""
+    with child(ELSEWHERE) as process:
+        assert heard(process) == b"END\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
