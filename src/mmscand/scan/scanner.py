@@ -251,7 +251,9 @@ class Scanner:
         state, now = self._budget.state, self._clock.now()
         slots = list(self._watched.slots.values())
         waiting = sum(slot.due < now - _LATE_S for slot in slots)
-        round_s = sum(slot.visit_cost_s for slot in slots) / max(self._budget.rate, 1e-6)
+        costs = [slot.visit_cost_s for slot in slots if slot.visit_cost_s]
+        visit_s = sum(costs) / max(1, len(costs))  # of those never visited too
+        round_s = len(slots) * visit_s / max(self._budget.rate, 1e-6)
         return BudgetStatus(
             limit_percent=state.limit_percent,
             earned_percent=state.earned_percent,

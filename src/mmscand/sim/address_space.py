@@ -96,6 +96,7 @@ class SimAddressSpace:
     def vmas(self) -> VmaTable:
         """All mappings."""
         self._require_alive()
+        self._costs.visit()
         vmas = self._sim.vmas
         return VmaTable(
             np.array([vma.start for vma in vmas], dtype=np.uint64),

@@ -9,6 +9,10 @@ from mmscand.sim.workloads import HUGE_MOVE_NS
 
 _READ_NS = 1.75
 """An entry of a page table, read and decoded."""
+_DECIDE_NS = 16.0
+"""What is then remembered and decided of it: our own code takes no simulated time itself."""
+_VISIT_S = 0.9e-3
+"""A visit to a process of any size: mappings, policies, and calls on nearly empty windows."""
 _AGE_NS = 50.0
 """A 4K page by MADV_COLD, its part of the TLB flush included; scan/node_use.py goes by it too."""
 _ASK_NS = 160.0
@@ -37,9 +41,13 @@ class Costs:
     topology: Topology
     clock: Spends
 
+    def visit(self) -> None:
+        """The mappings of a process were asked for."""
+        self.clock.spend(_VISIT_S)
+
     def read(self, slots: int) -> None:
-        """Entries of page tables were read."""
-        self.clock.spend(slots * _READ_NS * 1e-9)
+        """Entries of page tables were read, and decided on."""
+        self.clock.spend(slots * (_READ_NS + _DECIDE_NS) * 1e-9)
 
     def age(self, slots: int) -> None:
         """Accessed bits were cleared."""
