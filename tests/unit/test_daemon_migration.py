@@ -5,14 +5,20 @@ import time
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from mmscand.daemon import Daemon
-from mmscand.model import IntArray, Process, UIntArray
-from mmscand.observe.events import Event, Moved, PassEnd
+from mmscand.errors import ProcessDenied
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.migrate.migrator import Migrator
+from mmscand.model import REGION_BYTES, IntArray, Migration, Process, Topology, UIntArray
+from mmscand.observe.events import Event, Moved, PassEnd, TopologyChanged
+from mmscand.settings import SettingsStore
 from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
-from support.sim_daemon import HOT, TIMEOUT_S, Recorder, Tiers, running, steady, tiers
+from support.sim_daemon import HOT, TIMEOUT_S, Recorder, Tiers, running, steady, tiers, touching
 
 
 class Waiting:
@@ -199,3 +205,82 @@ def test_pages_go_to_the_fast_node_that_the_process_uses_not_where_most_of_it_li
         touched += HOT
         recorder.wait_for_promoted(process.process, len(HOT))
     assert np.flatnonzero(machine.nodes_of(world.vma) == 2).tolist() == HOT
+
+
+def test_moves_that_the_kernel_does_not_allow_are_said_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def denied(space: SimAddressSpace, addresses: UIntArray) -> IntArray:
+        raise ProcessDenied(space.process.pid, "move", "CAP_SYS_PTRACE")
+
+    monkeypatch.setattr(SimAddressSpace, "nodes", denied)
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        moved = recorder.wait_for(Moved)
+        assert moved.failed == {"EPERM": len(HOT)}
+        recorder.wait_for(PassEnd, lambda event: event.number >= 8)
+        assert daemon.status().counters["failed_EPERM"] >= len(HOT)
+
+
+def test_promotions_do_not_wait_where_the_slow_tier_is_full() -> None:
+    world = tiers()
+    world.machine.map(world.process, 8 << 30, 8192, 0)
+    clock, moved = SimClock(), list[Moved]()
+    store = SettingsStore(steady())
+    migrations, addresses = MigrationList(1 << 16), np.arange(4, dtype=np.uint64) * np.uint64(4096)
+    migrator = Migrator(
+        FullSlowTier(world.machine), migrations, store, clock, moved.append, lambda outcome: None
+    )
+    process, start = world.process.process, np.uint64(world.vma.start)
+    migrations.offer(Migration(process, addresses + np.uint64(8 << 30), 1, 0, demotes=True))
+    migrations.offer(Migration(process, addresses + start, 1, 1))
+    for _ in range(2):
+        taken = migrator._next()
+        assert taken is not None
+        migrator._serve(taken)
+    assert [event.failed for event in moved] == [{"ENOMEM": 4}, {}]
+    assert clock.now() == 0.0
+    assert moved[1].promoted == 4
+
+
+class FullSlowTier(SimMachine):
+    """Nothing can come down."""
+
+    def __init__(self, world: SimMachine) -> None:
+        self.__dict__.update(world.__dict__)
+
+    def free_pages(self, node: int) -> int:
+        return 0 if node == 1 else super().free_pages(node)
+
+
+def test_pages_of_a_node_that_went_offline_are_left_where_they_are() -> None:
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        nodes = world.machine.topology().nodes
+        only_fast = Topology(nodes[:1], frozenset({0}), frozenset())
+        world.machine.next_topology = only_fast
+        changed = recorder.wait_for(TopologyChanged)
+        assert (changed.fast, changed.slow) == ((0,), ())
+        recorder.wait_for(PassEnd, lambda event: event.number >= 3)
+        assert daemon.failure is None
+
+
+def test_a_node_that_becomes_slow_is_promoted_from_at_the_next_look() -> None:
+    machine = SimMachine(sim_topology((0, 1), (), {0: 8192, 1: 8192}))
+    process = machine.spawn(100, "app")
+    vma = machine.map(process, REGION_BYTES, 1024, 1)
+
+    def touch(event: Event) -> None:
+        process.touch(REGION_BYTES, HOT[:4])
+
+    recorder = Recorder(touch)
+    with running(machine, recorder):
+        recorder.wait_for(PassEnd, lambda event: event.number >= 4)
+        nodes = machine.topology().nodes
+        machine.next_topology = Topology(nodes, frozenset({0}), frozenset({1}))
+        recorder.wait_for(TopologyChanged)
+        vma.slow[:] = True  # the simulated page tables' own view
+        recorder.wait_for_promoted(process.process, 4)

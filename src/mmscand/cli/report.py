@@ -18,6 +18,7 @@ from mmscand.observe.events import (
     PassStart,
     ProcessEntered,
     ProcessLeft,
+    TopologyChanged,
 )
 from mmscand.shown import json_text
 
@@ -30,6 +31,7 @@ EVENT_NAMES: dict[type, str] = {
     PassEnd: "pass_end",
     Moved: "moved",
     EffortChanged: "effort_changed",
+    TopologyChanged: "topology_changed",
 }
 _EFFORTS = {"full": "scanned as usual", "slowed": "scanned less", "stopped": "left alone for now"}
 
@@ -109,6 +111,9 @@ def as_text(event: Event) -> str:
     match event:
         case Moved():
             return _moved(event)
+        case TopologyChanged():
+            fast, slow = (",".join(map(str, nodes)) or "none" for nodes in (event.fast, event.slow))
+            return f"memory or nodes have changed: fast nodes {fast}; slow nodes {slow}"
         case EffortChanged():
             return f"{event.process}: {_EFFORTS[event.effort]}, {event.why}"
         case PassEnd() if event.hot and not event.queued + event.waiting:

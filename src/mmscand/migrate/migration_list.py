@@ -17,7 +17,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.migrations: deque[Migration] = deque()
-        """Demotions first, then the hottest, and of the same heat the oldest."""
+        """Demotions first, the coldest of them, then the hottest; of the same heat the oldest."""
         self.handed_out: list[Migration] = []
         self.addresses: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted: queued, and handed out but not yet done."""
@@ -202,7 +202,8 @@ class MigrationList:
 
 
 def _urgency(migration: Migration) -> tuple[bool, int]:
-    return migration.demotes, migration.heat
+    """Demotions first, the coldest of them, then the hottest that go up."""
+    return migration.demotes, -migration.heat if migration.demotes else migration.heat
 
 
 def _split(migration: Migration, pages: int) -> tuple[Migration, Migration | None]:

@@ -52,7 +52,10 @@ class Migrator:
         while migration := self._next():
             try:
                 self._serve(migration)
-            except (ProcessGone, ProcessDenied):
+            except ProcessGone:
+                self._list.drop(migration.process)
+            except ProcessDenied:
+                self._close(not_moved(migration, errno.EPERM), self._clock.now())
                 self._list.drop(migration.process)
             except OutOfResources:
                 self._list.drop(migration.process)
@@ -75,14 +78,19 @@ class Migrator:
         started = self._clock.now()
         target = self._target(migration)
         if target is None:
-            if self._target(replace(migration, allowed=None)) is None:
+            # A full slow tier is no reason for promotions to wait, and neither are full nodes that
+            # are all that an owner allows.
+            if not migration.demotes and self._target(replace(migration, allowed=None)) is None:
                 self._rest_until = started + _FULL_PAUSE_S
-            # Else only the nodes that its owner allows are full: no reason to let others wait.
-            outcome = no_room(migration)
+            outcome = not_moved(migration, errno.ENOMEM)
         else:
             outcome = self._move(migration, target)
             tried = int(np.count_nonzero(outcome.tried))
             self._rate.pay(tried * migration.pages_per_slot)
+        self._close(outcome, started)
+
+    def _close(self, outcome: Outcome, started: float) -> None:
+        migration = outcome.migration
         # In this order: what is offered after it was struck off is offered knowing the outcome.
         self._report(outcome)
         self._list.done(migration)
@@ -105,6 +113,8 @@ class Migrator:
     def _target(self, migration: Migration) -> int | None:
         topology, settings = self._machine.topology(), self._store.current
         pages = max(migration.pages, settings.room_pages)
+        if migration.source not in topology.fast | topology.slow:
+            return None  # the node went offline meanwhile
         if migration.demotes:
             free = self._machine.free_pages
             return demotion_target(topology, migration.source, pages, free, migration.allowed)
@@ -118,10 +128,10 @@ class Migrator:
         )
 
 
-def no_room(migration: Migration) -> Outcome:
-    """What becomes of pages when no node can take them."""
+def not_moved(migration: Migration, reason: int) -> Outcome:
+    """What becomes of pages when no node can take them, or the kernel does not allow it."""
     slots = len(migration.addresses)
-    status: IntArray = np.full(slots, -errno.ENOMEM, dtype=np.int32)
+    status: IntArray = np.full(slots, -reason, dtype=np.int32)
     return Outcome(migration, -1, status, np.ones(slots, dtype=np.bool_))
 
 

@@ -111,7 +111,16 @@ class EffortChanged:
     """With the figures behind it."""
 
 
-Event = ProcessEntered | ProcessLeft | PassStart | PassEnd | Moved | EffortChanged
+@dataclass(frozen=True, slots=True)
+class TopologyChanged:
+    """Memory or nodes came online, or went."""
+
+    fast: tuple[int, ...]
+    """Nodes that pages are promoted to, from now on."""
+    slow: tuple[int, ...]
+
+
+Event = ProcessEntered | ProcessLeft | PassStart | PassEnd | Moved | EffortChanged | TopologyChanged
 
 
 class Observer(Protocol):

@@ -169,12 +169,13 @@ class CapacityChooser:
         self._turn += 1
         slots = np.bincount(state[self._turn % step :: step].reshape(-1), minlength=STATES)
         slots = slots * len(state) // max(1, len(state[self._turn % step :: step]))
-        self._slots += slots * block.pages_per_slot
+        pages = slots * block.pages_per_slot
+        self._slots += pages
         if self._history.tells_by_turns:  # of others what is known is old, see _watch
             return
         known = ~_FAST & (_OBSERVED > 0)
-        self._seen.slow += int(slots[known].sum())
-        self._seen.used += int(slots[known & (_STATES & 1 != 0)].sum())
+        self._seen.slow += int(pages[known].sum())
+        self._seen.used += int(pages[known & (_STATES & 1 != 0)].sum())
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser."""

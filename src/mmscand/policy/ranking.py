@@ -69,6 +69,11 @@ class Told:
         kinds = self.rates[some], self.pages[:, some], self.unproven[some]
         return Told(*kinds, self.agrees, self.asked)
 
+    @property
+    def accesses(self) -> float:
+        """In a second, to all of its pages."""
+        return float(self.pages.sum(axis=0) @ self.rates)
+
     def more_than(self, mean: float) -> float:
         """Accesses a second to its fast-tier pages, above so many to each."""
         return self.agrees * float(self.pages[1] @ (self.rates - mean))
@@ -90,6 +95,14 @@ class _Member:
     """Pages that waited to go up when its pass began."""
     asked: int = 0
     """Pages that wait for others to come down, as far as its latest pass knows."""
+    told_at: float = float("-inf")
+    holds_until: float = float("-inf")
+    """How long it is taken to go on as its latest pass found it: as long as the one before it was
+    ago. A process that sleeps is not visited, and accesses nothing."""
+
+    def earns_for(self, since: float, now: float) -> float:
+        """Seconds of this span in which it is taken to have accessed its memory."""
+        return max(0.0, min(now, self.holds_until) - since)
 
 
 _Known = list[tuple[_Member, Told]]
@@ -137,6 +150,9 @@ class Ranking:
         # Those that were on the list when the pass began have their room coming.
         member.asked = max(0, told.asked - member.waited)
         member.told, member.pending = told.known(), member.counting
+        now = self._now()
+        member.holds_until = now + max(_FRESH_S, min(now - member.told_at, _LASTING_S))
+        member.told_at = now
         self._made_at = min(self._made_at, self._now() - _FRESH_S)
 
     def changed(self, process: Process) -> None:
@@ -178,7 +194,7 @@ class Ranking:
         pending = counts["up"], counts["down"]
         room, coming = self._room.pages, self._room.coming
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
-        self._earn(known, rates, pages.sum(axis=0))
+        self._earn(known, float(rates @ pages.sum(axis=0)) / max(1.0, float(pages.sum())))
         told = rates, pages, room, self._price(known)
         return self._afforded(plan(*told, coming=coming, pending=pending, unproven=unproven))
 
@@ -193,13 +209,14 @@ class Ranking:
         a_second = sum(size / span for size, span in zip(sizes, lasts, strict=True))
         return float(PAYBACK_ACCESSES * a_second / max(1, sum(sizes)))
 
-    def _earn(self, known: _Known, rates: FloatArray, pages: FloatArray) -> None:
-        now, accesses = self._now(), float(rates @ pages)
-        mean = accesses / max(1.0, float(pages.sum()))
+    def _earn(self, known: _Known, mean: float) -> None:
+        """`mean`: accesses a second to a page, of all that are known."""
+        now = self._now()
         if self._earned_at is not None:
-            seconds = now - self._earned_at
-            more = _SPENT * sum(told.more_than(mean) for _, told in known)
-            self._credit.earn(more * seconds, accesses * seconds, self._capacity)
+            spans = [(told, member.earns_for(self._earned_at, now)) for member, told in known]
+            more = _SPENT * sum(told.more_than(mean) * seconds for told, seconds in spans)
+            accesses = sum(told.accesses * seconds for told, seconds in spans)
+            self._credit.earn(more, accesses, self._capacity)
         self._earned_at = now
 
     def _afforded(self, made: Plan) -> Plan:

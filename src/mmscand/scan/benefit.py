@@ -69,6 +69,10 @@ class Benefit:
         self._judged = 0
         self.restart()
 
+    def adopt_topology(self, topology: Topology) -> None:
+        """Go by other latencies from now on."""
+        self._gain_s = latency_gain_ns(topology) * 1e-9
+
     def adopt(self, settings: Settings) -> None:
         """Judge by other settings; at once where nobody is judged any more."""
         self.settings = settings

@@ -66,6 +66,10 @@ class Candidates:
         self.shared_too = False
         """Whether the bits of pages that others map too are cleared, and so mean something."""
 
+    def adopt_topology(self, topology: Topology) -> None:
+        """Which nodes there are has changed: where memory is used is found out anew."""
+        self._topology, self.use = topology, NodeUse(topology)
+
     def report(self, outcome: Outcome) -> None:
         """Take what became of a migration; looked at when the scanner comes by."""
         self._outcomes.append(outcome)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from mmscand.clock import Clock, CpuMeter
-from mmscand.errors import LeftAlone, OutOfResources, ProcessDenied, ProcessGone
+from mmscand.errors import LeftAlone, MmscandError, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
-from mmscand.observe.events import Observer
+from mmscand.observe.events import Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
 from mmscand.policy.by_capacity import CapacityChooser
 from mmscand.policy.choosing import Chooser, RuleChooser
@@ -141,6 +141,7 @@ class Scanner:
         """Visit every process that is due and that the budget allows, once."""
         if self._clock.now() >= self._look_due:
             self._look_due = grid.nearest(self._clock.now() + _LOOK_S)
+            self._follow_topology()
             self._watched.look()
             self._first_look = False
         now = self._clock.now()
@@ -151,6 +152,20 @@ class Scanner:
             elif self._must_rest:
                 break
         self._rest_until = self._clock.now() + self._settings.scan_sleep_ms / 1000
+
+    def _follow_topology(self) -> None:
+        """Memory and nodes come online and go: tiers are then others for every process."""
+        try:
+            others = self._machine.topology_changed() and self._machine.refresh_topology()
+        except MmscandError:
+            return  # in the middle of the change; the next look tries again
+        if others:
+            topology = self._machine.topology()
+            for slot in self._watched.slots.values():
+                slot.adopt_topology(topology)
+            self._observer(
+                TopologyChanged(tuple(sorted(topology.fast)), tuple(sorted(topology.slow)))
+            )
 
     @property
     def _must_rest(self) -> bool:

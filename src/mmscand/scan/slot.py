@@ -221,6 +221,12 @@ class Slot:
         self.pacer.adopt(settings)
         self._benefit.adopt(settings)
 
+    def adopt_topology(self, topology: Topology) -> None:
+        """Nodes or their memory are others now; what is known of pages stays."""
+        self._topology = topology
+        self._benefit.adopt_topology(topology)
+        self._candidates.adopt_topology(topology)
+
     def skip(self, now: float) -> bool:
         """Leave out the visit that is due, if the process has not run since the last one.
 

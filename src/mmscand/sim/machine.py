@@ -51,18 +51,22 @@ class SimMachine:
         self._processes: dict[int, SimProcess] = {}
         self._told: dict[Process, tuple[str, int, str, int]] = {}
         self._started = self._spaces = 0
+        self.next_topology: Topology | None = None
+        """What the daemon is to find at its next look: the same nodes in other tiers."""
 
     def topology(self) -> Topology:
-        """As it was made."""
+        """As it was made, or taken over since."""
         return self._topology
 
     def topology_changed(self) -> bool:
-        """Nothing comes or goes here."""
-        return False
+        """Whether the world has given it another one."""
+        return self.next_topology is not None
 
     def refresh_topology(self) -> bool:
-        """Nothing comes or goes here."""
-        return False
+        """Take that over."""
+        before, self._topology = self._topology, self.next_topology or self._topology
+        self.next_topology = None
+        return self._topology != before
 
     def free_pages(self, node: int) -> int:
         """Frames that are not in use, above the high watermark."""

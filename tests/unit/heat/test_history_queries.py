@@ -7,7 +7,7 @@ import pytest
 
 from mmscand.heat.history import History
 from mmscand.heat.state import accessed_in_a_row, accessed_passes, is_stuck
-from mmscand.model import PAGE_BYTES, REGION_BYTES, PageBlock, UIntArray, Window
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES, PageBlock, UIntArray, Window
 
 #: Unknown, not observed yet, 1 to 6 observations, on the fast tier, with an average; stuck.
 STATES = np.array([[0, 1, 2, 3, 6, 7, 0x7F, 0xF, 0x97, 0x7F7, 0x100]], dtype=np.uint16)
@@ -130,3 +130,25 @@ def test_the_first_pass_is_an_observation_if_bits_were_cleared_before_it() -> No
     history.fold(seen)
     later = block(2)
     assert not history.fold(later).any()  # mapped since then
+
+
+@pytest.mark.parametrize("pages_per_slot", [1, 512])
+def test_a_page_with_another_frame_is_another_page_of_any_size(pages_per_slot: int) -> None:
+    """Fifteen of sixteen changes are seen, by four bits of the frame's number."""
+    noticed = 0
+    for distance in range(1, 17):
+        history = History()
+        for _ in range(3):
+            history.fold(used_row(64, pages_per_slot))
+            history.end_pass()
+        noticed += bool((history.fold(used_row(64 + distance, pages_per_slot)) == 0).all())
+    assert noticed == 15
+
+
+def used_row(number: int, pages_per_slot: int) -> PageBlock:
+    """All of it accessed, on the slow tier, and on the frame of this number in its size."""
+    shape = (1, PAGES_PER_TABLE // pages_per_slot)
+    frames = np.full(shape, number * PAGE_BYTES * pages_per_slot, dtype=np.uint64)
+    used = np.ones(shape, dtype=np.bool_)
+    start = np.array([REGION_BYTES], dtype=np.uint64)
+    return PageBlock(start, pages_per_slot, frames, used, used, used)

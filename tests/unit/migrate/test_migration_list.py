@@ -410,3 +410,12 @@ def test_pages_on_the_list_are_told_by_their_way() -> None:
     queue.done(taken)
     assert queue.pages()[1] == 4 - len(taken.addresses)
     assert queue.pages(THREE) == (0, 0)
+
+
+def test_of_demotions_the_coldest_goes_first() -> None:
+    migrations, process = MigrationList(1000), Process(1, 1)
+    for number, heat in enumerate((3, 0, 6)):
+        address = np.array([(number + 1) << 20], dtype=np.uint64)
+        migrations.offer(Migration(process, address, 1, 0, heat=heat, demotes=True))
+    taken = [migrations.take(10, SystemClock()) for _ in range(3)]
+    assert [each.heat for each in taken if each is not None] == [0, 3, 6]

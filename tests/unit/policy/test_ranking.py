@@ -170,3 +170,19 @@ def test_how_much_fits_is_of_all_pages_known_or_not() -> None:
     assert ranking.fits == 200 / 600
     ranking.leave(OTHER)
     assert ranking.fits == 150 / 350
+
+
+def test_no_credit_is_earned_while_everybody_sleeps() -> None:
+    world = World()
+    ranking = world.ranking()
+    for seconds in (0.0, 1.0, 2.0):  # passes a second apart
+        world.time_s = seconds
+        tell(ranking, ONE, 5.0, 9000, 1000)
+        assert ranking.plan
+    ranking.take(ONE, promoted=950, demoted=0)
+    before = ranking.credit_percent
+    world.time_s += 3600  # it is not visited, and tells nothing
+    assert ranking.plan
+    earned = ranking.credit_percent
+    assert before is not None and earned is not None
+    assert earned - before <= 10
