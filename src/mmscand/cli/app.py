@@ -6,7 +6,7 @@ import typer
 
 from mmscand import __version__
 from mmscand.cli import check, knobs, lab, record, replay, run, simulate, status, switch
-from mmscand.cli.output import FULL, complain, give_up_output, open_standard_streams
+from mmscand.cli.output import FULL, complain, give_up, open_standard_streams
 from mmscand.errors import MmscandError
 
 _INTERRUPTED = 130
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         hint = " Try `mmscand --help`" if message == "Missing command." else ""
         return _fail(message + hint, code=error.exit_code)
     except BrokenPipeError:  # whoever read our output is gone
-        give_up_output()
+        give_up(sys.stdout)
         return 1
     except OSError as error:
         return _system_failed(error)
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _system_failed(error: OSError) -> int:
     """Whoever writes a file names it when that fails; what is left is our own output."""
     if error.errno in FULL and error.filename is None:
-        give_up_output()
+        give_up(sys.stdout)
         return _fail(f"standard output: {error.strerror}: free some room, or send it elsewhere")
     return _fail(f"{error}: this should not happen, please report it")
 

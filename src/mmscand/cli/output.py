@@ -37,14 +37,16 @@ def _nothing(mode: Literal["r", "w"]) -> TextIO:
 
 
 def complain(text: str) -> None:
-    """One line on standard error. Nobody is left to hear that this did not work."""
-    with suppress(OSError, ValueError):
+    """One line on standard error, if it takes one. The exit code says the same."""
+    try:
         print(f"mmscand: {shown(' '.join(text.split()))}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        give_up(sys.stderr)
 
 
-def give_up_output() -> None:
-    """Let the interpreter find nothing to complain of when it flushes at its end."""
+def give_up(stream: TextIO) -> None:
+    """Nothing is left for the interpreter to flush at its end: a failure there is exit code 120."""
     with suppress(OSError, ValueError):  # a stream without a number is not the interpreter's
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)

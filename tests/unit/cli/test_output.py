@@ -82,6 +82,10 @@ def test_the_api_answers_whatever_a_process_is_called(name: str) -> None:
         json.dumps(response.json(), ensure_ascii=False).encode()
 
 
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+"""As for a user: what is printed is written at the end."""
+
+
 def run(
     command: str, socket: Path, how: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
@@ -91,7 +95,7 @@ def run(
         capture_output=True,
         encoding=environ.get("PYTHONIOENCODING", "utf-8"),
         check=False,
-        env={**os.environ, **environ},
+        env={**BUFFERED, **environ},
     )
 
 
@@ -121,6 +125,16 @@ def test_commands_work_without_their_output(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_file_takes_the_number_of_a_closed_descriptor(tmp_path: Path) -> None:
+    code = (
+        "import os; from mmscand.cli.output import open_standard_streams as opened; opened(); "
+        "print('lost'); open('number', 'w').write(str(os.open('/dev/zero', os.O_RDONLY)))"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, code]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    assert int((tmp_path / "number").read_text()) > 2
+
+
 @pytest.mark.parametrize("command", ["ps", "get", "set hot_passes=5", "ps --json"])
 def test_a_full_disk_is_one_line(
     server: ControlServer, daemon: FakeDaemon, socket_path: Path, command: str
@@ -142,13 +156,21 @@ def test_a_clamp_is_told_or_not_but_the_command_has_worked(
     assert daemon.settings.current.scan_period_ms == 400
 
 
+def test_an_exit_code_is_the_same_when_nobody_can_be_told(
+    server: ControlServer, socket_path: Path
+) -> None:
+    for how in ("2>&-", "2>/dev/full", ">/dev/full 2>/dev/full"):
+        assert run("ps 8", socket_path, how).returncode == 2
+    assert run("ps", socket_path, ">/dev/full 2>/dev/full").returncode == 1
+
+
 def test_whoever_stops_reading_ends_a_command_in_silence(
     server: ControlServer, socket_path: Path
 ) -> None:
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "mmscand", "ps", "--socket", str(socket_path)]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, env=BUFFERED)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
 

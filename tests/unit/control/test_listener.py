@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,33 @@ def test_a_request_that_never_comes_is_not_waited_for(
         assert (b"the request took too long" in got) is bool(sent)
     finally:
         server.stop()
+
+
+def read_answer(client: socket.socket) -> None:
+    """To a request on a connection that stays."""
+    client.sendall(WHOLE)
+    with HTTPResponse(client) as response:
+        response.begin()
+        assert json.loads(response.read())["running"]
+
+
+def test_the_time_for_a_request_begins_anew_and_ends_with_the_client(
+    server: ControlServer, socket_path: Path
+) -> None:
+    assert server._running is not None
+    connections = server._running._server.server_state.connections
+    with connected(socket_path) as client:
+        read_answer(client)
+        (protocol,) = connections
+        first = protocol._limit
+        for _ in range(3):  # an answer may be here before its end is noted there
+            read_answer(client)
+        assert first.cancelled()
+        assert not protocol._limit.cancelled()
+    deadline = time.monotonic() + 10
+    while protocol in connections:
+        assert time.monotonic() < deadline
+    assert protocol._limit.cancelled()
 
 
 def test_what_fails_between_requests_prints_nothing(

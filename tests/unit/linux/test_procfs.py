@@ -242,6 +242,7 @@ def test_fifty_thousand_mappings_keep_their_order_and_flags(proc: Path) -> None:
         ),
         (b"a-name-of-fifte", b"another\0", ""),
         (b"a-name-of-fifte", b"", ""),
+        (b"a-name-of-fifte", b"x" * 4096 + b"\0a-name-of-fifteen\0", ""),
         (b"caf\xe9-with-a-lon", b"caf\xe9-with-a-long-name\0", "caf\udce9-with-a-long-name"),
     ],
 )

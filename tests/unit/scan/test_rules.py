@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -174,3 +175,5 @@ def test_a_long_name_is_matched_beside_the_kernels() -> None:
         assert Rules([rule(9, name=pattern)]).decide(program).own
     assert not Rules([rule(9, name="^server")]).decide(program).own
     assert not Rules([rule(9, name="^$")]).decide(facts("sh")).own
+    long = replace(program, long_name="x" * 64 + "y")  # so that a match has its bound
+    assert not Rules([rule(9, name="y$")]).decide(long).own
