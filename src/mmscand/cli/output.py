@@ -19,11 +19,7 @@ def open_standard_streams() -> None:
 
     A character that a stream cannot encode is escaped.
     """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    # In this order each takes the lowest number that is free: its own.
     sys.stdin = sys.stdin or _nothing("r")
     sys.stdout = sys.stdout or _nothing("w")
     sys.stderr = sys.stderr or _nothing("w")
