@@ -3,6 +3,7 @@
 MmscandError            exit 1   failed
 ├── UsageError          exit 2   what was asked for makes no sense; Mistakes is several of them
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
+│   └── NoSlowTier      exit 3   as a service, the daemon waits for one
 ├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
 ├── OutOfResources      exit 1   never ends the daemon: what it could not open it tries again
 ├── LeftAlone           never ends the daemon: `ps` says which process, and why
@@ -57,6 +58,10 @@ class MachineCannot(MmscandError):
     """The machine, its kernel or the caller's privileges do not allow the job."""
 
     exit_code = 3
+
+
+class NoSlowTier(MachineCannot):
+    """There is nothing to promote from, or not yet: CXL memory may come online after the start."""
 
 
 class ProcessDenied(MmscandError):

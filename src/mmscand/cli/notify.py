@@ -26,6 +26,11 @@ class ServiceNotifier:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
         self._interval_s = _interval_s(environ) if self._address else None
 
+    @property
+    def asked(self) -> bool:
+        """Whether a service manager wants to know."""
+        return bool(self._address)
+
     def ready(self, status: str = "") -> None:
         """Started, or done with a reload. `status` is the line that `systemctl status` shows."""
         self._send("READY=1", *_status(status))

@@ -12,6 +12,7 @@ import typer
 from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
 from mmscand.cli.notify import ServiceNotifier
+from mmscand.cli.output import complain
 from mmscand.cli.report import EventPrinter
 from mmscand.cli.signals import Signals, Wanted, signals_taken
 from mmscand.cli.wiring import NodeOptions, real_machine
@@ -19,15 +20,19 @@ from mmscand.clock import SystemClock
 from mmscand.config import Config, load_config
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
+from mmscand.errors import NoSlowTier
 from mmscand.linux.cgroups import cgroup_view
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.machine_mark import only_daemon
+from mmscand.linux.topology import require_two_tiers
 from mmscand.observe.events import Event, ProcessLeft
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
 from mmscand.shown import json_text
 
+_TIER_POLL_S = 5.0
+"""Two files of sysfs. Memory that comes online may wait so long for its first page to move."""
 ONE_DAEMON = Path("/run/mmscand.lock")
 """Two daemons would spoil each other's Accessed bits, whatever sockets they have."""
 
@@ -76,7 +81,9 @@ def run(
             load_config, config_file, assignments or (), socket=socket, cgroups=cgroup_view()
         )
         config = load()
-        machine = opened.enter_context(closing(real_machine(NodeOptions(fast_nodes, slow_nodes))))
+        nodes = NodeOptions(fast_nodes, slow_nodes)
+        _wait_for_slow_tier(nodes, signals, ServiceNotifier())
+        machine = opened.enter_context(closing(real_machine(nodes)))
         signals.defer()
         _raise_descriptor_limit()
         printer = opened.enter_context(closing(EventPrinter(json_lines)))
@@ -119,6 +126,22 @@ def run(
                 _attend(signals, controlled, say, control_trouble)
             finally:
                 daemon.stop()
+
+
+def _wait_for_slow_tier(nodes: NodeOptions, signals: Signals, notifier: ServiceNotifier) -> None:
+    """As a service: CXL memory may come online after the daemon. Else `real_machine` says so."""
+    waits = False
+    while notifier.asked:
+        try:
+            require_two_tiers(nodes.topology())
+            return
+        except NoSlowTier as error:
+            if not waits:
+                complain(f"{error.message}; waits for one")
+                notifier.ready("waits for a slow tier")
+            waits = True
+        notifier.watchdog()
+        signals.wait(_TIER_POLL_S)  # an end interrupts it
 
 
 def _attend(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mmscand.errors import MachineCannot, UsageError
+from mmscand.errors import MachineCannot, NoSlowTier, UsageError
 from mmscand.linux.files import as_text, list_folder, read_file
 from mmscand.linux.frame_owners import Ranges, owners
 from mmscand.linux.speeds import is_faster
@@ -229,9 +229,9 @@ def _listed(nodes: Iterable[Node]) -> str:
 
 
 def require_two_tiers(topology: Topology) -> None:
-    """MachineCannot unless there is a node to promote from and one to promote to."""
+    """MachineCannot unless there is a node to promote from (NoSlowTier) and one to promote to."""
     if not topology.slow:
-        raise MachineCannot(
+        raise NoSlowTier(
             f"no slow tier: {topology.note}",
             hint="name the nodes with --slow-nodes, or try `mmscand lab demo`",
         )

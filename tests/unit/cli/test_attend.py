@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from mmscand.cli import run
-from mmscand.model import Process
+from mmscand.cli.notify import ServiceNotifier
+from mmscand.model import Node, Process, Topology
 from mmscand.observe.events import ProcessLeft
 from mmscand.scan.selection import choose
 
@@ -88,3 +89,31 @@ def test_only_processes_given_by_pid_end_the_command_when_they_exit() -> None:
         foreground = run._Foreground(lambda _: None, selection, partial(ended.append, name))
         foreground(ProcessLeft(process, 1, "exited"))
     assert ended == ["pid"]
+
+
+def one_tier() -> Topology:
+    return Topology((node(0),), frozenset({0}), frozenset(), "one node")
+
+
+def two_tiers() -> Topology:
+    return Topology((node(0), node(1)), frozenset({0}), frozenset({1}))
+
+
+def node(number: int) -> Node:
+    return Node(number, True, (), {})
+
+
+def test_a_service_waits_for_a_slow_tier_and_says_so_once(
+    manager: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = iter((one_tier(), one_tier(), two_tiers()))
+    nodes = SimpleNamespace(topology=lambda: next(found))
+    nothing = run.Wanted.NOTHING
+    run._wait_for_slow_tier(nodes, Signals(nothing, run.Wanted.RELOAD), ServiceNotifier())
+    assert told(manager) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert capsys.readouterr().err == "mmscand: no slow tier: one node; waits for one\n"
+
+
+def test_in_the_foreground_nobody_waits_for_a_slow_tier() -> None:
+    nodes = SimpleNamespace(topology=one_tier)
+    run._wait_for_slow_tier(nodes, Signals(), ServiceNotifier({}))
