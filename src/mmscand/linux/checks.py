@@ -1,9 +1,11 @@
 """What this machine offers, tried and told: a row for each thing that the daemon needs."""
 
+import contextlib
 import os
 from collections.abc import Callable
 
-from mmscand.errors import MachineCannot, MmscandError
+from mmscand.errors import MachineCannot, MmscandError, ProcessDenied, ProcessGone
+from mmscand.linux import unseen_use
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.machine_mark import marks
 from mmscand.linux.mglru import GenerationAger
@@ -54,6 +56,7 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
         _tried("process events", False, _process_events),
         *other_agents(procfs.root),
         _tried("bulk aging", False, _bulk_aging),
+        guests_and_devices(procfs),
         Check("daemon", True, False, _daemons()),
     ]
 
@@ -115,6 +118,19 @@ def _process_events() -> str:
 def _bulk_aging() -> str:
     GenerationAger().require()
     return "by MGLRU: with shared_memory=true, shared pages of a cgroup are told hot from cold"
+
+
+def guests_and_devices(procfs: Procfs) -> Check:
+    """Processes that `run` leaves alone, as their memory is used without their page tables."""
+    found = []
+    for pid in procfs.pids():
+        with contextlib.suppress(ProcessGone, ProcessDenied):
+            if why := unseen_use.of_process(procfs, pid):
+                found.append(f"{procfs.stat(pid).process}: {why}")
+    if not found:
+        return Check("guests, devices", True, False, "no process owns a KVM machine or a device")
+    hint = "these are left alone; a rule with unseen_use = true has them scanned all the same"
+    return Check("guests, devices", True, False, "; ".join(found), hint)
 
 
 def _daemons() -> str:

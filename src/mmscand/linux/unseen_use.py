@@ -12,6 +12,8 @@ proc_pid_status(5); it cannot move, so it matters only where it is most of a pro
 import re
 from collections.abc import Iterable
 
+from mmscand.linux.procfs import Procfs
+
 KVM = "it owns a KVM machine, and what the guest accesses cannot be seen"
 VFIO = "devices access its memory (VFIO), and that cannot be seen"
 PINNED = "most of its memory is pinned for devices, and what they access cannot be seen"
@@ -28,6 +30,15 @@ _KIB = {
 }
 _MOST = 0.5
 """Share of the resident set."""
+
+
+def of_process(procfs: Procfs, pid: int) -> str:
+    """All that /proc says of it; the reason, '' when there is none. ProcessGone, ProcessDenied."""
+    return (
+        by_descriptors(procfs.descriptors(pid))
+        or by_mappings(procfs.maps(pid))
+        or by_pins(procfs.status(pid))
+    )
 
 
 def by_descriptors(targets: Iterable[bytes]) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.linux.checks import Check, other_agents
+from mmscand.linux.checks import Check, guests_and_devices, other_agents
+from mmscand.linux.procfs import Procfs
+from mmscand.linux.unseen_use import KVM
 
 
 def told(proc: Path) -> dict[str, Check]:
@@ -60,3 +62,18 @@ def test_kdamonds_are_counted(tmp_path: Path) -> None:
     assert not check.ok
     assert "2 in all" in check.detail
     assert "colder" in check.hint
+
+
+def test_owners_of_kvm_machines_are_named(tmp_path: Path) -> None:
+    assert guests_and_devices(Procfs(tmp_path)).hint == ""
+    numbers = " ".join(map(str, range(10, 60)))
+    for pid, name, target in ((20, "qemu", "anon_inode:kvm-vm"), (30, "sh", "/dev/null")):
+        folder = tmp_path / str(pid)
+        (folder / "fd").mkdir(parents=True)
+        (folder / "fd/3").symlink_to(target)
+        (folder / "stat").write_text(f"{pid} ({name}) S 1 2 3 4 5 0 {numbers}\n")
+        for file in ("maps", "status"):
+            (folder / file).write_text("")
+    check = guests_and_devices(Procfs(tmp_path))
+    assert check.detail == f"qemu[20]: {KVM}"
+    assert "unseen_use" in check.hint
