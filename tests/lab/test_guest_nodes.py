@@ -16,6 +16,11 @@ _MIDDLE = GuestNode(memory_mib=768, latency_ns=150, bandwidth_mib_s=30 * 1024)
 _SLOW = GuestNode(memory_mib=768, latency_ns=250, bandwidth_mib_s=20 * 1024)
 GUESTS = {
     "test_two_fast_nodes.py": replace(QUIET_GUEST, nodes=(_SOCKET, _SOCKET, _SLOW)),
+    "test_fake_nodes.py": replace(
+        QUIET_GUEST,
+        nodes=(replace(_SOCKET, cpus=2, memory_mib=1000),),
+        kernel_args=(*QUIET_GUEST.kernel_args, "numa=fake=3"),
+    ),
     "test_three_tiers.py": replace(QUIET_GUEST, nodes=(replace(_SOCKET, cpus=2), _MIDDLE, _SLOW)),
 }
 
