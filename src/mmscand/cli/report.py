@@ -117,10 +117,21 @@ def as_text(event: Event) -> str:
         case EffortChanged():
             return f"{event.process}: {_EFFORTS[event.effort]}, {event.why}"
         case PassEnd() if event.hot and not event.queued + event.waiting:
-            return f"{event.process}: {event.hot} pages are hot, none was queued"
+            return _none_queued(event)
         case ProcessLeft() if event.passes or event.why != "exited":
             return f"{event.process}: {event.why}, after {event.passes} passes"
     return ""
+
+
+def _none_queued(event: PassEnd) -> str:
+    """Why, where there is a reason."""
+    reasons = {
+        "wait after a failure": event.held,
+        "are mapped by other processes too": event.shared,
+        "may not leave their node": event.bound,
+    }
+    words = ", ".join(f"{pages} {reason}" for reason, pages in reasons.items() if pages)
+    return f"{event.process}: {event.hot} pages are hot, none was queued: {words}" if words else ""
 
 
 def _moved(event: Moved) -> str:

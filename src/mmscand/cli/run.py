@@ -11,6 +11,7 @@ import typer
 
 from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
+from mmscand.cli.dry_run import DryRunReport
 from mmscand.cli.notify import ServiceNotifier
 from mmscand.cli.output import complain
 from mmscand.cli.report import EventPrinter
@@ -26,7 +27,7 @@ from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.machine_mark import only_daemon
 from mmscand.linux.topology import require_two_tiers
-from mmscand.observe.events import Event, ProcessLeft
+from mmscand.observe.events import Event, Observer, ProcessLeft
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
 from mmscand.shown import json_text
@@ -60,7 +61,8 @@ def run(
         bool, typer.Option("--control/--no-control", help="Serve the control API, or do not.")
     ] = True,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Age and move nothing; tell what two-pass finds hot.")
+        bool,
+        typer.Option("--dry-run", help="Age and move nothing; say how much would go up."),
     ] = False,
     record: Annotated[
         Path | None, typer.Option(help="Also write what passes see and move to this new file.")
@@ -109,7 +111,9 @@ def run(
             selection,
             settings=config.settings,
             rules=config.rules,
-            observer=_Foreground(printer, selection, signals.end),
+            observer=_Foreground(
+                _reports(printer, dry_run=dry_run and not json_lines), selection, signals.end
+            ),
             dry_run=dry_run,
             on_failure=signals.end,
             watcher=watcher(),
@@ -205,6 +209,18 @@ def _who_else() -> Iterator[str]:
             yield f"beside {check.name} ({check.detail}): {check.hint}"
 
 
+def _reports(printer: EventPrinter, *, dry_run: bool) -> Observer:
+    """Events as they are printed; a dry run says in words what would be promoted."""
+    in_words = DryRunReport(printer.say)
+
+    def report(event: Event) -> None:
+        printer(event)
+        if dry_run:
+            in_words(event)
+
+    return report
+
+
 def _note_line(note: str, json_lines: bool) -> str:
     return json_text({"event": "note", "text": note}) if json_lines else note
 
@@ -231,10 +247,8 @@ def _start_line(
 class _Foreground:
     """Prints events, and ends the command when every process given by --pid has exited."""
 
-    def __init__(
-        self, printer: EventPrinter, selection: Selection, end: Callable[[], None]
-    ) -> None:
-        self._print = printer
+    def __init__(self, report: Observer, selection: Selection, end: Callable[[], None]) -> None:
+        self._print = report
         self._left = set(selection.processes)
         self._only_pids = bool(selection.processes) and selection.pattern is None
         self._end = end

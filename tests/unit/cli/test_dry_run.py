@@ -1,0 +1,37 @@
+"""What a dry run tells of a process."""
+
+from dataclasses import fields
+
+from mmscand.cli.dry_run import DryRunReport
+from mmscand.model import Process
+from mmscand.observe.events import PassEnd, ProcessLeft
+
+APP = Process(7, 70, "app")
+
+
+def pass_end(slow: int, accessed: int, number: int = 1) -> PassEnd:
+    counts = dict.fromkeys([field.name for field in fields(PassEnd)][4:], 0)
+    return PassEnd(APP, number, True, 0.1, **{**counts, "slow": slow, "accessed": accessed})
+
+
+def test_what_would_be_promoted_is_said_once_and_when_it_changes() -> None:
+    said: list[str] = []
+    report = DryRunReport(said.append)
+    report(pass_end(65_536, 5888))
+    assert said == [
+        "app[7]: dry run: up to 23 MiB would be promoted of 256 MiB on the slow tier (8 %): "
+        "accessed since they were mapped or aged last, as a dry run clears no bits"
+    ]
+    report(pass_end(65_536, 6000, 2))
+    assert len(said) == 1
+    report(pass_end(65_536, 12_000, 3))
+    assert len(said) == 2
+    report(ProcessLeft(APP, 3, "exited"))
+    report(pass_end(65_536, 12_000))
+    assert len(said) == 3
+
+
+def test_a_process_without_slow_memory_is_no_news() -> None:
+    said: list[str] = []
+    DryRunReport(said.append)(pass_end(0, 0))
+    assert said == []
