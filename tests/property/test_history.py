@@ -1,7 +1,7 @@
 """History against a model that keeps one small record for each slot."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -125,9 +125,9 @@ def block_of(region: int, rows: Rows, size: int) -> PageBlock:
 
 
 def rows_of(window: SeenWindow, size: int) -> Rows:
-    """Only the rows with slots of this size, ascending."""
+    """Only the rows with slots of this size, ascending; a huge page's frame is aligned to it."""
     return {
-        row: {0: seen} if isinstance(seen, Page) else seen
+        row: {0: replace(seen, frame=seen.frame * 512)} if isinstance(seen, Page) else seen
         for row, seen in sorted(window.items())
         if seen is not None and isinstance(seen, Page) == (size == 512)
     }
