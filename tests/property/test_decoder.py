@@ -23,9 +23,11 @@ RANGES = st.one_of(SOME_RANGES, st.just(((0, 1 << 40), (1 << 41, 1 << 52))))
 
 def reference(entry: int, shift: int, encryption_bit: int, slow_ranges: Ranges) -> Truth:
     """What arch/x86 says of one entry: frame, present, accessed, slow."""
-    present = bool(entry & 0x101) and not entry & 0x200
+    # PROT_NONE with bit 10 is watched by userfaultfd.
+    hidden = entry & 0x701 == 0x100
+    present = (bool(entry & 1) or hidden) and not entry & 0x200
     stored = entry
-    if entry & 0x301 == 0x100:
+    if hidden:
         stored = ~entry
     frame = 0
     for bit in range(shift, 52):
@@ -38,21 +40,22 @@ def reference(entry: int, shift: int, encryption_bit: int, slow_ranges: Ranges) 
 @st.composite
 def words(draw: st.DrawFn, shift: int, encryption_bit: int) -> int:
     """Random words, and the kinds that the kernel really writes."""
-    kind = draw(st.sampled_from(["any", "zero", "mapped", "prot_none", "swap"]))
+    kind = draw(st.sampled_from(["any", "zero", "mapped", "prot_none", "watched", "swap"]))
     if kind == "any":
         return draw(st.integers(0, (1 << 64) - 1))
     if kind == "zero":
         return 0
     if kind == "swap":
         return swap_entry(draw(st.integers(0, 31)), draw(st.integers(0, 1 << 40)))
-    return leaf(
+    word = leaf(
         draw(FRAMES) & -(1 << shift) & ~encryption_bit,
         shift,
         accessed=draw(st.booleans()),
-        prot_none=kind == "prot_none",
+        prot_none=kind in ("prot_none", "watched"),
         encryption_bit=encryption_bit,
         pat=draw(st.booleans()),
     )
+    return word | 0x400 if kind == "watched" else word
 
 
 def same(found: Leaves, frames: np.ndarray, truth: list[Truth], picks: np.ndarray) -> None:

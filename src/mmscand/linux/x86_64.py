@@ -16,6 +16,9 @@ and so does the hint scan of NUMA balancing. Swap and migration entries have it 
 SPECIAL = np.uint64(1 << 9)
 """The zero page, or memory that is no page of the kernel's (a PFN map): on no tier, never moved."""
 _MAPPED = PRESENT | PROT_NONE
+_UFFD = np.uint64(1 << 10)
+"""_PAGE_BIT_UFFD_WP. With PROT_NONE it is a page that nobody has accessed since a program began to
+watch it in RWP mode (Linux 7.3, areas that smaps marks `ur`): its owner evicts what stays so."""
 _PAGE = _MAPPED | SPECIAL
 ENTRY_FRAME = np.uint64(0x000F_FFFF_FFFF_F000)
 """Bits 12..51, PTE_PFN_MASK. The encryption bit of SME and TDX machines lies among them."""
@@ -161,9 +164,11 @@ class Decoder:
 def _uninvert(frames: UIntArray, entries: UIntArray, mask: np.uint64) -> BoolArray:
     """Set right the frames of mapped entries that are not present; which ones these are.
 
+    Without those that a program watches by userfaultfd: their Accessed bit means nothing.
+
     Against L1TF the kernel inverts their frames (arch/x86/include/asm/pgtable-invert.h).
     """
-    hidden: BoolArray = (entries & _PAGE) == PROT_NONE
+    hidden: BoolArray = (entries & (_PAGE | _UFFD)) == PROT_NONE
     if hidden.any():
         frames[hidden] = ~entries[hidden] & mask
     return hidden
