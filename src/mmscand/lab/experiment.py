@@ -21,6 +21,7 @@ from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleReader
 from mmscand.lab.scenario import QUIET_GUEST, Scenario
 from mmscand.lab.standings import Run, load_runs, missing
+from mmscand.lab.verdict import EMULATION
 
 #: What is going on; a sample comes with it once the guest measures.
 Progress = Callable[[str, Sample | None], None]
@@ -54,7 +55,7 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
     progress("looking for the guest's kernel", None)
     kernel = fetch_kernel()
     use_kvm = kvm_works(kernel=kernel)
-    accelerator = "kvm" if use_kvm else "emulation"
+    accelerator = "kvm" if use_kvm else EMULATION
     _prepare(results)
     progress(f"booting {kernel.release} ({accelerator})", None)
     with _following(results, progress):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from mmscand.lab.result import Recording, Result
 from mmscand.lab.scenario import Scenario
-from mmscand.lab.verdict import verdict
+from mmscand.lab.verdict import EMULATION, verdict
 from mmscand.model import FloatArray
 
 # Told apart in grey and by the colour-blind too (Okabe-Ito).
@@ -69,7 +69,7 @@ def _title(scenario: Scenario, result: Result) -> str:
 def _subtitle(scenario: Scenario, result: Result) -> str:
     passes = result["passes_to_99"]
     pace = "99 % never reached" if passes is None else f"99 % after {passes} passes"
-    where = "QEMU without KVM" if result["accelerator"] == "emulation" else result["accelerator"]
+    where = "QEMU without KVM" if result["accelerator"] == EMULATION else result["accelerator"]
     return f"{scenario.summary}; {pace}; Linux {result['kernel']}, {where}"
 
 

@@ -72,3 +72,12 @@ def test_json_has_every_figure_and_the_verdicts(make_result: MakeResult) -> None
     checks = data["checks"]
     assert isinstance(checks, list)
     assert {"figure": "huge pages split", "value": "3", "target": "0", "ok": False} in checks
+
+
+def test_what_emulation_cannot_judge_is_not_judged(make_result: MakeResult) -> None:
+    result = make_result(accelerator="emulation", app_ops_ratio=0.42)
+    assert short(result) == []
+    shown = {row.figure: row.value for row in rows(RANDOM, result)}
+    assert "app speed, after / before" not in shown
+    assert "daemon, of one core" not in shown
+    assert shown["speed of the program, CPU time of mmscand"] == "not judged in emulation"
