@@ -11,6 +11,8 @@ from dataclasses import asdict
 from mmscand.cli.lines import LineWriter, to_standard_output
 from mmscand.model import PAGE_BYTES
 from mmscand.observe.events import (
+    EXITED,
+    STOPPING,
     EffortChanged,
     Event,
     Moved,
@@ -118,7 +120,7 @@ def as_text(event: Event) -> str:
             return f"{event.process}: {_EFFORTS[event.effort]}, {event.why}"
         case PassEnd() if event.hot and not event.queued + event.waiting:
             return _none_queued(event)
-        case ProcessLeft() if event.passes or event.why != "exited":
+        case ProcessLeft() if event.passes or event.why not in (EXITED, STOPPING):
             return f"{event.process}: {event.why}, after {event.passes} passes"
     return ""
 

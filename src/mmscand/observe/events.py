@@ -7,6 +7,9 @@ from typing import Protocol
 
 from mmscand.model import Process
 
+EXITED, STOPPING = "exited", "mmscand stops"
+"""Reasons of ProcessLeft that are no news by themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessEntered:

@@ -162,6 +162,12 @@ class CpuBudget:
         return self._filled_at + min(wait_s, _STEP_S)
 
     @property
+    def starts(self) -> bool:
+        """Whether each process may have its first visit at full speed: a half of the burst of the
+        start is kept for large ones."""
+        return self._start_left_s > self._settings.cpu_burst_s / 2
+
+    @property
     def rate(self) -> float:
         """Share of a core that ordinary work gets at the moment."""
         return 1.0 if self._unlimited else self._rate

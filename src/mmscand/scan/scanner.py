@@ -10,7 +10,7 @@ from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
-from mmscand.observe.events import Observer, TopologyChanged
+from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
 from mmscand.policy.by_capacity import CapacityChooser
 from mmscand.policy.choosing import Chooser, RuleChooser
@@ -86,7 +86,7 @@ class Scanner:
                 self._cycle()
         finally:
             for process in list(self._watched.slots):
-                self._watched.leave(process, "mmscand stops")
+                self._watched.leave(process, STOPPING)
 
     def _sleep(self) -> bool:
         """Wait until something is due; False when it is time to go."""
@@ -126,7 +126,7 @@ class Scanner:
         """The next look or visit that the budget allows."""
         ordinary, urgent = [self._look_due], list[float]()
         for slot in self._watched.slots.values():
-            (urgent if slot.urgent else ordinary).append(slot.due)
+            (urgent if self._is_urgent(slot) else ordinary).append(slot.due)
         due = max(min(ordinary), self._paid_at(urgent=False))
         if urgent:
             due = min(due, max(min(urgent), self._paid_at(urgent=True)))
@@ -171,9 +171,13 @@ class Scanner:
     def _must_rest(self) -> bool:
         return self._stop.is_set() or not self._store.current.scan_enabled
 
+    def _is_urgent(self, slot: Slot) -> bool:
+        """Whether it may use the burst of the budget."""
+        return slot.urgent or (self._budget.starts and not slot.passes)
+
     def _may_go_on(self, slot: Slot) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
-        urgent = slot.urgent
+        urgent = self._is_urgent(slot)
         if urgent != self._bursts:
             self._bursts = urgent
             self._machine.lower_priority(urgent)
@@ -238,7 +242,7 @@ class Scanner:
 
     def _visit_of(self, slot: Slot, now: float) -> Visit | None:
         """Visit it, and enter what that took and brought into the books."""
-        urgent, cpu_s, saved_s = slot.urgent, slot.cpu.seconds, slot.saved_s
+        urgent, cpu_s, saved_s = self._is_urgent(slot), slot.cpu.seconds, slot.saved_s
         try:
             with slot.cpu:
                 return slot.visit(now, lambda: self._may_go_on(slot))

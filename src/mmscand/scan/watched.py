@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from mmscand.errors import LeftAlone, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.model import Look, Process
-from mmscand.observe.events import Observer, ProcessEntered, ProcessLeft
+from mmscand.observe.events import EXITED, Observer, ProcessEntered, ProcessLeft
 from mmscand.scan.bulk import BulkAging
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
@@ -53,7 +53,7 @@ class Watched:
         self._verdicts.keep_only(look.running)
         judged = dict(self._judged(look))
         for process in self.slots.keys() - judged.keys():
-            self.leave(process, "exited")
+            self.leave(process, EXITED)
         self._refused = {p: why for p, why in self._refused.items() if p in judged}
         excluded = {p: f"excluded by a rule: {v}" for p, v in judged.items() if v.excluded}
         for process in self.slots.keys() & excluded.keys():
@@ -149,7 +149,7 @@ class Watched:
 
     def has_gone(self, process: Process) -> None:
         """It could not be found; should it be there after all, it is taken up again."""
-        self.leave(process, "exited")
+        self.leave(process, EXITED)
         self._unsettled = True
 
     def leave_alone(self, process: Process, why: str) -> None:
