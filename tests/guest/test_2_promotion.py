@@ -133,8 +133,7 @@ def test_shared_pages_are_not_read_as_hot(world: LiveWorld) -> None:
 
 
 def test_the_kcore_reader_finds_the_same_pages(machine: LinuxMachine) -> None:
-    ram = machine.topology().frame_ranges(machine.topology().fast | machine.topology().slow)
-    kcore = open_reader("kcore", ram, machine.procfs)
+    kcore = open_reader("kcore", machine.reader.direct_map.ram, machine.procfs)
     assert kcore.direct_map == machine.reader.direct_map
     other = replace(machine, reader=kcore)
     with_puppet = live_pages(machine, other)

@@ -120,7 +120,7 @@ def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> N
     world = FullTier()
     with world.settled(capacity(migrate_rate_mb_s=8)) as daemon:
         counters = daemon.status().counters
-    assert world.passes[100] > 100
+    assert world.passes[100] > 10
     assert counters["cooled"] < 100
 
 

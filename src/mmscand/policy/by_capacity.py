@@ -105,13 +105,14 @@ class CapacityChooser:
         """See Chooser. After a change, all of the fast tier is to be told of by one pass."""
         return self._anew
 
-    def choose(self, block: PageBlock) -> Choice:
+    def choose(self, block: PageBlock, held: BoolArray | None = None) -> Choice:
         """See Chooser."""
         self._watch(block)
         self._sizes += _sizes_of(block)
         state = self._history.fold(block)
-        self._count(block, state)
-        hot, cold = _where(self._up, state), _where(self._down, state)
+        movable = state if held is None else np.where(held, np.uint16(0), state)
+        self._count(block, movable)
+        hot, cold = _where(self._up, movable), _where(self._down, movable)
         up, down = self._moves(block, state, hot, cold)
         stays = block.present & ~hot & ~cold
         return Choice(state, up, down, stays, self._history.to_age(block, state))

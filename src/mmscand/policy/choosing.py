@@ -74,8 +74,8 @@ class Chooser(Protocol):
         """How often what is hot was found to be other pages than before."""
         ...
 
-    def choose(self, block: PageBlock) -> Choice:
-        """Fold the block into the history, and decide."""
+    def choose(self, block: PageBlock, held: BoolArray | None = None) -> Choice:
+        """Fold the block into the history, and decide; `held` slots cannot move for now."""
         ...
 
     def to_clear(self, block: PageBlock) -> BoolArray:
@@ -133,10 +133,12 @@ class RuleChooser:
         self.history = History()
         self.adopt(knobs)
 
-    def choose(self, block: PageBlock) -> Choice:
+    def choose(self, block: PageBlock, held: BoolArray | None = None) -> Choice:
         """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
         state = self.history.fold(block)
         hot, to_age = self._rule.hot(block, state), self._rule.to_age(block, state)
+        if held is not None:
+            hot &= ~held
         stays = block.slow & ~block.accessed
         return Choice(state, hot, np.zeros_like(hot), stays, to_age)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.heat.history import SLOT_PAGES, History
+from mmscand.heat.history import History
 from mmscand.heat.state import PASSES, accessed_passes
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
@@ -17,6 +17,7 @@ from mmscand.model import (
     Migration,
     Outcome,
     PageBlock,
+    PageNumbers,
     StateArray,
     Topology,
     UIntArray,
@@ -102,19 +103,24 @@ class Candidates:
             if migration.demotes:
                 self._proof.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
-            failed = migration.addresses[self._back_off.holds(migration.addresses, now)]
-            chooser.history.mark_stuck(failed, migration.pages_per_slot)
             both = np.concatenate((self._moved, migration.addresses[arrived]))
             self._moved = np.sort(both, kind="stable")
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
             size = migration.pages_per_slot
             failures.add(int(pages) * size, int(tried - pages) * size)
 
-    def mark_unmovable(self, history: History, now: float) -> None:
-        """Pages that wait after a failure are not counted: nothing makes way for them."""
+    def held(self, block: PageBlock, now: float) -> BoolArray | None:
+        """Slots that wait after a failure; None where there is none.
+
+        They are not counted: nothing makes way for pages that would not move.
+        """
         held = self._back_off.held(now)
-        for pages_per_slot in SLOT_PAGES:
-            history.mark_stuck(held, pages_per_slot)
+        if not len(held):
+            return None
+        rows, columns = _places(block, held)
+        mask = np.zeros(block.present.shape, dtype=np.bool_)
+        mask[rows, columns] = True
+        return mask if mask.any() else None
 
     def queue(
         self,
@@ -198,15 +204,14 @@ class Candidates:
         judge them by: a bit that was cleared a moment ago says nothing, one that stays clear from
         pass to pass does.
         """
-        step = block.pages_per_slot * PAGE_BYTES
-        end = int(block.addresses[-1]) + block.present.shape[1] * step
+        end = int(block.addresses[-1]) + block.present.shape[1] * block.pages_per_slot * PAGE_BYTES
         on_list = self._list.on_list(self._space.process, int(block.addresses[0]), end)
-        rows = np.searchsorted(block.addresses, on_list, side="right") - 1
-        columns = ((on_list - block.addresses[rows]) // np.uint64(step)).astype(np.intp)
-        there = columns < block.present.shape[1]
-        on_list, rows, columns = on_list[there], rows[there], columns[there]
-        gone = stays[rows, columns]
-        withdrawn = self._list.withdraw(self._space.process, on_list[gone]) if gone.any() else 0
+        rows, columns = _places(block, on_list)
+        gone = np.zeros_like(stays)
+        gone[rows, columns] = stays[rows, columns]
+        if not gone.any():
+            return 0
+        withdrawn = self._list.withdraw(self._space.process, block.slot_addresses(gone))
         return withdrawn * block.pages_per_slot
 
     def _may_move(self, slots: _Chosen) -> BoolArray:
@@ -249,3 +254,14 @@ class Candidates:
             accepted = self._list.offer(migration)
             on_list[mine] = among(slots.addresses[mine], accepted)
         return on_list
+
+
+def _places(block: PageBlock, addresses: UIntArray) -> tuple[PageNumbers, PageNumbers]:
+    """Row and column of those of some ascending addresses that are slots of a block."""
+    step = np.uint64(block.pages_per_slot * PAGE_BYTES)
+    first = np.searchsorted(addresses, block.addresses[0])
+    addresses = addresses[first:]
+    rows = np.searchsorted(block.addresses, addresses, side="right") - 1
+    columns = ((addresses - block.addresses[rows]) // step).astype(np.intp)
+    there = columns < block.present.shape[1]
+    return rows[there], columns[there]

@@ -355,7 +355,6 @@ class Slot:
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             history.forget_stuck()
-            self._candidates.mark_unmovable(history, now)
         self._observer(PassStart(self.process, self.passes + 1, self._cursor))
         self._counts = self._exposure.take()
         return self._counts

@@ -57,8 +57,14 @@ class Tiering:
     ) -> None:
         """Take in what a visit saw; `ages` says whether this clears what the next one reads."""
         block = countable(block, vmas)
-        choice = self.chooser.choose(block)
-        counts.update(counted(block, choice.state, choice.up, choice.down))
+        held = self._candidates.held(block, now)
+        choice = self.chooser.choose(block, held)
+        hot = choice.up
+        if held is not None:
+            waits = held & block.slow & block.accessed
+            counts["held"] += block.pages_in(waits)
+            hot = hot | waits
+        counts.update(counted(block, choice.state, hot, choice.down))
         self._candidates.use.see(block)
         self._watcher.see(self._space.process, block, choice.state)
         if self._dry_run:

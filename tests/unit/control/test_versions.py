@@ -45,12 +45,17 @@ def answering(path: Path, answers: dict[str, Any], code: int = 200) -> Iterator[
     class Server(socketserver.ThreadingUnixStreamServer):
         daemon_threads = True
 
+        def handle_error(self, *_: object) -> None:
+            """A client that hangs up first is no complaint of the command."""
+
     with Server(str(path), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield
-        server.shutdown()
-        thread.join()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def complaint(command: str, path: Path, capsys: pytest.CaptureFixture[str]) -> str:
