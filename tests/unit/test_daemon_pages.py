@@ -147,3 +147,18 @@ def test_pages_that_cannot_be_aged_are_never_taken_for_hot() -> None:
             recorder.wait_for(PassEnd, lambda event: event.number >= 12)
     assert world.on_fast() == []
     assert (world.machine.nodes_of(other)[0, :4] == 0).tolist() == [True, True, True, False]
+
+
+def test_pages_that_are_still_shared_are_not_counted_again_at_each_recheck() -> None:
+    world = tiers()
+    world.vma.shared.reshape(-1)[HOT[:3]] = True
+    recorder = Recorder(touching(world, HOT))
+    daemon = running(world.machine, recorder)
+    daemon.settings.change({"shared_recheck_passes": 4})
+    with daemon:
+        recorder.wait_for_promoted(world.process.process, len(HOT) - 3)
+        recorder.wait_for(PassEnd, lambda event: event.number >= 40)
+        assert daemon.status().counters["shared"] == 3
+        world.vma.shared[:] = False
+        recorder.wait_for_promoted(world.process.process, 3)
+    assert world.on_fast() == HOT

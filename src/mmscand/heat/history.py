@@ -286,10 +286,19 @@ class History:
         """Remember that these slots' Accessed bits mean nothing."""
         self._update(addresses, pages_per_slot, STUCK)
 
-    def forget_stuck(self) -> None:
-        """Give such pages another chance, as if never seen: the others may be gone."""
-        for rows in self._regions.values():
-            rows.words[is_stuck(rows.words)] = 0
+    def forget_stuck(self, still: Callable[[UIntArray], BoolArray] | None = None) -> None:
+        """Give such pages another chance, as if never seen: the others may be gone.
+
+        But for those (n,) that `still` finds shared: they would be counted, and other pages make
+        way for them, until that is found out again.
+        """
+        for (region, pages), rows in self._regions.items():
+            at, columns = np.nonzero(is_stuck(rows.words))
+            if still is not None and len(at):
+                first = np.uint64(region * REGION_BYTES) + rows.addresses[at]
+                stay = still(first + columns.astype(np.uint64) * np.uint64(pages * PAGE_BYTES))
+                at, columns = at[~stay], columns[~stay]
+            rows.words[at, columns] = 0
 
     def _update(self, addresses: UIntArray, pages_per_slot: int, state: np.uint16) -> None:
         """Give slots that have a state another one."""

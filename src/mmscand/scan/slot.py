@@ -354,7 +354,8 @@ class Slot:
         self._read_from, self._read_to = now, self._exposure.end
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
-            history.forget_stuck()
+            # Where bits of shared pages are cleared in bulk they mean something.
+            history.forget_stuck(None if self._candidates.shared_too else self._space.shared)
         self._observer(PassStart(self.process, self.passes + 1, self._cursor))
         self._counts = self._exposure.take()
         return self._counts
