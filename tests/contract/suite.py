@@ -384,6 +384,17 @@ class ContractSuite:
         assert sets[0] == sets[1] >= {world.fast, world.slow}
         assert sets[2] == frozenset()
 
+    def test_a_process_with_more_memory_is_larger(self, world: World) -> None:
+        small, large = world.actor(), world.actor()
+        large.map(8 * PAGES_PER_TABLE)
+        pages = [world.machine.open(each.process).resident_pages() for each in (small, large)]
+        assert pages[1] - pages[0] >= 7 * PAGES_PER_TABLE
+
+    def test_nothing_is_known_of_unseen_use_where_there_is_none(self, world: World) -> None:
+        space = world.machine.open(world.actor().process)
+        space.vmas()
+        assert space.unseen_use() == ""
+
     def test_who_touches_memory_has_run_and_who_sleeps_has_not(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES_PER_TABLE)

@@ -16,7 +16,7 @@ import pytest
 from mmscand.daemon import Daemon
 from mmscand.linux.syscalls import move_pages
 from mmscand.machine import Machine
-from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
+from mmscand.model import PAGE_BYTES, FloatArray, UIntArray
 from mmscand.observe.events import Event, Moved, PassEnd
 from mmscand.policy.back_off import FIRST_DELAY_S, GROWTH, LONGEST_DELAY_S, BackOff
 from support.live_world import LiveActor, LiveWorld
@@ -96,15 +96,15 @@ def tries_of_pinned(world: LiveWorld, enough: Callable[[Tries], bool]) -> Tries:
     return tries
 
 
-def held_by_nothing(self: BackOff, addresses: UIntArray, now: float) -> BoolArray:
-    return np.zeros(len(addresses), dtype=np.bool_)
+def forget(self: BackOff, addresses: UIntArray, first: FloatArray, now: float) -> None:
+    """No page ever waits after a failure."""
 
 
 def test_pinned_pages_are_tried_twenty_times_less_often_than_without_back_off(
     world: LiveWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(BackOff, "holds", held_by_nothing)
+        patch.setattr(BackOff, "hold", forget)
         without = tries_of_pinned(world, lambda tries: tries.failed.total() >= ENOUGH_TRIES)
     backed_off = tries_of_pinned(world, lambda tries: tries.passes >= without.passes)
     print(f"failed moves in {without.passes} passes: {backed_off.failed}, {without.failed} without")
