@@ -1,6 +1,6 @@
 """Which processes are watched: those that were chosen and that nothing excludes, a slot each."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from mmscand.errors import LeftAlone, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
@@ -51,10 +51,13 @@ class Watched:
             return
         self._unsettled = False
         self._verdicts.keep_only(look.running)
-        judged = dict(self._judged(look))
-        for process in self.slots.keys() - judged.keys():
+        judged, denied = self._judged(look)
+        for process in self.slots.keys() - judged.keys() - denied.keys():
             self.leave(process, EXITED)
-        self._refused = {p: why for p, why in self._refused.items() if p in judged}
+        there = judged.keys() | denied.keys()
+        self._refused = {p: why for p, why in self._refused.items() if p in there}
+        for process, why in denied.items():
+            self._keeps_out(process, why)
         excluded = {p: f"excluded by a rule: {v}" for p, v in judged.items() if v.excluded}
         for process in self.slots.keys() & excluded.keys():
             self.leave(process, excluded[process])
@@ -72,22 +75,31 @@ class Watched:
         """Processes that were chosen and have no slot, and why; from any thread."""
         return self._excluded | self._refused
 
-    def _judged(self, look: Look) -> Iterator[tuple[Process, Verdict]]:
-        """Those that were chosen, each with its verdict; all are judged, for their children."""
+    def _judged(self, look: Look) -> tuple[dict[Process, Verdict], dict[Process, str]]:
+        """Those that were chosen: what the rules say, or why that cannot be found out."""
         chosen = set(self._select(look.running))
-        for process in look.running:
-            judge = self._verdicts.decide if process in look.changed else self._verdicts.of
+        judged, denied = dict[Process, Verdict](), dict[Process, str]()
+        for process in look.running:  # all, for their children
             try:
-                verdict = judge(process)
-            except (ProcessGone, ProcessDenied):
+                verdict = self._verdict_of(process, look)
+            except ProcessDenied as error:
+                if process in chosen:
+                    denied[process] = str(error)
                 continue
-            except OutOfResources:  # as it was, until it can be read again
-                self._unsettled = True
-                if (last := self._verdicts.last_of(process)) is None:
-                    continue
-                verdict = last
-            if process in chosen:
-                yield process, verdict
+            if verdict is not None and process in chosen:
+                judged[process] = verdict
+        return judged, denied
+
+    def _verdict_of(self, process: Process, look: Look) -> Verdict | None:
+        """None of one that has exited, or cannot be looked at for the first time now."""
+        judge = self._verdicts.decide if process in look.changed else self._verdicts.of
+        try:
+            return judge(process)
+        except ProcessGone:
+            return None
+        except OutOfResources:  # as it was, until it can be read again
+            self._unsettled = True
+            return self._verdicts.last_of(process)
 
     def _judge(self, process: Process, verdict: Verdict, look: Look) -> None:
         self.slots[process].judge(verdict)
@@ -125,6 +137,13 @@ class Watched:
         self.slots[process], self._owners[identity] = slot, process
         self._refused.pop(process, None)
         self._observer(ProcessEntered(process))
+
+    def _keeps_out(self, process: Process, why: str) -> None:
+        """The kernel says nothing of it that rules could go by."""
+        if process in self.slots:
+            self.leave_alone(process, why)
+        else:
+            self._note(process, why)
 
     def _note(self, process: Process, why: str) -> None:
         """It is not watched; said once."""

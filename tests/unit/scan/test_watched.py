@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
-from mmscand.model import REGION_BYTES, Process
+import pytest
+
+from mmscand.errors import ProcessDenied
+from mmscand.model import REGION_BYTES, Process, ProcessFacts
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.sim.machine import SimMachine
@@ -130,3 +133,35 @@ def test_moves_that_were_queued_for_an_owner_are_struck_off() -> None:
         assert daemon.status().queued_slots == 0
     assert on_fast(machine, owner) <= before + 64
     assert before < 1024
+
+
+class DeniesFacts(SimMachine):
+    """A security module keeps what rules look at of one process from us."""
+
+    denied_pid = 0
+
+    def facts(self, process: Process) -> ProcessFacts:
+        if process.pid == self.denied_pid:
+            raise ProcessDenied(process.pid, "read", "CAP_SYS_PTRACE")
+        return super().facts(process)
+
+
+@pytest.mark.parametrize("watched_before", [True, False])
+def test_one_that_cannot_be_judged_is_left_alone_with_the_reason(watched_before: bool) -> None:
+    machine = DeniesFacts(sim_topology((0,), (1,), {0: 8192, 1: 16384}))
+    app, other = machine.spawn(100, "app"), machine.spawn(200, "other")
+    machine.denied_pid = 0 if watched_before else 100
+    recorder = Recorder(keeps_running())
+    with running(machine, recorder, rules=Rules([Rule(5, uid=7)])) as daemon:
+        if watched_before:
+            recorder.wait_for(ProcessEntered, lambda event: event.process == app.process)
+            machine.denied_pid = 100
+            app.uid = 8  # it is judged anew
+        left = recorder.wait_for(ProcessLeft)
+        status = daemon.status()
+        assert (left.process, left.why) == (app.process, status.left_alone[app.process])
+        assert "not allowed to read the memory of process 100" in left.why
+        assert [each.process for each in status.processes] == [other.process]
+        machine.denied_pid, app.uid = 0, 9
+        recorder.wait_for(ProcessEntered, lambda event: event.process == app.process)
+        assert daemon.status().left_alone == {}
