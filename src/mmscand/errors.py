@@ -13,6 +13,9 @@ MmscandError            exit 1   failed
 from collections.abc import Sequence
 from typing import ClassVar
 
+KEPT_FROM_US = "a security module keeps it from us"
+"""Why a process is not among those that run, though it has not exited."""
+
 
 class MmscandError(Exception):
     """A failure that a person can act on: one line of what, one of what to do."""

@@ -137,6 +137,8 @@ class Look:
     """Of these, whose name, user or cgroup may be others than at the look before; new ones too."""
     quiet: bool
     """Nothing came, went or changed since then."""
+    denied: frozenset[int] = frozenset()
+    """Pids of which a security module says nothing, so that they are not in `running`."""
 
 
 @dataclass(frozen=True, slots=True)

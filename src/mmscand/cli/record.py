@@ -59,8 +59,8 @@ def record(
         signals.defer()
         opened.enter_context(one_daemon(f"a recording to {file}"))
         stop = opened.enter_context(_ended_by(signals))
-        running = machine.look().running
-        selection = choose(running, pid or (), match)
+        look = machine.look()
+        selection = choose(look, pid or (), match)
         with new_recording(file, machine.topology(), period_ms, max_mib << 20) as writer:
             recorder = Recorder(
                 machine,
@@ -74,7 +74,7 @@ def record(
             )
             if not as_json:
                 _begin(_start_line(machine, file))
-                if waits := selection.waits_for(running):
+                if waits := selection.waits_for(look.running):
                     _begin(waits)
             recorded = recorder.run()
         print(json_text(asdict(recorded)) if as_json else shown(_summary(recorded)))

@@ -90,8 +90,8 @@ def run(
         _raise_descriptor_limit()
         printer = opened.enter_context(closing(EventPrinter(json_lines)))
         opened.enter_context(one_daemon(str(config.socket) if control else "no socket"))
-        running = machine.look().running
-        selection = choose(running, pid or (), match)
+        look = machine.look()
+        selection = choose(look, pid or (), match)
 
         def say(text: str) -> None:
             printer.say(_note_line(text, json_lines))
@@ -122,7 +122,7 @@ def run(
         controlled = ControlledDaemon(daemon, config, load)
         with _control(controlled, config, wanted=control) as control_trouble:
             printer.say(_start_line(machine, selection, dry_run, json_lines))
-            waits = selection.waits_for(running)
+            waits = selection.waits_for(look.running)
             for note in filter(None, (*config.clamped, *config.doubts, *_who_else(), waits)):
                 say(note)
             daemon.start()

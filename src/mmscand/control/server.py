@@ -115,7 +115,10 @@ def _why_not(pid: int, status: DaemonStatus) -> tuple[str, str]:
         return f"there is no process {pid}", "`mmscand ps` lists those that are watched"
     except OSError:
         pass  # there is one, of another user
-    hint = "it is a kernel thread, is not meant by --pid or --match, or came a moment ago"
+    hint = (
+        "it is a kernel thread, is not meant by --pid or --match, came a moment ago, or a security "
+        "module keeps it from us"
+    )
     return f"process {pid} is not watched", hint
 
 

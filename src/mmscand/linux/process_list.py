@@ -46,6 +46,7 @@ class ProcessList:
         self._without_leader: set[int] = set()
         """Their last thread ends without an event, as events of threads are not asked for."""
         self._running: tuple[Process, ...] = ()
+        self._denied: frozenset[int] = frozenset()
         self._looks = 0
 
     def look(self) -> Look:
@@ -56,7 +57,7 @@ class ProcessList:
         if touched:
             self._read(touched)
         changed = (p for p in self._running if full or p.pid in touched)
-        return Look(self._running, frozenset(changed), quiet=not (touched or full))
+        return Look(self._running, frozenset(changed), not (touched or full), self._denied)
 
     def _touched_or_missed(self, *, full: bool) -> set[int]:
         try:
@@ -81,6 +82,7 @@ class ProcessList:
         for pid in touched:
             self._read_one(pid)
         self._without_leader = {p for p, s in self._known.items() if s and s.without_leader}
+        self._denied = frozenset(pid for pid, stat in self._known.items() if stat is None)
         own = os.getpid()
         alive = [s.process for p, s in self._known.items() if s and s.scannable and p != own]
         # Parents come before their children, whatever their pids.

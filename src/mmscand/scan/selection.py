@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mmscand.errors import UsageError
-from mmscand.model import NAME_CHARACTERS, Process
+from mmscand.errors import KEPT_FROM_US, ProcessDenied, UsageError
+from mmscand.model import NAME_CHARACTERS, Look, Process
 from mmscand.scan.patterns import name_pattern, shortest_match
 
 
@@ -40,12 +40,16 @@ class Selection:
         return self.pattern is not None and self.pattern.search(process.name) is not None
 
 
-def choose(running: Iterable[Process], pids: Iterable[int], pattern: str | None) -> Selection:
-    """The selection; UsageError for a pid that no process has. A name may match later."""
-    running = list(running)
-    by_pid = {process.pid: process for process in running}
+def choose(look: Look, pids: Iterable[int], pattern: str | None) -> Selection:
+    """The selection; UsageError for a pid that no process has. A name may match later.
+
+    ProcessDenied where nothing can be found out of it.
+    """
+    by_pid = {process.pid: process for process in look.running}
     chosen = set()
     for pid in pids:
+        if pid in look.denied:
+            raise ProcessDenied(pid, "read", "", reason=KEPT_FROM_US)
         if pid not in by_pid:
             raise UsageError(
                 f"no process {pid} to watch",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from mmscand.errors import LeftAlone, OutOfResources, ProcessDenied, ProcessGone
+from mmscand.errors import KEPT_FROM_US, LeftAlone, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.model import Look, Process
 from mmscand.observe.events import EXITED, Observer, ProcessEntered, ProcessLeft
@@ -78,7 +78,9 @@ class Watched:
     def _judged(self, look: Look) -> tuple[dict[Process, Verdict], dict[Process, str]]:
         """Those that were chosen: what the rules say, or why that cannot be found out."""
         chosen = set(self._select(look.running))
-        judged, denied = dict[Process, Verdict](), dict[Process, str]()
+        known = self.slots.keys() | self._refused.keys()
+        denied = {p: KEPT_FROM_US for p in known if p.pid in look.denied}
+        judged = dict[Process, Verdict]()
         for process in look.running:  # all, for their children
             try:
                 verdict = self._verdict_of(process, look)

@@ -10,7 +10,7 @@ import pytest
 
 from mmscand.cli import run
 from mmscand.cli.notify import ServiceNotifier
-from mmscand.model import Node, Process, Topology
+from mmscand.model import Look, Node, Process, Topology
 from mmscand.observe.events import ProcessLeft
 from mmscand.scan.selection import choose
 
@@ -81,10 +81,11 @@ def test_systemd_is_told_of_the_end_also_when_something_fails(manager: socket.so
 
 def test_only_processes_given_by_pid_end_the_command_when_they_exit() -> None:
     process = Process(7, 70, "app")
+    look = Look((process,), frozenset(), quiet=False)
     ended: list[str] = []
     for name, selection in (
-        ("pid", choose([process], [7], None)),
-        ("match", choose([process], [], "p")),
+        ("pid", choose(look, [7], None)),
+        ("match", choose(look, [], "p")),
     ):
         foreground = run._Foreground(lambda _: None, selection, partial(ended.append, name))
         foreground(ProcessLeft(process, 1, "exited"))

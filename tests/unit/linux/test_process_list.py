@@ -196,7 +196,8 @@ def test_one_that_a_security_module_keeps_from_us_is_left_alone(world: World, ev
         world.add(pid)
     world.refused[20] = ProcessDenied(20, "read", "CAP_MAC_OVERRIDE")
     processes = ProcessList(world.procfs, world if events else None, lambda: OLD)
-    assert pids(processes.look().running) == [30]
+    look = processes.look()
+    assert (pids(look.running), look.denied) == ([30], frozenset({20}))
     world.taken()
     assert processes.look().quiet
     assert world.taken() == []  # and it is not asked for each second

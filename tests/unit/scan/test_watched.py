@@ -1,11 +1,12 @@
 """Which processes have a slot, and why the others have none."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from mmscand.errors import ProcessDenied
-from mmscand.model import REGION_BYTES, Process, ProcessFacts
+from mmscand.errors import KEPT_FROM_US, ProcessDenied
+from mmscand.model import REGION_BYTES, Look, Process, ProcessFacts
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.sim.machine import SimMachine
@@ -136,9 +137,14 @@ def test_moves_that_were_queued_for_an_owner_are_struck_off() -> None:
 
 
 class DeniesFacts(SimMachine):
-    """A security module keeps what rules look at of one process from us."""
+    """A security module keeps what rules look at of one process from us, or all of it."""
 
-    denied_pid = 0
+    denied_pid = hidden_pid = 0
+
+    def look(self) -> Look:
+        look = super().look()
+        running = tuple(p for p in look.running if p.pid != self.hidden_pid)
+        return replace(look, running=running, quiet=False, denied=frozenset({self.hidden_pid}))
 
     def facts(self, process: Process) -> ProcessFacts:
         if process.pid == self.denied_pid:
@@ -165,3 +171,16 @@ def test_one_that_cannot_be_judged_is_left_alone_with_the_reason(watched_before:
         machine.denied_pid, app.uid = 0, 9
         recorder.wait_for(ProcessEntered, lambda event: event.process == app.process)
         assert daemon.status().left_alone == {}
+
+
+def test_one_that_is_hidden_from_us_has_not_exited() -> None:
+    machine = DeniesFacts(sim_topology((0,), (1,), {0: 8192, 1: 16384}))
+    app = machine.spawn(100, "app")
+    recorder = Recorder(keeps_running())
+    with running(machine, recorder) as daemon:
+        recorder.wait_for(ProcessEntered)
+        machine.hidden_pid = 100
+        assert recorder.wait_for(ProcessLeft).why == KEPT_FROM_US
+        assert daemon.status().left_alone == {app.process: KEPT_FROM_US}
+        machine.hidden_pid, app.uid = 0, 9
+        recorder.wait_for(ProcessEntered)
