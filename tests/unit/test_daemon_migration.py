@@ -268,6 +268,29 @@ def test_pages_of_a_node_that_went_offline_are_left_where_they_are() -> None:
         assert daemon.failure is None
 
 
+def test_what_waits_on_a_node_that_went_offline_keeps_no_other_move_back() -> None:
+    world = tiers()
+    clock, moved = SimClock(), list[Moved]()
+    migrations, pages = MigrationList(1 << 16), np.arange(4, dtype=np.uint64) * np.uint64(4096)
+    migrator = Migrator(
+        world.machine,
+        migrations,
+        SettingsStore(steady()),
+        clock,
+        moved.append,
+        lambda outcome: None,
+    )
+    process, start = world.process.process, np.uint64(world.vma.start)
+    migrations.offer(Migration(process, pages + np.uint64(8 << 30), 1, 7))
+    migrations.offer(Migration(process, pages + start, 1, 1))
+    for _ in range(2):
+        taken = migrator._next()
+        assert taken is not None
+        migrator._serve(taken)
+    assert sorted(str(event.failed) for event in moved) == ["{'ENODEV': 4}", "{}"]
+    assert clock.now() == 0.0
+
+
 def test_a_node_that_becomes_slow_is_promoted_from_at_the_next_look() -> None:
     machine = SimMachine(sim_topology((0, 1), (), {0: 8192, 1: 8192}))
     process = machine.spawn(100, "app")

@@ -13,7 +13,7 @@ from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
-from mmscand.model import BoolArray, IntArray, Migration, Outcome
+from mmscand.model import BoolArray, IntArray, Migration, Outcome, Topology
 from mmscand.observe.events import Moved, Observer
 from mmscand.policy.target import TargetPolicy, demotion_target
 from mmscand.settings import SettingsStore
@@ -76,11 +76,13 @@ class Migrator:
 
     def _serve(self, migration: Migration) -> None:
         started = self._clock.now()
-        target = self._target(migration)
-        if target is None:
+        topology = self._machine.topology()
+        if migration.source not in topology.fast | topology.slow:  # it went offline meanwhile
+            outcome = not_moved(migration, errno.ENODEV)
+        elif (target := self._target(topology, migration)) is None:
             # A full slow tier is no reason for promotions to wait, and neither are full nodes that
             # are all that an owner allows.
-            if not migration.demotes and self._target(replace(migration, allowed=None)) is None:
+            if not migration.demotes and not self._has_room(topology, migration):
                 self._rest_until = started + _FULL_PAUSE_S
             outcome = not_moved(migration, errno.ENOMEM)
         else:
@@ -110,11 +112,13 @@ class Migrator:
                 )
         return Outcome(migration, target, status, tried)
 
-    def _target(self, migration: Migration) -> int | None:
-        topology, settings = self._machine.topology(), self._store.current
+    def _has_room(self, topology: Topology, migration: Migration) -> bool:
+        """Whether there is a node for it, was it not for its owner."""
+        return self._target(topology, replace(migration, allowed=None)) is not None
+
+    def _target(self, topology: Topology, migration: Migration) -> int | None:
+        settings = self._store.current
         pages = max(migration.pages, settings.room_pages)
-        if migration.source not in topology.fast | topology.slow:
-            return None  # the node went offline meanwhile
         if migration.demotes:
             free = self._machine.free_pages
             return demotion_target(topology, migration.source, pages, free, migration.allowed)
