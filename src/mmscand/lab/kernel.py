@@ -109,6 +109,13 @@ def fetch_kernel(cache: Path | None = None, *, refresh: bool = False) -> GuestKe
     return _download(packages, release, folder)
 
 
+def module_files(kernel: GuestKernel, name: str) -> list[Path]:
+    """The files of a module and of those that it needs, in the order of loading. `LabError`."""
+    argv = ["modprobe", "-d", str(kernel.root), "-S", kernel.release, "--show-depends", name]
+    lines = _run(argv, limit_s=60.0).splitlines()
+    return [Path(line.split()[1]) for line in lines if line.startswith("insmod ")]
+
+
 def resolve_packages() -> tuple[str, ...]:
     """The packages that hold the newest stock kernel, the image first. Raises `LabError`."""
     for meta in META_PACKAGES:

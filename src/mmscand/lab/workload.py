@@ -61,8 +61,12 @@ Changes = list[int]
 """A signal for each time that the toucher is to change; looked at after each round."""
 
 
-def run(toucher: Toucher, folder: Path, seconds: float, changes: Changes) -> None:
-    """Touch pages until `seconds` are over; a line into `ops.csv` every second."""
+def run(
+    toucher: Toucher, folder: Path, seconds: float, changes: Changes, pause_s: float = 0.0
+) -> None:
+    """Touch pages until `seconds` are over, with a pause after each round; a line into `ops.csv`
+    every second.
+    """
     end = time.monotonic() + seconds
     with closing(OpsLog(folder)) as log:
         while True:
@@ -72,6 +76,8 @@ def run(toucher: Toucher, folder: Path, seconds: float, changes: Changes) -> Non
             for touched in toucher.touch_once():
                 if log.add(touched) >= end:
                     return
+            if pause_s:
+                time.sleep(pause_s)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,6 +101,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--huge", action=argparse.BooleanOptionalAction, default=False, help="2 MiB huge pages")
     add("--write-share", type=float, default=0.5, help="share of the touches that write")
     add("--seed", type=int, default=1, help="the same seed gives the same hot pages")
+    add("--pause-ms", type=float, default=0.0, help="rest after each round, to leave CPUs alone")
     add("--state", type=Path, required=True, help="folder for truth.npz, ready and ops.csv")
     add("--seconds", type=float, default=float("inf"), help="stop after this long")
     options = parser.parse_args(argv)
@@ -118,6 +125,7 @@ def _checks(options: argparse.Namespace, nodes: Sequence[int]) -> Mapping[str, b
             1 <= options.lines <= LINES_PER_PAGE
         ),
         f"--write-share {share:g}: must be 0 to 1": 0 <= share <= 1,
+        f"--pause-ms {options.pause_ms:g}: must not be negative": options.pause_ms >= 0,
         f"--seed {options.seed}: must not be negative": options.seed >= 0,
         f"--node {options.node}: nodes with memory are {nodes}": options.node in nodes,
         f"--home-node {home}: nodes with memory are {nodes}": home is None or home in nodes,
@@ -178,7 +186,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     changes: Changes = []
     signal.signal(signal.SIGUSR1, lambda number, frame: changes.append(number))
     try:
-        run(_prepare(options), options.state, options.seconds, changes)
+        toucher, pause_s = _prepare(options), options.pause_ms / 1000
+        run(toucher, options.state, options.seconds, changes, pause_s)
     except (WorkloadError, OSError) as error:
         print(f"workload: {error}", file=sys.stderr)
         return 1

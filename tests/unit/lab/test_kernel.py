@@ -68,6 +68,15 @@ def test_newest_complete_kernel_wins_by_number_not_by_letters(tmp_path: Path) ->
     assert found.modules.is_dir()
 
 
+def test_files_of_a_module_are_in_the_order_of_loading(tmp_path: Path, tools: Tools) -> None:
+    tools(modprobe=r"printf 'builtin x\ninsmod /a/one.ko.xz \ninsmod /a/two.ko.xz \n'")
+    files = kernel.module_files(kernel.GuestKernel(RELEASE, tmp_path), "two")
+    assert files == [Path("/a/one.ko.xz"), Path("/a/two.ko.xz")]
+    tools(modprobe="echo 'modprobe: FATAL: Module two not found' >&2; exit 1")
+    with pytest.raises(kernel.LabError, match="not found"):
+        kernel.module_files(kernel.GuestKernel(RELEASE, tmp_path), "two")
+
+
 def test_empty_cache_has_no_kernel(tmp_path: Path) -> None:
     assert kernel.cached_kernel(tmp_path / "absent") is None
 

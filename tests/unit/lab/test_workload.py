@@ -116,6 +116,7 @@ def test_numa_maps_of_one_region() -> None:
         ["--hot-share", "nan"],
         ["--write-share", "1.5"],
         ["--seed", "-1"],
+        ["--pause-ms", "-1"],
         ["--node", "99"],
         ["--home-node", "99"],
         ["--layout", "spiral"],
