@@ -70,6 +70,12 @@ def run(
 ) -> None:
     """Run one scenario and judge it. Exit code 1 when its main promise fails."""
     require_extra()
+    from mmscand.lab.scenario import BUSY_SERVER  # noqa: PLC0415
+
+    if scenario == BUSY_SERVER:
+        from mmscand.cli.lab_busy import run_and_judge  # noqa: PLC0415
+
+        return run_and_judge(json_file, picture, results)
     _run(scenario, json_file, picture, results)
 
 

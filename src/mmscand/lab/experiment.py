@@ -56,7 +56,7 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
     kernel = fetch_kernel()
     use_kvm = kvm_works(kernel=kernel)
     accelerator = "kvm" if use_kvm else EMULATION
-    _prepare(results)
+    prepare(results)
     progress(f"booting {kernel.release} ({accelerator})", None)
     with _following(results, progress):
         status = run_in_guest(
@@ -82,13 +82,13 @@ def run_postgres(
     """
     ensure_packages()
     kernel = fetch_kernel()
-    _prepare(results)
+    prepare(results)
     progress("making the tables", None)
     make_archive(results)
     option = "--shared-memory" if shared_memory else "--no-shared-memory"
     progress(f"booting {kernel.release}: clients read one table of two", None)
     argv = ["mmscand.lab.postgres", "--results", str(results.resolve()), option]
-    _in_guest(argv, kernel, results, _LIMIT_S)
+    in_guest(argv, kernel, results, _LIMIT_S)
     found: dict[str, Any] = json.loads((results / RESULT).read_text(encoding="utf-8"))
     return found
 
@@ -113,18 +113,18 @@ def run_contest(
     kernel, needed = fetch_kernel(), [LOADS[name] for name in dict.fromkeys(r.load for r in left)]
     for load in needed:
         load.needs()
-    _prepare(results)
+    prepare(results)
     for load in needed:
         load.prepare(results)
     progress(f"booting {kernel.release} for {len(left)} runs", None)
     argv = ["mmscand.lab.numa", "mmscand.lab.contest", "--results", str(results.resolve())]
     argv += ["--workloads", *loads, "--tierers", *tierers, "--seeds", *map(str, seeds)]
-    with _repeated(_told(results, progress)):
-        _in_guest(argv, kernel, results, _LIMIT_S + len(left) * _CONTEST_LIMIT_S)
+    with repeated(told(results, progress)):
+        in_guest(argv, kernel, results, _LIMIT_S + len(left) * _CONTEST_LIMIT_S)
     return load_runs(results)
 
 
-def _told(results: Path, progress: Progress) -> Callable[[], None]:
+def told(results: Path, progress: Progress) -> Callable[[], None]:
     """Passes on the last line that the guest has printed."""
 
     def report() -> None:
@@ -136,7 +136,13 @@ def _told(results: Path, progress: Progress) -> Callable[[], None]:
     return report
 
 
-def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: float) -> None:
+def in_guest(
+    argv: Sequence[str],
+    kernel: GuestKernel,
+    results: Path,
+    limit_s: float,
+    kvm: bool | None = None,
+) -> None:
     """Run a module of ours in the quiet guest; LabError with its reason if it fails."""
     status = run_in_guest(
         [sys.executable, "-m", *argv],
@@ -145,6 +151,7 @@ def _in_guest(argv: Sequence[str], kernel: GuestKernel, results: Path, limit_s: 
         results=results,
         timeout_s=limit_s,
         env=_same_package(),
+        kvm=kvm,
     )
     if status != 0:
         raise _failed(results, status)
@@ -160,7 +167,8 @@ def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:
     return [*argv, "--results", str(results.resolve()), "--accelerator", accelerator]
 
 
-def _prepare(results: Path) -> None:
+def prepare(results: Path) -> None:
+    """Make the folder, and take away what an earlier run would leave for this one's."""
     results.mkdir(parents=True, exist_ok=True)
     # Of an earlier run: the follower and a reader of the result would take them for this one's.
     for name in (SAMPLES, RESULT, EVENTS, f"{WORKLOAD}/ready", "console.log"):
@@ -186,12 +194,12 @@ def _following(results: Path, progress: Progress) -> Iterator[None]:
         for sample in reader.new():
             progress(_STATES[sample.phase], sample)
 
-    with _repeated(report):
+    with repeated(report):
         yield
 
 
 @contextmanager
-def _repeated(report: Callable[[], None]) -> Iterator[None]:
+def repeated(report: Callable[[], None]) -> Iterator[None]:
     """Call it again and again while the context lasts, and once more when it ends.
 
     The guest runs in the calling thread, not the follower: it dies with the thread that started

@@ -43,6 +43,11 @@ def bound_to(node: int) -> Iterator[None]:
         yield
 
 
+def bind(node: int) -> None:
+    """New memory of this thread comes from the node and from no other, from now on."""
+    _set(_MPOL_BIND, _mask(node))
+
+
 @contextmanager
 def preferring(node: int | None) -> Iterator[None]:
     """New memory of this thread, and of programs started in it, comes from the node if it can.

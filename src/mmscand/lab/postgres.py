@@ -75,7 +75,7 @@ class _Buffers:
         return self.probe.shares_of(self.hot, self.cold)
 
 
-def _shared_mapping(pid: int) -> tuple[int, int]:
+def shared_mapping(pid: int) -> tuple[int, int]:
     """The largest shared mapping: start and length."""
     maps = Path(f"/proc/{pid}/maps").read_text()
     spans = [(int(a, 16), int(b, 16)) for a, b in re.findall(r"^(\w+)-(\w+) rw-s", maps, re.M)]
@@ -105,7 +105,7 @@ def measure(results: Path, topology: Topology, *, shared_memory: bool) -> Postgr
             served(cluster, _BUFFERS_MIB, results / "postgres.log"),
             session(cluster, "cold", "hot") as backend,
         ):
-            start, length = _shared_mapping(backend)
+            start, length = shared_mapping(backend)
             hot, cold = _contents(backend, start, length)
             migrate(backend, fast, slow)
             truth = Truth(backend, start, len(hot), slow, huge=False, seed=0, hot=hot)

@@ -150,10 +150,15 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
 )
 
 
+BUSY_SERVER = "busy-server"
+"""No workload alone but a whole server, with promises of its own: `mmscand.lab.busy`."""
+BUSY_SERVER_SUMMARY = "a whole server: large, small, bound and pinned, KVM, PostgreSQL, a restart"
+
+
 def scenario_named(name: str) -> Scenario:
     """The scenario of that name; UsageError when there is none."""
     try:
         return SCENARIOS[name]
     except KeyError:
-        hint = f"the scenarios are {', '.join(SCENARIOS)}"
+        hint = f"the scenarios are {', '.join([*SCENARIOS, BUSY_SERVER])}"
         raise UsageError(f"no scenario {name!r}", hint=hint) from None

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from mmscand.lab.experiment import Progress as ProgressCallback
 from mmscand.lab.samples import Sample
-from mmscand.lab.scenario import Scenario
+from mmscand.lab.scenario import BUSY_SERVER, BUSY_SERVER_SUMMARY, Scenario
 from mmscand.lab.verdict import Row
 
 # A tenth of the hot pages: a handful of lines for a promotion, however long it takes.
@@ -104,4 +104,7 @@ def scenario_table(scenarios: Sequence[Scenario]) -> Table:
     for one in scenarios:
         promise = f"hot {one.hot_target * 100:g} %, cold {one.cold_target * 100:g} %"
         table.add_row(one.name, one.summary, promise)
+    table.add_row(
+        BUSY_SERVER, BUSY_SERVER_SUMMARY, "hot 99 %, cold 1 %, nothing moves that may not"
+    )
     return table

@@ -1,0 +1,46 @@
+"""The host's side of a busy server: what the guest needs is made here, the result comes home."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mmscand.lab import busy_result
+from mmscand.lab.busy_result import BusyResult
+from mmscand.lab.busy_world import MODULES, SCHEMA
+from mmscand.lab.experiment import Progress, ignore, in_guest, prepare, repeated, told
+from mmscand.lab.kernel import GuestKernel, ensure_packages, fetch_kernel, module_files
+from mmscand.lab.pg_cluster import make_archive
+from mmscand.lab.slowness import Budget, work_s
+
+_KVM_MODULE = "kvm-amd"
+"""QEMU's emulation offers AMD's extension (SVM) and not Intel's."""
+_LIMIT_S = 3600.0
+"""Ends what hangs: six times what it takes on two quiet cores."""
+
+
+def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = ignore) -> BusyResult:
+    """Run it in a guest; its files and `result.json` are in `results` afterwards.
+
+    Always emulated, as not every KVM lets its guests have machines of their own. Raises LabError.
+    """
+    ensure_packages()
+    kernel = fetch_kernel()
+    prepare(results)
+    _bring_modules(kernel, results / MODULES)
+    progress("making PostgreSQL's table", None)
+    make_archive(results, SCHEMA)
+    argv = ["mmscand.lab.busy", "--results", str(results.resolve()), "--native-s", f"{work_s():g}"]
+    argv += ["--budget", f"{shipped.percent:g}", "--burst", f"{shipped.burst_s:g}"]
+    progress(f"booting {kernel.release} (emulation)", None)
+    with repeated(told(results, progress)):
+        in_guest(argv, kernel, results, _LIMIT_S, kvm=False)
+    return busy_result.load(results)
+
+
+def _bring_modules(kernel: GuestKernel, folder: Path) -> None:
+    """The guest's own /var hides the kernel's folder, so the files go where it can read them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for number, file in enumerate(module_files(kernel, _KVM_MODULE)):
+        shutil.copy(file, folder / f"{number}-{file.name}")

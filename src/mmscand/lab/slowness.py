@@ -1,0 +1,56 @@
+"""How much slower a core is here than another, and what that makes of the daemon's CPU budget.
+
+Emulation makes a core some thirty times slower: by a budget that fits a server the daemon would
+stand still. Needs nothing but Python itself.
+"""
+
+from __future__ import annotations
+
+import time
+import timeit
+from dataclasses import dataclass
+
+_ROUNDS, _REPEATS = 60_000, 5
+_MOST_PERCENT, _MOST_BURST_S = 100.0, 3600.0
+"""The bounds of the two knobs."""
+
+
+def work_s() -> float:
+    """CPU seconds of a fixed piece of work; the least of a few tries, as disturbance only adds."""
+    return min(timeit.repeat(_work, timer=time.process_time, number=1, repeat=_REPEATS))
+
+
+def _work() -> None:
+    # Bytecode, a dictionary and small objects: what the daemon does between its system calls.
+    seen: dict[int, tuple[int, int]] = {}
+    for number in range(_ROUNDS):
+        seen[number & 1023] = (number, len(seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """CPU time for scanning, as knobs of the daemon."""
+
+    percent: float
+    burst_s: float
+
+    def scaled(self, factor: float) -> Budget:
+        """The same budget on a core that is so many times slower."""
+        return Budget(
+            round(min(_MOST_PERCENT, self.percent * factor), 2),
+            round(min(_MOST_BURST_S, self.burst_s * factor), 1),
+        )
+
+    def settings(self) -> dict[str, float]:
+        """Knobs by name."""
+        return {"cpu_budget_percent": self.percent, "cpu_burst_s": self.burst_s}
+
+
+def factor(elsewhere_s: float, here_s: float) -> float:
+    """By how much this core is slower than one that needs `elsewhere_s`; at least 1."""
+    return max(1.0, here_s / elsewhere_s)
+
+
+def configuration(settings: dict[str, float]) -> str:
+    """A configuration file with these knobs."""
+    return "\n".join(["[settings]", *(f"{name} = {value}" for name, value in settings.items()), ""])

@@ -1,0 +1,24 @@
+"""A whole server in one guest, by shipped defaults: what moves, what stays, how the daemon ends."""
+
+from pathlib import Path
+
+import pytest
+
+from mmscand.lab.busy_experiment import run_busy_server
+from mmscand.lab.busy_result import rows
+from mmscand.lab.slowness import Budget
+from mmscand.settings import Settings
+
+_LIMIT_S = 3600.0
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(_LIMIT_S)
+def test_a_busy_server_gets_what_is_hot_and_keeps_what_may_not_move(tmp_path: Path) -> None:
+    shipped = Settings()
+    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s)
+    result = run_busy_server(tmp_path, budget, progress=lambda text, _: print(text))
+    table = rows(result)
+    for row in table:
+        print(f"{row.figure}: {row.value} (target {row.target or 'none'}) {row.word}")
+    assert [row.figure for row in table if row.ok is False] == []

@@ -1,0 +1,32 @@
+"""How slow a core is, and the budget that it makes."""
+
+import tomllib
+
+from mmscand.lab.slowness import Budget, configuration, factor, work_s
+from mmscand.settings import Settings
+
+SHIPPED = Budget(1.0, 20.0)
+
+
+def test_a_core_is_never_faster_than_the_one_it_is_compared_with() -> None:
+    assert factor(0.01, 0.3) == 30
+    assert factor(0.01, 0.005) == 1
+
+
+def test_the_budget_grows_by_the_factor_up_to_the_bounds_of_the_knobs() -> None:
+    assert SHIPPED.scaled(1) == SHIPPED
+    assert SHIPPED.scaled(27.3456) == Budget(27.35, 546.9)
+    most = SHIPPED.scaled(1000)
+    assert most == Budget(100, 3600)
+    Settings(**most.settings())
+
+
+def test_the_configuration_is_toml_that_the_knobs_take() -> None:
+    text = configuration({**SHIPPED.scaled(30).settings(), "scan_period_max_ms": 9000})
+    settings = Settings(**tomllib.loads(text)["settings"])
+    assert (settings.cpu_budget_percent, settings.cpu_burst_s) == (30, 600)
+    assert settings.scan_period_max_ms == 9000
+
+
+def test_the_same_work_takes_some_time() -> None:
+    assert work_s() > 0
