@@ -16,7 +16,7 @@ _LIMIT_S = 3600.0
 @pytest.mark.timeout(_LIMIT_S)
 def test_a_busy_server_gets_what_is_hot_and_keeps_what_may_not_move(tmp_path: Path) -> None:
     shipped = Settings()
-    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s)
+    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s, shipped.accesses_per_bit)
     result = run_busy_server(tmp_path, budget, progress=lambda text, _: print(text))
     table = rows(result)
     for row in table:

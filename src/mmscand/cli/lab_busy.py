@@ -35,7 +35,7 @@ def _found(console: "Console", folder: Path, json_file: Path | None) -> "BusyRes
     from mmscand.lab.slowness import Budget  # noqa: PLC0415
 
     shipped = Settings()
-    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s)
+    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s, shipped.accesses_per_bit)
     with progress_shown(console) as progress:
         found = run_busy_server(folder, budget, progress=progress)
     if json_file is not None:

@@ -46,15 +46,17 @@ def _shown(world: World) -> str:
 
 def _settle(world: World, daemon: BusyDaemon, passes: int) -> None:
     """Until the hot pages are up for some looks, or there were so many more passes."""
-    begin, streak = dict(daemon.events.passes), 0
-    pids = [truth.pid for truth in world.large.values()]
+    events, streak = daemon.events, 0
+    begin = events.passes.copy()
 
     def done() -> bool:
         nonlocal streak
         world.require_alive()
         up = all(hot >= _CONVERGED for hot, _ in world.shares().values())
         streak = streak + 1 if up else 0
-        more = min(daemon.events.passes[pid] - begin.get(pid, 0) for pid in pids)
+        # A process for which it does not pay is left alone for minutes.
+        scanned = [truth.pid for truth in world.large.values() if truth.pid not in events.stopped]
+        more = min((events.passes[pid] - begin[pid] for pid in scanned), default=passes)
         return more >= passes or (streak >= _CONVERGED_SAMPLES and more >= _PASSES_LATER)
 
     daemon.wait_for(done, "passes over the large processes")
@@ -120,10 +122,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, required=True, help="folder for what is measured")
     for name, about in {
         "native-s": "what slowness.work_s() takes on the host",
-        "budget": "shipped cpu_budget_percent",
-        "burst": "shipped cpu_burst_s",
+        "percent": "shipped cpu_budget_percent",
+        "burst-s": "shipped cpu_burst_s",
     }.items():
         parser.add_argument(f"--{name}", type=float, required=True, help=about)
+    parser.add_argument("--accesses", type=int, required=True, help="shipped accesses_per_bit")
     return parser.parse_args(argv)
 
 
@@ -131,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     options = _parse(argv)
     try:
-        shipped = Budget(options.budget, options.burst)
+        shipped = Budget(options.percent, options.burst_s, options.accesses)
         measure(options.results, options.native_s, shipped).save(options.results)
     except MmscandError as error:
         print(f"busy: {error}", file=sys.stderr)

@@ -20,6 +20,8 @@ class Events:
     notes: list[str] = field(default_factory=list)
     moved_of: Counter[int] = field(default_factory=Counter)
     """By process: pages that went up or down."""
+    stopped: set[int] = field(default_factory=set)
+    """Processes that are left alone for now, as scanning them does not pay."""
     demoted: int = 0
     not_json: int = 0
     """Lines that are none of the daemon's."""
@@ -44,7 +46,10 @@ class Events:
             self.not_json += 1
             return
         self.kinds[kind] += 1
-        if kind == "note":
+        if kind == "effort_changed":
+            change = self.stopped.add if event["effort"] == "stopped" else self.stopped.discard
+            change(event["process"]["pid"])
+        elif kind == "note":
             self.notes.append(event["text"])
         elif kind == "pass_end" and event["complete"]:
             self.passes[event["process"]["pid"]] += 1

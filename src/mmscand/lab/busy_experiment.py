@@ -31,7 +31,8 @@ def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = igno
     progress("making PostgreSQL's table", None)
     make_archive(results, SCHEMA)
     argv = ["mmscand.lab.busy", "--results", str(results.resolve()), "--native-s", f"{work_s():g}"]
-    argv += ["--budget", f"{shipped.percent:g}", "--burst", f"{shipped.burst_s:g}"]
+    argv += ["--percent", f"{shipped.percent:g}", "--burst-s", f"{shipped.burst_s:g}"]
+    argv += ["--accesses", str(shipped.accesses_per_bit)]
     progress(f"booting {kernel.release} (emulation)", None)
     with repeated(told(results, progress)):
         in_guest(argv, kernel, results, _LIMIT_S, kvm=False)

@@ -36,10 +36,10 @@ SCHEMA = (
     "checkpoint",
 )
 _KVM_MIB, _LARGE_MIB, _BUFFERS_MIB = 48, 128, 32
-_PAUSE_MS = 10
+_PAUSE_MS = 20
 """Of the large processes after each round over their hot pages: two cores are for all of this."""
-_LEFT_MIB = 40
-"""Of the fast node. Half of it is headroom: for hot pages idle ones have to make way, and those of
+_LEFT_MIB = 16
+"""Of the fast node, less than its headroom: for hot pages idle ones have to make way, and those of
 the KVM machine look idle too."""
 LARGE = {"4K": ["--no-huge"], "2M": ["--huge"]}
 

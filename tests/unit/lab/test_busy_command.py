@@ -59,7 +59,8 @@ def test_what_is_kept_exits_0_with_the_table_and_the_figures(
     assert "hot pages up" in capsys.readouterr().out
     (argv,) = given
     assert argv[1:4] == ["-m", "mmscand.lab.busy", "--results"]
-    assert argv[5:] == ["--native-s", "0.01", "--budget", "1", "--burst", "20"]
+    figures = ["--native-s", "0.01", "--percent", "1", "--burst-s", "20", "--accesses", "100"]
+    assert argv[5:] == figures
 
 
 def test_the_kernels_modules_are_numbered_in_the_order_of_loading(

@@ -38,7 +38,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             argv = ["/bin/sh", "-c", SCRIPT]
             started.append(subprocess.Popen(argv, stdout=stdout, stderr=stderr, env=env))
         program = Program("daemon", started[-1], errors)
-        daemon = BusyDaemon(program, Events(out), tmp_path / "c.toml", Budget(30, 600))
+        daemon = BusyDaemon(program, Events(out), tmp_path / "c.toml", Budget(30, 600, 3000))
         daemon.wait_for(lambda: daemon.events.kinds["start"] > 0, "the start")
         return daemon
 
@@ -55,6 +55,7 @@ def test_it_says_what_it_took_after_a_signal(start: Start) -> None:
     assert settings == {
         "cpu_budget_percent": 30,
         "cpu_burst_s": 600,
+        "accesses_per_bit": 3000,
         "scan_period_max_ms": 9500,
     }
 

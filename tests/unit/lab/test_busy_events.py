@@ -34,3 +34,13 @@ def test_what_is_no_event_is_counted_and_nothing_else_is_cut(tmp_path: Path) -> 
     events.read()
     assert events.not_json == 3
     assert events.notes == ["a\x85b\u2028c"]
+
+
+def test_who_is_left_alone_for_now_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    events = Events(path)
+    for effort, stopped in (("stopped", {7}), ("full", set())):
+        with path.open("ab") as file:
+            file.write(line("effort_changed", effort=effort))
+        events.read()
+        assert events.stopped == stopped

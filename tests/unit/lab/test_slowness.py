@@ -5,7 +5,7 @@ import tomllib
 from mmscand.lab.slowness import Budget, configuration, factor, work_s
 from mmscand.settings import Settings
 
-SHIPPED = Budget(1.0, 20.0)
+SHIPPED = Budget(1.0, 20.0, 100)
 
 
 def test_a_core_is_never_faster_than_the_one_it_is_compared_with() -> None:
@@ -15,9 +15,9 @@ def test_a_core_is_never_faster_than_the_one_it_is_compared_with() -> None:
 
 def test_the_budget_grows_by_the_factor_up_to_the_bounds_of_the_knobs() -> None:
     assert SHIPPED.scaled(1) == SHIPPED
-    assert SHIPPED.scaled(27.3456) == Budget(27.35, 546.9)
-    most = SHIPPED.scaled(1000)
-    assert most == Budget(100, 3600)
+    assert SHIPPED.scaled(27.3456) == Budget(27.35, 546.9, 2735)
+    most = SHIPPED.scaled(20_000)
+    assert most == Budget(100, 3600, 1_000_000)
     Settings(**most.settings())
 
 
