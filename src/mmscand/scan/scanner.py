@@ -21,6 +21,7 @@ from mmscand.scan.pacing import limits_of
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
+from mmscand.scan.urgency import Urgency, earliest
 from mmscand.scan.visit import NoWatcher, Visit, Watcher
 from mmscand.scan.visit_order import VisitOrder
 from mmscand.scan.watched import Watched
@@ -70,6 +71,7 @@ class Scanner:
         self._aging = CpuMeter(clock)
         self._budget = CpuBudget(clock, self._settings)
         self._order = VisitOrder()
+        self._urgency = Urgency()
         self._bursts = False
 
     @property
@@ -124,13 +126,10 @@ class Scanner:
 
     def _next_due(self) -> float:
         """The next look or visit that the budget allows."""
-        ordinary, urgent = [self._look_due], list[float]()
-        for slot in self._watched.slots.values():
-            (urgent if self._is_urgent(slot) else ordinary).append(slot.due)
-        due = max(min(ordinary), self._paid_at(urgent=False))
-        if urgent:
-            due = min(due, max(min(urgent), self._paid_at(urgent=True)))
-        return max(due, self._rest_until)
+        first = min(self._look_due, earliest(self._watched.slots.values()))
+        due = max(first, self._paid_at(urgent=False))
+        urgent = max(self._urgency.due(), self._paid_at(urgent=True))
+        return max(min(due, urgent), self._rest_until)
 
     def _paid_at(self, *, urgent: bool) -> float:
         """Clock time from which the budget allows work of this kind."""
@@ -143,6 +142,8 @@ class Scanner:
             self._look_due = grid.nearest(self._clock.now() + _LOOK_S)
             self._follow_topology()
             self._watched.look()
+            watched = set(self._watched.slots.values())
+            self._urgency.settle(watched, starts=self._budget.starts)
             self._first_look = False
         now = self._clock.now()
         due = (slot for slot in self._watched.slots.values() if slot.due <= now)
@@ -171,13 +172,9 @@ class Scanner:
     def _must_rest(self) -> bool:
         return self._stop.is_set() or not self._store.current.scan_enabled
 
-    def _is_urgent(self, slot: Slot) -> bool:
-        """Whether it may use the burst of the budget."""
-        return slot.urgent or (self._budget.starts and not slot.passes)
-
     def _may_go_on(self, slot: Slot) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
-        urgent = self._is_urgent(slot)
+        urgent = slot in self._urgency
         if urgent != self._bursts:
             self._bursts = urgent
             self._machine.lower_priority(urgent)
@@ -200,6 +197,7 @@ class Scanner:
         if not self._first_look:  # what ran before us has had time enough
             slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
         self._watched.bulk.join(slot)
+        self._urgency.note(slot, starts=self._budget.starts)
         return slot
 
     def _chooser_of(self, process: Process) -> Chooser:
@@ -220,6 +218,8 @@ class Scanner:
             self._watched.leave_alone(slot.process, error.message)
         except OutOfResources:  # the visit goes on when there may be some again
             slot.due = self._clock.now() + _LOOK_S
+        if slot.process not in self._watched.slots:
+            self._urgency.drop(slot)
 
     def _look_at(self, slot: Slot) -> None:
         now, generation = self._clock.now(), slot.generation
@@ -242,7 +242,7 @@ class Scanner:
 
     def _visit_of(self, slot: Slot, now: float) -> Visit | None:
         """Visit it, and enter what that took and brought into the books."""
-        urgent, cpu_s, saved_s = self._is_urgent(slot), slot.cpu.seconds, slot.saved_s
+        urgent, cpu_s, saved_s = slot in self._urgency, slot.cpu.seconds, slot.saved_s
         try:
             with slot.cpu:
                 return slot.visit(now, lambda: self._may_go_on(slot))
@@ -250,6 +250,7 @@ class Scanner:
             self._budget.charge(urgent=urgent)
             self._budget.earn(slot.saved_s - saved_s)
             self._order.served(slot.cpu.seconds - cpu_s, worthwhile=slot.worthwhile)
+            self._urgency.note(slot, starts=self._budget.starts)
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""
