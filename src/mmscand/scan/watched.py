@@ -1,6 +1,7 @@
 """Which processes are watched: those that were chosen and that nothing excludes, a slot each."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from mmscand.errors import KEPT_FROM_US, LeftAlone, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
@@ -169,9 +170,18 @@ class Watched:
             self._unsettled = True
 
     def has_gone(self, process: Process) -> None:
-        """It could not be found; should it be there after all, it is taken up again."""
-        self.leave(process, EXITED)
+        """It could not be found; should it be there after all, it is taken up again.
+
+        One whose main thread has ended looks as if it had exited, but can never be aged.
+        """
         self._unsettled = True
+        try:
+            with suppress(ProcessGone, OutOfResources):
+                self._machine.open(process).close()
+        except ProcessDenied as error:
+            self.leave_alone(process, str(error))
+        else:
+            self.leave(process, EXITED)
 
     def leave_alone(self, process: Process, why: str) -> None:
         """It is not watched any more, though it was chosen."""

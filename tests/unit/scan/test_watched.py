@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from mmscand.errors import KEPT_FROM_US, ProcessDenied
+from mmscand.errors import KEPT_FROM_US, ProcessDenied, ProcessGone
 from mmscand.model import REGION_BYTES, Look, Process, ProcessFacts
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
+from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
@@ -184,3 +185,34 @@ def test_one_that_is_hidden_from_us_has_not_exited() -> None:
         assert daemon.status().left_alone == {app.process: KEPT_FROM_US}
         machine.hidden_pid, app.uid = 0, 9
         recorder.wait_for(ProcessEntered)
+
+
+class EndsMainThread(SimMachine):
+    """The main thread of each process ends, and others go on."""
+
+    ended = False
+
+    def open(self, process: Process) -> SimAddressSpace:
+        if self.ended:
+            raise ProcessDenied(process.pid, "age", "", reason="its main thread has ended")
+        return super().open(process)
+
+
+def test_one_whose_main_thread_ends_is_not_called_exited(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = EndsMainThread(sim_topology((0,), (1,), {0: 8192, 1: 16384}))
+    app = machine.spawn(100, "app")
+    machine.map(app, REGION_BYTES, 1024, 1)
+    cpu_ns = SimAddressSpace.cpu_ns
+
+    def gone(space: SimAddressSpace) -> int:
+        if machine.ended:
+            raise ProcessGone(space.process.pid)
+        return cpu_ns(space)
+
+    monkeypatch.setattr(SimAddressSpace, "cpu_ns", gone)
+    recorder = Recorder(keeps_running(app))
+    with running(machine, recorder) as daemon:
+        recorder.wait_for(PassEnd)
+        machine.ended = True
+        assert "its main thread has ended" in recorder.wait_for(ProcessLeft).why
+        assert list(daemon.status().left_alone) == [app.process]
