@@ -168,7 +168,8 @@ def test_program_draws_pages_and_goes_on_after_a_stream(pattern: str, tmp_path: 
         assert truth.rates[truth.hot].min() > truth.rates[~truth.hot].max()
         process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 20
-        while not len(load_ops(tmp_path)) and time.monotonic() < deadline:
+        log = tmp_path / "ops.csv"  # not there yet, or with its first line only
+        while not (log.exists() and len(load_ops(tmp_path))) and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
