@@ -82,6 +82,10 @@ def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, 
 
 
 def _begin(world: World, daemon: BusyDaemon) -> None:
+    """Its first passes. Room gets scarce when it is up, not before: its start would be a crawl."""
+    daemon.wait_for(lambda: daemon.events.kinds["start"] > 0, "the daemon")
+    if "idle" not in world.crowd.named:
+        world.fill_fast_node()
     daemon.wait_for(lambda: daemon.events.kinds["pass_end"] > 0, "its first pass")
     _say("the daemon watches")
     _settle(world, daemon, _PASSES)

@@ -36,10 +36,10 @@ SCHEMA = (
     "checkpoint",
 )
 _KVM_MIB, _LARGE_MIB, _BUFFERS_MIB = 48, 128, 32
-_PAUSE_MS = 20
+_PAUSE_MS = 50
 """Of the large processes after each round over their hot pages: two cores are for all of this."""
-_LEFT_MIB = 16
-"""Of the fast node, less than its headroom: for hot pages idle ones have to make way, and those of
+_LEFT_MIB = 24
+"""Of the fast node, as much as its headroom: for hot pages idle ones have to make way, and those of
 the KVM machine look idle too."""
 LARGE = {"4K": ["--no-huge"], "2M": ["--huge"]}
 
@@ -68,6 +68,10 @@ class World:
         names = {"KVM machine": "kvm", "bound process": "bound", "pinned pages": "pinned"}
         found = {what: self.crowd.named[name] for what, name in names.items()}
         return {**found, "shared buffers of PostgreSQL": self.buffers}
+
+    def fill_fast_node(self) -> None:
+        """Idle memory takes nearly all that is free there."""
+        self.crowd.fill_fast_node(256 * max(1, (free_mib(self.fast) or 0) - _LEFT_MIB))
 
     def require_alive(self) -> None:
         """LabError with the last words of a program that has ended."""
@@ -122,7 +126,6 @@ def populated(results: Path, topology: Topology) -> Iterator[World]:
             name: opened.enter_context(closing(TierProbe(truth, topology)))
             for name, truth in large.items()
         }
-        crowd.fill_fast_node(256 * max(1, (free_mib(fast) or 0) - _LEFT_MIB))
         buffers = Resident("buffers", backend, start, length // PAGE_BYTES)
         kvm = crowd.named["kvm"]
         yield World(fast, crowd, large, probes, [server, *programs], cluster, buffers, kvm)

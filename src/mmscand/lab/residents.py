@@ -25,7 +25,7 @@ KVM_TOUCHED = 2000
 """Pages that the KVM machine's code accesses in each round."""
 _BOUND_PAGES, _PINNED_PAGES, _CONTAINER_PAGES, _SMALL_PAGES = 1024, 512, 1024, 256
 _SMALL_TOUCHED = 8
-_ROUND_S, _KVM_ROUND_S, _SMALL_ROUND_S = 0.02, 0.05, 5.0
+_ROUND_S, _KVM_ROUND_S, _SMALL_ROUND_S = 0.1, 0.25, 5.0
 """Three hundred small ones in 5 s are 60 wake-ups a second: a tenth of an emulated core."""
 
 CONTAINER_NAME = b"web\nfront \x1b\xff"
