@@ -154,7 +154,7 @@ def test_the_cpu_budget_with_more_work_than_fits(machine: LinuxMachine, seconds:
 
         worker = threading.Thread(target=work)
         worker.start()
-        settings = steady(1).model_copy(update={"cpu_budget_percent": 1.0})
+        settings = steady(1).model_copy(update={"cpu_budget_percent": 1.0, "cpu_burst_s": 0.0})
         chosen = [actor.process for actor in actors]
         try:
             with Daemon(machine, lambda _: chosen, settings=settings) as daemon:
