@@ -92,17 +92,23 @@ class Scanner:
 
     def _sleep(self) -> bool:
         """Wait until something is due; False when it is time to go."""
-        with self._wakeup:
-            while not self._stop.is_set():
-                self._adopt()
+        while not self._stop.is_set():
+            self._adopt()  # it reads files: not under the lock that a change of knobs waits for
+            with self._wakeup:
+                if self._stop.is_set() or self._is_behind:
+                    continue
+                timeout = None
                 if self._settings.scan_enabled:
                     timeout = self._next_due() - self._clock.now()
                     if timeout <= 0:
                         return True
-                    self._clock.wait(self._wakeup, timeout)
-                else:
-                    self._clock.wait(self._wakeup, None)
+                self._clock.wait(self._wakeup, timeout)
         return False
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether settings or rules have changed since they were adopted."""
+        return self._store.current is not self._settings or self._wanted_rules is not self._rules
 
     def _adopt(self) -> None:
         """Go over to new settings; what is due is worked out anew, also for known processes."""

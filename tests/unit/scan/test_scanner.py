@@ -4,6 +4,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import pytest
 
@@ -212,3 +213,42 @@ def test_a_visit_that_lacks_descriptors_goes_on_later(monkeypatch: pytest.Monkey
     assert not failing
     assert left_too_soon(world) == []
     assert max(world.times(PassEnd, 100)) > START + 8
+
+
+def test_files_are_not_read_under_the_lock_that_a_change_of_knobs_waits_for() -> None:
+    world = World(every(400), seconds=10, processes=2)
+    free = list[bool]()
+
+    class Watching(SimMachine):
+        def __init__(self, other: SimMachine) -> None:
+            self.__dict__.update(other.__dict__)
+
+        def bulk_group(self, process: Process) -> str:
+            free.append(in_thread(lambda: is_free(world.scanner._wakeup)))
+            return super().bulk_group(process)
+
+    world.scanner = world._scanner(Watching(world.machine))
+    world.clock.at(START + 5, partial(turn_on_shared_memory, world))
+    world.scanner.run()
+    assert free
+    assert all(free)
+
+
+def turn_on_shared_memory(world: World) -> None:
+    world.store.change({"shared_memory": True})
+
+
+def is_free(lock: threading.Condition) -> bool:
+    if not lock.acquire(blocking=False):
+        return False
+    lock.release()
+    return True
+
+
+def in_thread(ask: Callable[[], bool]) -> bool:
+    """The answer in another thread."""
+    answers = list[bool]()
+    thread = threading.Thread(target=lambda: answers.append(ask()))
+    thread.start()
+    thread.join()
+    return answers[0]
