@@ -21,7 +21,9 @@ def check(
     slow_nodes: Annotated[str | None, typer.Option(help="Nodes to promote from.")] = None,
     config_file: Annotated[
         Path | None,
-        typer.Option("--config", help="Test this configuration, and nothing else; no root."),
+        typer.Option(
+            "--config", readable=False, help="Test this configuration, and nothing else; no root."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the rows as a JSON array.")

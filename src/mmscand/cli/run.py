@@ -48,14 +48,16 @@ def run(
     fast_nodes: Annotated[str | None, typer.Option(help="Nodes to promote to, like 0,2-3.")] = None,
     slow_nodes: Annotated[str | None, typer.Option(help="Nodes to promote from.")] = None,
     config_file: Annotated[
-        Path | None, typer.Option("--config", help="Read this instead of /etc/mmscand.toml.")
+        Path | None,
+        typer.Option("--config", readable=False, help="Read this instead of /etc/mmscand.toml."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE of a knob; may be given more than once."),
     ] = None,
     socket: Annotated[
-        Path | None, typer.Option(help="Serve the control API here, not on /run/mmscand.sock.")
+        Path | None,
+        typer.Option(readable=False, help="Serve the control API here, not on /run/mmscand.sock."),
     ] = None,
     control: Annotated[
         bool, typer.Option("--control/--no-control", help="Serve the control API, or do not.")

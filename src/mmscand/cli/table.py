@@ -15,7 +15,11 @@ from mmscand.shown import json_text, shown
 
 SocketOption = Annotated[
     Path | None,
-    typer.Option("--socket", help="Socket of the daemon; that of /etc/mmscand.toml if left out."),
+    typer.Option(
+        "--socket",
+        readable=False,  # else Typer refuses first, and does not say which users may
+        help="Socket of the daemon; that of /etc/mmscand.toml if left out.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer of the API.")]
 

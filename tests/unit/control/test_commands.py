@@ -158,11 +158,16 @@ def test_a_socket_that_a_dead_daemon_left_is_no_daemon(run: Commands, socket_pat
     assert "no daemon on" in run.complaint
 
 
-def test_a_socket_that_is_not_ours_to_use(run: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_is_not_ours_to_use(
+    run: Commands, socket_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket_path.touch()
+
     def denied(self: socket.socket, address: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "connect", denied)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # as it is for who is not root
     run("status", code=3)
     assert "only root may; run as one of these" in run.complaint
 
