@@ -197,3 +197,30 @@ def test_of_many_visits_each_reads_what_was_cleared_for_it() -> None:
         assert visit is not None
         assert (visit.complete, visit.counts["accessed"], visit.started) == (False, 7, at)
         vma.accessed[:] = False
+
+
+def hurried_slot() -> Slot:
+    """A large process that does not fit, after its first exposure has begun."""
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    slot = slot_of(machine, sim, policy="capacity", room_pages=1)
+    slot.visit(1.0, lambda: True)
+    slot.visit(3.0, lambda: True)
+    return slot
+
+
+def test_quick_passes_are_no_quicker_than_the_rules_allow() -> None:
+    slot = hurried_slot()
+    quick_ms = slot.period_ms
+    assert quick_ms < slot.pacer.period_ms
+    slot.pacer.aggressiveness = 1
+    assert slot.period_ms == 5 * quick_ms
+
+
+def test_a_process_for_which_it_does_not_pay_has_no_quick_passes_and_no_burst() -> None:
+    slot = hurried_slot()
+    assert slot.urgent
+    slot._benefit.effort = "stopped"
+    assert slot.period_ms == slot.pacer.period_ms >= 600_000
+    assert not slot.urgent
