@@ -74,6 +74,20 @@ sys.modules["mmscand.cli.app"] = types.SimpleNamespace(
 import mmscand.__main__
 mmscand.__main__.main()
 """
+IMPORTS = """
+import signal, sys
+def interrupts():
+    handler = signal.getsignal(signal.SIGINT)
+    print(getattr(handler, "__name__", "SIG_DFL"))
+class App:
+    @property
+    def main(self):
+        interrupts()
+        return interrupts
+sys.modules["mmscand.cli.app"] = App()
+import mmscand.__main__
+mmscand.__main__.main()
+"""
 
 
 @contextmanager
@@ -149,3 +163,8 @@ def test_a_reload_does_not_kill_a_daemon_that_loads_its_modules(command: str, ac
     arguments = [sys.executable, "-c", MAIN, command]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == action
+
+
+def test_an_interruption_of_the_imports_is_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, check=True)
+    assert done.stdout.split() == [b"SIG_DFL", b"default_int_handler"]
