@@ -1,6 +1,7 @@
 """A wrong value in words, for people who write configurations and requests."""
 
 from collections.abc import Mapping
+from datetime import date, datetime, time
 from typing import Any
 
 from mmscand.shown import quoted
@@ -12,6 +13,9 @@ _KINDS = {
     float: "a number with a point",
     dict: "a table",
     list: "a list",
+    date: "a date",
+    datetime: "a date",
+    time: "a time",
 }
 _WANTED = {
     "int": "a whole number",

@@ -8,6 +8,7 @@ Programs get JSON, where only surrogates are in the way: they cannot be encoded.
 import json
 import re
 import reprlib
+from datetime import date, time
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -19,6 +20,8 @@ def quoted(value: object) -> str:
     """A value that was given, as in TOML or JSON for the most part, and cut where it is long."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, date | time):
+        return value.isoformat()
     try:
         return _SHORT.repr(value)
     except ValueError:  # Python does not write it

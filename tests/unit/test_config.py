@@ -115,6 +115,8 @@ def test_a_clamp_is_told_for_what_is_in_force(tmp_path: Path) -> None:
         ("[[rule]]\npid=1\n[[rule]]", "rule 2: is empty"),
         ("[[rule]]\ncomm = 'x'", "rule 1: no key 'comm'"),
         ("[[rule]]\npid = 0", "rule 1: pid: 0: 1 to 4194304 is allowed"),
+        ("[[rule]]\npid = 2026-01-02", "rule 1: pid: 2026-01-02 is a date, give a whole number"),
+        ("[[rule]]\npid = 12:30:00", "rule 1: pid: 12:30:00 is a time, give a whole number"),
         ("[[rule]]\npid = true", "rule 1: pid: true is a truth value, give a whole number"),
         ("[[rule]]\nuid = -1", "rule 1: uid: -1"),
         ("[[rule]]\nname = '['", "rule 1: name: .* is no Python regular expression: unterminated"),
