@@ -30,7 +30,7 @@ from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 EVENTS_AGAIN = "events-again.jsonl"
 _STORM, _BLOCKS = 300, 2
 _CONVERGED, _CONVERGED_SAMPLES = 0.99, 3
-_PASSES, _PASSES_LATER = 150, 10
+_PASSES, _PASSES_LATER = 150, 4
 """Over each large process: after so many hot pages are waited for no longer; and how many there are
 after something has happened."""
 

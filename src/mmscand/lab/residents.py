@@ -154,7 +154,8 @@ def small(node: int, number: int) -> None:
 
 def idle(node: int, pages: int) -> None:
     """Memory on the node that nobody uses."""
-    _filled(pages, node).say("idle")
+    area = _filled(pages, node)  # kept: the mapping goes with it
+    area.say("idle")
     signal.pause()
 
 
