@@ -22,13 +22,15 @@ from mmscand.lab.busy_daemon import BusyDaemon, started
 from mmscand.lab.busy_judge import Before, Story, judged
 from mmscand.lab.busy_result import BusyResult
 from mmscand.lab.busy_world import World, load_kvm, populated
-from mmscand.lab.memory_blocks import set_offline, set_online
+from mmscand.lab.memory_blocks import is_online, set_offline, set_online
 from mmscand.lab.result import EVENTS
 from mmscand.lab.slowness import Budget, factor, work_s
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 
 EVENTS_AGAIN = "events-again.jsonl"
 _STORM, _BLOCKS = 300, 2
+_VISITS_LATER = 20
+"""To any process, until the daemon has had its chance to fall over memory that came online."""
 _CONVERGED, _CONVERGED_SAMPLES = 0.99, 3
 _PASSES, _PASSES_LATER = 150, 4
 """Over each large process: after so many hot pages are waited for no longer; and how many there are
@@ -68,12 +70,14 @@ def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, 
     _say("a storm of processes")
     storm, kinds = world.crowd.storm(_STORM), daemon.events.kinds
     _say("memory comes online")
-    before = kinds["topology_changed"]
+    before, visits = kinds["topology_changed"], kinds["pass_end"]
     set_online(blocks)
-    daemon.wait_for(lambda: kinds["topology_changed"] > before, "a notice of new memory")
+    # Blocks that are offline are known by the links below their node, so no event has to come.
+    daemon.wait_for(lambda: kinds["pass_end"] > visits + _VISITS_LATER, "visits after that")
     _say("the configuration is read again")
     return {
         "storm": storm,
+        "blocks_online": sum(is_online(block) for block in blocks),
         "topology_changes": kinds["topology_changed"] - before,
         "reloaded": daemon.reload_by_command(),
         "hangup_said": daemon.reload_by_signal(),

@@ -37,6 +37,7 @@ class Story:
     slowness: float
     budget: Budget
     storm: int
+    blocks_online: int
     topology_changes: int
     reloaded: str
     hangup_said: str
@@ -68,6 +69,7 @@ def judged(
         small_processes=len(world.crowd.small),
         small_seen=sum(passes[each.pid] > 0 for each in world.crowd.small),
         storm=story.storm,
+        blocks_online=story.blocks_online,
         topology_changes=story.topology_changes,
         reloaded=story.reloaded,
         hangup_said=story.hangup_said,

@@ -72,8 +72,10 @@ class BusyResult:
     """Of these, with a complete pass."""
     storm: int
     """Processes of the storm."""
+    blocks_online: int
+    """Memory blocks that came online halfway."""
     topology_changes: int
-    """Noticed after memory came online."""
+    """That the daemon saw in that; none is needed, as it knows blocks that are offline."""
     reloaded: str
     """What `mmscand reload` said."""
     hangup_said: str
@@ -159,10 +161,9 @@ def _kvm(result: BusyResult) -> list[Row]:
 
 
 def _events(result: BusyResult) -> list[Row]:
-    changes, found = result.topology_changes, result.postgres_rows
-    made = result.postgres_rows_made
+    blocks, found, made = result.blocks_online, result.postgres_rows, result.postgres_rows_made
     return [
-        Row("memory that came online, noticed", str(changes), ">= 1", changes >= 1),
+        Row("memory blocks that came online", str(blocks), ">= 1", blocks >= 1),
         _said("reload", "took the change", result.reloaded),
         _said("SIGHUP", "took the change", result.hangup_said),
         Row("rows that PostgreSQL finds", str(found), str(made), found == made),

@@ -45,6 +45,11 @@ def set_offline(node: int, count: int, root: Path = _NODES) -> list[Path]:
     return done
 
 
+def is_online(block: Path) -> bool:
+    """Whether it can be used."""
+    return (block / "state").read_text().strip() == "online"
+
+
 def set_online(blocks: list[Path]) -> None:
     """Bring them back. Raises OSError."""
     for block in blocks:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmscand.lab.kernel import LabError
-from mmscand.lab.memory_blocks import blocks_of, set_offline, set_online
+from mmscand.lab.memory_blocks import blocks_of, is_online, set_offline, set_online
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def test_blocks_are_in_the_order_of_their_numbers_the_last_first(nodes: Path) ->
 def test_a_block_in_use_is_passed_over(nodes: Path) -> None:
     blocks = set_offline(1, 1, nodes)
     assert [path.name for path in blocks] == ["memory9"]
-    assert (blocks[0] / "state").read_text() == "offline"
+    assert not is_online(blocks[0])
     set_online(blocks)
-    assert (blocks[0] / "state").read_text() == "online"
+    assert is_online(blocks[0])
 
 
 def test_too_few_blocks_are_an_error(nodes: Path) -> None:
