@@ -20,6 +20,7 @@ from mmscand.lab.pg_cluster import make_archive
 from mmscand.lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand.lab.samples import SAMPLES, Sample, SampleReader
 from mmscand.lab.scenario import QUIET_GUEST, Scenario
+from mmscand.lab.spec import GuestSpec
 from mmscand.lab.standings import Run, load_runs, missing
 from mmscand.lab.verdict import EMULATION
 
@@ -141,12 +142,14 @@ def in_guest(
     kernel: GuestKernel,
     results: Path,
     limit_s: float,
+    *,
+    spec: GuestSpec = QUIET_GUEST,
     kvm: bool | None = None,
 ) -> None:
-    """Run a module of ours in the quiet guest; LabError with its reason if it fails."""
+    """Run a module of ours in the guest; LabError with its reason if it fails."""
     status = run_in_guest(
         [sys.executable, "-m", *argv],
-        spec=QUIET_GUEST,
+        spec=spec,
         kernel=kernel,
         results=results,
         timeout_s=limit_s,
