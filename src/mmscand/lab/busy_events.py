@@ -18,8 +18,6 @@ class Events:
     kinds: Counter[str] = field(default_factory=Counter)
     """Lines by the name of their event."""
     notes: list[str] = field(default_factory=list)
-    moved_of: Counter[int] = field(default_factory=Counter)
-    """By process: pages that went up or down."""
     stopped: set[int] = field(default_factory=set)
     """Processes that are left alone for now, as scanning them does not pay."""
     demoted: int = 0
@@ -54,5 +52,4 @@ class Events:
         elif kind == "pass_end" and event["complete"]:
             self.passes[event["process"]["pid"]] += 1
         elif kind == "moved":
-            self.moved_of[event["process"]["pid"]] += event["promoted"] + event["demoted"]
             self.demoted += event["demoted"]

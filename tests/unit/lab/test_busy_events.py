@@ -22,7 +22,6 @@ def test_events_are_counted_as_they_come_and_half_a_line_comes_later(tmp_path: P
         file.write(line("moved", 9, promoted=0, demoted=2) + line("note", text="reloaded"))
     events.read()
     assert (events.passes[7], events.demoted, events.notes) == (2, 2, ["reloaded"])
-    assert events.moved_of == {9: 5}
     assert events.not_json == 0
 
 
