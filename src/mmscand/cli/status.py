@@ -70,8 +70,9 @@ def _budget_words(answer: dict[str, Any]) -> list[str]:
 def _left_alone_words(answer: dict[str, Any]) -> list[str]:
     """A line for each process that cannot be watched, and one for those that rules exclude."""
     others = answer["left_alone"]
-    cannot = [each for each in others if not each["why"].startswith("excluded by a rule")]
-    lines = [f"{shown(each['name'])}[{each['pid']}]: {each['why']}" for each in cannot]
+    reasons = [(each["pid"], str(each["name"]), str(each["why"])) for each in others]
+    cannot = [each for each in reasons if not each[2].startswith("excluded by a rule")]
+    lines = [f"{shown(name)}[{pid}]: {shown(why)}" for pid, name, why in cannot]
     if excluded := len(others) - len(cannot):
         lines.append(f"excluded by rules: {excluded} (`mmscand ps PID` says by which)")
     return lines

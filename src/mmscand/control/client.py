@@ -13,10 +13,11 @@ from mmscand.control.causes import who_may
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 from mmscand.shown import json_text
 
-_Kind = type | list[type]
-"""Of a value, or of each in a list."""
+_Kind = type | list[type] | tuple[type, ...]
+"""Of a value, several that are possible, or of each in a list."""
 _TIMEOUT_S = 10.0
 """The daemon answers from memory; only one that hangs takes this long."""
+_BUDGET = (dict, type(None))
 _IS_JSON = {"Content-Type": "application/json"}
 _NO_DAEMON = {errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR}
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM}
@@ -41,11 +42,11 @@ class ControlClient:
 
     def status(self) -> dict[str, Any]:
         """The whole daemon."""
-        return self._ask("GET", "status", version=str, enabled=bool)
+        return self._ask("GET", "status", version=str, enabled=bool, budget=_BUDGET)
 
     def processes(self) -> dict[str, Any]:
         """All processes that are watched."""
-        return self._ask("GET", "processes", processes=[dict])
+        return self._ask("GET", "processes", processes=[dict], left_alone=[dict], budget=_BUDGET)
 
     def process(self, pid: int) -> dict[str, Any]:
         """One process."""

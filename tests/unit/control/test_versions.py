@@ -95,6 +95,34 @@ def test_a_daemon_of_another_version_is_named(
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        ("status", {"budget": [7]}),
+        ("ps", {"budget": "none"}),
+        ("ps", {"left_alone": ["app"]}),
+        ("ps", {"left_alone": None}),
+    ],
+)
+def test_a_part_of_another_kind_is_another_version(
+    socket_path: Path, capsys: pytest.CaptureFixture[str], command: str, part: dict[str, object]
+) -> None:
+    whole = {"processes": [], "left_alone": [], "budget": None}
+    status = {"version": "0.0.7", "enabled": True, **part}
+    with answering(socket_path, {"status": status, "*": {**whole, **part}}):
+        assert "is version 0.0.7, this is" in complaint(command, socket_path, capsys)
+
+
+def test_what_a_process_is_called_may_be_anything(
+    socket_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = [{"pid": 7, "name": 1.5, "why": ["x"]}, {"pid": "8", "name": None, "why": "\x1b"}]
+    answer = {"processes": [], "left_alone": alone, "budget": None}
+    with answering(socket_path, {"*": answer}):
+        assert main(["ps", "--socket", str(socket_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["1.5[7]: ['x']", "None[8]: \\x1b"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     "answer", [{}, [], "text", b"<html>", b"", b"[" * 9999, {"status": "ok", "version": 3}]
