@@ -53,10 +53,12 @@ class BackOff:
             np.minimum(failures[failed], 20) + np.uint8(1),
         )
 
-    def held(self, now: float) -> UIntArray:
-        """All that are not to be tried yet, ascending."""
-        addresses: UIntArray = self._addresses[self._until > now]
-        return addresses
+    def known(self, now: float) -> tuple[UIntArray, BoolArray]:
+        """All that would not move when they were tried last, ascending; and which of them may be
+        tried again.
+        """
+        due: BoolArray = self._until <= now
+        return self._addresses, due
 
     def holds(self, addresses: UIntArray, now: float) -> BoolArray:
         """Which of these are not to be tried yet."""

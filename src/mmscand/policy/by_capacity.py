@@ -14,12 +14,13 @@ from mmscand.model import (
     StateArray,
     UIntArray,
 )
-from mmscand.policy.choosing import Choice, Knobs
+from mmscand.policy.choosing import Choice, Held, Knobs
 from mmscand.policy.demand import Demand, Keep
 from mmscand.policy.ranking import Ranking, Told
 from mmscand.policy.seen import Seen
 
 _STATES = np.arange(STATES, dtype=np.uint16)
+_UNKNOWN = np.uint16(0)
 _FAST: BoolArray = _STATES & FAST != 0
 _OBSERVED: FloatArray = OBSERVATIONS[BIN_OF]
 _PROVEN: BoolArray = accessed_passes(_STATES) >= 2
@@ -33,6 +34,9 @@ _LEAST_OBSERVED = 3
 """Observations before a page is demoted, but where passes are quick: of a new process, and after a
 change, nothing better is known. Where only the exposure was changed it was known, and two of them
 took a quarter of the fast tier down for nothing."""
+_TRIES = 64
+"""4 KiB pages in a pass that would not move before and are tried again on a full fast tier: far
+less than its headroom."""
 _LEAST_COUNTED = 64
 """Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
 
@@ -69,6 +73,8 @@ class CapacityChooser:
         self._seen = Seen()
         self._watched: PageNumbers = np.zeros(BINS, dtype=np.intp)
         """4 KiB pages of the fast tier of which this pass tells, by what was known of them."""
+        self._tries = 0
+        """4 KiB pages that would not move before and were tried again in this pass."""
         self._asked = 0
         """4 KiB pages that are to go up, and have no room yet."""
         self._ranking.begin(self._process)
@@ -105,15 +111,18 @@ class CapacityChooser:
         """See Chooser. After a change, all of the fast tier is to be told of by one pass."""
         return self._anew
 
-    def choose(self, block: PageBlock, held: BoolArray | None = None) -> Choice:
+    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
         """See Chooser."""
         self._watch(block)
         self._sizes += _sizes_of(block)
         state = self._history.fold(block)
-        movable = state if held is None else np.where(held, np.uint16(0), state)
+        movable = state if held is None else np.where(held.left_out(block), _UNKNOWN, state)
         self._count(block, movable)
         hot, cold = _where(self._up, movable), _where(self._down, movable)
         up, down = self._moves(block, state, hot, cold)
+        if held is not None:
+            again = self._again(block, state, held, block.pages_in(up))
+            up, hot = up | again, hot | again
         stays = block.present & ~hot & ~cold
         return Choice(state, up, down, stays, self._history.to_age(block, state))
 
@@ -135,6 +144,16 @@ class CapacityChooser:
         up = self._hottest(hot, state, room // size)
         self._asked += wanted - block.pages_in(up)
         return up, down
+
+    def _again(self, block: PageBlock, state: StateArray, held: Held, promoted: int) -> BoolArray:
+        """Hot slots that would not move, and are tried once more: where there is room, and else so
+        few that the headroom takes them. Nothing is demoted for them.
+        """
+        room = max(self._ranking.plan.promote_pages - promoted, _TRIES - self._tries, 0)
+        hot = held.due & block.slow & _where(self._up, state)
+        again = self._hottest(hot, state, room // block.pages_per_slot)
+        self._tries += block.pages_in(again)
+        return again
 
     def _hottest(self, mask: BoolArray, state: StateArray, most: int) -> BoolArray:
         """The slots of a mask, at most so many: the hottest, or if it is negative the coldest."""
@@ -203,6 +222,10 @@ class CapacityChooser:
 
     def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See Chooser. Their rates are what they were."""
+
+    def refused(self, pages: int) -> None:
+        """See Chooser. They have cost no move."""
+        self._ranking.refund(pages)
 
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""

@@ -56,6 +56,23 @@ class Choice:
     """Whose Accessed bit has to be cleared for the next pass to mean anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Slots that would not move when they were tried last; masks of the block's shape.
+
+    They are not counted, so that nothing makes way for them, and are tried now and then.
+    """
+
+    slots: BoolArray
+    due: BoolArray
+    """Of these, that may be tried again."""
+
+    def left_out(self, block: PageBlock) -> BoolArray:
+        """Those that are not counted: on the fast tier only until they may be tried again."""
+        left_out: BoolArray = self.slots & (block.slow | ~self.due)
+        return left_out
+
+
 class Chooser(Protocol):
     """Of one process, which it has the history of."""
 
@@ -74,8 +91,8 @@ class Chooser(Protocol):
         """How often what is hot was found to be other pages than before."""
         ...
 
-    def choose(self, block: PageBlock, held: BoolArray | None = None) -> Choice:
-        """Fold the block into the history, and decide; `held` slots cannot move for now."""
+    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
+        """Fold the block into the history, and decide."""
         ...
 
     def to_clear(self, block: PageBlock) -> BoolArray:
@@ -96,6 +113,10 @@ class Chooser(Protocol):
 
     def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """These slots were chosen, and are where they were."""
+        ...
+
+    def refused(self, pages: int) -> None:
+        """So many 4 KiB pages that were queued to go up have not arrived."""
         ...
 
     @property
@@ -133,12 +154,12 @@ class RuleChooser:
         self.history = History()
         self.adopt(knobs)
 
-    def choose(self, block: PageBlock, held: BoolArray | None = None) -> Choice:
+    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
         """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
         state = self.history.fold(block)
         hot, to_age = self._rule.hot(block, state), self._rule.to_age(block, state)
         if held is not None:
-            hot &= ~held
+            hot &= ~held.slots | held.due
         stays = block.slow & ~block.accessed
         return Choice(state, hot, np.zeros_like(hot), stays, to_age)
 
@@ -159,6 +180,9 @@ class RuleChooser:
     def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See Chooser. They prove themselves again."""
         self.history.restart(addresses, pages_per_slot)
+
+    def refused(self, pages: int) -> None:
+        """See Chooser."""
 
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""

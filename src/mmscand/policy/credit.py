@@ -28,7 +28,7 @@ class Credit:
 
     def spend(self, pages: int, capacity: int) -> None:
         """So many did. Before it is known how many fit that is nobody's loss."""
-        self._left -= pages / capacity if capacity else 0.0
+        self._left = min(_MOST, self._left - pages / capacity) if capacity else self._left
 
     def earn(self, more: float, accesses: float, capacity: int) -> None:
         """There were so many accesses in all, and so many more to the fast tier than to as many

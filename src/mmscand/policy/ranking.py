@@ -243,6 +243,10 @@ class Ranking:
             member.asked -= granted
             traded -= granted
 
+    def refund(self, pages: int) -> None:
+        """So many that were queued to go up did not move."""
+        self._credit.spend(-pages, self._capacity)
+
     @property
     def credit_percent(self) -> int | None:
         """Of the pages that fit the fast tier, so many may be promoted; None before a plan."""

@@ -24,7 +24,7 @@ from mmscand.model import (
     VmaTable,
 )
 from mmscand.policy.back_off import BackOff
-from mmscand.policy.choosing import Chooser
+from mmscand.policy.choosing import Chooser, Held
 from mmscand.policy.proof import Proof
 from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
@@ -107,20 +107,19 @@ class Candidates:
             self._moved = np.sort(both, kind="stable")
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
             size = migration.pages_per_slot
+            if not migration.demotes:
+                chooser.refused(int(np.count_nonzero(~arrived)) * size)
             failures.add(int(pages) * size, int(tried - pages) * size)
 
-    def held(self, block: PageBlock, now: float) -> BoolArray | None:
-        """Slots that wait after a failure; None where there is none.
-
-        They are not counted: nothing makes way for pages that would not move.
-        """
-        held = self._back_off.held(now)
-        if not len(held):
+    def held(self, block: PageBlock, now: float) -> Held | None:
+        """Slots that would not move; None where there is none."""
+        known, due = self._back_off.known(now)
+        inside, rows, columns = _places(block, known)
+        if not len(rows):
             return None
-        rows, columns = _places(block, held)
-        mask = np.zeros(block.present.shape, dtype=np.bool_)
-        mask[rows, columns] = True
-        return mask if mask.any() else None
+        held = Held(*np.zeros((2, *block.present.shape), dtype=np.bool_))
+        held.slots[rows, columns], held.due[rows, columns] = True, due[inside]
+        return held
 
     def queue(
         self,
@@ -206,7 +205,7 @@ class Candidates:
         """
         end = int(block.addresses[-1]) + block.present.shape[1] * block.pages_per_slot * PAGE_BYTES
         on_list = self._list.on_list(self._space.process, int(block.addresses[0]), end)
-        rows, columns = _places(block, on_list)
+        _, rows, columns = _places(block, on_list)
         gone = np.zeros_like(stays)
         gone[rows, columns] = stays[rows, columns]
         if not gone.any():
@@ -256,12 +255,12 @@ class Candidates:
         return on_list
 
 
-def _places(block: PageBlock, addresses: UIntArray) -> tuple[PageNumbers, PageNumbers]:
-    """Row and column of those of some ascending addresses that are slots of a block."""
+def _places(block: PageBlock, addresses: UIntArray) -> tuple[PageNumbers, PageNumbers, PageNumbers]:
+    """Which of some ascending addresses are slots of a block, and their rows and columns."""
     step = np.uint64(block.pages_per_slot * PAGE_BYTES)
-    first = np.searchsorted(addresses, block.addresses[0])
-    addresses = addresses[first:]
-    rows = np.searchsorted(block.addresses, addresses, side="right") - 1
-    columns = ((addresses - block.addresses[rows]) // step).astype(np.intp)
-    there = columns < block.present.shape[1]
-    return rows[there], columns[there]
+    first = int(np.searchsorted(addresses, block.addresses[0]))
+    some = addresses[first:]
+    rows = np.searchsorted(block.addresses, some, side="right") - 1
+    columns = ((some - block.addresses[rows]) // step).astype(np.intp)
+    there = np.flatnonzero(columns < block.present.shape[1])
+    return there + first, rows[there], columns[there]

@@ -61,7 +61,7 @@ class Tiering:
         choice = self.chooser.choose(block, held)
         hot = choice.up
         if held is not None:
-            waits = held & block.slow & block.accessed
+            waits = held.slots & ~held.due & block.slow & block.accessed
             counts["held"] += block.pages_in(waits)
             hot = hot | waits
         counts.update(counted(block, choice.state, hot, choice.down))
