@@ -86,7 +86,7 @@ def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, 
 
 
 def _begin(world: World, daemon: BusyDaemon) -> None:
-    """Its first passes. Idle memory comes when it is up: its start beside a full node is a crawl."""
+    """Its first passes. Idle memory comes when it is up: beside a full node its start crawls."""
     daemon.wait_for(lambda: daemon.events.kinds["start"] > 0, "the daemon")
     if "idle" not in world.crowd.named:
         world.fill_fast_node()

@@ -39,8 +39,8 @@ _KVM_MIB, _LARGE_MIB, _BUFFERS_MIB = 48, 128, 32
 _PAUSE_MS = 50
 """Of the large processes after each round over their hot pages: two cores are for all of this."""
 _LEFT_MIB = 128
-"""Of the fast node, beside idle memory: all that is hot fits, with the headroom. Where it has to wait
-until idle pages are known as such, emulation takes many minutes."""
+"""Of the fast node, beside idle memory: all that is hot fits, with the headroom. Where it has to
+wait until idle pages are known as such, emulation takes many minutes."""
 LARGE = {"4K": ["--no-huge"], "2M": ["--huge"]}
 
 
