@@ -13,6 +13,7 @@ _LIMIT_S = 3600.0
 
 
 @pytest.mark.lab
+@pytest.mark.soak  # 20 minutes and more: script/soak runs it
 @pytest.mark.timeout(_LIMIT_S)
 def test_a_busy_server_gets_what_is_hot_and_keeps_what_may_not_move(tmp_path: Path) -> None:
     shipped = Settings()

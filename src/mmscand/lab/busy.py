@@ -33,8 +33,8 @@ _VISITS_LATER = 20
 """To any process, until the daemon has had its chance to fall over memory that came online."""
 _CONVERGED, _CONVERGED_SAMPLES = 0.99, 3
 _PASSES, _PASSES_LATER = 150, 4
-"""Over each large process: after so many hot pages are waited for no longer; and how many there are
-after something has happened."""
+"""Passes over each large process: the most that the lab waits for its hot pages, and the number it
+waits for after each disturbance."""
 
 
 def _say(text: str) -> None:
@@ -47,7 +47,7 @@ def _shown(world: World) -> str:
 
 
 def _settle(world: World, daemon: BusyDaemon, passes: int) -> None:
-    """Until the hot pages are up for some looks, or there were so many more passes."""
+    """Until the hot pages are up for some looks, or after `passes` more passes."""
     events, streak = daemon.events, 0
     begin = events.passes.copy()
 

@@ -2,7 +2,7 @@
 
 ``python -m mmscand.lab.crowd --fast 0 --slow 1`` starts all of `mmscand.lab.residents` but the idle
 one. Then it takes commands from standard input, a line each: `idle PAGES` fills the fast node,
-`storm COUNT` runs so many processes that end at once. Answers are lines of JSON: an inhabitant
+`storm COUNT` runs COUNT processes that end at once. Answers are lines of JSON: an inhabitant
 each, an error, or the storm's count. `Crowd` is the other end.
 """
 
@@ -40,7 +40,7 @@ class Crowd:
         self.named = {each.name: each for each in found if each.name != "small"}
 
     def fill_fast_node(self, pages: int) -> None:
-        """One more inhabitant that does nothing with so many pages there."""
+        """Start an idle process with this number of pages on the fast node."""
         self._say(f"idle {pages}")
         self.named["idle"] = self._resident()
 

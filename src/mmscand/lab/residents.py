@@ -71,7 +71,7 @@ class _Area:
             self.memory.madvise(_MADV_POPULATE_WRITE)
 
     def touch(self, pages: int) -> None:
-        """Write to the first so many."""
+        """Write to the first `pages` pages."""
         self.memory[0 : pages * PAGE : PAGE] = b"\1" * pages
 
     def use(self, pages: int, pause_s: float) -> None:

@@ -37,7 +37,7 @@ class Budget:
     """What scanning saves is weighed against the CPU time that it takes, so it has to grow too."""
 
     def scaled(self, factor: float) -> Budget:
-        """The same budget on a core that is so many times slower."""
+        """The same budget on a core that is slower by this factor."""
         return Budget(
             round(min(_MOST_PERCENT, self.percent * factor), 2),
             round(min(_MOST_BURST_S, self.burst_s * factor), 1),

@@ -116,7 +116,7 @@ class Chooser(Protocol):
         ...
 
     def refused(self, pages: int) -> None:
-        """So many 4 KiB pages that were queued to go up have not arrived."""
+        """4 KiB pages that were queued to go up have not arrived."""
         ...
 
     @property

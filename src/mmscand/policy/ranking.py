@@ -244,7 +244,7 @@ class Ranking:
             traded -= granted
 
     def refund(self, pages: int) -> None:
-        """So many that were queued to go up did not move."""
+        """4 KiB pages that were queued to go up did not move."""
         self._credit.spend(-pages, self._capacity)
 
     @property
