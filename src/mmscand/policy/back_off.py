@@ -41,7 +41,7 @@ class BackOff:
         self.hold(addresses, first, now)
 
     def hold(self, addresses: UIntArray, first: NDArray[np.float64], now: float) -> None:
-        """For so long (n,), longer each time; 0 is not at all."""
+        """Hold each address for `first` seconds (n,), longer each time; 0 does not hold it."""
         place, known = self._find(addresses)
         failures = np.where(known, self._failures[place] if len(self) else 0, 0).astype(np.uint8)
         self._drop(place[known])

@@ -146,8 +146,8 @@ class CapacityChooser:
         return up, down
 
     def _again(self, block: PageBlock, state: StateArray, held: Held, promoted: int) -> BoolArray:
-        """Hot slots that would not move, and are tried once more: where there is room, and else so
-        few that the headroom takes them. Nothing is demoted for them.
+        """Hot slots that would not move before, to try again now: as many as fit into the room, or
+        into the headroom of a full fast tier. Nothing is demoted for them.
         """
         room = max(self._ranking.plan.promote_pages - promoted, _TRIES - self._tries, 0)
         hot = held.due & block.slow & _where(self._up, state)
@@ -156,7 +156,7 @@ class CapacityChooser:
         return again
 
     def _hottest(self, mask: BoolArray, state: StateArray, most: int) -> BoolArray:
-        """The slots of a mask, at most so many: the hottest, or if it is negative the coldest."""
+        """At most |most| slots of a mask: the hottest ones, or if it is negative the coldest."""
         number = int(np.count_nonzero(mask))
         if number <= abs(most):
             return mask

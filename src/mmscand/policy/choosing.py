@@ -22,7 +22,7 @@ class Knobs(Protocol):
 
     @property
     def hot_passes(self) -> int:
-        """Accessed in so many passes in a row is hot."""
+        """A page accessed in this number of passes in a row is hot."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class Chooser(Protocol):
         ...
 
     def queued(self, *, promoted: int, demoted: int) -> None:
-        """So many pages, 4 KiB each, were put on the migration list."""
+        """These numbers of 4 KiB pages were put on the migration list."""
         ...
 
     def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:

@@ -18,21 +18,24 @@ class Credit:
     """Counted in fills: a trade for each page of the fast tier, whose size is told each time."""
 
     def __init__(self, payback_accesses: float) -> None:
-        """A trade costs as much as so many accesses, see policy.placement."""
+        """`payback_accesses`: what a trade costs, in accesses; see policy.placement."""
         self._payback = payback_accesses
         self._left = _FIRST
 
     def pages(self, capacity: int) -> int:
-        """That may go up."""
+        """The number of pages that may be promoted."""
         return max(0, round(self._left * capacity))
 
     def spend(self, pages: int, capacity: int) -> None:
-        """So many did. Before it is known how many fit that is nobody's loss."""
+        """Pages were promoted; of a negative number the credit is given back.
+
+        Nothing is spent while the capacity of the fast tier is unknown (0).
+        """
         self._left = min(_MOST, self._left - pages / capacity) if capacity else self._left
 
     def earn(self, more: float, accesses: float, capacity: int) -> None:
-        """There were so many accesses in all, and so many more to the fast tier than to as many
-        pages drawn by chance.
+        """`accesses` in all; `more` of them went to the fast tier than would have gone to the same
+        number of pages drawn by chance.
         """
         came_in = max(0.0, more) + _FORGIVEN * accesses
         self._left = min(_MOST, self._left + came_in / (max(1, capacity) * self._payback))

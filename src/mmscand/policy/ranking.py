@@ -75,7 +75,7 @@ class Told:
         return float(self.pages.sum(axis=0) @ self.rates)
 
     def more_than(self, mean: float) -> float:
-        """Accesses a second to its fast-tier pages, above so many to each."""
+        """Accesses a second to its fast-tier pages, above `mean` a second to each."""
         return self.agrees * float(self.pages[1] @ (self.rates - mean))
 
 
@@ -231,7 +231,7 @@ class Ranking:
         )
 
     def take(self, process: Process, *, promoted: int, demoted: int) -> None:
-        """So many pages of it were queued."""
+        """These numbers of its 4 KiB pages were queued."""
         member = self._member(process)
         for counts in (member.pending, member.counting):
             counts.update(up=promoted, down=demoted)
@@ -249,7 +249,7 @@ class Ranking:
 
     @property
     def credit_percent(self) -> int | None:
-        """Of the pages that fit the fast tier, so many may be promoted; None before a plan."""
+        """Pages that may be promoted, as a share of what fits the fast tier; None before a plan."""
         if not self._capacity:
             return None
         return round(100 * self._credit.pages(self._capacity) / self._capacity)
