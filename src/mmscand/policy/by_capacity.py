@@ -220,12 +220,10 @@ class CapacityChooser:
         """See Chooser."""
         self._ranking.take(self._process, promoted=promoted, demoted=demoted)
 
-    def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See Chooser. Their rates are what they were."""
-
-    def refused(self, pages: int) -> None:
-        """See Chooser. They have cost no move."""
-        self._ranking.refund(pages)
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
+        """See Chooser. Their rates are what they were, and no promotion was paid for."""
+        if not demotes:
+            self._ranking.refund(len(addresses) * pages_per_slot)
 
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""

@@ -111,12 +111,8 @@ class Chooser(Protocol):
         """These numbers of 4 KiB pages were put on the migration list."""
         ...
 
-    def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """These slots were chosen, and are where they were."""
-        ...
-
-    def refused(self, pages: int) -> None:
-        """4 KiB pages that were queued to go up have not arrived."""
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
+        """These slots were queued to go up, or down if it `demotes`, and are where they were."""
         ...
 
     @property
@@ -177,12 +173,9 @@ class RuleChooser:
     def queued(self, *, promoted: int, demoted: int) -> None:
         """See Chooser."""
 
-    def not_moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See Chooser. They prove themselves again."""
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
+        """See Chooser. They prove themselves again. It never demotes."""
         self.history.restart(addresses, pages_per_slot)
-
-    def refused(self, pages: int) -> None:
-        """See Chooser."""
 
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""

@@ -98,17 +98,14 @@ class Candidates:
             outcome = self._outcomes.popleft()
             migration, moved = outcome.migration, outcome.moved
             self._benefit.note(outcome)
-            arrived = outcome.arrived
-            chooser.not_moved(migration.addresses[~arrived], migration.pages_per_slot)
+            arrived, size = outcome.arrived, migration.pages_per_slot
+            chooser.not_moved(migration.addresses[~arrived], size, demotes=migration.demotes)
             if migration.demotes:
                 self._proof.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
             both = np.concatenate((self._moved, migration.addresses[arrived]))
             self._moved = np.sort(both, kind="stable")
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
-            size = migration.pages_per_slot
-            if not migration.demotes:
-                chooser.refused(int(np.count_nonzero(~arrived)) * size)
             failures.add(int(pages) * size, int(tried - pages) * size)
 
     def held(self, block: PageBlock, now: float) -> Held | None:
