@@ -24,10 +24,9 @@ import numpy as np
 from benchmarks import tell
 from benchmarks.scan import one_range_slow, smaps_pass
 from mmscand.daemon import Daemon
-from mmscand.errors import MmscandError
+from mmscand.lab.ending import exit_status
 from mmscand.lab.loads import LOADS, RunningLoad
 from mmscand.lab.place import Place
-from mmscand.lab.region import WorkloadError
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import FloatArray
@@ -119,16 +118,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds < 3:
         parser.error("--rounds must be 1 or more, --seconds 3 or more")
-    try:
-        figures = measure(options.load, options.rounds, options.seconds)
-    except MmscandError as error:
-        print(f"bench disturbance: {error}", file=sys.stderr)
-        return error.exit_code
-    except (WorkloadError, OSError) as error:
-        print(f"bench disturbance: {error}", file=sys.stderr)
-        return 1
-    tell(figures, options.json)
-    return 0
+    return exit_status(
+        "bench disturbance",
+        lambda: tell(measure(options.load, options.rounds, options.seconds), options.json),
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import tell
-from mmscand.errors import MmscandError
+from mmscand.lab.ending import exit_status
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.machine import open_machine
 from mmscand.linux.topology import NodeReader, read_topology
@@ -130,13 +130,7 @@ def main() -> int:
     parser.add_argument("--mib", type=int, default=8192, help="memory to read, in MiB")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
-    try:
-        figures = measure(options.mib)
-    except MmscandError as error:
-        print(f"bench scan: {error}", file=sys.stderr)
-        return error.exit_code
-    tell(figures, options.json)
-    return 0
+    return exit_status("bench scan", lambda: tell(measure(options.mib), options.json))
 
 
 if __name__ == "__main__":

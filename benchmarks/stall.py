@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks import tell
 from benchmarks.scan import one_range_slow
 from mmscand.daemon import Daemon
-from mmscand.errors import MmscandError
+from mmscand.lab.ending import exit_status
 from mmscand.linux import aging
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.topology import NodeReader, read_topology
@@ -133,12 +133,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="for each way")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
-    try:
-        tell(measure(options.mib, options.seconds), options.json)
-    except MmscandError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_status(
+        "bench stall", lambda: tell(measure(options.mib, options.seconds), options.json)
+    )
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmscand.errors import MmscandError
 from mmscand.lab.busy_daemon import BusyDaemon, started
 from mmscand.lab.busy_judge import Before, Story, judged
 from mmscand.lab.busy_result import BusyResult
 from mmscand.lab.busy_world import World, load_kvm, populated
+from mmscand.lab.ending import exit_status
 from mmscand.lab.memory_blocks import is_online, set_offline, set_online
 from mmscand.lab.result import EVENTS
 from mmscand.lab.slowness import Budget, factor, work_s
@@ -141,16 +141,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     options = _parse(argv)
-    try:
-        shipped = Budget(options.percent, options.burst_s, options.accesses)
-        measure(options.results, options.native_s, shipped).save(options.results)
-    except MmscandError as error:
-        print(f"busy: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"busy: {error}", file=sys.stderr)
-        return 1
-    return 0
+    shipped = Budget(options.percent, options.burst_s, options.accesses)
+    return exit_status(
+        "busy", lambda: measure(options.results, options.native_s, shipped).save(options.results)
+    )
 
 
 if __name__ == "__main__":

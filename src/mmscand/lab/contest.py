@@ -24,10 +24,10 @@ import numpy.typing as npt
 import psutil
 
 from mmscand.errors import MmscandError
+from mmscand.lab.ending import exit_status
 from mmscand.lab.kernel import LabError
 from mmscand.lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand.lab.place import Place
-from mmscand.lab.region import WorkloadError
 from mmscand.lab.room import room_on
 from mmscand.lab.standings import (
     FIGURES,
@@ -80,7 +80,7 @@ class _Judge:
 
 
 def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
-    """Run one way of tiering on one load. Raises MmscandError, WorkloadError."""
+    """Measure one tierer on one load. Raises MmscandError."""
     folder = run_folder(results, name, tierer, seed)
     # Of a run that was interrupted: its files would be taken for this one's.
     shutil.rmtree(folder, ignore_errors=True)
@@ -166,6 +166,8 @@ def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None
 
 def _run_all(options: argparse.Namespace) -> None:
     """Run what is missing; LabError at the end when some of it failed."""
+    for name in options.tierers:
+        tierer_named(name)
     topology = read_topology(NodeReader())
     require_two_tiers(topology)
     runs = load_runs(options.results)
@@ -177,7 +179,7 @@ def _run_all(options: argparse.Namespace) -> None:
         try:
             runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
             save_runs(options.results, runs)
-        except (MmscandError, WorkloadError, OSError, psutil.Error) as error:
+        except (MmscandError, OSError, psutil.Error) as error:
             failed.append(f"{where}: {error}")
     if failed:
         raise LabError(
@@ -195,14 +197,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--tierers", nargs="+", default=list(TIERERS))
     add("--seeds", nargs="+", type=int, default=[1], help="a run each")
     options = parser.parse_args(argv)
-    try:
-        for name in options.tierers:
-            tierer_named(name)
-        _run_all(options)
-    except MmscandError as error:
-        print(f"contest: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_status("contest", lambda: _run_all(options))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from typing import NoReturn
 
 import psutil
 
-from mmscand.errors import MmscandError
+from mmscand.lab.ending import exit_status
 from mmscand.lab.programs import (
     Program,
     count_passes,
@@ -179,21 +179,20 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(1)  # through every context, so that no child stays behind
 
 
+def _run(options: argparse.Namespace) -> None:
+    scenario, slow = scenario_named(options.scenario), options.slow_nodes
+    nodes = parse_node_option("--slow-nodes", slow) if slow else None
+    topology = read_topology(NodeReader(), slow=nodes)
+    require_two_tiers(topology)
+    options.results.mkdir(parents=True, exist_ok=True)
+    measure(scenario, options.results, topology, options.accelerator, slow)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     options = _parse(argv)
     signal.signal(signal.SIGTERM, _terminated)
-    try:
-        scenario, slow = scenario_named(options.scenario), options.slow_nodes
-        nodes = parse_node_option("--slow-nodes", slow) if slow else None
-        topology = read_topology(NodeReader(), slow=nodes)
-        require_two_tiers(topology)
-        options.results.mkdir(parents=True, exist_ok=True)
-        measure(scenario, options.results, topology, options.accelerator, slow)
-    except MmscandError as error:
-        print(f"inside: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_status("inside", lambda: _run(options))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmscand.errors import MmscandError
+from mmscand.lab.ending import exit_status
 from mmscand.lab.numa import migrate
 from mmscand.lab.pg_cluster import COLD_MARK, HOT_MARK, Cluster, unpack
 from mmscand.lab.pg_server import served, session
@@ -167,24 +167,20 @@ def _tps(log: Path) -> float:
     return float(np.median([float(tps) for tps in lines[-5:]])) if lines else 0.0
 
 
+def _run(options: argparse.Namespace) -> None:
+    topology = read_topology(NodeReader())
+    require_two_tiers(topology)
+    result = measure(options.results, topology, shared_memory=options.shared_memory)
+    (options.results / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mmscand.lab.postgres", description=__doc__)
     parser.add_argument("--results", type=Path, required=True, help="folder with the cluster")
     parser.add_argument("--shared-memory", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args(argv)
-    try:
-        topology = read_topology(NodeReader())
-        require_two_tiers(topology)
-        result = measure(options.results, topology, shared_memory=options.shared_memory)
-    except MmscandError as error:
-        print(f"postgres: {error}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"postgres: {error}", file=sys.stderr)
-        return 1
-    (options.results / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
-    return 0
+    return exit_status("postgres", lambda: _run(options))
 
 
 if __name__ == "__main__":

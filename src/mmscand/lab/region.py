@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmscand.errors import MmscandError
 from mmscand.lab.numa import bound_to, forget_policy, online_nodes
 from mmscand.lab.truth import WordArray
 
@@ -21,7 +22,7 @@ WORDS_PER_PAGE = PAGE // 8
 _FILL_WORDS = (64 << 20) // 8
 
 
-class WorkloadError(Exception):
+class WorkloadError(MmscandError):
     """The machine could not give the memory that was asked for; the message is one line."""
 
 

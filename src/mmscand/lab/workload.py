@@ -31,12 +31,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn, get_args
 
+from mmscand.lab.ending import exit_status
 from mmscand.lab.numa import online_nodes
 from mmscand.lab.ops import OPS, OpsLog
 from mmscand.lab.region import (
     PAGE,
     PAGES_PER_HUGE,
-    WorkloadError,
     filled_region,
     free_mib,
 )
@@ -185,13 +185,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     changes: Changes = []
     signal.signal(signal.SIGUSR1, lambda number, frame: changes.append(number))
-    try:
-        toucher, pause_s = _prepare(options), options.pause_ms / 1000
-        run(toucher, options.state, options.seconds, changes, pause_s)
-    except (WorkloadError, OSError) as error:
-        print(f"workload: {error}", file=sys.stderr)
-        return 1
-    return 0
+    pause_s = options.pause_ms / 1000
+    return exit_status(
+        "workload",
+        lambda: run(_prepare(options), options.state, options.seconds, changes, pause_s),
+    )
 
 
 if __name__ == "__main__":

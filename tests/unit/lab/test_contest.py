@@ -67,7 +67,7 @@ def test_runs_that_are_there_are_kept_new_ones_saved_at_once_and_one_that_fails_
 
     def fake(name: str, tierer: str, seed: int, results: Path, topology: object) -> Run:
         if (tierer, seed) == ("damon", 3):
-            raise contest.WorkloadError("no memory")
+            raise WorkloadError("no memory")
         done.append((name, tierer, seed))
         return Run(name, tierer, seed, {"cpu_s": 1.0})
 
