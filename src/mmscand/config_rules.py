@@ -15,7 +15,7 @@ from mmscand.shown import quoted
 _MOST_PID = 1 << 22
 """PID_MAX_LIMIT, include/linux/threads.h."""
 _MOST_UID = (1 << 32) - 2
-"""(uid_t)-1 is nobody's."""
+"""(uid_t)-1 means "no user" to the kernel, so no process has it (setuid(2))."""
 
 
 def read_rules(found: Found, tables: object) -> Iterator[Rule]:

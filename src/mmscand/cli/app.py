@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _system_failed(error: OSError) -> int:
-    """Whoever writes a file names it when that fails; what is left is our own output."""
+    """A failed write to a file has its name; an error without a name is about our own output."""
     if error.errno in FULL and error.filename is None:
         give_up(sys.stdout)
         return _fail(f"standard output: {error.strerror}: free some room, or send it elsewhere")

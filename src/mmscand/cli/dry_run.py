@@ -1,5 +1,5 @@
-"""What a dry run tells of each process: what could be promoted, as far as bits say that are never
-cleared.
+"""A dry run's lines about each process: the pages that could be promoted. As it clears no Accessed
+bits, these are an upper bound.
 """
 
 from collections.abc import Callable

@@ -52,7 +52,7 @@ class BusyResult:
 
     kernel: str
     slowness: float
-    """So many times slower is a core here than one of the host."""
+    """How many times slower a core is in the guest than on the host."""
     budget_percent: float
     burst_s: float
     large: Mapping[str, Large]

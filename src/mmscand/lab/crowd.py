@@ -45,7 +45,7 @@ class Crowd:
         self.named["idle"] = self._resident()
 
     def storm(self, count: int) -> int:
-        """So many processes that end at once; how many there were."""
+        """Run `count` processes that end at once; the number that ran."""
         self._say(f"storm {count}")
         return int(self._answer()["storm"])
 

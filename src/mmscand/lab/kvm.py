@@ -39,7 +39,7 @@ class KvmError(Exception):
 
 
 def code(first: int, pages: int) -> bytes:
-    """Adds one to the first word of so many pages from that address on, then says so, for ever."""
+    """Code that adds 1 to the first word of `pages` pages from `first` on, reports, and repeats."""
     body = b"\xbe" + struct.pack("<I", first)  # mov esi, first
     body += b"\xb9" + struct.pack("<I", pages)  # mov ecx, pages
     body += b"\xff\x06"  # inc dword [esi]
@@ -90,7 +90,7 @@ class VirtualCpu:
 
 @contextmanager
 def machine(memory: mmap.mmap, touched: int) -> Iterator[VirtualCpu]:
-    """A machine with this memory, whose code is about so many pages behind the first.
+    """A machine with this memory, whose code touches `touched` pages after the first.
 
     Raises OSError where there is no KVM.
     """

@@ -23,7 +23,7 @@ def _number(name: str) -> int | None:
 
 
 def set_offline(node: int, count: int, root: Path = _NODES) -> list[Path]:
-    """Take so many blocks of the node offline; LabError where that is refused.
+    """Take this number of blocks of the node offline; LabError where the kernel refuses that.
 
     The kernel refuses a block with memory that it cannot move (EBUSY), so all are tried.
     """

@@ -106,7 +106,7 @@ def start(name: str, live: Callable[[], None]) -> int:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         _libc.prctl(_PR_SET_NAME, name.encode())
         live()
-    except BaseException as error:  # a traceback into the parent's would be nobody's
+    except BaseException as error:  # the parent reads lines of JSON, no traceback
         os.write(1, json.dumps({"error": f"{name}: {error!r}"}).encode() + b"\n")
     os._exit(1)
 

@@ -79,7 +79,7 @@ class LinuxAddressSpace:
         with contextlib.ExitStack() as undo:
             pidfd = open_pidfd(process)
             undo.callback(os.close, pidfd)
-            # The pidfd is of whoever has the pid now: the start time tells whether it is ours.
+            # The pidfd is that of the process that has the pid now; the start time proves which.
             stat = procfs.stat(process.pid)
             if stat.process != process:
                 raise ProcessGone(process.pid)

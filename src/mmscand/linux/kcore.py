@@ -132,7 +132,7 @@ class Kcore:
         )
 
     def refresh(self) -> None:
-        """The kernel makes the headers anew for whoever reads them."""
+        """Read the headers again: the kernel makes them for each reader anew."""
         with contextlib.suppress(OSError, struct.error, ValueError):
             self._segments = _load_segments(self._fd)
 

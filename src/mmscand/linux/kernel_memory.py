@@ -61,7 +61,7 @@ def read_words(memory: KernelMemory, addresses: UIntArray) -> list[int]:
     """
     inside = addresses % np.uint64(PAGE_BYTES)
     pages = memory.read(addresses - inside).view(np.uint8)
-    # A field of 4 bytes may be the last of its page: what follows it is nobody's business.
+    # A field of 4 bytes may be the last of its page: zeros stand for the bytes after it.
     data = [page.tobytes() + bytes(_WORD_BYTES) for page in pages]
     places = zip(data, inside.tolist(), strict=True)
     return [int.from_bytes(page[at : at + _WORD_BYTES], "little") for page, at in places]

@@ -11,7 +11,7 @@ from mmscand.model import Process
 
 
 def open_pidfd(process: Process) -> int:
-    """Of whoever has the pid now."""
+    """A pidfd of the process that has the pid now."""
     with watching(process):
         return pidfd_open(process.pid)
 

@@ -1,4 +1,4 @@
-"""What a dry run tells of a process."""
+"""The lines of a dry run about a process."""
 
 from dataclasses import fields
 

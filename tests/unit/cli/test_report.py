@@ -142,7 +142,7 @@ def test_lines_that_nobody_had_room_for_are_counted_and_told(
 
 
 class Disk:
-    """Takes so many bytes, then no more until there is room again."""
+    """Takes `room` bytes, then no more until there is room again."""
 
     def __init__(self, room: int) -> None:
         self.room, self.data = room, b""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmscand.lab import contest
+from mmscand.lab.region import WorkloadError
 from mmscand.lab.standings import Run, load_levels, load_runs, run_folder, save_runs
 
 

@@ -236,7 +236,7 @@ def test_a_recording_without_an_access_is_refused(tmp_path: Path) -> None:
 
 
 def without_rows(path: Path, *, heads: int = 1, passes: int = 1, layout: bool = True) -> Path:
-    """A file of whole members, with so many rows where there should be one."""
+    """A file of whole members, with more rows than the one that is allowed."""
     every = np.ones((1, 512), dtype=np.bool_)
     whole = seen(1, every, present=every if layout else None)
     head = np.repeat(one_row(HEAD, format=FORMAT, version=VERSION, period_ms=1000), heads)
