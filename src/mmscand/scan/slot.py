@@ -149,16 +149,19 @@ class Slot:
         return wanted and self._benefit.effort == FULL
 
     @property
+    def _is_large(self) -> bool:
+        return self._resident_pages >= _LARGE_PAGES
+
+    @property
     def worthwhile(self) -> bool:
         """See scan.visit_order.Visited."""
-        large = self._resident_pages >= _LARGE_PAGES
-        return large or self.pacer.pace.useful_pages >= _PROMISING_PAGES
+        return self._is_large or self.pacer.pace.useful_pages >= _PROMISING_PAGES
 
     @property
     def urgent(self) -> bool:
         """Whether the burst of the budget is for it: large, and new or changed."""
         is_new = self.passes < _NEW_PASSES and self._benefit.effort == FULL
-        return self._resident_pages >= _LARGE_PAGES and (is_new or self._hurries)
+        return self._is_large and (is_new or self._hurries)
 
     @property
     def under_way(self) -> bool:
@@ -232,7 +235,7 @@ class Slot:
 
         A pass that found nothing, for the pacing; for the history none, so that it stays.
         """
-        if self.under_way or not self._idle.skip():
+        if self.under_way or not self._idle.skip(worthwhile=self._is_large):
             return False
         self._exposure.nothing_ran(now)
         self.pacer.step(0)
