@@ -56,6 +56,13 @@ def cost_of(seconds: float, names: str = "mmscand") -> Cost:
     return Cost.now(names) - before
 
 
+def visited_once(recorder: Recorder, processes: list[Process]) -> None:
+    """Wait until each has had a pass: a slow host takes seconds for 500 of them."""
+    missing = set(processes)
+    while missing:
+        missing.discard(recorder.wait_for(PassEnd).process)
+
+
 def scanning_s(daemon: Daemon) -> float:
     return sum(s for name, s in daemon.status().cpu_seconds.items() if name != "moving")
 
@@ -105,12 +112,11 @@ def test_cpu_while_no_process_is_due_and_while_disabled(
     machine: LinuxMachine, seconds: int
 ) -> None:
     with sleepers(machine, 100) as processes:
-        recorder, entered = Recorder(), set(processes)
+        recorder = Recorder()
         with Daemon(
             machine, lambda _: processes, settings=steady(3_600_000), observer=recorder
         ) as daemon:
-            while entered:
-                entered.discard(recorder.wait_for(PassEnd).process)
+            visited_once(recorder, processes)
             time.sleep(0.2)
             for state in ("idle", "disabled"):
                 if state == "disabled":
@@ -124,14 +130,16 @@ def test_cpu_while_no_process_is_due_and_while_disabled(
 
 @pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=long)])
 def test_wake_ups_with_500_idle_processes(machine: LinuxMachine, seconds: int) -> None:
+    recorder = Recorder()
     with (
         sleepers(machine, 500) as processes,
-        Daemon(machine, lambda _: processes, settings=Settings()),
+        Daemon(machine, lambda _: processes, settings=Settings(), observer=recorder),
     ):
-        time.sleep(1)
+        visited_once(recorder, processes)
         cost = cost_of(seconds)
     print(f"{cost.wakeups / seconds:.2f} wake-ups a second, {cost.cpu_s / seconds:.3%} of a core")
-    assert cost.wakeups <= 2 * seconds + 2
+    # 2 a second on two idle cores, 2.5 beside two busy loops; 12 when waits were not on the grid.
+    assert cost.wakeups <= 4 * seconds + 2
 
 
 def budgeted(daemon: Daemon) -> float:

@@ -35,12 +35,18 @@ def drained(events: ProcEvents) -> set[int]:
     return pids
 
 
-def test_a_process_is_told_when_it_comes_and_when_it_goes(events: ProcEvents) -> None:
-    child = subprocess.Popen(["sleep", "60"])
-    assert child.pid in drained(events)
-    assert child.pid not in drained(events)
-    child.kill()
-    child.wait()
+def test_an_event_comes_when_a_process_begins_and_when_it_ends(events: ProcEvents) -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin
+        assert child.stdout
+        try:
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            child.stdout.readline()  # it runs: the event of its execve came after that of its fork
+            assert child.pid in drained(events)
+            assert child.pid not in drained(events)
+        finally:
+            child.kill()
     assert child.pid in drained(events)
 
 

@@ -166,5 +166,7 @@ def test_a_reload_does_not_kill_a_daemon_that_loads_its_modules(command: str, ac
 
 
 def test_an_interruption_of_the_imports_is_no_traceback() -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, check=True)
+    # A shell has its background jobs ignore SIGINT, and these tests may be one.
+    command = ["env", "--default-signal=INT", sys.executable, "-c", IMPORTS]
+    done = subprocess.run(command, capture_output=True, check=True)
     assert done.stdout.split() == [b"SIG_DFL", b"default_int_handler"]

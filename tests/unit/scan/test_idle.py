@@ -47,7 +47,10 @@ def test_a_large_one_is_visited_three_times_more_before_visits_are_left_out() ->
 
 
 def test_hot_pages_soon_take_the_place_of_a_process_that_does_not_run() -> None:
-    machine, random = SimMachine(sim_topology((0,), (1,), {0: FAST_PAGES, 1: 65_536})), np.random.default_rng(2)
+    machine, random = (
+        SimMachine(sim_topology((0,), (1,), {0: FAST_PAGES, 1: 65_536})),
+        np.random.default_rng(2),
+    )
     idle, app = machine.spawn(IDLE, "idle"), machine.spawn(APP, "app")
     machine.map(idle, REGION_BYTES, FAST_PAGES - 512, 0)
     memory = machine.map(app, REGION_BYTES, APP_PAGES, 1)
