@@ -24,13 +24,13 @@ import numpy as np
 from benchmarks import tell
 from benchmarks.scan import one_range_slow, smaps_pass
 from mmscand.daemon import Daemon
-from mmscand.lab.ending import exit_status
-from mmscand.lab.loads import LOADS, RunningLoad
-from mmscand.lab.place import Place
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import FloatArray
 from mmscand.settings import Settings
+from mmscand_lab.ending import exit_status
+from mmscand_lab.loads import LOADS, RunningLoad
+from mmscand_lab.place import Place
 
 _SETTLE_S = 2.0
 """After each change, before seconds count: a row of `ops` is a second."""

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import tell
-from mmscand.lab.ending import exit_status
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.machine import open_machine
 from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import PAGE_BYTES, Topology, VmaTable
 from mmscand.policy.eligible import eligible
+from mmscand_lab.ending import exit_status
 
 _OWNER = """
 import mmap, sys

@@ -21,12 +21,12 @@ from pathlib import Path
 from benchmarks import tell
 from benchmarks.scan import one_range_slow
 from mmscand.daemon import Daemon
-from mmscand.lab.ending import exit_status
 from mmscand.linux import aging
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import UIntArray
 from mmscand.settings import Settings
+from mmscand_lab.ending import exit_status
 
 PROGRAM = """
 import ctypes, json, mmap, sys, threading, time

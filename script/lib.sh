@@ -78,8 +78,8 @@ ensure_packages() {
 
 # The list is kept in one place, and that module needs nothing beyond Python itself.
 host_packages() {
-    PYTHONPATH=$ROOT/src "$PYTHON" -c \
-        'from mmscand.lab.kernel import HOST_PACKAGES; print(*HOST_PACKAGES, sep="\n")'
+    PYTHONPATH=$ROOT/src:$ROOT/lab "$PYTHON" -c \
+        'from mmscand_lab.kernel import HOST_PACKAGES; print(*HOST_PACKAGES, sep="\n")'
 }
 
 # Its programs only: the package would start a server of its own, unless it is told not to.
@@ -108,7 +108,7 @@ wanted_stamp() {
     {
         printf '%s\n' "$ROOT"
         "$VENV/bin/python" -V
-        cat "$ROOT/pyproject.toml" "$ROOT"/requirements/*.txt
+        cat "$ROOT/pyproject.toml" "$ROOT/lab/pyproject.toml" "$ROOT"/requirements/*.txt
     } | sha256sum
 }
 
@@ -136,9 +136,10 @@ make_venv() {
         # Pinned with hashes by script/pin; the last extra's file has the others' in it.
         run_quietly "pip install" "$VENV/bin/python" -m pip install --quiet --require-hashes \
             -r "$ROOT/requirements/${extras##*,}.txt"
-        run_quietly "pip install" "$VENV/bin/python" -m pip install --quiet --no-deps -e "$ROOT"
+        run_quietly "pip install" "$VENV/bin/python" -m pip install --quiet --no-deps \
+            -e "$ROOT" -e "$ROOT/lab"
         # Compiled once here: a virtual machine sees these files read-only, and is slow.
-        run_quietly "compileall" "$VENV/bin/python" -m compileall -q "$ROOT/src"
+        run_quietly "compileall" "$VENV/bin/python" -m compileall -q "$ROOT/src" "$ROOT/lab"
         for extra in ${extras//,/ }; do
             wanted_stamp >"$(stamp_of "$extra")"
         done
@@ -152,7 +153,7 @@ set_up() {
     command -v apt-get >/dev/null || fail "needs Debian or Ubuntu: there is no apt-get here"
     find_python
     # Not in a process substitution: a failure there would be lost.
-    listed=$(host_packages && venv_package) || fail "cannot read src/mmscand/lab/kernel.py"
+    listed=$(host_packages && venv_package) || fail "cannot read lab/mmscand_lab/kernel.py"
     mapfile -t packages <<<"$listed"
     ensure_packages "${packages[@]}"
     make_venv "$1"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.busy_experiment import run_busy_server
-from mmscand.lab.busy_result import rows
-from mmscand.lab.slowness import Budget
 from mmscand.settings import Settings
+from mmscand_lab.busy_experiment import run_busy_server
+from mmscand_lab.busy_result import rows
+from mmscand_lab.slowness import Budget
 
 _LIMIT_S = 3600.0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.experiment import run_contest
+from mmscand_lab.experiment import run_contest
 
 _LIMIT_S = 3600.0
 """Ends what hangs: ten times what it takes in emulation on two quiet cores."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.scenario import QUIET_GUEST
-from mmscand.lab.spec import GuestNode
+from mmscand_lab.scenario import QUIET_GUEST
+from mmscand_lab.spec import GuestNode
 from support.guest_suite import run_guest_tests
 
 _LIMIT_S = 3600.0

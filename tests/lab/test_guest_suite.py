@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.scenario import QUIET_GUEST
+from mmscand_lab.scenario import QUIET_GUEST
 from support.guest_suite import run_guest_tests
 
 _LIMIT_S = 3600.0

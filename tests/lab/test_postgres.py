@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.experiment import run_postgres
+from mmscand_lab.experiment import run_postgres
 
 _LIMIT_S = 3600.0
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.experiment import run_scenario
-from mmscand.lab.scenario import SCENARIOS
+from mmscand_lab.experiment import run_scenario
+from mmscand_lab.scenario import SCENARIOS
 
 _LIMIT_S = 3600.0
 _DAEMON_MIB = 60

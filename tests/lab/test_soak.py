@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.scenario import QUIET_GUEST
+from mmscand_lab.scenario import QUIET_GUEST
 from support.guest_suite import run_guest_tests
 
 MINUTES = os.environ.get("MMSCAND_SOAK_MINUTES", "3")

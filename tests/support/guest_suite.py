@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmscand.lab.guest import STDERR, STDOUT, run_in_guest
-from mmscand.lab.kernel import fetch_kernel
-from mmscand.lab.spec import GuestSpec
+from mmscand_lab.guest import STDERR, STDOUT, run_in_guest
+from mmscand_lab.kernel import fetch_kernel
+from mmscand_lab.spec import GuestSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 _TEST_LIMIT_S = 1200
@@ -33,6 +33,10 @@ def run_guest_tests(
         timeout_s=limit_s,
         cwd=ROOT,
         # This checkout, wherever the installed package comes from.
-        env={"MMSCAND_NO_SKIPS": "1", "PYTHONPATH": str(ROOT / "src"), **(env or {})},
+        env={
+            "MMSCAND_NO_SKIPS": "1",
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'lab'}",
+            **(env or {}),
+        },
     )
     return status, (results / STDOUT).read_text() + (results / STDERR).read_text()

@@ -34,8 +34,7 @@ ALLOWED = {
     "config_changes": {"config", "scan", "settings"},
     "control": {"config", "mistakes", "observe", "settings"},
     "record": {"clock", "heat", "machine", "policy"},
-    "lab": {"linux", "cli"},
-    "cli": {"clock", "config", "config_changes", "control", "daemon", "lab", "linux", "observe"}
+    "cli": {"clock", "config", "config_changes", "control", "daemon", "linux", "observe"}
     | {"policy", "record", "scan", "settings", "sim"},
 }
 EVERYBODYS = {"model", "errors", "sets", "shown"}
@@ -64,6 +63,11 @@ def test_every_part_imports_only_what_it_may() -> None:
                 target = name.split(".")[1]
                 allowed = ALLOWED[part] | EVERYBODYS | {part}
                 assert target in allowed, f"{path.name} in {part} imports {name}"
+
+
+def test_the_package_has_nothing_of_the_lab_but_the_place_of_its_command() -> None:
+    knows = {path.name for _, path in modules() for name in imported(path) if "_lab" in name}
+    assert knows == {"app.py"}
 
 
 def test_heat_and_policy_know_no_thread_clock_or_file() -> None:

@@ -1,13 +1,14 @@
 """The commands, and how a failure becomes one line and an exit code."""
 
+import importlib.util
 import sys
 
 import typer
 
 from mmscand import __version__
-from mmscand.cli import check, knobs, lab, record, replay, run, simulate, status, switch
+from mmscand.cli import check, knobs, record, replay, run, simulate, status, switch
 from mmscand.cli.output import FULL, complain, give_up, open_standard_streams
-from mmscand.errors import MmscandError
+from mmscand.errors import MmscandError, UsageError
 
 _INTERRUPTED = 130
 """What Typer returns after Ctrl-C."""
@@ -30,7 +31,23 @@ for _command in (switch.enable, switch.disable, switch.reload):
     app.command()(_command)
 app.command()(simulate.simulate)
 app.command()(simulate.compare)
-app.add_typer(lab.app, name="lab")
+
+
+@app.command(
+    "lab",
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "help_option_names": [],
+    },
+)
+def _lab(context: typer.Context) -> object:
+    """Try mmscand in virtual machines that have two memory tiers (pip install 'mmscand[lab]')."""
+    if importlib.util.find_spec("mmscand_lab") is None:
+        raise UsageError("the lab is not installed", hint="pip install 'mmscand[lab]'")
+    from mmscand_lab import command  # noqa: PLC0415 - the daemon's package has nothing of it
+
+    return command.app(context.args, prog_name="mmscand lab", standalone_mode=False)
 
 
 def _version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmscand.lab.result import (
+from mmscand_lab.result import (
     EVENTS,
     WORKLOAD,
     DaemonUse,
@@ -21,9 +21,9 @@ from mmscand.lab.result import (
     Result,
     compute,
 )
-from mmscand.lab.samples import SAMPLES
-from mmscand.lab.scenario import SCENARIOS
-from mmscand.lab.truth import Truth
+from mmscand_lab.samples import SAMPLES
+from mmscand_lab.scenario import SCENARIOS
+from mmscand_lab.truth import Truth
 
 START, END = 100.0, 120.0
 TRUTH = Truth(1, 0, 1000, 1, huge=False, seed=1, hot=np.arange(1000) < 200)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mmscand.cli.app import main
-from mmscand.lab import busy_experiment, experiment
-from mmscand.lab.busy_result import BusyResult
-from mmscand.lab.kernel import GuestKernel
-from mmscand.lab.pg_cluster import ARCHIVE
+from mmscand_lab import busy_experiment, experiment
+from mmscand_lab.busy_result import BusyResult
+from mmscand_lab.kernel import GuestKernel
+from mmscand_lab.pg_cluster import ARCHIVE
 from unit.lab.test_busy_result import GOOD
 
 Install = Callable[[BusyResult], list[list[str]]]
@@ -58,7 +58,7 @@ def test_what_is_kept_exits_0_with_the_table_and_the_figures(
     assert json.loads((tmp_path / "f.json").read_text())["ok"] is True
     assert "hot pages up" in capsys.readouterr().out
     (argv,) = given
-    assert argv[1:4] == ["-m", "mmscand.lab.busy", "--results"]
+    assert argv[1:4] == ["-m", "mmscand_lab.busy", "--results"]
     figures = ["--native-s", "0.01", "--percent", "1", "--burst-s", "20", "--accesses", "100"]
     assert argv[5:] == figures
 

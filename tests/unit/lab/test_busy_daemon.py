@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab import busy_daemon
-from mmscand.lab.busy_daemon import BusyDaemon
-from mmscand.lab.busy_events import Events
-from mmscand.lab.busy_result import DaemonRun
-from mmscand.lab.kernel import LabError
-from mmscand.lab.programs import Program
-from mmscand.lab.slowness import Budget
+from mmscand_lab import busy_daemon
+from mmscand_lab.busy_daemon import BusyDaemon
+from mmscand_lab.busy_events import Events
+from mmscand_lab.busy_result import DaemonRun
+from mmscand_lab.kernel import LabError
+from mmscand_lab.programs import Program
+from mmscand_lab.slowness import Budget
 
 NOTE = '{"event": "note", "text": "scan_period_max_ms was 10000, is 9500"}'
 SCRIPT = """

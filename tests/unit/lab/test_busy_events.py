@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from mmscand.lab.busy_events import Events
+from mmscand_lab.busy_events import Events
 
 
 def line(event: str, pid: int = 7, **fields: object) -> bytes:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmscand.lab import busy_result
-from mmscand.lab.busy_judge import stays
-from mmscand.lab.busy_result import BusyResult, DaemonRun, Large, Stays, all_kept, as_json, rows
-from mmscand.lab.kernel import LabError
+from mmscand_lab import busy_result
+from mmscand_lab.busy_judge import stays
+from mmscand_lab.busy_result import BusyResult, DaemonRun, Large, Stays, all_kept, as_json, rows
+from mmscand_lab.kernel import LabError
 
 GOOD = BusyResult(
     kernel="6.12.0",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.cli import lab
 from mmscand.cli.app import main
-from mmscand.lab import experiment
-from mmscand.lab.result import Result
+from mmscand_lab import command as lab
+from mmscand_lab import experiment
+from mmscand_lab.result import Result
 
 MakeResult = Callable[..., Result]
 
@@ -82,7 +82,7 @@ def test_unknown_scenario_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -
 def test_the_command_line_imports_nothing_of_the_lab() -> None:
     code = "import sys, mmscand.cli.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = ("rich", "matplotlib", "psutil", "virtme_ng", "mmscand.lab")
+    heavy = ("rich", "matplotlib", "psutil", "virtme_ng", "mmscand_lab")
     loaded = set(done.stdout.split())
     assert not [name for name in heavy if name in loaded]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmscand.lab import contest
-from mmscand.lab.region import WorkloadError
-from mmscand.lab.standings import Run, load_levels, load_runs, run_folder, save_runs
+from mmscand_lab import contest
+from mmscand_lab.region import WorkloadError
+from mmscand_lab.standings import Run, load_levels, load_runs, run_folder, save_runs
 
 
 class Rising:

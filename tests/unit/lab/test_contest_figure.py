@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from mmscand.lab.contest_figure import draw
-from mmscand.lab.standings import Run, run_folder, save_levels
+from mmscand_lab.contest_figure import draw
+from mmscand_lab.standings import Run, run_folder, save_levels
 
 
 @pytest.mark.parametrize("loads", [["gups"], ["gups", "redis", "zipf"]])

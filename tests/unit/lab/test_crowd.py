@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mmscand.lab.crowd import Crowd
-from mmscand.lab.kernel import LabError
+from mmscand_lab.crowd import Crowd
+from mmscand_lab.kernel import LabError
 
 ODD = ["kvm", "bound", "pinned", "container"]
 Process = subprocess.Popen[str]

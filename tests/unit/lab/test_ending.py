@@ -3,7 +3,7 @@
 import pytest
 
 from mmscand.errors import MachineCannot
-from mmscand.lab.ending import exit_status
+from mmscand_lab.ending import exit_status
 
 
 def fails(error: Exception) -> None:

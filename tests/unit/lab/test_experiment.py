@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 import mmscand
-from mmscand.lab import experiment
-from mmscand.lab import result as results_of
-from mmscand.lab.guest import STDOUT
-from mmscand.lab.kernel import GuestKernel, LabError
-from mmscand.lab.result import RESULT, Result
-from mmscand.lab.samples import SAMPLES, Sample, SampleLog
-from mmscand.lab.scenario import SCENARIOS
-from mmscand.lab.standings import Run, load_runs, save_runs
+import mmscand_lab
+from mmscand_lab import experiment
+from mmscand_lab import result as results_of
+from mmscand_lab.guest import STDOUT
+from mmscand_lab.kernel import GuestKernel, LabError
+from mmscand_lab.result import RESULT, Result
+from mmscand_lab.samples import SAMPLES, Sample, SampleLog
+from mmscand_lab.scenario import SCENARIOS
+from mmscand_lab.standings import Run, load_runs, save_runs
 
 MakeResult = Callable[..., Result]
 Guest = Callable[[Sequence[str], Path], int]
@@ -55,7 +56,7 @@ def test_result_comes_home_and_progress_on_the_way(
     during: list[int] = []
 
     def guest(argv: Sequence[str], folder: Path) -> int:
-        assert argv[1:4] == ["-m", "mmscand.lab.inside", "quick"]
+        assert argv[1:4] == ["-m", "mmscand_lab.inside", "quick"]
         assert argv[-2:] == ["--accelerator", "emulation"]
         log = SampleLog(folder)
         log.add("fill")
@@ -88,7 +89,9 @@ def test_the_guest_runs_the_package_that_runs_here(
     monkeypatch.setattr(experiment, "run_in_guest", guest)
     with pytest.raises(LabError, match="enough"):
         run(tmp_path)
-    assert [Path(folder) / "mmscand" for folder in given] == [Path(mmscand.__file__).parent]
+    (path,) = given
+    here = [Path(package.__file__ or "").parents[1] for package in (mmscand, mmscand_lab)]
+    assert path.split(":") == [str(folder) for folder in here]
 
 
 def test_a_failed_command_is_an_error_with_its_last_words(
@@ -133,7 +136,7 @@ def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
     save_runs(tmp_path, [before])
 
     def guest(argv: Sequence[str], folder: Path) -> int:
-        assert argv[1:4] == ["-m", "mmscand.lab.numa", "mmscand.lab.contest"]
+        assert argv[1:4] == ["-m", "mmscand_lab.numa", "mmscand_lab.contest"]
         assert argv[6:] == [
             *("--workloads", "gups", "--tierers", "damon", "mmscand"),
             *("--seeds", "1", "2"),

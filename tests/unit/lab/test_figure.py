@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from mmscand.lab.figure import draw
-from mmscand.lab.result import EVENTS, Recording, Result
-from mmscand.lab.samples import SAMPLES
-from mmscand.lab.scenario import SCENARIOS
+from mmscand_lab.figure import draw
+from mmscand_lab.result import EVENTS, Recording, Result
+from mmscand_lab.samples import SAMPLES
+from mmscand_lab.scenario import SCENARIOS
 
 MakeResult = Callable[..., Result]
 

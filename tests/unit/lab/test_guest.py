@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab import guest, spec
-from mmscand.lab.kernel import GuestKernel, LabError
-from mmscand.lab.spec import GuestNode, GuestSpec
+from mmscand_lab import guest, spec
+from mmscand_lab.kernel import GuestKernel, LabError
+from mmscand_lab.spec import GuestNode, GuestSpec
 
 KERNEL = GuestKernel("6.12.0", Path("/nonexistent"))
 
@@ -139,7 +139,7 @@ def test_status_counts_when_only_the_power_off_hangs(fake_qemu: Fake, tmp_path: 
 
 def test_guest_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys; from mmscand.lab import guest; "
+        "import pathlib, sys; from mmscand_lab import guest; "
         "guest._run_limited(['/bin/sh', '-c', f'echo $$ > {sys.argv[1]}/pid; exec sleep 300'], "
         "pathlib.Path(sys.argv[1]) / 'log', 300)"
     )

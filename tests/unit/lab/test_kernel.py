@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab import kernel
+from mmscand_lab import kernel
 
 RELEASE = "6.12.117+deb12-amd64"
 Tools = Callable[..., Path]

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from mmscand.lab import kvm
+from mmscand_lab import kvm
 
 
 def test_the_code_is_what_its_comments_say() -> None:

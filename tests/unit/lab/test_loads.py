@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmscand.lab.loads import LOADS, Change, Pages, best_share
-from mmscand.lab.touch import streamed
-from mmscand.lab.truth import BoolArray, Truth, hot_pages, hottest, shifted, zipf_rates
+from mmscand_lab.loads import LOADS, Change, Pages, best_share
+from mmscand_lab.touch import streamed
+from mmscand_lab.truth import BoolArray, Truth, hot_pages, hottest, shifted, zipf_rates
 
 PAGES = 20_000
 

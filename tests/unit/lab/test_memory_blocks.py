@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.kernel import LabError
-from mmscand.lab.memory_blocks import blocks_of, is_online, set_offline, set_online
+from mmscand_lab.kernel import LabError
+from mmscand_lab.memory_blocks import blocks_of, is_online, set_offline, set_online
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab import numa
+from mmscand_lab import numa
 
 needs_numa = pytest.mark.skipif(
     not Path("/proc/self/numa_maps").exists(), reason="kernel without NUMA"
@@ -42,9 +42,9 @@ def test_a_policy_lasts_as_long_as_its_context_and_gives_back_the_one_before() -
 
 @needs_numa
 def test_a_module_is_run_with_its_memory_on_the_last_node() -> None:
-    argv = [sys.executable, "-m", "mmscand.lab.numa", "mmscand.lab.numa_maps_printed"]
+    argv = [sys.executable, "-m", "mmscand_lab.numa", "mmscand_lab.numa_maps_printed"]
     assert b"No module named" in subprocess.run(argv, capture_output=True, check=False).stderr
-    argv = [sys.executable, "-m", "mmscand.lab.numa", "timeit", "-n1", "-r1"]
+    argv = [sys.executable, "-m", "mmscand_lab.numa", "timeit", "-n1", "-r1"]
     code = "print(open('/proc/self/numa_maps').read().split()[1])"
     done = subprocess.run([*argv, code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"prefer:{numa.online_nodes()[-1]}")

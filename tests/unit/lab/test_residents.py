@@ -5,13 +5,13 @@ import subprocess
 import sys
 from typing import Any
 
-from mmscand.lab import residents
-from mmscand.lab.residents import Resident
+from mmscand_lab import residents
+from mmscand_lab.residents import Resident
 
 
 def run(code: str) -> list[dict[str, Any]]:
     """The lines that a Python prints which has both modules."""
-    argv = [sys.executable, "-c", f"from mmscand.lab import crowd, residents; import os; {code}"]
+    argv = [sys.executable, "-c", f"from mmscand_lab import crowd, residents; import os; {code}"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 

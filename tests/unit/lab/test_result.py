@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab import result as results_of
-from mmscand.lab.kernel import LabError
-from mmscand.lab.result import EVENTS, RESULT, Recording, Result
-from mmscand.lab.samples import SAMPLES
+from mmscand_lab import result as results_of
+from mmscand_lab.kernel import LabError
+from mmscand_lab.result import EVENTS, RESULT, Recording, Result
+from mmscand_lab.samples import SAMPLES
 
 MakeResult = Callable[..., Result]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab import room
-from mmscand.lab.kernel import LabError
-from mmscand.lab.room import room_on
 from mmscand.linux.topology import NodeReader
+from mmscand_lab import room
+from mmscand_lab.kernel import LabError
+from mmscand_lab.room import room_on
 
 
 class Node(NodeReader):

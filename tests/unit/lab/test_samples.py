@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmscand.lab import samples
-from mmscand.lab.samples import SAMPLES, SampleLog, SampleReader, TierProbe
-from mmscand.lab.truth import Truth
 from mmscand.model import Node, Topology, UIntArray
+from mmscand_lab import samples
+from mmscand_lab.samples import SAMPLES, SampleLog, SampleReader, TierProbe
+from mmscand_lab.truth import Truth
 
 NODES = (Node(0, True, ((0x1000, 0x5000),), {}), Node(1, False, ((0x5000, 0x9000),), {}))
 TOPOLOGY = Topology(NODES, frozenset({0}), frozenset({1}))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from mmscand.errors import UsageError
-from mmscand.lab import workload
-from mmscand.lab.scenario import SCENARIOS, Scenario, scenario_named
+from mmscand_lab import workload
+from mmscand_lab.scenario import SCENARIOS, Scenario, scenario_named
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))

@@ -9,15 +9,15 @@ pytest.importorskip("rich")
 
 from rich.console import Console
 
-from mmscand.lab.result import Result
-from mmscand.lab.samples import Sample
-from mmscand.lab.scenario import SCENARIOS
-from mmscand.lab.screen import (
+from mmscand_lab.result import Result
+from mmscand_lab.samples import Sample
+from mmscand_lab.scenario import SCENARIOS
+from mmscand_lab.screen import (
     progress_shown,
     scenario_table,
     verdict_table,
 )
-from mmscand.lab.verdict import rows
+from mmscand_lab.verdict import rows
 
 MakeResult = Callable[..., Result]
 

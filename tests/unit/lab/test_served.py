@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmscand.lab import served
-from mmscand.lab.kernel import LabError
-from mmscand.lab.ops import OpsLog, load_ops
-from mmscand.lab.redis_client import VALUE_BYTES, answer_size, request
+from mmscand_lab import served
+from mmscand_lab.kernel import LabError
+from mmscand_lab.ops import OpsLog, load_ops
+from mmscand_lab.redis_client import VALUE_BYTES, answer_size, request
 
 NUMA_MAPS = """\
 55d0 default file=/usr/bin/redis-server mapped=9 mapmax=2 N0=9 kernelpagesize_kB=4
@@ -63,7 +63,7 @@ def test_seconds_of_blocks_are_lines_that_come_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     now = [10.0]
-    monkeypatch.setattr("mmscand.lab.ops.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mmscand_lab.ops.time.monotonic", lambda: now[0])
     log = OpsLog(tmp_path)
     for _ in range(9):
         now[0] += 0.25
@@ -109,7 +109,7 @@ class Server(threading.Thread):
 
 
 def client(tmp_path: Path) -> list[str]:
-    argv = [sys.executable, "-m", "mmscand.lab.redis_client", "--keys", "100"]
+    argv = [sys.executable, "-m", "mmscand_lab.redis_client", "--keys", "100"]
     return [*argv, "--socket", str(tmp_path / "sock"), "--state", str(tmp_path)]
 
 

@@ -2,8 +2,8 @@
 
 import tomllib
 
-from mmscand.lab.slowness import Budget, configuration, factor, work_s
 from mmscand.settings import Settings
+from mmscand_lab.slowness import Budget, configuration, factor, work_s
 
 SHIPPED = Budget(1.0, 20.0, 100)
 

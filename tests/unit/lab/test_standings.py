@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.lab.standings import (
+from mmscand_lab.standings import (
     FIGURES,
     Run,
     load_levels,
@@ -15,7 +15,7 @@ from mmscand.lab.standings import (
     save_levels,
     save_runs,
 )
-from mmscand.lab.standings_table import markdown, report
+from mmscand_lab.standings_table import markdown, report
 
 
 def run(tierer: str, seed: int = 1, load: str = "zipf", **figures: float | None) -> Run:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from mmscand.errors import UsageError
-from mmscand.lab import tierers
-from mmscand.lab.kernel import LabError
-from mmscand.lab.standings import IDLE, OURS
-from mmscand.lab.tierers import TIERERS, Stage, tierer_named
+from mmscand_lab import tierers
+from mmscand_lab.kernel import LabError
+from mmscand_lab.standings import IDLE, OURS
+from mmscand_lab.tierers import TIERERS, Stage, tierer_named
 
 
 def node(number: int) -> SimpleNamespace:

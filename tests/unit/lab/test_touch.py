@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmscand.lab.touch import Drawn, InTurn, streamed
-from mmscand.lab.truth import hot_pages, hot_rates, shifted, zipf_rates
+from mmscand_lab.touch import Drawn, InTurn, streamed
+from mmscand_lab.truth import hot_pages, hot_rates, shifted, zipf_rates
 
 
 @pytest.mark.parametrize("write_share", [0.0, 0.5, 1.0])

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mmscand.lab.result import Result
-from mmscand.lab.scenario import SCENARIOS
-from mmscand.lab.verdict import all_kept, as_json, main_promise_kept, rows, verdict
+from mmscand_lab.result import Result
+from mmscand_lab.scenario import SCENARIOS
+from mmscand_lab.verdict import all_kept, as_json, main_promise_kept, rows, verdict
 
 MakeResult = Callable[..., Result]
 RANDOM, THP = SCENARIOS["random"], SCENARIOS["thp"]

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmscand.lab import region, workload
-from mmscand.lab.ops import load_ops
-from mmscand.lab.truth import (
+from mmscand_lab import region, workload
+from mmscand_lab.ops import load_ops
+from mmscand_lab.truth import (
     Layout,
     Truth,
     hot_pages,
@@ -23,7 +23,7 @@ from mmscand.lab.truth import (
     zipf_rates,
 )
 
-PROGRAM = [sys.executable, "-m", "mmscand.lab.workload"]
+PROGRAM = [sys.executable, "-m", "mmscand_lab.workload"]
 
 
 @pytest.mark.parametrize("layout", ["random", "range"])

@@ -1,0 +1,151 @@
+"""A busy server in one guest: all at once that the daemon has to cope with, judged by the truth.
+
+``python -m mmscand_lab.busy --results DIR --native-s S --budget P --burst B`` starts the server of
+`mmscand_lab.busy_world`, then the daemon as a user starts it, with its CPU budget multiplied by how
+much slower a core is here. Halfway there is a storm of processes, memory comes online, the
+configuration is read again, by `mmscand reload` and by SIGHUP, and later the daemon is restarted.
+DIR gets `events.jsonl`, `events-again.jsonl` and `result.json`.
+
+Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
+from mmscand_lab.busy_daemon import BusyDaemon, started
+from mmscand_lab.busy_judge import Before, Story, judged
+from mmscand_lab.busy_result import BusyResult
+from mmscand_lab.busy_world import World, load_kvm, populated
+from mmscand_lab.ending import exit_status
+from mmscand_lab.memory_blocks import is_online, set_offline, set_online
+from mmscand_lab.result import EVENTS
+from mmscand_lab.slowness import Budget, factor, work_s
+
+EVENTS_AGAIN = "events-again.jsonl"
+_STORM, _BLOCKS = 300, 2
+_VISITS_LATER = 20
+"""To any process, until the daemon has had its chance to fall over memory that came online."""
+_CONVERGED, _CONVERGED_SAMPLES = 0.99, 3
+_PASSES, _PASSES_LATER = 150, 4
+"""Passes over each large process: the most that the lab waits for its hot pages, and the number it
+waits for after each disturbance."""
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _shown(world: World) -> str:
+    shares = world.shares().items()
+    return ", ".join(f"{name} {hot:.1%} of hot, {cold:.2%} of cold" for name, (hot, cold) in shares)
+
+
+def _settle(world: World, daemon: BusyDaemon, passes: int) -> None:
+    """Until the hot pages are up for some looks, or after `passes` more passes."""
+    events, streak = daemon.events, 0
+    begin = events.passes.copy()
+
+    def done() -> bool:
+        nonlocal streak
+        world.require_alive()
+        up = all(hot >= _CONVERGED for hot, _ in world.shares().values())
+        streak = streak + 1 if up else 0
+        # A process for which it does not pay is left alone for minutes.
+        scanned = [truth.pid for truth in world.large.values() if truth.pid not in events.stopped]
+        more = min((events.passes[pid] - begin[pid] for pid in scanned), default=passes)
+        return more >= passes or (streak >= _CONVERGED_SAMPLES and more >= _PASSES_LATER)
+
+    daemon.wait_for(done, "passes over the large processes")
+    _say(f"up: {_shown(world)}")
+
+
+def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, Any]:
+    """A storm, memory that comes online, the configuration read again; parts of a `Story`."""
+    _say("a storm of processes")
+    storm, kinds = world.crowd.storm(_STORM), daemon.events.kinds
+    _say("memory comes online")
+    before, visits = kinds["topology_changed"], kinds["pass_end"]
+    set_online(blocks)
+    # Blocks that are offline are known by the links below their node, so no event has to come.
+    daemon.wait_for(lambda: kinds["pass_end"] > visits + _VISITS_LATER, "visits after that")
+    _say("the configuration is read again")
+    return {
+        "storm": storm,
+        "blocks_online": sum(is_online(block) for block in blocks),
+        "topology_changes": kinds["topology_changed"] - before,
+        "reloaded": daemon.reload_by_command(),
+        "hangup_said": daemon.reload_by_signal(),
+        "kvm_reason": daemon.why_left_alone(world.kvm.pid),
+    }
+
+
+def _begin(world: World, daemon: BusyDaemon) -> None:
+    """Its first passes. Idle memory comes when it is up: beside a full node its start crawls."""
+    daemon.wait_for(lambda: daemon.events.kinds["start"] > 0, "the daemon")
+    if "idle" not in world.crowd.named:
+        world.fill_fast_node()
+    daemon.wait_for(lambda: daemon.events.kinds["pass_end"] > 0, "its first pass")
+    _say("the daemon watches")
+    _settle(world, daemon, _PASSES)
+
+
+def measure(results: Path, native_s: float, shipped: Budget) -> BusyResult:
+    """Run it all on this machine. Raises MmscandError, OSError."""
+    topology = read_topology(NodeReader())
+    require_two_tiers(topology)
+    slowness = factor(native_s, work_s())
+    budget = shipped.scaled(slowness)
+    _say(
+        f"a core is {slowness:.1f} times slower here, so the CPU budget is {budget.percent:g} %, "
+        f"and {budget.burst_s:g} s at first"
+    )
+    load_kvm(results)
+    blocks = set_offline(max(topology.slow), _BLOCKS)
+    with populated(results, read_topology(NodeReader())) as world:
+        before = Before.of(world)
+        _say("the daemon starts")
+        with started(results, EVENTS, budget) as daemon:
+            _begin(world, daemon)
+            happened = _halfway(world, daemon, blocks)
+            _settle(world, daemon, _PASSES)
+            first = daemon.end()
+        _say("the daemon starts again")
+        with started(results, EVENTS_AGAIN, budget) as again:
+            _begin(world, again)
+            second = again.end()
+        story = Story(slowness=slowness, budget=budget, **happened)
+        return judged(world, before, story, [daemon, again], [first, second])
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m mmscand_lab.busy", description="A busy server, on this machine."
+    )
+    parser.add_argument("--results", type=Path, required=True, help="folder for what is measured")
+    for name, about in {
+        "native-s": "what slowness.work_s() takes on the host",
+        "percent": "shipped cpu_budget_percent",
+        "burst-s": "shipped cpu_burst_s",
+    }.items():
+        parser.add_argument(f"--{name}", type=float, required=True, help=about)
+    parser.add_argument("--accesses", type=int, required=True, help="shipped accesses_per_bit")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; returns its exit status."""
+    options = _parse(argv)
+    shipped = Budget(options.percent, options.burst_s, options.accesses)
+    return exit_status(
+        "busy", lambda: measure(options.results, options.native_s, shipped).save(options.results)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

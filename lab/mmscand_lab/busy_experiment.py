@@ -1,0 +1,52 @@
+"""The host's side of a busy server: what the guest needs is made here, the result comes home."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from mmscand_lab import busy_result
+from mmscand_lab.busy_result import BusyResult
+from mmscand_lab.busy_world import MODULES, SCHEMA
+from mmscand_lab.experiment import Progress, ignore, in_guest, prepare, repeated, told
+from mmscand_lab.kernel import GuestKernel, ensure_packages, fetch_kernel, module_files
+from mmscand_lab.pg_cluster import make_archive
+from mmscand_lab.scenario import QUIET_GUEST
+from mmscand_lab.slowness import Budget, work_s
+
+_KVM_MODULE = "kvm-amd"
+"""QEMU's emulation offers AMD's extension (SVM) and not Intel's."""
+_GUEST = replace(QUIET_GUEST, kernel_args=(*QUIET_GUEST.kernel_args, "tsc=reliable"))
+"""Beside a busy host the guest's kernel finds its TSC unstable after minutes, and from then on each
+look at the clock is a device access: all was five times slower."""
+_LIMIT_S = 3600.0
+"""Ends what hangs: six times what it takes on two quiet cores."""
+
+
+def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = ignore) -> BusyResult:
+    """Run it in a guest; its files and `result.json` are in `results` afterwards.
+
+    Always emulated, as not every KVM lets its guests have machines of their own. Raises LabError.
+    """
+    ensure_packages()
+    kernel = fetch_kernel()
+    prepare(results)
+    _bring_modules(kernel, results / MODULES)
+    progress("making PostgreSQL's table", None)
+    make_archive(results, SCHEMA)
+    argv = ["mmscand_lab.busy", "--results", str(results.resolve()), "--native-s", f"{work_s():g}"]
+    argv += ["--percent", f"{shipped.percent:g}", "--burst-s", f"{shipped.burst_s:g}"]
+    argv += ["--accesses", str(shipped.accesses_per_bit)]
+    progress(f"booting {kernel.release} (emulation)", None)
+    with repeated(told(results, progress)):
+        in_guest(argv, kernel, results, _LIMIT_S, spec=_GUEST, kvm=False)
+    return busy_result.load(results)
+
+
+def _bring_modules(kernel: GuestKernel, folder: Path) -> None:
+    """The guest's own /var hides the kernel's folder, so the files go where it can read them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for number, file in enumerate(module_files(kernel, _KVM_MODULE)):
+        shutil.copy(file, folder / f"{number}-{file.name}")

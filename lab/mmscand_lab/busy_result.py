@@ -1,0 +1,200 @@
+"""What a busy server's experiment found, against what is promised: pure computing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmscand_lab.kernel import LabError
+from mmscand_lab.result import RESULT
+from mmscand_lab.verdict import Row
+
+HOT_TARGET, COLD_TARGET = 0.99, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """Shares of a large process' pages that are on the fast tier at the end."""
+
+    hot: float
+    cold: float
+    pages_hot: int
+    passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonRun:
+    """How one run of the daemon ended."""
+
+    exit_code: int
+    errors: list[str]
+    """Lines on its standard error."""
+    strange_lines: int
+    """Of its standard output: no JSON."""
+    tracebacks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """Memory that must not move."""
+
+    pages: int
+    moved: int
+    """On another node than before the daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusyResult:
+    """All figures."""
+
+    kernel: str
+    slowness: float
+    """How many times slower a core is in the guest than on the host."""
+    budget_percent: float
+    burst_s: float
+    large: Mapping[str, Large]
+    """By the size of its pages."""
+    stays: Mapping[str, Stays]
+    """By what it is."""
+    kvm_pages_touched: int
+    """By the machine's code, all of them in each of its rounds."""
+    kvm_rounds: int
+    """While the daemon ran."""
+    kvm_reason: str
+    """Why `mmscand ps` says that the KVM machine's owner is not watched; '' if it does not."""
+    container_promoted: float
+    """Share of the container's pages, which are all hot."""
+    small_processes: int
+    small_seen: int
+    """Of these, with a complete pass."""
+    storm: int
+    """Processes of the storm."""
+    blocks_online: int
+    """Memory blocks that came online halfway."""
+    topology_changes: int
+    """That the daemon saw in that; none is needed, as it knows blocks that are offline."""
+    reloaded: str
+    """What `mmscand reload` said."""
+    hangup_said: str
+    """What the daemon printed after SIGHUP."""
+    demoted: int
+    postgres_rows: int
+    """That a query found at the end; as many as were made."""
+    postgres_rows_made: int
+    runs: Sequence[DaemonRun]
+    """The daemon, and the daemon after its restart."""
+
+    def save(self, folder: Path) -> None:
+        """Write it with its verdicts, whole or not at all."""
+        part = folder / f"{RESULT}.part"
+        part.write_text(json.dumps(as_json(self), indent=2) + "\n", encoding="utf-8")
+        part.replace(folder / RESULT)
+
+
+def load(folder: Path) -> BusyResult:
+    """The result in that folder; LabError when there is none."""
+    try:
+        found: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LabError(f"no result in {folder}", hint="look at stderr.txt there") from None
+    found = {name: found[name] for name in BusyResult.__dataclass_fields__}
+    found["large"] = {name: Large(**each) for name, each in found["large"].items()}
+    found["stays"] = {name: Stays(**each) for name, each in found["stays"].items()}
+    found["runs"] = [DaemonRun(**each) for each in found["runs"]]
+    return BusyResult(**found)
+
+
+def as_json(result: BusyResult) -> dict[str, object]:
+    """Every figure and the verdicts."""
+    checks = [asdict(row) for row in rows(result) if row.ok is not None]
+    return {**asdict(result), "ok": all_kept(result), "checks": checks}
+
+
+def all_kept(result: BusyResult) -> bool:
+    """Whether every figure with a target is as it should be."""
+    return all(row.ok is not False for row in rows(result))
+
+
+def rows(result: BusyResult) -> list[Row]:
+    """All figures, the promises first."""
+    return [
+        *(row for name, each in result.large.items() for row in _large(name, each)),
+        *(_still(name, each) for name, each in result.stays.items()),
+        *_kvm(result),
+        *_events(result),
+        *(row for number, run in enumerate(result.runs, 1) for row in _ended(number, run)),
+        *_known(result),
+    ]
+
+
+def _large(name: str, large: Large) -> list[Row]:
+    return [
+        Row(
+            f"hot pages up, process of {name} pages",
+            f"{large.hot:.3%} of {large.pages_hot}",
+            f">= {HOT_TARGET:.0%}",
+            large.hot >= HOT_TARGET,
+        ),
+        Row(
+            f"cold pages up, process of {name} pages",
+            f"{large.cold:.3%}",
+            f"<= {COLD_TARGET:.0%}",
+            large.cold <= COLD_TARGET,
+        ),
+    ]
+
+
+def _still(name: str, stays: Stays) -> Row:
+    return Row(f"pages moved, {name}", f"{stays.moved} of {stays.pages}", "0", stays.moved == 0)
+
+
+def _kvm(result: BusyResult) -> list[Row]:
+    touched, rounds = result.kvm_pages_touched, result.kvm_rounds
+    works = touched > 0 and rounds > 0
+    return [
+        Row("KVM machine at work", f"{touched} pages, {rounds} rounds", "> 0", works),
+        _said("KVM machine's owner in `ps`", "left alone", result.kvm_reason),
+    ]
+
+
+def _events(result: BusyResult) -> list[Row]:
+    blocks, found, made = result.blocks_online, result.postgres_rows, result.postgres_rows_made
+    return [
+        Row("memory blocks that came online", str(blocks), ">= 1", blocks >= 1),
+        _said("reload", "took the change", result.reloaded),
+        _said("SIGHUP", "took the change", result.hangup_said),
+        Row("rows that PostgreSQL finds", str(found), str(made), found == made),
+    ]
+
+
+def _said(figure: str, words: str, text: str) -> Row:
+    """Kept if there is a text at all."""
+    return Row(figure, words if text else "nothing said", words, bool(text))
+
+
+def _ended(number: int, run: DaemonRun) -> list[Row]:
+    trouble = len(run.errors) + run.strange_lines
+    figure = f"daemon, run {number}"
+    value = f"{run.tracebacks} / {trouble}"
+    clean = not run.tracebacks + trouble
+    return [
+        Row(f"{figure}: exit code", str(run.exit_code), "0", run.exit_code == 0),
+        Row(f"{figure}: tracebacks / lines of errors", value, "0 / 0", clean),
+    ]
+
+
+def _known(result: BusyResult) -> list[Row]:
+    budget = f"{result.budget_percent:g} %, {result.burst_s:g} s at first"
+    passes = ", ".join(f"{each.passes} ({name})" for name, each in result.large.items())
+    return [
+        Row("hot pages up, container", f"{result.container_promoted:.1%}"),
+        Row("small processes seen", f"{result.small_seen} of {result.small_processes}"),
+        Row("processes of the storm", str(result.storm)),
+        Row("passes over the large processes", passes),
+        Row("pages demoted", str(result.demoted)),
+        Row("emulation, times slower", f"{result.slowness:.1f}"),
+        Row("CPU budget by that", budget),
+    ]

@@ -1,0 +1,116 @@
+"""`mmscand lab compare`: the kernel's own tiering, DAMON and mmscand beside each other.
+
+What the lab needs is imported inside the command: `mmscand run` imports this module too.
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmscand.cli.files import os_errors_told, require_writable, write_text
+from mmscand.cli.names import known_names, names, numbers
+from mmscand.config import parse_assignments
+from mmscand.errors import MmscandError, UsageError
+from mmscand.settings import Settings, changed
+
+if TYPE_CHECKING:
+    from mmscand_lab.standings import Run
+
+_FOLDER = Path("out") / "lab-compare"
+
+
+def compare(
+    workloads: Annotated[
+        str, typer.Option(help="Names with commas: gups, zipf, ...; all if left out.")
+    ] = "",
+    tierers: Annotated[
+        str,
+        typer.Option(
+            help="Names with commas: damon, mmscand, ..., and mmscand:KNOB=VALUE for the daemon"
+            " with another setting; all named ones if left out."
+        ),
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Medians are taken over these.")] = "1,2,3",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write all figures here.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw what was up over time here.")
+    ] = None,
+    results: Annotated[
+        Path, typer.Option(help="Folder for all recordings; runs that it has are kept.")
+    ] = _FOLDER,
+) -> None:
+    """Compare the kernel's own tiering, DAMON and mmscand: same guest, workloads and seeds.
+
+    One to three minutes a run. The same again goes on after an interruption.
+    """
+    from mmscand_lab.command import require_extra  # noqa: PLC0415
+
+    require_extra()
+    from rich.console import Console  # noqa: PLC0415
+
+    from mmscand_lab.experiment import run_contest  # noqa: PLC0415
+    from mmscand_lab.loads import LOADS  # noqa: PLC0415
+    from mmscand_lab.screen import progress_shown  # noqa: PLC0415
+    from mmscand_lab.standings import medians  # noqa: PLC0415
+    from mmscand_lab.standings_table import report  # noqa: PLC0415
+    from mmscand_lab.tierers import TIERERS  # noqa: PLC0415
+
+    loads = known_names("workload", workloads, LOADS)
+    ways = names(tierers) or list(TIERERS)
+    for way in ways:
+        _require_tierer(way)
+    wanted = numbers(int, "seeds", seeds)
+    for path in (results / "any", *filter(None, [json_file, picture])):
+        require_writable(path)
+    try:
+        with os_errors_told(results), progress_shown(Console()) as progress:
+            runs = run_contest(results, loads, ways, wanted, progress=progress)
+    except KeyboardInterrupt:
+        raise MmscandError("interrupted", hint=f"the same again goes on from {results}") from None
+    runs = [run for run in runs if run.load in loads and run.tierer in ways and run.seed in wanted]
+    _write(runs, results, json_file, picture)
+    print(report(medians(runs), {name: load.summary for name, load in LOADS.items()}))
+
+
+def _require_tierer(name: str) -> None:
+    """UsageError for one that is not known, or a knob that the daemon would not take as it is."""
+    from mmscand_lab.programs import LAB_KNOBS  # noqa: PLC0415
+    from mmscand_lab.tierers import knobs_of, tierer_named  # noqa: PLC0415
+
+    tierer_named(name)
+    clamped = changed(Settings(), parse_assignments([*LAB_KNOBS, *knobs_of(name)])).clamped
+    if clamped:
+        raise UsageError(f"{name}: {clamped[0]}", hint="set these limits too, before it")
+
+
+def _write(
+    runs: "Sequence[Run]", results: Path, json_file: Path | None, picture: Path | None
+) -> None:
+    from mmscand_lab.contest_figure import draw  # noqa: PLC0415
+
+    if json_file is not None:
+        write_text(json_file, json.dumps(_whole(runs), indent=1))
+    if picture is not None:
+        with os_errors_told(picture):
+            draw(results, runs, picture)
+
+
+def _whole(runs: "Sequence[Run]") -> dict[str, object]:
+    """All that is known, and the command that made it."""
+    from mmscand_lab.standings import losses, medians  # noqa: PLC0415
+
+    standings = medians(runs)
+    return {
+        "command": shlex.join(["mmscand", *sys.argv[1:]]),
+        "medians": standings,
+        "losses": [asdict(loss) for loss in losses(standings)],
+        "runs": [asdict(run) for run in runs],
+    }

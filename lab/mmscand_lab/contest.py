@@ -1,0 +1,204 @@
+"""Ways of tiering beside each other: the same machine, loads and seeds, one after another.
+
+``python -m mmscand_lab.contest --results DIR`` runs in a guest with two tiers. For each load, way
+and seed: the load's memory is on the slow node, and the fast one has little room; it runs alone,
+then with the tierer for 20 s, then it changes, if it does, for as long. Measured by what
+the load knows, so nobody's own word counts. DIR gets `contest.json`, and what is in it already is
+not run again: delete it to begin anew.
+
+Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from mmscand.errors import MmscandError
+from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
+from mmscand.model import Topology
+from mmscand_lab.ending import exit_status
+from mmscand_lab.kernel import LabError
+from mmscand_lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
+from mmscand_lab.place import Place
+from mmscand_lab.room import room_on
+from mmscand_lab.standings import (
+    FIGURES,
+    Run,
+    load_runs,
+    missing,
+    run_folder,
+    save_levels,
+    save_runs,
+)
+from mmscand_lab.tierers import TIERERS, Stage, tierer_named
+from mmscand_lab.usage import cpu_seconds, vmstat
+
+_ALONE_S, _PHASE_S, _REST_S = 6.0, 20.0, 6.0
+_SAMPLE_S = 0.5
+_UP = 0.95
+# What mmscand leaves free (`room_pages`), so that the daemon can use the room that it is given.
+_HEADROOM_PAGES = 2048
+_KERNEL_THREADS = ("kswapd", "kdamond", "kcompactd")
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Looks how much of a load is on the top tier."""
+
+    load: RunningLoad
+    at: list[float] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)
+
+    def watch(self, started: float, seconds: float) -> float | None:
+        """For so long; the seconds until 95 % of the best are up, None when they never are."""
+        found: float | None = None
+        best = self.load.best or np.inf
+        while (now := time.monotonic()) < started + seconds:
+            self.load.require_alive()
+            self.at.append(now)
+            self.levels.append(self.load.level())
+            if found is None and self.levels[-1] >= _UP * best:
+                found = now - started
+            time.sleep(max(0.0, min(now + _SAMPLE_S, started + seconds) - time.monotonic()))
+        return found
+
+    def shares(self) -> dict[str, float]:
+        """At the end, and the mean over time: of its accesses, or of its memory."""
+        what = "memory" if self.load.best is None else "hit"
+        over_time = float(np.mean(self.levels))
+        return {f"{what}_share": self.levels[-1], f"{what}_share_over_time": over_time}
+
+
+def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
+    """Measure one tierer on one load. Raises MmscandError."""
+    folder = run_folder(results, name, tierer, seed)
+    # Of a run that was interrupted: its files would be taken for this one's.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    load = LOADS[name]
+    with load.start(Place(topology, folder, seed)) as running:
+        time.sleep(_ALONE_S)
+        alone_until = time.monotonic()
+        fast = min(topology.fast)
+        with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
+            figures, phases = _with_tierer(load, running, tierer, folder, topology)
+        spans = {"alone": (alone_until - _ALONE_S + 1, alone_until), **phases}
+        figures |= speeds(running.ops(), spans)
+    return Run(name, tierer, seed, {key: figures[key] for key in FIGURES if key in figures})
+
+
+Spans = dict[str, tuple[float, float]]
+"""From when to when, in seconds of CLOCK_MONOTONIC."""
+
+
+def _with_tierer(
+    load: Load, running: RunningLoad, tierer: str, folder: Path, topology: Topology
+) -> tuple[dict[str, float | None], Spans]:
+    judge, known = _Judge(running), running.best is not None
+    # Before it starts: in the kernel it is at work at once.
+    threads, moved = _threads_s(), vmstat("pgmigrate_success")
+    with tierer_named(tierer).at_work(Stage(topology, running.options, folder)) as daemon:
+        begun, in_task, used = time.monotonic(), _in_task_s(running.pid), _daemon_s(daemon)
+        first = judge.watch(begun, _PHASE_S)
+        rested = time.monotonic()
+        figures: dict[str, float | None] = {"seconds_to_95": first} if known else {}
+        if load.change:
+            running.change()
+            again = judge.watch(time.monotonic(), _PHASE_S)
+            figures |= {"seconds_to_95_after_shift": again} if load.change == "shift" else {}
+        figures["pages_moved"] = float(vmstat("pgmigrate_success") - moved)
+        figures["cpu_s"] = _threads_s() - threads + _daemon_s(daemon) - used
+        figures["system_s"] = _in_task_s(running.pid) - in_task
+        figures |= running.end()
+    save_levels(folder, [at - begun for at in judge.at], judge.levels)
+    figures |= judge.shares()
+    moving = (begun, begun + (first or _PHASE_S))
+    return figures, {"moving": moving, "rest": (rested - _REST_S, rested)}
+
+
+def _threads_s() -> float:
+    """CPU time of the kernel threads that move pages or make room, so far."""
+    every = psutil.process_iter(["name"])
+    return cpu_seconds(p for p in every if p.info["name"].startswith(_KERNEL_THREADS))
+
+
+def _daemon_s(pid: int | None) -> float:
+    return cpu_seconds([psutil.Process(pid)]) if pid else 0.0
+
+
+def _in_task_s(pid: int) -> float:
+    """CPU time that a process and its children have spent in the kernel, so far."""
+    process = psutil.Process(pid)
+    own = [process, *process.children(recursive=True)]
+    return float(sum(each.cpu_times().system for each in own))
+
+
+def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]:
+    """Speeds in a span alone, one while pages move and one at rest, from rows as `load_ops` has.
+
+    Each row is a second that ended at its moment; a span has those that ended in it, and one more.
+    Means of operations, so that a pause counts; medians of the seconds' 99th percentiles.
+    """
+    rows = {
+        name: ops[(ops[:, 0] > start) & (ops[:, 0] <= end + 1)]
+        for name, (start, end) in spans.items()
+    }
+    rate = {name: float(part[:, 1].mean()) if len(part) else 0.0 for name, part in rows.items()}
+    p99 = {name: float(np.median(part[:, 2])) if len(part) else 0.0 for name, part in rows.items()}
+    return {
+        "ops_alone": rate["alone"],
+        "ops_moving_ratio": rate["moving"] / max(rate["alone"], 1e-9),
+        "ops_rest_ratio": rate["rest"] / max(rate["alone"], 1e-9),
+        "p99_ms_alone": p99["alone"],
+        "p99_ms_moving": p99["moving"],
+    }
+
+
+def _run_all(options: argparse.Namespace) -> None:
+    """Run what is missing; LabError at the end when some of it failed."""
+    for name in options.tierers:
+        tierer_named(name)
+    topology = read_topology(NodeReader())
+    require_two_tiers(topology)
+    runs = load_runs(options.results)
+    left = missing(runs, options.workloads, options.tierers, options.seeds)
+    failed: list[str] = []
+    for number, run in enumerate(left, 1):
+        where = f"{run.load}, {run.tierer}, seed {run.seed}"
+        print(f"{number} of {len(left)}: {where}", flush=True)
+        try:
+            runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
+            save_runs(options.results, runs)
+        except (MmscandError, OSError, psutil.Error) as error:
+            failed.append(f"{where}: {error}")
+    if failed:
+        raise LabError(
+            f"{len(failed)} of {len(left)} runs failed; {failed[-1]}",
+            hint="the same again tries them",
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m mmscand_lab.contest", description=__doc__)
+    add = parser.add_argument
+    add("--results", type=Path, required=True, help="folder for what is measured")
+    add("--workloads", nargs="+", choices=list(LOADS), default=list(LOADS))
+    add("--tierers", nargs="+", default=list(TIERERS))
+    add("--seeds", nargs="+", type=int, default=[1], help="a run each")
+    options = parser.parse_args(argv)
+    return exit_status("contest", lambda: _run_all(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The picture of a contest: how much was up over time, a panel for each load, a colour a way.
+
+Imports matplotlib; import it where a picture is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmscand_lab.standings import Run, load_levels, run_folder
+
+# Told apart in grey and by the colour-blind too (Okabe-Ito); ours is the red one.
+_COLOURS = ("#999999", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#e69f00", "#000000")
+_OURS = "#d55e00"
+_INCHES = (5.0, 3.0)
+"""Of a panel."""
+_COLUMNS = 2
+_DPI = 110
+
+
+def draw(results: Path, runs: Sequence[Run], picture: Path) -> None:
+    """Write the picture as a PNG file, its folder made when it is missing."""
+    loads = list(dict.fromkeys(run.load for run in runs))
+    ways = list(dict.fromkeys(run.tierer for run in runs))
+    rows = -(-len(loads) // _COLUMNS)
+    size = (_INCHES[0] * _COLUMNS, _INCHES[1] * rows)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    others = iter(_COLOURS * len(ways))
+    colours = {name: _OURS if name == "mmscand" else next(others) for name in ways}
+    for load, panel in zip(loads, panels, strict=False):
+        _draw_load(panel, results, [run for run in runs if run.load == load], colours)
+    for panel in panels[len(loads) :]:
+        panel.set_axis_off()
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, format="png")
+
+
+def _draw_load(panel: Axes, results: Path, runs: Sequence[Run], colours: dict[str, str]) -> None:
+    """A line a run; seeds of a way have its colour, and one label."""
+    named: set[str] = set()
+    for run in runs:
+        levels = load_levels(run_folder(results, run.load, run.tierer, run.seed))
+        at, up = [at for at, _ in levels], [100 * level for _, level in levels]
+        label = run.tierer if run.tierer not in named else f"_{run.tierer}"
+        named.add(run.tierer)
+        panel.plot(at, up, color=colours[run.tierer], linewidth=1.6, alpha=0.8, label=label)
+    known = any("hit_share" in run.figures for run in runs)
+    panel.set_title(runs[0].load, loc="left", fontsize=11, fontweight="bold")
+    panel.set_ylabel("% of accesses" if known else "% of memory")
+    panel.set_xlabel("seconds")
+    panel.set_ylim(bottom=-2)
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)

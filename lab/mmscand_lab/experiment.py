@@ -1,0 +1,230 @@
+"""The host's side of an experiment: boot the guest, follow the samples, bring the result home."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import mmscand
+from mmscand_lab import result as results_of
+from mmscand_lab.guest import STDERR, STDOUT, kvm_works, run_in_guest
+from mmscand_lab.kernel import GuestKernel, LabError, ensure_packages, fetch_kernel
+from mmscand_lab.loads import LOADS
+from mmscand_lab.pg_cluster import make_archive
+from mmscand_lab.result import EVENTS, RESULT, WORKLOAD, Result
+from mmscand_lab.samples import SAMPLES, Sample, SampleReader
+from mmscand_lab.scenario import QUIET_GUEST, Scenario
+from mmscand_lab.spec import GuestSpec
+from mmscand_lab.standings import Run, load_runs, missing
+from mmscand_lab.verdict import EMULATION
+
+#: What is going on; a sample comes with it once the guest measures.
+Progress = Callable[[str, Sample | None], None]
+
+# Limits only end what hangs. Without KVM a boot and the starts of three Python programs take 30 s
+# on a quiet host; beside other guests a boot alone was seen to take 80 s.
+_LIMIT_S = 1800.0
+# Two phases of half a minute, and starts.
+_CONTEST_LIMIT_S = 900.0
+_FOLLOW_PERIOD_S = 0.25
+
+_STATES = {
+    "fill": "the workload fills slow memory",
+    "before": "the workload runs alone",
+    "promote": "mmscand watches the workload",
+    "after": "hot pages are up, both go on",
+}
+
+
+def ignore(state: str, sample: Sample | None) -> None:
+    """The follower that is not interested."""
+
+
+def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = ignore) -> Result:
+    """Run the scenario in a guest; its files and `result.json` are in `results` afterwards.
+
+    `progress` is called from another thread. Raises LabError, also when the machine lacks what
+    the lab needs.
+    """
+    ensure_packages()
+    progress("looking for the guest's kernel", None)
+    kernel = fetch_kernel()
+    use_kvm = kvm_works(kernel=kernel)
+    accelerator = "kvm" if use_kvm else EMULATION
+    prepare(results)
+    progress(f"booting {kernel.release} ({accelerator})", None)
+    with _following(results, progress):
+        status = run_in_guest(
+            _command(scenario, results, accelerator),
+            spec=scenario.guest,
+            kernel=kernel,
+            results=results,
+            timeout_s=_LIMIT_S,
+            env=_same_package(),
+            kvm=use_kvm,
+        )
+    if status != 0:
+        raise _failed(results, status)
+    return results_of.load(results)
+
+
+def run_postgres(
+    results: Path, *, shared_memory: bool, progress: Progress = ignore
+) -> dict[str, Any]:
+    """Run PostgreSQL with its buffers on slow memory; what `lab.postgres` found, as it wrote it.
+
+    Raises LabError, also when the machine lacks what it needs.
+    """
+    ensure_packages()
+    kernel = fetch_kernel()
+    prepare(results)
+    progress("making the tables", None)
+    make_archive(results)
+    option = "--shared-memory" if shared_memory else "--no-shared-memory"
+    progress(f"booting {kernel.release}: clients read one table of two", None)
+    argv = ["mmscand_lab.postgres", "--results", str(results.resolve()), option]
+    in_guest(argv, kernel, results, _LIMIT_S)
+    found: dict[str, Any] = json.loads((results / RESULT).read_text(encoding="utf-8"))
+    return found
+
+
+def run_contest(
+    results: Path,
+    loads: Sequence[str],
+    tierers: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    progress: Progress = ignore,
+) -> list[Run]:
+    """Run ways of tiering one after another in one guest; all runs that the folder then has.
+
+    Those that it has already are not run again. Raises LabError, also when the machine lacks what
+    it needs.
+    """
+    left = missing(load_runs(results), loads, tierers, seeds)
+    if not left:
+        return load_runs(results)
+    ensure_packages()
+    kernel, needed = fetch_kernel(), [LOADS[name] for name in dict.fromkeys(r.load for r in left)]
+    for load in needed:
+        load.needs()
+    prepare(results)
+    for load in needed:
+        load.prepare(results)
+    progress(f"booting {kernel.release} for {len(left)} runs", None)
+    argv = ["mmscand_lab.numa", "mmscand_lab.contest", "--results", str(results.resolve())]
+    argv += ["--workloads", *loads, "--tierers", *tierers, "--seeds", *map(str, seeds)]
+    with repeated(told(results, progress)):
+        in_guest(argv, kernel, results, _LIMIT_S + len(left) * _CONTEST_LIMIT_S)
+    return load_runs(results)
+
+
+def told(results: Path, progress: Progress) -> Callable[[], None]:
+    """Passes on the last line that the guest has printed."""
+
+    def report() -> None:
+        with suppress(FileNotFoundError):
+            lines = (results / STDOUT).read_text(encoding="utf-8").splitlines()
+            for line in lines[-1:]:
+                progress(line, None)
+
+    return report
+
+
+def in_guest(
+    argv: Sequence[str],
+    kernel: GuestKernel,
+    results: Path,
+    limit_s: float,
+    *,
+    spec: GuestSpec = QUIET_GUEST,
+    kvm: bool | None = None,
+) -> None:
+    """Run a module of ours in the guest; LabError with its reason if it fails."""
+    status = run_in_guest(
+        [sys.executable, "-m", *argv],
+        spec=spec,
+        kernel=kernel,
+        results=results,
+        timeout_s=limit_s,
+        env=_same_package(),
+        kvm=kvm,
+    )
+    if status != 0:
+        raise _failed(results, status)
+
+
+def _same_package() -> dict[str, str]:
+    """Run in the guest what runs here: a checkout that PYTHONPATH names, not the installed one."""
+    return {"PYTHONPATH": os.pathsep.join(str(folder.parent) for folder in _packages())}
+
+
+def _packages() -> tuple[Path, Path]:
+    return Path(mmscand.__file__).resolve().parent, Path(__file__).resolve().parent
+
+
+def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:
+    argv = [sys.executable, "-m", "mmscand_lab.inside", scenario.name]
+    return [*argv, "--results", str(results.resolve()), "--accelerator", accelerator]
+
+
+def prepare(results: Path) -> None:
+    """Make the folder, and take away what an earlier run would leave for this one's."""
+    results.mkdir(parents=True, exist_ok=True)
+    # Of an earlier run: the follower and a reader of the result would take them for this one's.
+    for name in (SAMPLES, RESULT, EVENTS, f"{WORKLOAD}/ready", "console.log"):
+        (results / name).unlink(missing_ok=True)
+    # The guest cannot write into our packages, and would compile it at every start: 2 s each under
+    # emulation. Where they cannot be written here either, nothing is lost but these.
+    for folder in _packages():
+        compileall.compile_dir(folder, quiet=2)
+
+
+def _failed(results: Path, status: int) -> LabError:
+    lines = (results / STDERR).read_text(encoding="utf-8", errors="replace").splitlines()
+    reason = lines[-1] if lines else f"exit code {status}"
+    hint = f"the guest's output and its console are in {results}"
+    return LabError(f"the experiment failed in the guest: {reason}", hint=hint)
+
+
+@contextmanager
+def _following(results: Path, progress: Progress) -> Iterator[None]:
+    """Report new samples while the context lasts, and the last of them when it ends."""
+    reader = SampleReader(results)
+
+    def report() -> None:
+        for sample in reader.new():
+            progress(_STATES[sample.phase], sample)
+
+    with repeated(report):
+        yield
+
+
+@contextmanager
+def repeated(report: Callable[[], None]) -> Iterator[None]:
+    """Call it again and again while the context lasts, and once more when it ends.
+
+    The guest runs in the calling thread, not the follower: it dies with the thread that started
+    it, and only the main thread gets the interrupt from the keyboard.
+    """
+    done = threading.Event()
+
+    def follow() -> None:
+        while not done.wait(_FOLLOW_PERIOD_S):
+            report()
+
+    thread = threading.Thread(target=follow, name="lab-follow", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    report()

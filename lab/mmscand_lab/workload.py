@@ -1,0 +1,196 @@
+"""A program with slow memory, a hot set, and the truth about which of its pages are hot.
+
+``python -m mmscand_lab.workload --mib 512 --hot-share 0.1 --layout random --node 1 --state DIR``
+maps a region, fills it on one node, writes the truth into DIR and then touches its pages until
+SIGTERM or ``--seconds``, by a pattern:
+
+* hot: each hot page once a pass, no cold page ever. On SIGUSR1 others become hot (`truth.shifted`).
+* gups: drawn at random, 90 % of the accesses go to the hot pages.
+* zipf: drawn at random, the page of rank r like 1 / r ** 0.99; hot are the hottest.
+  On SIGUSR1 these two read the coldest 70 % of their pages through, once.
+
+With ``--home-node`` it also has memory elsewhere that it uses (pattern hot only), as a program that
+was not always slow.
+
+Files in DIR: `truth.npz`, then `ready` (the pid), then `ops.csv`, one line a second; read them
+by `mmscand_lab.truth` and `mmscand_lab.ops`.
+
+Exit status: 0 done, 1 the machine could not do it, 2 bad arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import Literal, NoReturn, get_args
+
+from mmscand.model import FloatArray
+from mmscand_lab.ending import exit_status
+from mmscand_lab.numa import online_nodes
+from mmscand_lab.ops import OPS, OpsLog
+from mmscand_lab.region import (
+    PAGE,
+    PAGES_PER_HUGE,
+    filled_region,
+    free_mib,
+)
+from mmscand_lab.touch import LINES_PER_PAGE, Drawn, InTurn, Toucher
+from mmscand_lab.truth import (
+    GUPS_HOT_ACCESSES,
+    ZIPF_EXPONENT,
+    BoolArray,
+    Layout,
+    Truth,
+    WordArray,
+    hot_pages,
+    hot_rates,
+    hottest,
+    zipf_rates,
+)
+
+Pattern = Literal["hot", "gups", "zipf"]
+
+Changes = list[int]
+"""A signal for each time that the toucher is to change; looked at after each round."""
+
+
+def run(
+    toucher: Toucher, folder: Path, seconds: float, changes: Changes, pause_s: float = 0.0
+) -> None:
+    """Touch pages until `seconds` are over, with a pause after each round; a line into `ops.csv`
+    every second.
+    """
+    end = time.monotonic() + seconds
+    with closing(OpsLog(folder)) as log:
+        while True:
+            if changes:
+                changes.pop()
+                toucher.change()
+            for touched in toucher.touch_once():
+                if log.add(touched) >= end:
+                    return
+            if pause_s:
+                time.sleep(pause_s)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"workload: {message}\n")
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="python -m mmscand_lab.workload", description="Touches hot pages.")
+    add = parser.add_argument
+    add("--pattern", choices=get_args(Pattern), default="hot", help="which pages, how often")
+    add("--lines", type=int, default=64, help="cache lines a visit to a page, but for hot")
+    add("--mib", type=int, default=512, help="size of the region; even, as huge pages need")
+    add("--hot-share", type=float, default=0.1, help="share of the region that is hot")
+    add("--hot-mib", type=float, help="size of the hot set, instead of a share")
+    add("--layout", choices=get_args(Layout), default="random", help="where hot pages are")
+    add("--node", type=int, help="node for the fill; default the last one with memory")
+    add("--home-node", type=int, help="node of further memory that is used all the time")
+    add("--home-mib", type=int, default=64, help="size of that memory")
+    add("--home-leaves-mib", type=int, help="fill that node until this much is free, instead")
+    add("--huge", action=argparse.BooleanOptionalAction, default=False, help="2 MiB huge pages")
+    add("--write-share", type=float, default=0.5, help="share of the touches that write")
+    add("--seed", type=int, default=1, help="the same seed gives the same hot pages")
+    add("--pause-ms", type=float, default=0.0, help="rest after each round, to leave CPUs alone")
+    add("--state", type=Path, required=True, help="folder for truth.npz, ready and ops.csv")
+    add("--seconds", type=float, default=float("inf"), help="stop after this long")
+    options = parser.parse_args(argv)
+    nodes = online_nodes()
+    options.node = nodes[-1] if options.node is None else options.node
+    if options.hot_mib is None:
+        options.hot_mib = options.mib * options.hot_share
+    for message, good in _checks(options, nodes).items():
+        if not good:
+            parser.error(message)
+    return options
+
+
+def _checks(options: argparse.Namespace, nodes: Sequence[int]) -> Mapping[str, bool]:
+    mib, hot_mib, share = options.mib, options.hot_mib, options.write_share
+    home = options.home_node
+    return {
+        f"--mib {mib}: must be even and at least 2": mib >= 2 and mib % 2 == 0,
+        f"a hot set of {hot_mib:g} MiB: must be 1 page to {mib} MiB": 1 / 256 <= hot_mib <= mib,
+        f"--lines {options.lines}: must be 1 to {LINES_PER_PAGE}": (
+            1 <= options.lines <= LINES_PER_PAGE
+        ),
+        f"--write-share {share:g}: must be 0 to 1": 0 <= share <= 1,
+        f"--pause-ms {options.pause_ms:g}: must not be negative": options.pause_ms >= 0,
+        f"--seed {options.seed}: must not be negative": options.seed >= 0,
+        f"--node {options.node}: nodes with memory are {nodes}": options.node in nodes,
+        f"--home-node {home}: nodes with memory are {nodes}": home is None or home in nodes,
+    }
+
+
+def _home(options: argparse.Namespace) -> WordArray | None:
+    """The further memory, None without."""
+    node, mib = options.home_node, options.home_mib
+    if node is None:
+        return None
+    if options.home_leaves_mib is not None:
+        mib = (free_mib(node) or 0) - options.home_leaves_mib
+    return filled_region(max(2, mib // 2 * 2) << 20, node)
+
+
+def _heat(options: argparse.Namespace) -> tuple[BoolArray, FloatArray | None]:
+    """Which pages are hot, and the share of the accesses of each; None: hot ones are alike."""
+    pages, count = options.mib * 256, round(options.hot_mib * 256)
+    if options.pattern == "zipf":
+        rates = zipf_rates(pages, ZIPF_EXPONENT, options.seed)
+        return hottest(rates, count), rates
+    unit = PAGES_PER_HUGE if options.huge else 1
+    hot = hot_pages(pages, count, options.layout, options.seed, unit)
+    return hot, hot_rates(hot, GUPS_HOT_ACCESSES) if options.pattern == "gups" else None
+
+
+def _prepare(options: argparse.Namespace) -> Toucher:
+    """Map, fill, check, write the truth and only then the ready file."""
+    size, folder = options.mib << 20, options.state
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("ready", "truth.npz", OPS):
+        (folder / name).unlink(missing_ok=True)
+    hot, rates = _heat(options)
+    words = filled_region(size, options.node, huge=options.huge)
+    fields = {"node": options.node, "huge": options.huge, "seed": options.seed, "rates": rates}
+    truth = Truth(os.getpid(), words.ctypes.data, size // PAGE, **fields, hot=hot)
+    toucher: Toucher
+    if rates is None:
+        toucher = InTurn(words, hot, options.write_share, options.seed, _home(options))
+    else:
+        toucher = Drawn(words, rates, options.lines, options.write_share, options.seed)
+    truth.save(folder)
+    (folder / "ready.part").write_text(f"{os.getpid()}\n", encoding="ascii")
+    (folder / "ready.part").replace(folder / "ready")
+    return toucher
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    # Raised between two chunks, wherever the program is; files are closed on the way out.
+    raise SystemExit(0)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The program; returns its exit status, or exits 0 on SIGTERM and 2 on bad arguments."""
+    options = _parse(argv)
+    signal.signal(signal.SIGTERM, _stop)
+    changes: Changes = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: changes.append(number))
+    pause_s = options.pause_ms / 1000
+    return exit_status(
+        "workload",
+        lambda: run(_prepare(options), options.state, options.seconds, changes, pause_s),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
