@@ -111,6 +111,11 @@ class CapacityChooser:
         """See Chooser. After a change, all of the fast tier is to be told of by one pass."""
         return self._anew
 
+    @property
+    def makes_room(self) -> bool:
+        """See Chooser."""
+        return self._ranking.asked > 0 and self._ranking.gives(self._process)
+
     def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
         """See Chooser."""
         self._watch(block)

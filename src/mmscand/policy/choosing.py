@@ -130,6 +130,11 @@ class Chooser(Protocol):
         """Whether nothing was seen yet: the first pass is an observation if it is cleared for."""
         ...
 
+    @property
+    def makes_room(self) -> bool:
+        """Whether pages are to come down with the next pass, for others that wait to go up."""
+        ...
+
     def end_pass(self, exposed_s: float | None = None) -> None:
         """A pass over the whole address space is over; how long its bits have collected."""
         ...
@@ -143,7 +148,7 @@ class RuleChooser:
     """Hot is what a rule says of each page by itself; what comes down is the kernel's."""
 
     exposure_s = None
-    hurries = begins = opens = False
+    hurries = begins = opens = makes_room = False
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:

@@ -201,13 +201,14 @@ class Ranking:
     def _price(self, known: _Known) -> float:
         """What a trade has to gain in accesses a second, to pay before its pages have changed.
 
-        Of all pages: each process changes as often as it was seen to.
+        Each process changes as often as it was seen to, and counts by its accesses: memory that is
+        not used any more is no reason to distrust what is hot of others.
         """
         now = self._now()
-        sizes = [told.pages.sum() for _, told in known]
+        accesses = [told.accesses for _, told in known]
         lasts = [max(member.lasting.lasts(now, _LASTING_S), _FRESH_S) for member, _ in known]
-        a_second = sum(size / span for size, span in zip(sizes, lasts, strict=True))
-        return float(PAYBACK_ACCESSES * a_second / max(1, sum(sizes)))
+        a_second = sum(each / span for each, span in zip(accesses, lasts, strict=True))
+        return float(PAYBACK_ACCESSES * a_second / max(1e-9, sum(accesses)))
 
     def _earn(self, known: _Known, mean: float) -> None:
         """`mean`: accesses a second to a page, of all that are known."""
@@ -229,6 +230,13 @@ class Ranking:
             demote_pages=made.demote_pages - made.trades + trades,
             trades=trades,
         )
+
+    def gives(self, process: Process) -> bool:
+        """Whether the plan has pages of it come down."""
+        told, plan = self._member(process).told, self.plan
+        if told is None or not plan.demote_pages:
+            return False
+        return bool((told.rates[told.pages[1] > 0] <= plan.demote_to).any())
 
     def take(self, process: Process, *, promoted: int, demoted: int) -> None:
         """These numbers of its 4 KiB pages were queued."""

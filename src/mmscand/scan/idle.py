@@ -7,11 +7,6 @@ _MOST_SKIPPED = 64
 22 us on average. More would save little, and memory that others reach through the same page tables
 (a vfork child, a kernel thread) is still looked at every ten minutes."""
 
-_SETTLING_VISITS = 3
-"""Pages that are not accessed are cold after the fourth observation. Hot pages of another process
-took the place of an idle one after its own sixth pass, and after the eleventh without these visits
-(simulation, test_idle.py)."""
-
 
 class IdleWatch:
     """Leaves out twice as many visits in a row each time, while the process does not run.
@@ -25,24 +20,15 @@ class IdleWatch:
         self._cpu_ns = cpu_ns
         self._seen_ns = -1
         self._limit = 1
-        self._to_settle = 0
         self.skipped = 0
         """Since the last visit."""
 
-    def skip(self, *, worthwhile: bool) -> bool:
-        """Whether the visit that is due now can be left out; it is counted then.
-
-        A process that is `worthwhile` is visited until its pages are known to be cold: hot pages of
-        other processes may wait for its place on the fast tier.
-        """
+    def skip(self) -> bool:
+        """Whether the visit that is due now can be left out; it is counted then."""
         # Read before the visit: what runs while the process is read is seen next time.
         now_ns = self._cpu_ns()
         if now_ns != self._seen_ns:
             self._seen_ns, self._limit = now_ns, 1
-            self._to_settle = _SETTLING_VISITS if worthwhile else 0
-            return False
-        if self._to_settle:
-            self._to_settle -= 1
             return False
         if self.skipped >= self._limit:
             self._limit = min(2 * self._limit, _MOST_SKIPPED)

@@ -235,7 +235,7 @@ class Slot:
 
         A pass that found nothing, for the pacing; for the history none, so that it stays.
         """
-        if self.under_way or not self._idle.skip(worthwhile=self._is_large):
+        if self.under_way or self._chooser.makes_room or not self._idle.skip():
             return False
         self._exposure.nothing_ran(now)
         self.pacer.step(0)

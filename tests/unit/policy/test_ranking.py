@@ -113,8 +113,20 @@ def test_where_what_is_hot_changes_every_second_nothing_is_traded() -> None:
     assert demoted_after(ONE, OTHER) == 0
 
 
-def test_a_process_that_changes_is_priced_by_its_part_of_all_pages() -> None:
-    assert demoted_after(ONE) == 100
+def test_a_process_that_changes_counts_by_its_accesses() -> None:
+    assert demoted_after(ONE) == 0  # nine accesses in the second that a page stays hot: no gain
+    assert demoted_after(OTHER) == 100  # what was used once, and is idle now
+
+
+def test_a_process_gives_pages_if_the_plan_wants_any_as_cold_as_its_own() -> None:
+    world = World()
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    tell(ranking, OTHER, 0.01, 0, 400)
+    assert ranking.gives(OTHER)
+    assert not ranking.gives(ONE)
+    world.time_s, world.pages = 1.0, 1000  # there is room now
+    assert not ranking.gives(OTHER)
 
 
 def test_no_more_is_moved_than_one_fill_before_anything_came_in() -> None:
