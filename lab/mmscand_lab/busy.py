@@ -32,7 +32,7 @@ _STORM, _BLOCKS = 300, 2
 _VISITS_LATER = 20
 """To any process, until the daemon has had its chance to fall over memory that came online."""
 _CONVERGED, _CONVERGED_SAMPLES = 0.99, 3
-_PASSES, _PASSES_LATER = 150, 4
+_PASSES, _PASSES_LATER = 60, 4
 """Passes over each large process: the most that the lab waits for its hot pages, and the number it
 waits for after each disturbance."""
 

@@ -21,7 +21,7 @@ from mmscand_lab.slowness import Budget, configuration
 CONFIG = "mmscand.toml"
 _POLL_S = 1.0
 """Looking where all pages are costs 30 ms in emulation."""
-_LIMIT_S = 1200.0
+_LIMIT_S = 3600.0
 """Ends what hangs; no figure depends on it."""
 _CHANGED_KNOB = "scan_period_max_ms"
 _BY_COMMAND, _BY_SIGNAL = 9000, 9500
