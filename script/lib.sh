@@ -79,7 +79,8 @@ ensure_packages() {
 # The list is kept in one place, and that module needs nothing beyond Python itself.
 host_packages() {
     PYTHONPATH=$ROOT/src:$ROOT/lab "$PYTHON" -c \
-        'from mmscand_lab.kernel import HOST_PACKAGES; print(*HOST_PACKAGES, sep="\n")'
+        'from mmscand_lab.kernel import COMPILER_PACKAGES, HOST_PACKAGES
+print(*HOST_PACKAGES, *COMPILER_PACKAGES, sep="\n")'
 }
 
 # Its programs only: the package would start a server of its own, unless it is told not to.

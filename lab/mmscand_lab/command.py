@@ -40,6 +40,12 @@ def _help(context: typer.Context) -> None:
 _EXTRA = {"virtme_ng": "virtme-ng", "matplotlib": "", "rich": "", "psutil": ""}
 """Modules of the optional extra `lab`, with the package's name where it is another."""
 
+_DEMO = """\
+A program uses a random tenth of 512 MiB, all on slow memory. mmscand finds that tenth and moves it.
+This runs in a virtual machine: real kernel, real processes, real moves. Without KVM the processor
+is emulated, and slow memory is slow by a model of its latency and bandwidth (90 and 250 ns, as DRAM
+and CXL memory): shares of throughput mean something there, seconds do not."""
+
 _POSTGRES_FOLDER = Path("out") / "postgres"
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Also write the figures and verdicts here.")
@@ -59,6 +65,7 @@ def demo(
     """Show hot pages move to fast memory, in about a minute. Exit code 1 when they do not."""
     require_extra()
     _tell_of_real_tiers()
+    print(_DEMO)
     _run("random", json_file, picture, results)
 
 
@@ -179,8 +186,13 @@ def _report(console: "Console", scenario: "Scenario", result: "Result") -> None:
 
     title = f"{scenario.name}: {scenario.summary}"
     console.print(verdict_table(title, rows(scenario, result)))
-    if result["accelerator"] == "emulation":
-        print("emulated: both tiers are equally fast here, and the daemon about 10 times slower")
+    if (slowed := result["tier_speeds"]) is not None:
+        print(
+            f"emulated: a core is {slowed['factor']:.0f} times slower here, and so is memory; "
+            "all-fast is the same program with all memory as fast as the top tier"
+        )
+    elif result["accelerator"] == "emulation":
+        print("emulated: both tiers are equally fast here, so no speed is judged")
 
 
 def _require_promise(scenario: "Scenario", result: "Result", folder: Path) -> None:

@@ -14,13 +14,21 @@ from typing import Any
 
 import mmscand
 from mmscand_lab import result as results_of
+from mmscand_lab import slowmem
 from mmscand_lab.guest import STDERR, STDOUT, kvm_works, run_in_guest
-from mmscand_lab.kernel import GuestKernel, LabError, ensure_packages, fetch_kernel
+from mmscand_lab.kernel import (
+    COMPILER_PACKAGES,
+    GuestKernel,
+    LabError,
+    ensure_packages,
+    fetch_kernel,
+)
 from mmscand_lab.loads import LOADS
 from mmscand_lab.pg_cluster import make_archive
 from mmscand_lab.result import EVENTS, RESULT, WORKLOAD, Result
 from mmscand_lab.samples import SAMPLES, Sample, SampleReader
 from mmscand_lab.scenario import QUIET_GUEST, Scenario
+from mmscand_lab.slowness import work_s
 from mmscand_lab.spec import GuestSpec
 from mmscand_lab.standings import Run, load_runs, missing
 from mmscand_lab.verdict import EMULATION
@@ -35,8 +43,12 @@ _LIMIT_S = 1800.0
 _CONTEST_LIMIT_S = 900.0
 _FOLLOW_PERIOD_S = 0.25
 
+SLOW_MEMORY = "slow-memory"
+"""The plug-in's folder in the folder of the results."""
+
 _STATES = {
     "fill": "the workload fills slow memory",
+    "fast": "the workload runs as if all its memory were fast",
     "before": "the workload runs alone",
     "promote": "mmscand watches the workload",
     "after": "hot pages are up, both go on",
@@ -59,20 +71,32 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
     use_kvm = kvm_works(kernel=kernel)
     accelerator = "kvm" if use_kvm else EMULATION
     prepare(results)
+    slow_memory = results / SLOW_MEMORY
+    plugin = None if use_kvm else plugin_for(slow_memory, scenario.guest, progress)
     progress(f"booting {kernel.release} ({accelerator})", None)
     with _following(results, progress):
         status = run_in_guest(
-            _command(scenario, results, accelerator),
+            _command(scenario, results, accelerator, slow_memory if plugin else None),
             spec=scenario.guest,
             kernel=kernel,
             results=results,
             timeout_s=_LIMIT_S,
             env=_same_package(),
             kvm=use_kvm,
+            qemu=plugin or (),
         )
     if status != 0:
         raise _failed(results, status)
     return results_of.load(results)
+
+
+def plugin_for(folder: Path, spec: GuestSpec, progress: Progress) -> list[str] | None:
+    """Options of QEMU for slow memory that is slow; None, and a line, without a compiler."""
+    options = slowmem.prepare(folder, spec)
+    if options is None:
+        install = f"apt-get install --no-install-recommends {' '.join(COMPILER_PACKAGES)}"
+        progress(f"no compiler, so all memory is equally fast: {install}", None)
+    return options
 
 
 def run_postgres(
@@ -126,6 +150,21 @@ def run_contest(
     return load_runs(results)
 
 
+def prove_slow_memory(results: Path, *, progress: Progress = ignore) -> dict[str, Any] | None:
+    """What `slowmem.proof` finds in a guest; None without a compiler. Raises LabError."""
+    ensure_packages()
+    kernel = fetch_kernel()
+    prepare(results)
+    folder = (results / SLOW_MEMORY).resolve()
+    plugin = plugin_for(folder, QUIET_GUEST, progress)
+    if plugin is None:
+        return None
+    argv = ["mmscand_lab.slowmem.proof", "--folder", str(folder), "--native-s", f"{work_s():g}"]
+    in_guest(argv, kernel, results, _LIMIT_S, kvm=False, qemu=plugin)
+    found: dict[str, Any] = json.loads((results / STDOUT).read_text(encoding="utf-8"))
+    return found
+
+
 def told(results: Path, progress: Progress) -> Callable[[], None]:
     """Passes on the last line that the guest has printed."""
 
@@ -146,6 +185,7 @@ def in_guest(
     *,
     spec: GuestSpec = QUIET_GUEST,
     kvm: bool | None = None,
+    qemu: Sequence[str] = (),
 ) -> None:
     """Run a module of ours in the guest; LabError with its reason if it fails."""
     status = run_in_guest(
@@ -156,6 +196,7 @@ def in_guest(
         timeout_s=limit_s,
         env=_same_package(),
         kvm=kvm,
+        qemu=qemu,
     )
     if status != 0:
         raise _failed(results, status)
@@ -170,9 +211,14 @@ def _packages() -> tuple[Path, Path]:
     return Path(mmscand.__file__).resolve().parent, Path(__file__).resolve().parent
 
 
-def _command(scenario: Scenario, results: Path, accelerator: str) -> list[str]:
+def _command(
+    scenario: Scenario, results: Path, accelerator: str, slow_memory: Path | None
+) -> list[str]:
     argv = [sys.executable, "-m", "mmscand_lab.inside", scenario.name]
-    return [*argv, "--results", str(results.resolve()), "--accelerator", accelerator]
+    argv += ["--results", str(results.resolve()), "--accelerator", accelerator]
+    if slow_memory is not None:
+        argv += ["--slow-memory", str(slow_memory.resolve()), "--native-s", f"{work_s():g}"]
+    return argv
 
 
 def prepare(results: Path) -> None:

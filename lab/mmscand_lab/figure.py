@@ -112,8 +112,24 @@ def _draw_work(panel: Axes, axis: _Axis, record: Recording, result: Result) -> N
     left = float(at.min(initial=0.0)) - 1
     _draw_median(panel, (max(left, -10.0), 0.0), before)
     _draw_median(panel, (max(axis.end - 10.0, 0.0), axis.end), after)
+    if result["app_ops_per_s_all_fast"] is not None:
+        _draw_all_fast(panel, result["app_ops_per_s_all_fast"] / 1e6)
     panel.set_ylim(0, 1.35 * max(millions.max(initial=0.0), before, after, 1e-6))
     panel.set_ylabel("touches a second\n(millions)")
+
+
+def _draw_all_fast(panel: Axes, millions: float) -> None:
+    panel.axhline(millions, color=_HOT, linewidth=1.2, linestyle=":")
+    panel.annotate(
+        f"all memory fast: {millions:.2f} M",
+        (1, millions),
+        (-4, 4),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+        color=_HOT,
+    )
 
 
 def _draw_median(panel: Axes, span: tuple[float, float], value: float) -> None:

@@ -55,13 +55,15 @@ def run_in_guest(
     rw_dirs: Sequence[Path] = (),
     console_log: Path | None = None,
     kvm: bool | None = None,
+    qemu: Sequence[str] = (),
 ) -> int:
     """Boot the guest, run the command in it as root, return the command's exit status.
 
     The guest sees the host's files read-only at the same paths, `results` and `rw_dirs`
     read-write, and a /dev/shm of its own for temporary files. `timeout_s` bounds boot and command
-    together. `kvm` None means: where it is proven to work. Raises `GuestTimeout`, `GuestLost` or
-    `LabError`; nothing is left running. The guest also dies with the thread that called.
+    together. `kvm` None means: where it is proven to work. `qemu` are further options of QEMU.
+    Raises `GuestTimeout`, `GuestLost` or `LabError`; nothing is left running. The guest also dies
+    with the thread that called.
     """
     results = results.resolve()
     results.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ def run_in_guest(
     use_kvm = kvm_works(kernel=kernel) if kvm is None else kvm
     shared = [results, *rw_dirs]
     script = ["--show-boot-console", "--script-sh", shlex.join(["/bin/sh", str(results / _JOB)])]
-    with _planned(spec, kernel, shared, use_kvm, script) as command:
+    with _planned(spec, kernel, shared, use_kvm, script, qemu) as command:
         for _ in range(_BOOTS):
             ended = _run_limited(command, console, timeout_s)
             if not ended or (results / STDOUT).exists():  # else the command was not begun
@@ -147,7 +149,12 @@ def _probe_kvm(kernel: GuestKernel) -> bool:
 
 @contextmanager
 def _planned(
-    spec: GuestSpec, kernel: GuestKernel, shared: Sequence[Path], kvm: bool, options: Sequence[str]
+    spec: GuestSpec,
+    kernel: GuestKernel,
+    shared: Sequence[Path],
+    kvm: bool,
+    options: Sequence[str],
+    qemu: Sequence[str] = (),
 ) -> Iterator[list[str]]:
     """The QEMU command line for a guest; its initramfs exists while the context does."""
     with tempfile.TemporaryDirectory(prefix="mmscand-guest-") as scratch:
@@ -161,7 +168,7 @@ def _planned(
         argv += [*options, "--qemu-opts", "-machine", "hmat=on" + (",accel=kvm" if kvm else "")]
         # QEMU 7.2 reads what VPMASKMOV masks out: numpy's sort faults at the end of a mapping.
         argv += [] if kvm else ["-cpu", "max,avx2=off"]
-        yield shlex.split(_plan([*argv, *hmat_arguments(spec)], scratch))
+        yield shlex.split(_plan([*argv, *hmat_arguments(spec), *qemu], scratch))
 
 
 def _plan(argv: list[str], scratch: str) -> str:

@@ -53,6 +53,7 @@ from mmscand_lab.result import (
 )
 from mmscand_lab.samples import Phase, Sample, SampleLog, TierProbe
 from mmscand_lab.scenario import Scenario, scenario_named
+from mmscand_lab.tier_speeds import TierSpeeds
 from mmscand_lab.usage import cpu_seconds, vmstat
 
 #: Half a second is a sixth of the time in which the daemon converges, and one sample of 512 MiB
@@ -69,6 +70,8 @@ class _Watch:
 
     probe: TierProbe
     log: SampleLog
+    fast: Sequence[int]
+    """Nodes of the top tier."""
 
     def phase(
         self,
@@ -104,31 +107,45 @@ class _Converged:
 
 
 def measure(
-    scenario: Scenario, results: Path, topology: Topology, accelerator: str, slow_nodes: str | None
+    scenario: Scenario,
+    results: Path,
+    topology: Topology,
+    accelerator: str,
+    slow_nodes: str | None,
+    speeds: TierSpeeds,
 ) -> None:
     """Run the scenario on this machine and write `result.json`. Raises MmscandError."""
     state = results / WORKLOAD
     # Of an earlier run in the same folder: they would be taken for this one's.
     for stale in (results / RESULT, state / "ready"):
         stale.unlink(missing_ok=True)
-    argv = ["mmscand_lab.workload", *scenario.workload_arguments()]
+    argv = ["mmscand_lab.workload", *scenario.workload_arguments(), *speeds.workload_options]
     argv += ["--node", str(max(topology.slow)), "--state", str(state)]
     with closing(SampleLog(results)) as log:
         log.add("fill")
+        speeds.calibrate(sorted(topology.fast | topology.slow))
         with running("workload", argv, results, results / "workload-stdout.txt") as workload:
             truth = ready_truth(workload, state)
             with closing(TierProbe(truth, topology)) as probe:
-                watch = _Watch(probe, log)
+                watch = _Watch(probe, log, sorted(topology.fast))
+                with speeds.all_fast(min(topology.fast)) as simulated:
+                    watch.phase("fast", scenario.before_s if simulated else 0.0, [workload])
                 watch.phase("before", scenario.before_s, [workload])
-                observed = _with_daemon(scenario, watch, workload, results, slow_nodes)
+                observed = _with_daemon(scenario, watch, workload, results, slow_nodes, speeds)
             workload.stop()
     measured = compute(scenario, Recording.load(results), truth, observed)
     kernel = os.uname().release
-    save(Result(**measured, accelerator=accelerator, kernel=kernel), results / RESULT)
+    result = Result(**measured, accelerator=accelerator, kernel=kernel, tier_speeds=speeds.facts())
+    save(result, results / RESULT)
 
 
 def _with_daemon(
-    scenario: Scenario, watch: _Watch, workload: Program, results: Path, slow_nodes: str | None
+    scenario: Scenario,
+    watch: _Watch,
+    workload: Program,
+    results: Path,
+    slow_nodes: str | None,
+    speeds: TierSpeeds,
 ) -> Observed:
     nodes = ["--slow-nodes", slow_nodes] if slow_nodes else []
     argv = daemon_command("--pid", str(workload.process.pid), *nodes, knobs=scenario.knobs)
@@ -139,6 +156,7 @@ def _with_daemon(
         converged = _Converged(results / EVENTS, scenario.converge_passes)
         watch.phase("promote", float("inf"), programs, converged)
         settled, cpu_settled = time.monotonic(), cpu_seconds([process])
+        served = speeds.served()
         watch.phase("after", scenario.after_s, programs)
         ended, cpu_ended = time.monotonic(), cpu_seconds([process])
         peak = _peak_mib(daemon.process.pid)
@@ -152,6 +170,7 @@ def _with_daemon(
             cpu_share_steady=(cpu_ended - cpu_settled) / (ended - settled),
             peak_mib=peak,
         ),
+        fast_share=speeds.fast_share(served, watch.fast),
         thp_splits=vmstat("thp_split") - splits,
         kernel_promoted=vmstat("pgpromote_success") - kernel_promoted,
     )
@@ -172,6 +191,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, required=True, help="folder for what is measured")
     parser.add_argument("--accelerator", default="none", help="what runs the guest, for the record")
     parser.add_argument("--slow-nodes", help="nodes to promote from, as for `mmscand run`")
+    parser.add_argument("--slow-memory", type=Path, help="folder of the plug-in for slow memory")
+    parser.add_argument("--native-s", type=float, default=0.0, help="slowness.work_s() of the host")
     return parser.parse_args(argv)
 
 
@@ -181,11 +202,12 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 def _run(options: argparse.Namespace) -> None:
     scenario, slow = scenario_named(options.scenario), options.slow_nodes
+    speeds = TierSpeeds(options.slow_memory, options.native_s)
     nodes = parse_node_option("--slow-nodes", slow) if slow else None
     topology = read_topology(NodeReader(), slow=nodes)
     require_two_tiers(topology)
     options.results.mkdir(parents=True, exist_ok=True)
-    measure(scenario, options.results, topology, options.accelerator, slow)
+    measure(scenario, options.results, topology, options.accelerator, slow, speeds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

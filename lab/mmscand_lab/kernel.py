@@ -22,6 +22,9 @@ from mmscand.errors import MmscandError
 #: virtme-ng builds, kmod for depmod and modprobe, file because virtme-ng asks it for the release.
 HOST_PACKAGES: tuple[str, ...] = ("qemu-system-x86", "busybox-static", "kmod", "file")
 
+#: What makes slow memory slow; without it the lab runs, and all memory is equally fast.
+COMPILER_PACKAGES: tuple[str, ...] = ("gcc", "libc6-dev")
+
 #: Packages that name the newest stock kernel, in the order tried: Debian 12, Debian 13, Ubuntu.
 META_PACKAGES: tuple[str, ...] = (
     "linux-image-6.12-amd64",

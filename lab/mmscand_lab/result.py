@@ -12,9 +12,10 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from mmscand.model import FloatArray
 from mmscand_lab.kernel import LabError
 from mmscand_lab.ops import load_ops
-from mmscand_lab.samples import Sample, SampleReader
+from mmscand_lab.samples import Phase, Sample, SampleReader
 from mmscand_lab.scenario import Scenario
 from mmscand_lab.truth import Truth
 
@@ -49,6 +50,12 @@ class Measured(Pace):
     app_ops_per_s_before: float
     app_ops_per_s_after: float
     app_ops_ratio: float
+    app_ops_per_s_all_fast: float | None
+    """With all memory as fast as the top tier; None where tiers are equally fast anyway."""
+    app_ops_per_s_moving: float
+    """Mean from when the daemon watched until its work was done."""
+    fast_share_after: float | None
+    """Share of the cache misses that the top tier served at the end; None where nobody counts."""
     daemon_cpu_share: float
     daemon_cpu_share_steady: float
     daemon_peak_mib: float
@@ -72,6 +79,8 @@ class Result(Measured):
 
     accelerator: str
     kernel: str
+    tier_speeds: dict[str, Any] | None
+    """A `slowmem.calibrate.Calibration`; None where all memory is as fast as the host's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,8 @@ class Observed:
     settled: float
     ended: float
     daemon: DaemonUse
+    fast_share: float | None
+    """As `Measured.fast_share_after`."""
     thp_splits: int
     kernel_promoted: int
     """Pages that the kernel's own NUMA balancing promoted meanwhile."""
@@ -164,11 +175,25 @@ class Recording:
         ended = len([event for event in self.of_kind("pass_end") if event["at"] < moment])
         return max(ended, found or 0)
 
-    def ops_until(self, end: float) -> float:
+    def ops_until(self, end: float, begin: float = -np.inf) -> float:
         """Median of the operations a second in the last seconds before that moment."""
-        at, ops = self.ops[:, 0], self.ops[:, 1]
-        rows = ops[(at > end - _MEDIAN_S) & (at <= end)]
+        rows = self._ops_between(max(begin, end - _MEDIAN_S), end)
         return float(np.median(rows)) if rows.size else 0.0
+
+    def mean_ops(self, begin: float, end: float) -> float:
+        """Their mean, so that a pause counts."""
+        rows = self._ops_between(begin, end)
+        return float(rows.mean()) if rows.size else 0.0
+
+    def _ops_between(self, begin: float, end: float) -> FloatArray:
+        # A row stands for the second before it: the first one may have begun before the span.
+        at, ops = self.ops[:, 0], self.ops[:, 1]
+        return ops[(at > begin + 1.0) & (at <= end)]
+
+    def phase(self, name: Phase) -> tuple[float, float] | None:
+        """From the first to the last sample of a phase; None without one."""
+        at = [sample.at for sample in self.samples if sample.phase == name]
+        return (at[0], at[-1]) if at else None
 
 
 def compute(scenario: Scenario, record: Recording, truth: Truth, seen: Observed) -> Measured:
@@ -176,7 +201,9 @@ def compute(scenario: Scenario, record: Recording, truth: Truth, seen: Observed)
     if not record.samples:
         raise LabError("the experiment recorded no sample", hint="see the folder of its results")
     last, start = record.samples[-1], seen.daemon_started
-    before, after = record.ops_until(start), record.ops_until(seen.ended)
+    alone, fast = record.phase("before"), record.phase("fast")
+    before = record.ops_until(start, alone[0] if alone else -np.inf)
+    after = record.ops_until(seen.ended, seen.settled)
     first_event = next((event["at"] for event in record.events if "at" in event), None)
     moved = record.of_kind("moved")
     return Measured(
@@ -187,6 +214,9 @@ def compute(scenario: Scenario, record: Recording, truth: Truth, seen: Observed)
         app_ops_per_s_before=before,
         app_ops_per_s_after=after,
         app_ops_ratio=after / before if before else 0.0,
+        app_ops_per_s_all_fast=record.ops_until(fast[1], fast[0]) if fast else None,
+        app_ops_per_s_moving=record.mean_ops(first_event or start, seen.settled),
+        fast_share_after=seen.fast_share,
         daemon_cpu_share=seen.daemon.cpu_share,
         daemon_cpu_share_steady=seen.daemon.cpu_share_steady,
         daemon_peak_mib=seen.daemon.peak_mib,

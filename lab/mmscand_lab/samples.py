@@ -20,9 +20,10 @@ from mmscand_lab.truth import BoolArray, Truth
 
 SAMPLES = "samples.jsonl"
 
-#: fill: the workload starts; before: it runs alone; promote: with the daemon, until its hot pages
-#: are on the top tier; after: both go on.
-Phase = Literal["fill", "before", "promote", "after"]
+#: fill: the workload starts; fast: it runs alone and all memory is as fast as the top tier; before:
+#: it runs alone; promote: with the daemon, until its hot pages are on the top tier; after: both go
+#: on.
+Phase = Literal["fill", "fast", "before", "promote", "after"]
 
 
 @dataclass(frozen=True, slots=True)

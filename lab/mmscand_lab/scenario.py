@@ -54,6 +54,8 @@ class Scenario:
     passes_target: int = 3
     ops_ratio_target: float | None = None
     """Least operations a second with the daemon, as a share of those without it."""
+    throughput_target: float | None = None
+    """Least throughput at the end, as a share of that with all memory fast."""
     guest: GuestSpec = QUIET_GUEST
     home_node: int | None = None
     """Node of further memory that the workload uses all the time."""
@@ -86,6 +88,7 @@ _RANDOM = Scenario(
     hot_target=0.999,
     cold_target=0.0001,
     ops_ratio_target=_NOT_LOWER,
+    throughput_target=0.95,
 )
 
 _SHORT = replace(
@@ -95,6 +98,7 @@ _SHORT = replace(
     converge_passes=60,
     after_s=4.0,
     ops_ratio_target=None,
+    throughput_target=None,
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(

@@ -39,21 +39,40 @@ class Toucher(Protocol):
         ...
 
 
-class _Words:
-    """The region as 64-bit words, and the scratch arrays to touch some of them."""
+class Accesses(Protocol):
+    """How words of the region are accessed."""
 
-    def __init__(self, words: WordArray, write_share: float, most: int = _CHUNK) -> None:
+    def touch(self, words: WordArray, index: IntArray, writes: int, value: int) -> None:
+        """Write the first `writes` of the words that `index` names, and read the others."""
+        ...
+
+
+class NumpyAccesses:
+    """By numpy; where there is a compiler, `slowmem.library` does it instead."""
+
+    def __init__(self) -> None:
+        self._values = np.empty(_CHUNK, dtype=np.uint64)
+
+    def touch(self, words: WordArray, index: IntArray, writes: int, value: int) -> None:
+        """See `Accesses`."""
+        words[index[:writes]] = value
+        reads = index[writes:]
+        # mode="clip": with the default mode numpy would gather into a buffer of its own first.
+        np.take(words, reads, out=self._values[: reads.size], mode="clip")
+
+
+class _Words:
+    """The region as 64-bit words, of whose touches a share writes."""
+
+    def __init__(self, words: WordArray, write_share: float, accesses: Accesses | None) -> None:
         self._words = words
         self._write_share = write_share
-        self._values = np.empty(most, dtype=np.uint64)
+        self._accesses = NumpyAccesses() if accesses is None else accesses
 
     def touch(self, index: IntArray, value: int) -> int:
         """Write the first of them and read the others; how many they are."""
         writes = round(index.size * self._write_share)
-        self._words[index[:writes]] = value
-        reads = index[writes:]
-        # mode="clip": with the default mode numpy would gather into a buffer of its own first.
-        np.take(self._words, reads, out=self._values[: reads.size], mode="clip")
+        self._accesses.touch(self._words, index, writes, value)
         return index.size
 
 
@@ -71,8 +90,9 @@ class InTurn:
         write_share: float,
         seed: int,
         home: WordArray | None = None,
+        accesses: Accesses | None = None,
     ) -> None:
-        self._words = _Words(words, write_share)
+        self._words = _Words(words, write_share, accesses)
         self._seed = seed
         self._home = None if home is None else home[: _HOME_PAGES_TOUCHED * WORDS_PER_PAGE]
         self._rng = np.random.default_rng([seed, 1])  # another stream than the hot mask's
@@ -110,10 +130,16 @@ class Drawn:
     """
 
     def __init__(
-        self, words: WordArray, rates: FloatArray, lines: int, write_share: float, seed: int
+        self,
+        words: WordArray,
+        rates: FloatArray,
+        lines: int,
+        write_share: float,
+        seed: int,
+        accesses: Accesses | None = None,
     ) -> None:
-        self._words = _Words(words, write_share)
-        self._reader = _Words(words, 0.0)
+        self._words = _Words(words, write_share, accesses)
+        self._reader = _Words(words, 0.0, accesses)
         self._lines = np.arange(lines, dtype=np.int64)
         self._visits = _CHUNK // lines
         self._rng = np.random.default_rng([seed, 1])  # another stream than the rates'

@@ -51,7 +51,7 @@ def rows(scenario: Scenario, result: Result) -> Sequence[Row]:
         *_promotion(scenario, result),
         *_targets(scenario, result),
         *_moves(result),
-        *(_not_judged() if result["accelerator"] == EMULATION else _speed(scenario, result)),
+        *_speeds(scenario, result),
     ]
 
 
@@ -100,11 +100,30 @@ def _targets(scenario: Scenario, result: Result) -> list[Row]:
     ]
 
 
-def _not_judged() -> list[Row]:
-    """An emulated core is some thirty times slower, and both tiers are the same memory of the
-    host: speed and CPU time say nothing of a real machine. They are in `result.json`.
-    """
-    return [Row("speed of the program, CPU time of mmscand", "not judged in emulation")]
+def _speeds(scenario: Scenario, result: Result) -> list[Row]:
+    if result["tier_speeds"] is not None:
+        return _of_all_fast(scenario, result)
+    if result["accelerator"] == EMULATION:
+        # Both tiers are the same memory of the host, and a core is some thirty times slower.
+        return [Row("speed of the program, CPU time of mmscand", "not judged in emulation")]
+    return _speed(scenario, result)
+
+
+def _of_all_fast(scenario: Scenario, result: Result) -> list[Row]:
+    """The program's throughput as a share of that with all memory fast, in the same guest."""
+    fast = result["app_ops_per_s_all_fast"] or 1e-9
+    before, moving, after = (
+        result[name] / fast
+        for name in ("app_ops_per_s_before", "app_ops_per_s_moving", "app_ops_per_s_after")
+    )
+    served, least = result["fast_share_after"], scenario.throughput_target
+    target, ok = ("", None) if least is None else (f">= {_plain_percent(least)}", after >= least)
+    return [
+        Row("throughput before mmscand, of all-fast", _whole_percent(before)),
+        Row("while pages move", _whole_percent(moving)),
+        Row("afterwards", _whole_percent(after), target, ok),
+        Row("cache misses that fast memory serves", _whole_percent(served or 0.0)),
+    ]
 
 
 def _speed(scenario: Scenario, result: Result) -> list[Row]:
@@ -133,6 +152,10 @@ def _moves(result: Result) -> list[Row]:
 
 def _percent(share: float) -> str:
     return f"{share:.3%}".replace("%", " %")
+
+
+def _whole_percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
 
 
 def _plain_percent(share: float) -> str:

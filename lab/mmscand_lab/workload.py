@@ -41,6 +41,7 @@ from mmscand_lab.region import (
     filled_region,
     free_mib,
 )
+from mmscand_lab.slowmem import slowed_accesses
 from mmscand_lab.touch import LINES_PER_PAGE, Drawn, InTurn, Toucher
 from mmscand_lab.truth import (
     GUPS_HOT_ACCESSES,
@@ -103,6 +104,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=1, help="the same seed gives the same hot pages")
     add("--pause-ms", type=float, default=0.0, help="rest after each round, to leave CPUs alone")
     add("--state", type=Path, required=True, help="folder for truth.npz, ready and ops.csv")
+    add("--slow-memory", type=Path, help="folder of the plug-in that slows accesses down")
     add("--seconds", type=float, default=float("inf"), help="stop after this long")
     options = parser.parse_args(argv)
     nodes = online_nodes()
@@ -163,11 +165,13 @@ def _prepare(options: argparse.Namespace) -> Toucher:
     words = filled_region(size, options.node, huge=options.huge)
     fields = {"node": options.node, "huge": options.huge, "seed": options.seed, "rates": rates}
     truth = Truth(os.getpid(), words.ctypes.data, size // PAGE, **fields, hot=hot)
+    accesses = None if options.slow_memory is None else slowed_accesses(options.slow_memory)
     toucher: Toucher
     if rates is None:
-        toucher = InTurn(words, hot, options.write_share, options.seed, _home(options))
+        home = _home(options)
+        toucher = InTurn(words, hot, options.write_share, options.seed, home, accesses)
     else:
-        toucher = Drawn(words, rates, options.lines, options.write_share, options.seed)
+        toucher = Drawn(words, rates, options.lines, options.write_share, options.seed, accesses)
     truth.save(folder)
     (folder / "ready.part").write_text(f"{os.getpid()}\n", encoding="ascii")
     (folder / "ready.part").replace(folder / "ready")

@@ -49,14 +49,17 @@ def _events() -> list[dict[str, Any]]:
 
 
 def _sample(at: float) -> dict[str, Any]:
-    phase = "before" if at < START else "promote" if at < 110 else "after"
+    phase = "fast" if at < 94 else "before" if at < START else "promote" if at < 110 else "after"
     hot = 0.0 if at < 103.9 else 0.995 if at < 105.1 else 1.0
     return {"at": at, "phase": phase, "hot": hot, "cold": 0.0}
 
 
 def _ops() -> str:
-    speed = {at: 2e6 if at <= START else 4e6 if at <= 110 else 3e6 for at in range(88, 122)}
-    speed |= {95: 9e6, 115: 1.0}  # one outlier in each phase, which a median ignores
+    speed = {
+        at: 5e6 if at < 94 else 2e6 if at <= START else 4e6 if at <= 110 else 3e6
+        for at in range(88, 122)
+    }
+    speed |= {97: 9e6, 115: 1.0}  # one outlier in each phase, which a median ignores
     return "monotonic_s,ops_per_s\n" + "".join(f"{at}.0,{ops},1.0\n" for at, ops in speed.items())
 
 
@@ -78,9 +81,10 @@ def make_result(recorded: Path) -> MakeResult:
 
     def make(**change: object) -> Result:
         use = DaemonUse(cpu_share=0.25, cpu_share_steady=0.02, peak_mib=51.5)
-        seen = Observed(START, 110.0, END, use, thp_splits=0, kernel_promoted=0)
+        seen = Observed(START, 110.0, END, use, 0.75, thp_splits=0, kernel_promoted=0)
         measured = compute(SCENARIOS["random"], Recording.load(recorded), TRUTH, seen)
-        fields: dict[str, Any] = {**measured, "accelerator": "kvm", "kernel": "6.12.0", **change}
+        machine = {"accelerator": "kvm", "kernel": "6.12.0", "tier_speeds": None}
+        fields: dict[str, Any] = {**measured, **machine, **change}
         return Result(**fields)  # type: ignore[typeddict-item]
 
     return make

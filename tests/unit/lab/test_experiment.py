@@ -57,7 +57,7 @@ def test_result_comes_home_and_progress_on_the_way(
 
     def guest(argv: Sequence[str], folder: Path) -> int:
         assert argv[1:4] == ["-m", "mmscand_lab.inside", "quick"]
-        assert argv[-2:] == ["--accelerator", "emulation"]
+        assert argv[6:8] == ["--accelerator", "emulation"]
         log = SampleLog(folder)
         log.add("fill")
         deadline = time.monotonic() + 10
@@ -73,7 +73,28 @@ def test_result_comes_home_and_progress_on_the_way(
     assert run(tmp_path / "results", steps) == result
     assert during == [1]  # it came while the guest was running
     assert [sample.phase for _, sample in steps if sample] == ["fill", "after"]
-    assert steps[1][0] == "booting 6.12.0 (emulation)"
+    assert "booting 6.12.0 (emulation)" in [text for text, _ in steps]
+
+
+def test_the_guest_gets_slow_memory_if_it_is_emulated_and_there_is_a_compiler(
+    install: Callable[[Guest], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[tuple[bool, bool]] = []
+
+    def guest(argv: Sequence[str], *, qemu: Sequence[str], **_: object) -> int:
+        given.append(("--slow-memory" in argv, "-plugin" in qemu))
+        raise LabError("enough", hint="none")
+
+    install(lambda argv, folder: 1)
+    monkeypatch.setattr(experiment, "run_in_guest", guest)
+    steps = Steps()
+    for plugin, kvm in ((["-plugin"], False), (["-plugin"], True), (None, False)):
+        monkeypatch.setattr(experiment.slowmem, "prepare", lambda *_, made=plugin: made)
+        monkeypatch.setattr(experiment, "kvm_works", lambda kernel, works=kvm: works)
+        with pytest.raises(LabError, match="enough"):
+            run(tmp_path, steps)
+    assert given == [(True, True), (False, False), (False, False)]
+    assert any("no compiler" in text for text, _ in steps)
 
 
 def test_the_guest_runs_the_package_that_runs_here(

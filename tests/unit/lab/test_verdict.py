@@ -81,3 +81,20 @@ def test_what_emulation_cannot_judge_is_not_judged(make_result: MakeResult) -> N
     assert "app speed, after / before" not in shown
     assert "daemon, of one core" not in shown
     assert shown["speed of the program, CPU time of mmscand"] == "not judged in emulation"
+
+
+SLOWED: dict[str, object] = {"accelerator": "emulation", "tier_speeds": {"factor": 20.0}}
+
+
+def test_where_slow_memory_is_slow_throughput_is_a_share_of_all_fast(
+    make_result: MakeResult,
+) -> None:
+    result = make_result(**SLOWED, app_ops_per_s_after=4.8e6)
+    assert short(result) == []
+    shown = {row.figure: row.value for row in rows(RANDOM, result)}
+    assert shown["throughput before mmscand, of all-fast"] == "40 %"
+    assert shown["while pages move"] == "80 %"
+    assert shown["afterwards"] == "96 %"
+    assert shown["cache misses that fast memory serves"] == "75 %"
+    assert short(make_result(**SLOWED, app_ops_per_s_after=4.7e6)) == ["afterwards"]
+    assert short(make_result(**SLOWED, app_ops_per_s_after=4.7e6), "thp") == []

@@ -1,0 +1,25 @@
+"""Slow memory is slow, in a guest: what the plug-in counts, whatever else the host does.
+
+How fast code is that is not instrumented is measured by `script/bench slow_memory`.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from mmscand_lab.experiment import prove_slow_memory
+from mmscand_lab.scenario import QUIET_GUEST
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(1800)
+def test_each_miss_waits_for_the_memory_of_its_node(tmp_path: Path) -> None:
+    proof = prove_slow_memory(tmp_path)
+    assert proof is not None, "no compiler here: script/test installs one"
+    print(proof)
+    for node, told in enumerate(QUIET_GUEST.nodes):
+        assert proof["own_node"][node] > 0.95
+        waits = told.latency_ns - proof["overhead_ns"]
+        assert proof["waited_ns"][node] == pytest.approx(waits, rel=0.02)
+        assert proof["latency_ns"][node] > 0.9 * told.latency_ns  # more where the host is busy
+    assert proof["two_readers_mb_s"] < 1.1 * proof["link_mb_s"]
