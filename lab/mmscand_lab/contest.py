@@ -40,11 +40,14 @@ from mmscand_lab.standings import (
     save_levels,
     save_runs,
 )
+from mmscand_lab.tier_speeds import TierSpeeds
 from mmscand_lab.tierers import TIERERS, Stage, tierer_named
 from mmscand_lab.usage import cpu_seconds, vmstat
 
 _ALONE_S, _PHASE_S, _REST_S = 6.0, 20.0, 6.0
 _SAMPLE_S = 0.5
+_SERVED_S = 2.0
+"""How long accesses are counted at the end."""
 _UP = 0.95
 # What mmscand leaves free (`room_pages`), so that the daemon can use the room that it is given.
 _HEADROOM_PAGES = 2048
@@ -79,21 +82,24 @@ class _Judge:
         return {f"{what}_share": self.levels[-1], f"{what}_share_over_time": over_time}
 
 
-def contest(name: str, tierer: str, seed: int, results: Path, topology: Topology) -> Run:
+def contest(
+    name: str, tierer: str, seed: int, results: Path, topology: Topology, speeds: TierSpeeds
+) -> Run:
     """Measure one tierer on one load. Raises MmscandError."""
     folder = run_folder(results, name, tierer, seed)
     # Of a run that was interrupted: its files would be taken for this one's.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     load = LOADS[name]
-    with load.start(Place(topology, folder, seed)) as running:
-        time.sleep(_ALONE_S)
-        alone_until = time.monotonic()
-        fast = min(topology.fast)
+    with load.start(Place(topology, folder, seed, speeds)) as running:
+        fast, spans = min(topology.fast), Spans()
+        with speeds.all_fast(fast) as simulated:
+            if simulated:
+                spans["all_fast"] = _waited(_ALONE_S)
+        spans["alone"] = _waited(_ALONE_S)
         with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
-            figures, phases = _with_tierer(load, running, tierer, folder, topology)
-        spans = {"alone": (alone_until - _ALONE_S + 1, alone_until), **phases}
-        figures |= speeds(running.ops(), spans)
+            figures, phases = _with_tierer(load, running, tierer, folder, topology, speeds)
+        figures |= rates(running.ops(), spans | phases)
     return Run(name, tierer, seed, {key: figures[key] for key in FIGURES if key in figures})
 
 
@@ -101,13 +107,26 @@ Spans = dict[str, tuple[float, float]]
 """From when to when, in seconds of CLOCK_MONOTONIC."""
 
 
+def _waited(seconds: float) -> tuple[float, float]:
+    """Wait, and give the span without its first second, in which something else may have ended."""
+    time.sleep(seconds)
+    now = time.monotonic()
+    return now - seconds + 1, now
+
+
 def _with_tierer(
-    load: Load, running: RunningLoad, tierer: str, folder: Path, topology: Topology
+    load: Load,
+    running: RunningLoad,
+    tierer: str,
+    folder: Path,
+    topology: Topology,
+    speeds: TierSpeeds,
 ) -> tuple[dict[str, float | None], Spans]:
     judge, known = _Judge(running), running.best is not None
     # Before it starts: in the kernel it is at work at once.
     threads, moved = _threads_s(), vmstat("pgmigrate_success")
-    with tierer_named(tierer).at_work(Stage(topology, running.options, folder)) as daemon:
+    stage = Stage(topology, running.options, folder, speeds.slowness)
+    with tierer_named(tierer).at_work(stage) as daemon:
         begun, in_task, used = time.monotonic(), _in_task_s(running.pid), _daemon_s(daemon)
         first = judge.watch(begun, _PHASE_S)
         rested = time.monotonic()
@@ -116,6 +135,10 @@ def _with_tierer(
             running.change()
             again = judge.watch(time.monotonic(), _PHASE_S)
             figures |= {"seconds_to_95_after_shift": again} if load.change == "shift" else {}
+        served = speeds.served()
+        time.sleep(_SERVED_S if served else 0.0)
+        if (share := speeds.fast_share(served, sorted(topology.fast))) is not None:
+            figures["served_fast"] = share
         figures["pages_moved"] = float(vmstat("pgmigrate_success") - moved)
         figures["cpu_s"] = _threads_s() - threads + _daemon_s(daemon) - used
         figures["system_s"] = _in_task_s(running.pid) - in_task
@@ -143,8 +166,10 @@ def _in_task_s(pid: int) -> float:
     return float(sum(each.cpu_times().system for each in own))
 
 
-def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]:
+def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]:
     """Speeds in a span alone, one while pages move and one at rest, from rows as `load_ops` has.
+
+    With a span `all_fast` throughput is a share of that, else a multiple of what it is alone.
 
     Each row is a second that ended at its moment; a span has those that ended in it, and one more.
     Means of operations, so that a pause counts; medians of the seconds' 99th percentiles.
@@ -155,10 +180,15 @@ def speeds(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None
     }
     rate = {name: float(part[:, 1].mean()) if len(part) else 0.0 for name, part in rows.items()}
     p99 = {name: float(np.median(part[:, 2])) if len(part) else 0.0 for name, part in rows.items()}
+    if "all_fast" in rate:
+        of = max(rate["all_fast"], 1e-9)
+        shares = {f"throughput_{name}": rate[name] / of for name in ("alone", "moving", "rest")}
+    else:
+        of = max(rate["alone"], 1e-9)
+        shares = {f"ops_{name}_ratio": rate[name] / of for name in ("moving", "rest")}
     return {
+        **shares,
         "ops_alone": rate["alone"],
-        "ops_moving_ratio": rate["moving"] / max(rate["alone"], 1e-9),
-        "ops_rest_ratio": rate["rest"] / max(rate["alone"], 1e-9),
         "p99_ms_alone": p99["alone"],
         "p99_ms_moving": p99["moving"],
     }
@@ -170,6 +200,8 @@ def _run_all(options: argparse.Namespace) -> None:
         tierer_named(name)
     topology = read_topology(NodeReader())
     require_two_tiers(topology)
+    speeds = TierSpeeds(options.slow_memory, options.native_s)
+    speeds.calibrate(sorted(topology.fast | topology.slow))
     runs = load_runs(options.results)
     left = missing(runs, options.workloads, options.tierers, options.seeds)
     failed: list[str] = []
@@ -177,7 +209,8 @@ def _run_all(options: argparse.Namespace) -> None:
         where = f"{run.load}, {run.tierer}, seed {run.seed}"
         print(f"{number} of {len(left)}: {where}", flush=True)
         try:
-            runs.append(contest(run.load, run.tierer, run.seed, options.results, topology))
+            done = contest(run.load, run.tierer, run.seed, options.results, topology, speeds)
+            runs.append(done)
             save_runs(options.results, runs)
         except (MmscandError, OSError, psutil.Error) as error:
             failed.append(f"{where}: {error}")
@@ -195,6 +228,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--results", type=Path, required=True, help="folder for what is measured")
     add("--workloads", nargs="+", choices=list(LOADS), default=list(LOADS))
     add("--tierers", nargs="+", default=list(TIERERS))
+    add("--slow-memory", type=Path, help="folder of the plug-in for slow memory")
+    add("--native-s", type=float, default=0.0, help="slowness.work_s() of the host")
     add("--seeds", nargs="+", type=int, default=[1], help="a run each")
     options = parser.parse_args(argv)
     return exit_status("contest", lambda: _run_all(options))

@@ -143,10 +143,15 @@ def run_contest(
     for load in needed:
         load.prepare(results)
     progress(f"booting {kernel.release} for {len(left)} runs", None)
+    folder = (results / SLOW_MEMORY).resolve()
+    plugin = None if kvm_works(kernel=kernel) else plugin_for(folder, QUIET_GUEST, progress)
     argv = ["mmscand_lab.numa", "mmscand_lab.contest", "--results", str(results.resolve())]
+    if plugin is not None:
+        argv += ["--slow-memory", str(folder), "--native-s", f"{work_s():g}"]
     argv += ["--workloads", *loads, "--tierers", *tierers, "--seeds", *map(str, seeds)]
     with repeated(told(results, progress)):
-        in_guest(argv, kernel, results, _LIMIT_S + len(left) * _CONTEST_LIMIT_S)
+        limit_s = _LIMIT_S + len(left) * _CONTEST_LIMIT_S
+        in_guest(argv, kernel, results, limit_s, qemu=plugin or ())
     return load_runs(results)
 
 

@@ -34,6 +34,7 @@ from mmscand.linux.topology import (
 from mmscand.model import Topology
 from mmscand_lab.ending import exit_status
 from mmscand_lab.programs import (
+    LAB_KNOBS,
     Program,
     count_passes,
     daemon_command,
@@ -148,7 +149,9 @@ def _with_daemon(
     speeds: TierSpeeds,
 ) -> Observed:
     nodes = ["--slow-nodes", slow_nodes] if slow_nodes else []
-    argv = daemon_command("--pid", str(workload.process.pid), *nodes, knobs=scenario.knobs)
+    argv = daemon_command(
+        "--pid", str(workload.process.pid), *nodes, knobs=(*LAB_KNOBS, *scenario.knobs)
+    )
     splits, kernel_promoted = vmstat("thp_split"), vmstat("pgpromote_success")
     started = time.monotonic()
     with running("daemon", argv, results, results / EVENTS) as daemon:

@@ -148,6 +148,7 @@ def _pages(
         folder.mkdir(exist_ok=True)
         argv = ["mmscand_lab.workload", "--mib", _MIB, *options, "--seed", str(place.seed)]
         argv += ["--node", str(max(place.topology.slow)), "--state", str(folder)]
+        argv += place.speeds.workload_options
         output = place.folder / "workload-stdout.txt"
         with running("workload", argv, place.folder, output) as program:
             truth = ready_truth(program, folder)

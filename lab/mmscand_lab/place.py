@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmscand.model import Topology
+from mmscand_lab.tier_speeds import TierSpeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,5 @@ class Place:
     folder: Path
     """For its files; exists, in the folder of the results."""
     seed: int
+    speeds: TierSpeeds
+    """Of the tiers."""

@@ -30,7 +30,7 @@ from mmscand_lab.ending import exit_status
 from mmscand_lab.numa import migrate
 from mmscand_lab.pg_cluster import COLD_MARK, HOT_MARK, Cluster, unpack
 from mmscand_lab.pg_server import served, session
-from mmscand_lab.programs import count_passes, daemon_command, running
+from mmscand_lab.programs import LAB_KNOBS, count_passes, daemon_command, running
 from mmscand_lab.result import EVENTS, RESULT
 from mmscand_lab.samples import TierProbe
 from mmscand_lab.truth import BoolArray, Truth
@@ -145,7 +145,7 @@ def _with_daemon(results: Path, buffers: _Buffers, shared_memory: bool) -> float
     """Seconds until the hot pages were up, None if they never were."""
     events, knob = results / EVENTS, f"shared_memory={str(shared_memory).lower()}"
     found: float | None = None
-    argv = daemon_command("--match", "^postgres", knobs=[knob])
+    argv = daemon_command("--match", "^postgres", knobs=(*LAB_KNOBS, knob))
     with running("daemon", argv, results, events) as daemon:
         # Counted from its first pass: how long a start takes in emulation is not the question.
         daemon.wait_for(lambda: "pass_end" in events.read_text(), "its first pass", _START_LIMIT_S)

@@ -26,8 +26,8 @@ _STOP_LIMIT_S = 300.0
 
 
 def daemon_command(*options: str, knobs: Sequence[str] = ()) -> list[str]:
-    """The daemon as the lab runs it: every event a line, no control, knobs fit for emulation."""
-    settings = [word for knob in (*LAB_KNOBS, *knobs) for word in ("--set", knob)]
+    """The daemon as the lab runs it: every event a line, no control."""
+    settings = [word for knob in knobs for word in ("--set", knob)]
     return ["mmscand", "run", *options, "--json", "--no-control", *settings]
 
 

@@ -143,6 +143,7 @@ def redis(place: Place) -> Iterator[Served]:
                 reader.wait_for((state / "ready").exists, "a server with keys", _START_LIMIT_S)
                 pid = server.process.pid
                 migrate(pid, fast, slow)
+                place.speeds.slow_down_process(pid)
                 options = ("--pid", str(pid))
                 yield Served(server, pid, options, place.topology, lambda: load_ops(state))
                 reader.stop()
@@ -169,6 +170,7 @@ def postgres(place: Place) -> Iterator[Served]:
             session(cluster, "records", "records_i") as backend,
         ):
             migrate(backend, fast, slow)
+            place.speeds.slow_down_process(backend)
             argv = ["-n", "-M", "prepared", "-c", str(_PG_CLIENTS), "-j", str(_PG_CLIENTS)]
             argv += ["-T", "600", "-l", "--log-prefix", str(folder / "log")]
             argv += ["--random-seed", str(place.seed), "-f", str(script)]

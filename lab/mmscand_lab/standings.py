@@ -47,6 +47,10 @@ FIGURES: Mapping[str, Figure] = {
     "wrong_pages": Figure("wrong pages up", "{:.0f}", "low"),
     "streamed_up_pages": Figure("streamed pages up", "{:.0f}", "low"),
     "pages_moved": Figure("pages moved", "{:.0f}", "low"),
+    "throughput_alone": Figure("of all-fast, alone", "{:.0%}", "neither"),
+    "throughput_moving": Figure("of all-fast, moving", "{:.0%}", "high"),
+    "throughput_rest": Figure("of all-fast, at rest", "{:.0%}", "high"),
+    "served_fast": Figure("misses served fast", "{:.0%}", "high"),
     "ops_alone": Figure("ops/s alone", "{:.0f}", "neither"),
     "ops_moving_ratio": Figure("ops, moving", "{:.2f}", "high"),
     "ops_rest_ratio": Figure("ops, at rest", "{:.2f}", "high"),
@@ -59,8 +63,10 @@ FIGURES: Mapping[str, Figure] = {
 
 hit: share of the accesses that go to the top tier. memory: share of the program's memory there,
 where nobody knows its accesses. 95 % are of the best hit share that there can be with the room of
-the fast node. wrong: pages up that never were hot. ops: means, as a multiple of those alone. CPU:
-of the daemon and of kernel threads. in task: what the workload itself spent in the kernel.
+the fast node. wrong: pages up that never were hot. of all-fast: means of operations, as a share of
+those with all memory as fast as the top tier. misses: of the cache, at the end, as the plug-in for
+slow memory counts them. ops: means, as a multiple of those alone, where it counts nothing. CPU: of
+the daemon and of kernel threads. in task: what the workload itself spent in the kernel.
 """
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from mmscand_lab.slowmem import control_of, library_of
 from mmscand_lab.slowmem.calibrate import Calibration, calibrate
 from mmscand_lab.slowmem.control import Counts, SlowMemory
+from mmscand_lab.slowmem.library import code_of_process
 from mmscand_lab.slowness import factor, work_s
 
 
@@ -33,6 +34,16 @@ class TierSpeeds:
         if self._memory is not None and self._folder is not None:
             slower = factor(self._native_s, work_s())
             self._found = calibrate(self._memory, library_of(self._folder), nodes, slower)
+
+    @property
+    def slowness(self) -> float:
+        """By how much a core is slower than the host's; 1 where nobody looked."""
+        return 1.0 if self._found is None else self._found.factor
+
+    def slow_down_process(self, pid: int) -> None:
+        """All code of this process, and of those that it forks, pays for slow memory."""
+        if self._memory is not None:
+            self._memory.instrument(code_of_process(pid))
 
     @contextmanager
     def all_fast(self, node: int) -> Iterator[bool]:

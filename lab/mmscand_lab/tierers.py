@@ -16,10 +16,12 @@ from pathlib import Path
 
 from mmscand.errors import UsageError
 from mmscand.model import Topology
+from mmscand.settings import Settings
 from mmscand_lab.kernel import LabError
 from mmscand_lab.numa import preferring
-from mmscand_lab.programs import daemon_command, running
+from mmscand_lab.programs import LAB_KNOBS, daemon_command, running
 from mmscand_lab.result import EVENTS
+from mmscand_lab.slowness import Budget
 
 _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
@@ -36,6 +38,8 @@ class Stage:
     options: tuple[str, ...]
     """Of ``mmscand run``: the workload's processes, and knobs that it cannot do without."""
     results: Path
+    slowness: float = 1.0
+    """By how much a core is slower than the host's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +126,11 @@ def _damo(argv: list[str]) -> None:
         raise LabError(f"damo {argv[0]} failed: {words[-1]}")
 
 
-def _mmscand(*knobs: str) -> Callable[[Stage], AbstractContextManager[int]]:
+def _mmscand(*knobs: str, shipped: bool = False) -> Callable[[Stage], AbstractContextManager[int]]:
     @contextmanager
     def at_work(stage: Stage) -> Iterator[int]:
-        argv = daemon_command(*stage.options, knobs=(_NO_HEADROOM, *knobs))
+        budget = shipped_budget(stage.slowness) if shipped else LAB_KNOBS
+        argv = daemon_command(*stage.options, knobs=(*budget, _NO_HEADROOM, *knobs))
         events = stage.results / EVENTS
         # Its 60 MiB are nothing on a real machine, and all of the room here.
         with (
@@ -141,6 +146,13 @@ def _mmscand(*knobs: str) -> Callable[[Stage], AbstractContextManager[int]]:
             daemon.stop()
 
     return at_work
+
+
+def shipped_budget(slowness: float) -> tuple[str, ...]:
+    """The CPU budget as shipped, on a core that is slower by this factor."""
+    own = Settings()
+    budget = Budget(own.cpu_budget_percent, own.cpu_burst_s, own.accesses_per_bit)
+    return tuple(f"{name}={value}" for name, value in budget.scaled(slowness).settings().items())
 
 
 def knobs_of(name: str) -> list[str]:
@@ -172,7 +184,14 @@ TIERERS: Mapping[str, Tierer] = {
         "NUMA balancing, mode 2 (tiering) with demotion", _numa_balancing(2)
     ),
     "damon": Tierer("DAMON: migrate_hot of the slow node, migrate_cold of the fast one", _damon),
-    "mmscand": Tierer("this daemon, policy capacity", _mmscand()),
+    "mmscand": Tierer("this daemon, without a CPU budget", _mmscand()),
+    "mmscand-shipped": Tierer(
+        "this daemon, its settings as shipped, the budget scaled to the emulation",
+        _mmscand(shipped=True),
+    ),
+    "mmscand-v3": Tierer(
+        "as the RFC does it: profile v3, two passes", _mmscand("profile=v3", "policy=two-pass")
+    ),
     "mmscand-frequency": Tierer("this daemon, four passes of six", _mmscand("policy=frequency")),
     "mmscand-two-pass": Tierer(
         "this daemon, two passes in a row are enough", _mmscand("policy=two-pass")

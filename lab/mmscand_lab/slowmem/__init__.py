@@ -40,5 +40,5 @@ def library_of(folder: Path) -> TouchLibrary:
 def slowed_accesses(folder: Path) -> TouchLibrary:
     """The library, whose accesses from this process pay for slow memory from now on."""
     library = library_of(folder)
-    control_of(folder).instrument(library.code.begin, library.code.end)
+    control_of(folder).instrument([library.code])
     return library

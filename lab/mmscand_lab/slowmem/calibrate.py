@@ -46,7 +46,7 @@ def calibrate(
 ) -> Calibration:
     """Slow the nodes down, for this library's code. Raises LabError."""
     chains = {node: Chain(node, library) for node in nodes}
-    memory.instrument(library.code.begin, library.code.end)
+    memory.instrument([library.code])
     memory.slow_down(0.0)
     _choose_layout(memory, chains)
     overhead_ns = min(chain.step_ns() for chain in chains.values())

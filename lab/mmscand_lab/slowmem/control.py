@@ -25,7 +25,7 @@ from mmscand_lab.spec import GuestSpec
 Layout = Literal["physical", "blocks"]
 
 _MAGIC = 0x31776F6C73
-NODES, _RANGES, _VCPUS = 8, 32, 16
+NODES, _RANGES, _CODES, _VCPUS = 8, 32, 32, 16
 LINE_BYTES = 64
 _POLL_S, _LIMIT_S = 0.02, 120.0
 
@@ -41,14 +41,19 @@ class _Range(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint64) for name in ("begin", "end", "node"))
 
 
+class _Code(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("begin", "end"))
+
+
 class _Settings(ctypes.Structure):
     """The head of `struct control` of slowmem.c."""
 
     _fields_ = (
         *((name, ctypes.c_uint64) for name in ("magic", "wanted", "applied")),
-        *((name, ctypes.c_uint64) for name in ("code_from", "code_to", "ranges")),
+        *((name, ctypes.c_uint64) for name in ("codes", "ranges")),
         ("nodes", _Node * NODES),
         ("range", _Range * _RANGES),
+        ("code", _Code * _CODES),
     )
 
 
@@ -57,6 +62,14 @@ _COUNTS = np.dtype(
 )
 _BYTES = ctypes.sizeof(_Settings) + _VCPUS * _COUNTS.itemsize
 _WANTED_AT, _APPLIED_AT = _Settings.wanted.offset, _Settings.applied.offset
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRange:
+    """Virtual addresses of code: the first, and the one after the last."""
+
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +117,14 @@ class SlowMemory:
             for index, (node, begin, end) in enumerate(spans):
                 settings.range[index] = _Range(begin, end, node)
 
-    def instrument(self, begin: int, end: int) -> None:
-        """Slow down the guest's code at these virtual addresses; nothing when both are 0.
+    def instrument(self, code: Sequence[CodeRange]) -> None:
+        """Slow down this code of the guest, at most 32 ranges, and no other; none is allowed.
 
-        Accesses of the code of any process count: addresses of a library are nobody else's.
+        Any process that runs code at these addresses pays: those of a library are nobody else's.
         """
         with self._changed() as settings:
-            settings.code_from, settings.code_to = begin, end
+            settings.codes = len(code)
+            settings.code = (_Code * _CODES)(*(_Code(each.begin, each.end) for each in code))
 
     @contextmanager
     def _changed(self) -> Iterator[_Settings]:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmscand_lab.kernel import LabError
+from mmscand_lab.slowmem.control import CodeRange
 from mmscand_lab.truth import IntArray, WordArray
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRange:
-    """Virtual addresses of code: the first, and the one after the last."""
-
-    begin: int
-    end: int
 
 
 class TouchLibrary:
@@ -46,9 +39,22 @@ class TouchLibrary:
 
 def code_of(path: Path, maps: str) -> CodeRange:
     """Where the code of a loaded file is, from the text of /proc/self/maps."""
+    for name, code in _code(maps):
+        if name == str(path.resolve()):
+            return code
+    raise LabError(f"{path} is not loaded", hint="this should not happen, please report it")
+
+
+def code_of_process(pid: int) -> list[CodeRange]:
+    """All code that a process has from files: its program and its libraries."""
+    maps = Path(f"/proc/{pid}/maps").read_text(errors="surrogateescape")
+    return [code for name, code in _code(maps) if name.startswith("/")]
+
+
+def _code(maps: str) -> Iterator[tuple[str, CodeRange]]:
+    """Name and place of each mapping that can be executed, from the text of maps."""
     for line in maps.splitlines():
         fields = line.split(None, 5)
-        if len(fields) == 6 and fields[5] == str(path.resolve()) and "x" in fields[1]:
+        if len(fields) == 6 and "x" in fields[1]:
             begin, end = (int(number, 16) for number in fields[0].split("-"))
-            return CodeRange(begin, end)
-    raise LabError(f"{path} is not loaded", hint="this should not happen, please report it")
+            yield fields[5], CodeRange(begin, end)

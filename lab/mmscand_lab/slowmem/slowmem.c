@@ -6,8 +6,8 @@
  * a stream of lines was prefetched, and not before the link of the node is free again.
  *
  * All settings come from a file that is mapped here and written by mmscand_lab/slowmem: see
- * `struct control`. Nothing is instrumented, and nothing slowed down, until it names a range of
- * code. Counters are in the same file, at any time.
+ * `struct control`. Nothing is instrumented, and nothing slowed down, until it names code.
+ * Counters are in the same file, at any time.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,7 +51,7 @@ EXPORT int qemu_plugin_version = 1;
 
 enum {
 	MAGIC = 0x31776f6c73, /* "slow1" */
-	NODES = 8, RANGES = 32, VCPUS = 16,
+	NODES = 8, RANGES = 32, CODES = 32, VCPUS = 16,
 	LINE_SHIFT = 6,
 	/* 512 KiB: small beside a workload, as a server's cache is beside its memory. */
 	LINES = 8192,
@@ -69,6 +69,9 @@ struct node {
 struct range {
 	uint64_t from, to, node; /* addresses as qemu_plugin_hwaddr_phys_addr gives them */
 };
+struct code {
+	uint64_t from, to; /* virtual addresses of the guest */
+};
 struct counts {
 	uint64_t hits[NODES], misses[NODES], waited_ns;
 	uint64_t pad[15];
@@ -76,10 +79,10 @@ struct counts {
 /* Python's side of this is slowmem/control.py. */
 struct control {
 	uint64_t magic, wanted, applied; /* settings are taken when `wanted` has changed */
-	uint64_t code_from, code_to;     /* of guest code; both 0: nothing is instrumented */
-	uint64_t ranges;
+	uint64_t codes, ranges;          /* without code nothing is instrumented */
 	struct node nodes[NODES];
 	struct range range[RANGES];
+	struct code code[CODES];
 	struct counts counts[VCPUS];
 };
 
@@ -158,15 +161,22 @@ static void on_access(unsigned int index, meminfo info, uint64_t address, void *
 		_mm_pause();
 }
 
+static bool is_instrumented(uint64_t address)
+{
+	for (uint64_t i = 0; i < now.codes; i++)
+		if (address >= now.code[i].from && address < now.code[i].to)
+			return true;
+	return false;
+}
+
 static void on_translation(plugin_id id, struct qemu_plugin_tb *tb)
 {
 	size_t count = qemu_plugin_tb_n_insns(tb);
 
 	for (size_t i = 0; i < count; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		uint64_t address = qemu_plugin_insn_vaddr(insn);
 
-		if (address >= now.code_from && address < now.code_to)
+		if (is_instrumented(qemu_plugin_insn_vaddr(insn)))
 			qemu_plugin_register_vcpu_mem_cb(insn, on_access, NO_REGISTERS,
 							 LOADS_AND_STORES, NULL);
 	}
@@ -182,7 +192,8 @@ static void look(plugin_id id, unsigned int index)
 	if (control->wanted == now.wanted || atomic_flag_test_and_set(&busy))
 		return;
 	if (control->wanted != now.wanted) {
-		bool other_code = control->code_from != now.code_from || control->code_to != now.code_to;
+		bool other_code = control->codes != now.codes ||
+				  memcmp(control->code, now.code, sizeof now.code);
 
 		now = *control;
 		for (int i = 0; i < NODES; i++) {
@@ -201,8 +212,8 @@ static void begin(plugin_id id)
 {
 	qemu_plugin_register_vcpu_idle_cb(id, look);
 	qemu_plugin_register_vcpu_resume_cb(id, look);
-	/* The hook alone makes translation slower, so there is none without a range. */
-	if (now.code_to)
+	/* The hook alone makes translation slower, so there is none without code. */
+	if (now.codes)
 		qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
 	control->applied = now.wanted;
 }

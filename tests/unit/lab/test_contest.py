@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmscand.model import Topology
 from mmscand_lab import contest
 from mmscand_lab.region import WorkloadError
 from mmscand_lab.standings import Run, load_levels, load_runs, run_folder, save_runs
+from mmscand_lab.tier_speeds import TierSpeeds
 
 
 class Rising:
@@ -47,7 +49,7 @@ def test_the_judge_finds_when_95_percent_of_the_best_are_up(
 def test_speeds_are_means_in_spans_and_a_pause_counts() -> None:
     rows = [(t, 100.0 if t <= 10 else 0.0 if t == 12 else 50.0, t / 10) for t in range(1, 21)]
     spans = {"alone": (5.0, 9.0), "moving": (10.0, 13.0), "rest": (14.0, 19.0)}
-    found = contest.speeds(np.array(rows), spans)
+    found = contest.rates(np.array(rows), spans)
     assert found["ops_alone"] == 100
     assert found["ops_moving_ratio"] == pytest.approx(0.375)
     assert found["ops_rest_ratio"] == pytest.approx(0.5)
@@ -55,9 +57,19 @@ def test_speeds_are_means_in_spans_and_a_pause_counts() -> None:
     assert found["p99_ms_moving"] == pytest.approx(1.25)
 
 
+def test_with_all_memory_fast_for_a_while_throughput_is_a_share_of_that() -> None:
+    rows = [(t, 200.0 if t <= 5 else 100.0 if t <= 10 else 150.0, 1.0) for t in range(1, 21)]
+    spans = {"all_fast": (0.0, 4.0), "alone": (5.0, 9.0), "moving": (9.0, 13.0)}
+    found = contest.rates(np.array(rows), {**spans, "rest": (14.0, 19.0)})
+    assert found["throughput_alone"] == 0.5
+    assert found["throughput_moving"] == pytest.approx(0.7)
+    assert found["throughput_rest"] == 0.75
+    assert "ops_rest_ratio" not in found
+
+
 def test_a_load_that_stood_still_is_a_ratio_of_nothing() -> None:
     spans = {"alone": (0.0, 5.0), "moving": (5.0, 9.0), "rest": (9.0, 12.0)}
-    found = contest.speeds(np.array([(3.0, 10.0, 1.0)]), spans)
+    found = contest.rates(np.array([(3.0, 10.0, 1.0)]), spans)
     assert (found["ops_moving_ratio"], found["p99_ms_moving"]) == (0, 0)
 
 
@@ -66,14 +78,18 @@ def test_runs_that_are_there_are_kept_new_ones_saved_at_once_and_one_that_fails_
 ) -> None:
     done: list[tuple[str, str, int]] = []
 
-    def fake(name: str, tierer: str, seed: int, results: Path, topology: object) -> Run:
+    def fake(
+        name: str, tierer: str, seed: int, results: Path, topology: object, speeds: TierSpeeds
+    ) -> Run:
+        assert speeds.facts() is None
         if (tierer, seed) == ("damon", 3):
             raise WorkloadError("no memory")
         done.append((name, tierer, seed))
         return Run(name, tierer, seed, {"cpu_s": 1.0})
 
     monkeypatch.setattr(contest, "contest", fake)
-    monkeypatch.setattr(contest, "read_topology", lambda reader: None)
+    topology = Topology((), frozenset(), frozenset(), "")
+    monkeypatch.setattr(contest, "read_topology", lambda reader: topology)
     monkeypatch.setattr(contest, "require_two_tiers", lambda topology: None)
     save_runs(tmp_path, [Run("gups", "damon", 1, {"cpu_s": 9.0})])
     argv = ["--results", str(tmp_path), "--workloads", "gups", "--tierers", "damon", "mmscand"]
@@ -139,7 +155,7 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
     stale = run_folder(tmp_path, "one", "nothing", 1) / "ready"
     stale.parent.mkdir()
     stale.write_text("")
-    run = contest.contest("one", "nothing", 1, tmp_path, topology)
+    run = contest.contest("one", "nothing", 1, tmp_path, topology, TierSpeeds(None, 0.0))
     assert not stale.exists()
     assert running.changes == (1 if change else 0)
     assert ("seconds_to_95_after_shift" in run.figures) == (change == "shift")

@@ -158,7 +158,8 @@ def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
 
     def guest(argv: Sequence[str], folder: Path) -> int:
         assert argv[1:4] == ["-m", "mmscand_lab.numa", "mmscand_lab.contest"]
-        assert argv[6:] == [
+        assert argv[6] == "--slow-memory"
+        assert argv[10:] == [
             *("--workloads", "gups", "--tierers", "damon", "mmscand"),
             *("--seeds", "1", "2"),
         ]

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from mmscand_lab.kernel import LabError
 from mmscand_lab.slowmem import control as control_module
-from mmscand_lab.slowmem.control import SlowMemory, layout_ranges, make_control
+from mmscand_lab.slowmem.control import CodeRange, SlowMemory, layout_ranges, make_control
 from mmscand_lab.spec import GuestNode, GuestSpec
 
 SPEC = GuestSpec((GuestNode(64, 1), GuestNode(128, latency_ns=250, bandwidth_mib_s=1024)))
-NODE_AT, NODE_BYTES, RANGE_AT = 48, 40, 48 + 8 * 40
+NODE_AT, NODE_BYTES, RANGE_AT, CODE_AT = 40, 40, 40 + 8 * 40, 40 + 8 * 40 + 32 * 24
 
 
 @contextmanager
@@ -69,10 +69,12 @@ def test_what_is_set_by_others_stays(tmp_path: Path) -> None:
     path = tmp_path / "control"
     memory, other = made(path), SlowMemory(path)
     with answering(path):
-        memory.instrument(0x1000, 0x2000)
+        memory.instrument([CodeRange(0x1000, 0x2000), CodeRange(0x7000, 0x9000)])
         other.slow_down(2.0)
         memory.use_layout("blocks")
-    assert struct.unpack_from("<2Q", path.read_bytes(), 24) == (0x1000, 0x2000)
+    assert struct.unpack_from("<Q", path.read_bytes(), 24) == (2,)
+    code = struct.unpack_from("<6Q", path.read_bytes(), CODE_AT)
+    assert code == (0x1000, 0x2000, 0x7000, 0x9000, 0, 0)
     assert node_in(path, 1)[0] == 500_000
     ranges = struct.unpack_from("<6Q", path.read_bytes(), RANGE_AT)
     assert ranges == (0, 64 << 20, 0, 128 << 20, 256 << 20, 1)
@@ -83,7 +85,7 @@ def test_a_plug_in_that_does_not_answer_is_an_error(
 ) -> None:
     monkeypatch.setattr(control_module, "_LIMIT_S", 0.0)
     with pytest.raises(LabError, match="does not answer"):
-        made(tmp_path / "control").instrument(1, 2)
+        made(tmp_path / "control").instrument([])
 
 
 def test_counters_are_sums_over_all_cpus(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_the_devices_of_a_pc_are_no_memory() -> None:
 def test_the_structure_is_that_of_the_plug_in(tmp_path: Path) -> None:
     source = Path(control_module.__file__).parent / "slowmem.c"
     program = tmp_path / "size.c"
-    fields = ("applied", "code_from", "ranges", "nodes", "range", "counts")
+    fields = ("applied", "codes", "ranges", "nodes", "range", "code", "counts")
     offsets = "".join(f'printf("%zu ", offsetof(struct control, {name}));' for name in fields)
     program.write_text(
         f'#include "{source}"\n'
@@ -137,6 +139,6 @@ def test_the_structure_is_that_of_the_plug_in(tmp_path: Path) -> None:
     size = (tmp_path / "control").stat().st_size
     head = size - 16 * 32 * 8
     assert np.array(printed.split(), dtype=int).tolist() == [
-        *(16, 24, 40, NODE_AT, RANGE_AT, head, size),
+        *(16, 24, 32, NODE_AT, RANGE_AT, CODE_AT, head, size),
         128,
     ]

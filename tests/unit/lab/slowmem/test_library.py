@@ -1,5 +1,6 @@
 """The library does what numpy would do."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from mmscand_lab.kernel import LabError
 from mmscand_lab.slowmem.building import LIBRARY, build
-from mmscand_lab.slowmem.library import TouchLibrary, code_of
+from mmscand_lab.slowmem.library import TouchLibrary, code_of, code_of_process
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_its_code_is_where_it_was_loaded(library: TouchLibrary) -> None:
     begins = [line for line in lines if line.startswith(f"{library.code.begin:x}-")]
     assert len(begins) == 1
     assert "r-xp" in begins[0]
+
+
+def test_the_code_of_a_process_is_that_of_its_program_and_its_libraries() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        found = code_of_process(process.pid)
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
+    lines = [line for line in maps.splitlines() if "r-xp" in line and "/" in line]
+    assert len(found) == len(lines) > 1
+    assert [f"{code.begin:x}-{code.end:x}" for code in found] == [x.split()[0] for x in lines]
 
 
 def test_a_file_that_is_not_loaded_is_an_error(tmp_path: Path) -> None:
