@@ -29,7 +29,7 @@ def compare(
     workloads: Annotated[
         str, typer.Option(help="Names with commas: gups, zipf, ...; all if left out.")
     ] = "",
-    tierers: Annotated[
+    policies: Annotated[
         str,
         typer.Option(
             help="Names with commas: damon, mmscand, ..., and mmscand:KNOB=VALUE for the daemon"
@@ -58,34 +58,36 @@ def compare(
 
     from mmscand_lab.experiment import run_contest  # noqa: PLC0415
     from mmscand_lab.loads import LOADS  # noqa: PLC0415
+    from mmscand_lab.policies import POLICIES  # noqa: PLC0415
     from mmscand_lab.screen import progress_shown  # noqa: PLC0415
     from mmscand_lab.standings import medians  # noqa: PLC0415
     from mmscand_lab.standings_table import report  # noqa: PLC0415
-    from mmscand_lab.tierers import TIERERS  # noqa: PLC0415
 
     loads = known_names("workload", workloads, LOADS)
-    ways = names(tierers) or list(TIERERS)
-    for way in ways:
-        _require_tierer(way)
+    chosen = names(policies) or list(POLICIES)
+    for policy in chosen:
+        _require_policy(policy)
     wanted = numbers(int, "seeds", seeds)
     for path in (results / "any", *filter(None, [json_file, picture])):
         require_writable(path)
     try:
         with os_errors_told(results), progress_shown(Console()) as progress:
-            runs = run_contest(results, loads, ways, wanted, progress=progress)
+            runs = run_contest(results, loads, chosen, wanted, progress=progress)
     except KeyboardInterrupt:
         raise MmscandError("interrupted", hint=f"the same again goes on from {results}") from None
-    runs = [run for run in runs if run.load in loads and run.tierer in ways and run.seed in wanted]
+    runs = [
+        run for run in runs if run.load in loads and run.policy in chosen and run.seed in wanted
+    ]
     _write(runs, results, json_file, picture)
     print(report(medians(runs), {name: load.summary for name, load in LOADS.items()}))
 
 
-def _require_tierer(name: str) -> None:
+def _require_policy(name: str) -> None:
     """UsageError for one that is not known, or a knob that the daemon would not take as it is."""
+    from mmscand_lab.policies import knobs_of, policy_named  # noqa: PLC0415
     from mmscand_lab.programs import LAB_KNOBS  # noqa: PLC0415
-    from mmscand_lab.tierers import knobs_of, tierer_named  # noqa: PLC0415
 
-    tierer_named(name)
+    policy_named(name)
     clamped = changed(Settings(), parse_assignments([*LAB_KNOBS, *knobs_of(name)])).clamped
     if clamped:
         raise UsageError(f"{name}: {clamped[0]}", hint="set these limits too, before it")

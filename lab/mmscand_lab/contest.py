@@ -1,9 +1,9 @@
-"""Ways of tiering beside each other: the same machine, loads and seeds, one after another.
+"""Tiering policies compared: the same machine, loads and seeds, one run after another.
 
-``python -m mmscand_lab.contest --results DIR`` runs in a guest with two tiers. For each load, way
-and seed: the load's memory is on the slow node, and the fast one has little room; it runs alone,
-then with the tierer for 20 s, then it changes, if it does, for as long. Measured by what
-the load knows, so nobody's own word counts. DIR gets `contest.json`, and what is in it already is
+``python -m mmscand_lab.contest --results DIR`` runs in a guest with two tiers. For each load,
+policy and seed: the load's memory is on the slow node, and the fast one has little room; it runs
+alone, then with the policy for 20 s, then it changes, if it does, for as long. Figures come from
+what the load knows, never from a policy. DIR gets `contest.json`, and what is in it already is
 not run again: delete it to begin anew.
 
 Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
@@ -30,6 +30,7 @@ from mmscand_lab.ending import exit_status
 from mmscand_lab.kernel import LabError
 from mmscand_lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand_lab.place import Place
+from mmscand_lab.policies import POLICIES, Stage, policy_named
 from mmscand_lab.room import room_on
 from mmscand_lab.standings import (
     FIGURES,
@@ -41,8 +42,7 @@ from mmscand_lab.standings import (
     save_runs,
 )
 from mmscand_lab.tier_speeds import TierSpeeds
-from mmscand_lab.tierers import TIERERS, Stage, tierer_named
-from mmscand_lab.usage import cpu_seconds, vmstat
+from mmscand_lab.usage import cpu_seconds, system_seconds, vmstat
 
 _ALONE_S, _PHASE_S, _REST_S = 6.0, 20.0, 6.0
 _SAMPLE_S = 0.5
@@ -83,10 +83,10 @@ class _Judge:
 
 
 def contest(
-    name: str, tierer: str, seed: int, results: Path, topology: Topology, speeds: TierSpeeds
+    name: str, policy: str, seed: int, results: Path, topology: Topology, speeds: TierSpeeds
 ) -> Run:
-    """Measure one tierer on one load. Raises MmscandError."""
-    folder = run_folder(results, name, tierer, seed)
+    """Measure one policy on one load. Raises MmscandError."""
+    folder = run_folder(results, name, policy, seed)
     # Of a run that was interrupted: its files would be taken for this one's.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -98,9 +98,9 @@ def contest(
                 spans["all_fast"] = _waited(_ALONE_S)
         spans["alone"] = _waited(_ALONE_S)
         with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
-            figures, phases = _with_tierer(load, running, tierer, folder, topology, speeds)
+            figures, phases = _with_policy(load, running, policy, folder, topology, speeds)
         figures |= rates(running.ops(), spans | phases)
-    return Run(name, tierer, seed, {key: figures[key] for key in FIGURES if key in figures})
+    return Run(name, policy, seed, {key: figures[key] for key in FIGURES if key in figures})
 
 
 Spans = dict[str, tuple[float, float]]
@@ -114,10 +114,10 @@ def _waited(seconds: float) -> tuple[float, float]:
     return now - seconds + 1, now
 
 
-def _with_tierer(
+def _with_policy(
     load: Load,
     running: RunningLoad,
-    tierer: str,
+    policy: str,
     folder: Path,
     topology: Topology,
     speeds: TierSpeeds,
@@ -126,7 +126,7 @@ def _with_tierer(
     # Before it starts: in the kernel it is at work at once.
     threads, moved = _threads_s(), vmstat("pgmigrate_success")
     stage = Stage(topology, running.options, folder, speeds.slowness)
-    with tierer_named(tierer).at_work(stage) as daemon:
+    with policy_named(policy).at_work(stage) as daemon:
         begun, in_task, used = time.monotonic(), _in_task_s(running.pid), _daemon_s(daemon)
         first = judge.watch(begun, _PHASE_S)
         rested = time.monotonic()
@@ -162,8 +162,7 @@ def _daemon_s(pid: int | None) -> float:
 def _in_task_s(pid: int) -> float:
     """CPU time that a process and its children have spent in the kernel, so far."""
     process = psutil.Process(pid)
-    own = [process, *process.children(recursive=True)]
-    return float(sum(each.cpu_times().system for each in own))
+    return system_seconds([process, *process.children(recursive=True)])
 
 
 def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]:
@@ -196,20 +195,20 @@ def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]
 
 def _run_all(options: argparse.Namespace) -> None:
     """Run what is missing; LabError at the end when some of it failed."""
-    for name in options.tierers:
-        tierer_named(name)
+    for name in options.policies:
+        policy_named(name)
     topology = read_topology(NodeReader())
     require_two_tiers(topology)
     speeds = TierSpeeds(options.slow_memory, options.native_s)
     speeds.calibrate(sorted(topology.fast | topology.slow))
     runs = load_runs(options.results)
-    left = missing(runs, options.workloads, options.tierers, options.seeds)
+    left = missing(runs, options.workloads, options.policies, options.seeds)
     failed: list[str] = []
     for number, run in enumerate(left, 1):
-        where = f"{run.load}, {run.tierer}, seed {run.seed}"
+        where = f"{run.load}, {run.policy}, seed {run.seed}"
         print(f"{number} of {len(left)}: {where}", flush=True)
         try:
-            done = contest(run.load, run.tierer, run.seed, options.results, topology, speeds)
+            done = contest(run.load, run.policy, run.seed, options.results, topology, speeds)
             runs.append(done)
             save_runs(options.results, runs)
         except (MmscandError, OSError, psutil.Error) as error:
@@ -227,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--results", type=Path, required=True, help="folder for what is measured")
     add("--workloads", nargs="+", choices=list(LOADS), default=list(LOADS))
-    add("--tierers", nargs="+", default=list(TIERERS))
+    add("--policies", nargs="+", default=list(POLICIES))
     add("--slow-memory", type=Path, help="folder of the plug-in for slow memory")
     add("--native-s", type=float, default=0.0, help="slowness.work_s() of the host")
     add("--seeds", nargs="+", type=int, default=[1], help="a run each")

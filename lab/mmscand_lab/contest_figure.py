@@ -1,4 +1,4 @@
-"""The picture of a contest: how much was up over time, a panel for each load, a colour a way.
+"""The picture of a contest: how much was up over time, a panel a load, a colour a policy.
 
 Imports matplotlib; import it where a picture is drawn.
 """
@@ -25,13 +25,13 @@ _DPI = 110
 def draw(results: Path, runs: Sequence[Run], picture: Path) -> None:
     """Write the picture as a PNG file, its folder made when it is missing."""
     loads = list(dict.fromkeys(run.load for run in runs))
-    ways = list(dict.fromkeys(run.tierer for run in runs))
+    policies = list(dict.fromkeys(run.policy for run in runs))
     rows = -(-len(loads) // _COLUMNS)
     size = (_INCHES[0] * _COLUMNS, _INCHES[1] * rows)
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
-    others = iter(_COLOURS * len(ways))
-    colours = {name: _OURS if name == "mmscand" else next(others) for name in ways}
+    others = iter(_COLOURS * len(policies))
+    colours = {name: _OURS if name == "mmscand" else next(others) for name in policies}
     for load, panel in zip(loads, panels, strict=False):
         _draw_load(panel, results, [run for run in runs if run.load == load], colours)
     for panel in panels[len(loads) :]:
@@ -43,14 +43,14 @@ def draw(results: Path, runs: Sequence[Run], picture: Path) -> None:
 
 
 def _draw_load(panel: Axes, results: Path, runs: Sequence[Run], colours: dict[str, str]) -> None:
-    """A line a run; seeds of a way have its colour, and one label."""
+    """A line for each run; all seeds of a policy have one colour, and one label."""
     named: set[str] = set()
     for run in runs:
-        levels = load_levels(run_folder(results, run.load, run.tierer, run.seed))
+        levels = load_levels(run_folder(results, run.load, run.policy, run.seed))
         at, up = [at for at, _ in levels], [100 * level for _, level in levels]
-        label = run.tierer if run.tierer not in named else f"_{run.tierer}"
-        named.add(run.tierer)
-        panel.plot(at, up, color=colours[run.tierer], linewidth=1.6, alpha=0.8, label=label)
+        label = run.policy if run.policy not in named else f"_{run.policy}"
+        named.add(run.policy)
+        panel.plot(at, up, color=colours[run.policy], linewidth=1.6, alpha=0.8, label=label)
     known = any("hit_share" in run.figures for run in runs)
     panel.set_title(runs[0].load, loc="left", fontsize=11, fontweight="bold")
     panel.set_ylabel("% of accesses" if known else "% of memory")

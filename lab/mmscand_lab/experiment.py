@@ -122,17 +122,17 @@ def run_postgres(
 def run_contest(
     results: Path,
     loads: Sequence[str],
-    tierers: Sequence[str],
+    policies: Sequence[str],
     seeds: Sequence[int],
     *,
     progress: Progress = ignore,
 ) -> list[Run]:
-    """Run ways of tiering one after another in one guest; all runs that the folder then has.
+    """Run tiering policies one after another in one guest; all runs that the folder then has.
 
     Those that it has already are not run again. Raises LabError, also when the machine lacks what
     it needs.
     """
-    left = missing(load_runs(results), loads, tierers, seeds)
+    left = missing(load_runs(results), loads, policies, seeds)
     if not left:
         return load_runs(results)
     ensure_packages()
@@ -148,7 +148,7 @@ def run_contest(
     argv = ["mmscand_lab.numa", "mmscand_lab.contest", "--results", str(results.resolve())]
     if plugin is not None:
         argv += ["--slow-memory", str(folder), "--native-s", f"{work_s():g}"]
-    argv += ["--workloads", *loads, "--tierers", *tierers, "--seeds", *map(str, seeds)]
+    argv += ["--workloads", *loads, "--policies", *policies, "--seeds", *map(str, seeds)]
     with repeated(told(results, progress)):
         limit_s = _LIMIT_S + len(left) * _CONTEST_LIMIT_S
         in_guest(argv, kernel, results, limit_s, qemu=plugin or ())

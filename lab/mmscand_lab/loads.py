@@ -1,4 +1,4 @@
-"""What ways of tiering are compared on: programs whose memory is on the slow node at first.
+"""The loads on which policies are compared: programs whose memory is on the slow node at first.
 
 A load is a name, how it is started, and what happens to it halfway. While it runs it says what
 share of its accesses, or of its memory, the top tier has, how fast it is, and at the end what came

@@ -1,4 +1,4 @@
-"""What a contest found: its file, medians over seeds, and where mmscand is not the best.
+"""The results of a contest: its file, medians over seeds, and figures in which mmscand loses.
 
 Pure computing, and one file of JSON.
 """
@@ -14,11 +14,13 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
+from mmscand_lab.kernel import LabError
+
 CONTEST, LEVELS = "contest.json", "levels.csv"
 OURS = "mmscand"
-"""How the names of our own ways begin."""
+"""Names of mmscand's own policies begin so."""
 IDLE = "nothing"
-"""The way that does nothing, and so costs nothing: it wins no figure."""
+"""The policy that moves nothing, and so costs nothing: it wins no figure."""
 
 Better = Literal["low", "high", "neither"]
 _NEVER = float("inf")
@@ -72,22 +74,26 @@ the daemon and of kernel threads. in task: what the workload itself spent in the
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One way of tiering on one load."""
+    """One tiering policy on one load."""
 
     load: str
-    tierer: str
+    policy: str
     seed: int
     figures: Mapping[str, float | None]
     """By key; without those that are not known of this load. None: that was never reached."""
 
 
 def load_runs(folder: Path) -> list[Run]:
-    """The runs of the folder; none when there is no file yet."""
+    """The runs of the folder; none when there is no file yet. LabError for another format."""
     try:
         text = (folder / CONTEST).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [Run(**run) for run in json.loads(text)]
+    try:
+        return [Run(**run) for run in json.loads(text)]
+    except (TypeError, ValueError):
+        hint = f"delete {folder}, or take another folder"
+        raise LabError("the results are of another version", hint=hint) from None
 
 
 def save_runs(folder: Path, runs: Iterable[Run]) -> None:
@@ -98,21 +104,25 @@ def save_runs(folder: Path, runs: Iterable[Run]) -> None:
 
 
 def missing(
-    runs: Iterable[Run], loads: Sequence[str], tierers: Sequence[str], seeds: Sequence[int]
+    runs: Iterable[Run], loads: Sequence[str], policies: Sequence[str], seeds: Sequence[int]
 ) -> list[Run]:
-    """What is asked for and not there, without figures; the ways of a seed follow each other."""
-    there = {(run.load, run.seed, run.tierer) for run in runs}
-    asked = product(loads, seeds, tierers)
-    return [Run(load, way, seed, {}) for load, seed, way in asked if (load, seed, way) not in there]
+    """Runs that are asked for and not there, without figures; policies of a seed are neighbours."""
+    there = {(run.load, run.seed, run.policy) for run in runs}
+    asked = product(loads, seeds, policies)
+    return [
+        Run(load, policy, seed, {})
+        for load, seed, policy in asked
+        if (load, seed, policy) not in there
+    ]
 
 
-def run_folder(results: Path, load: str, tierer: str, seed: int) -> Path:
+def run_folder(results: Path, load: str, policy: str, seed: int) -> Path:
     """Where the recordings of a run are."""
-    return results / f"{load}-{tierer}-{seed}"
+    return results / f"{load}-{policy}-{seed}"
 
 
 def save_levels(folder: Path, seconds: Sequence[float], levels: Sequence[float]) -> None:
-    """Write how much was up over a run: seconds since the tierer's start, and the share."""
+    """Write how much was up over a run: seconds since the policy began, and the share."""
     rows = zip(seconds, levels, strict=True)
     text = "".join(f"{at:.2f},{level:.5f}\n" for at, level in rows)
     (folder / LEVELS).write_text(f"seconds,share\n{text}", encoding="ascii")
@@ -128,7 +138,7 @@ def load_levels(folder: Path) -> list[tuple[float, float]]:
 
 
 Standings = Mapping[str, Mapping[str, Mapping[str, float | None]]]
-"""By load, tierer and key: the median over the seeds, or None."""
+"""By load, policy and key: the median over the seeds, or None."""
 
 
 def medians(runs: Iterable[Run]) -> Standings:
@@ -138,13 +148,13 @@ def medians(runs: Iterable[Run]) -> Standings:
     )
     for run in runs:
         for key, value in run.figures.items():
-            values[run.load][run.tierer][key].append(_NEVER if value is None else value)
+            values[run.load][run.policy][key].append(_NEVER if value is None else value)
     return {
         load: {
-            tierer: {key: _finite(median(found)) for key, found in figures.items()}
-            for tierer, figures in tierers.items()
+            policy: {key: _finite(median(found)) for key, found in figures.items()}
+            for policy, figures in policies.items()
         }
-        for load, tierers in values.items()
+        for load, policies in values.items()
     }
 
 
@@ -170,25 +180,25 @@ class Loss:
 
 
 def losses(standings: Standings) -> Sequence[Loss]:
-    """Where another is better by what is shown, for each of our ways, in the order of FIGURES."""
+    """Figures in which another policy is better than one of ours, in the order of FIGURES."""
     return [
-        Loss(load, key, ours, tierers[ours][key], other, tierers[other][key])
-        for load, tierers in standings.items()
-        for ours in tierers
+        Loss(load, key, ours, policies[ours][key], other, policies[other][key])
+        for load, policies in standings.items()
+        for ours in policies
         if ours.startswith(OURS)
         for key in FIGURES
-        if key in tierers[ours] and (other := _better(tierers, key, ours)) is not None
+        if key in policies[ours] and (other := _better(policies, key, ours)) is not None
     ]
 
 
-def _better(tierers: Mapping[str, Mapping[str, float | None]], key: str, ours: str) -> str | None:
+def _better(policies: Mapping[str, Mapping[str, float | None]], key: str, ours: str) -> str | None:
     """The best of those that are not ours, if it beats ours by more than is shown."""
-    others = [name for name in tierers if not name.startswith(OURS) and name != IDLE]
+    others = [name for name in policies if not name.startswith(OURS) and name != IDLE]
     figure = FIGURES[key]
     if figure.better == "neither" or not others:
         return None
-    best = min(others, key=lambda name: _badness(figure, tierers[name][key]))
-    value, its = tierers[ours][key], tierers[best][key]
+    best = min(others, key=lambda name: _badness(figure, policies[name][key]))
+    value, its = policies[ours][key], policies[best][key]
     if figure.shown(value) == figure.shown(its):
         return None
     return best if _badness(figure, its) < _badness(figure, value) else None

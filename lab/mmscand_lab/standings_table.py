@@ -17,28 +17,28 @@ def report(standings: Standings, summaries: Mapping[str, str]) -> str:
     """All of it; `summaries` says of each load what it does."""
     lost = losses(standings)
     parts = [
-        f"{load}: {summaries[load]}\n\n{_table(tierers, [x for x in lost if x.load == load])}"
-        for load, tierers in standings.items()
+        f"{load}: {summaries[load]}\n\n{_table(policies, [x for x in lost if x.load == load])}"
+        for load, policies in standings.items()
     ]
     told = "\n".join(f"- {loss}" for loss in lost) or "- nowhere"
     return "\n\n".join([*parts, f"where mmscand loses ({_LOST}):\n\n{told}"])
 
 
-def _table(tierers: Mapping[str, Mapping[str, float | None]], lost: Sequence[Loss]) -> str:
-    """A row a figure that anybody has, a column a way."""
+def _table(policies: Mapping[str, Mapping[str, float | None]], lost: Sequence[Loss]) -> str:
+    """A row for each figure that any policy has, a column for each policy."""
     worse = {(loss.ours, loss.key) for loss in lost}
-    keys = [key for key in FIGURES if any(key in figures for figures in tierers.values())]
+    keys = [key for key in FIGURES if any(key in figures for figures in policies.values())]
     rows = [
         [
             FIGURES[key].title,
             *(
                 _cell(key, figures) + (_LOST if (name, key) in worse else "")
-                for name, figures in tierers.items()
+                for name, figures in policies.items()
             ),
         ]
         for key in keys
     ]
-    return markdown(["", *tierers], rows)
+    return markdown(["", *policies], rows)
 
 
 def _cell(key: str, figures: Mapping[str, float | None]) -> str:

@@ -23,6 +23,8 @@ _CHUNK = 4096
 _HOME_PAGES_TOUCHED = 16384
 # So many chunks are drawn at once: numpy's overhead of a draw is then a tenth of theirs.
 _CHUNKS_A_DRAW = 8
+_STRIDE_LINES = 29
+"""Odd, so that all lines of a page come up; far from 1, so that none is prefetched for another."""
 #: What a streaming pass reads, as in the simulated workload of that name.
 STREAMED_SHARE = 0.7
 
@@ -164,7 +166,7 @@ class Drawn:
 
     def _index(self, pages: IntArray) -> IntArray:
         first = int(self._rng.integers(LINES_PER_PAGE))
-        words = (first + self._lines) % LINES_PER_PAGE * _WORDS_PER_LINE
+        words = (first + self._lines * _STRIDE_LINES) % LINES_PER_PAGE * _WORDS_PER_LINE
         return (pages[:, None] * WORDS_PER_PAGE + words).ravel()
 
 

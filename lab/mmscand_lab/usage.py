@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,17 @@ def vmstat(prefix: str) -> int:
 
 
 def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    """User and system time of these, without their children."""
-    times = [process.cpu_times() for process in processes]
-    return float(sum(each.user + each.system for each in times))
+    """User and system time of these, without their children; of those that have ended, none."""
+    return sum(user + system for user, system in _times(processes))
+
+
+def system_seconds(processes: Iterable[psutil.Process]) -> float:
+    """System time alone, in the same manner."""
+    return sum(system for _, system in _times(processes))
+
+
+def _times(processes: Iterable[psutil.Process]) -> Iterator[tuple[float, float]]:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            yield times.user, times.system

@@ -39,7 +39,7 @@ def test_medians_losses_and_the_command_are_printed_and_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "f.json"
-    argv = ["lab", "compare", "--workloads", "zipf", "--tierers", "damon,mmscand"]
+    argv = ["lab", "compare", "--workloads", "zipf", "--policies", "damon,mmscand"]
     argv += ["--seeds", "1,2", "--results", str(tmp_path), "--json", str(file)]
     argv += ["--picture", str(tmp_path / "p.png")]
     folder = run_folder(tmp_path, "zipf", "mmscand", 1)
@@ -63,7 +63,7 @@ def test_the_daemon_with_another_knob_is_a_way_of_its_own(
     asked: list[Sequence[object]], tmp_path: Path
 ) -> None:
     ways = "mmscand,mmscand:migrate_rate_mb_s=8:cpu_budget_percent=10"
-    assert main(["lab", "compare", "--tierers", ways, "--results", str(tmp_path)]) == 0
+    assert main(["lab", "compare", "--policies", ways, "--results", str(tmp_path)]) == 0
     assert asked[1] == ways.split(",")
 
 
@@ -81,14 +81,14 @@ def test_all_workloads_and_ways_are_compared_if_none_are_named(
     ("option", "value", "words"),
     [
         ("--workloads", "nope", "no workload 'nope'"),
-        ("--tierers", "nope", "no tierer 'nope'"),
-        ("--tierers", "mmscand:policies=two-pass", "no knob 'policies': did you mean policy?"),
-        ("--tierers", "mmscand:scan_period_ms=x", "scan_period_ms: 'x' is not"),
-        ("--tierers", "damon:policy=two-pass", "no tierer 'damon:policy=two-pass'"),
-        ("--tierers", "mmscand:", "no tierer 'mmscand:': there are"),
-        ("--tierers", "mmscand:policy = two-pass", "no tierer 'mmscand:policy = two-pass'"),
-        ("--tierers", "mmscand:scan_period_ms=7", "scan_period_ms 7 became 1000, its limits"),
-        ("--tierers", "mmscand:scan_period_min_ms=5000", "is above"),
+        ("--policies", "nope", "no policy 'nope'"),
+        ("--policies", "mmscand:policies=two-pass", "no knob 'policies': did you mean policy?"),
+        ("--policies", "mmscand:scan_period_ms=x", "scan_period_ms: 'x' is not"),
+        ("--policies", "damon:policy=two-pass", "no policy 'damon:policy=two-pass'"),
+        ("--policies", "mmscand:", "no policy 'mmscand:': there are"),
+        ("--policies", "mmscand:policy = two-pass", "no policy 'mmscand:policy = two-pass'"),
+        ("--policies", "mmscand:scan_period_ms=7", "scan_period_ms 7 became 1000, its limits"),
+        ("--policies", "mmscand:scan_period_min_ms=5000", "is above"),
         ("--seeds", "x", "seeds: 'x'"),
         ("--json", "/proc/no/such", "cannot write"),
     ],

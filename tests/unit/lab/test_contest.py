@@ -79,20 +79,20 @@ def test_runs_that_are_there_are_kept_new_ones_saved_at_once_and_one_that_fails_
     done: list[tuple[str, str, int]] = []
 
     def fake(
-        name: str, tierer: str, seed: int, results: Path, topology: object, speeds: TierSpeeds
+        name: str, policy: str, seed: int, results: Path, topology: object, speeds: TierSpeeds
     ) -> Run:
         assert speeds.facts() is None
-        if (tierer, seed) == ("damon", 3):
+        if (policy, seed) == ("damon", 3):
             raise WorkloadError("no memory")
-        done.append((name, tierer, seed))
-        return Run(name, tierer, seed, {"cpu_s": 1.0})
+        done.append((name, policy, seed))
+        return Run(name, policy, seed, {"cpu_s": 1.0})
 
     monkeypatch.setattr(contest, "contest", fake)
     topology = Topology((), frozenset(), frozenset(), "")
     monkeypatch.setattr(contest, "read_topology", lambda reader: topology)
     monkeypatch.setattr(contest, "require_two_tiers", lambda topology: None)
     save_runs(tmp_path, [Run("gups", "damon", 1, {"cpu_s": 9.0})])
-    argv = ["--results", str(tmp_path), "--workloads", "gups", "--tierers", "damon", "mmscand"]
+    argv = ["--results", str(tmp_path), "--workloads", "gups", "--policies", "damon", "mmscand"]
     assert contest.main([*argv, "--seeds", "1", "2", "3"]) == 1
     assert done[:3] == [("gups", "mmscand", 1), ("gups", "damon", 2), ("gups", "mmscand", 2)]
     assert done[3:] == [("gups", "mmscand", 3)]
@@ -172,6 +172,6 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
 def test_a_way_that_nobody_knows_is_told_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    argv = ["--results", str(tmp_path / "none"), "--tierers", "mmscand:policy=../x"]
+    argv = ["--results", str(tmp_path / "none"), "--policies", "mmscand:policy=../x"]
     assert contest.main(argv) == 2
-    assert "no tierer 'mmscand:policy=../x'" in capsys.readouterr().err
+    assert "no policy 'mmscand:policy=../x'" in capsys.readouterr().err

@@ -160,7 +160,7 @@ def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
         assert argv[1:4] == ["-m", "mmscand_lab.numa", "mmscand_lab.contest"]
         assert argv[6] == "--slow-memory"
         assert argv[10:] == [
-            *("--workloads", "gups", "--tierers", "damon", "mmscand"),
+            *("--workloads", "gups", "--policies", "damon", "mmscand"),
             *("--seeds", "1", "2"),
         ]
         (folder / STDOUT).write_text("1 of 3: gups, mmscand, seed 1\n")
@@ -175,7 +175,7 @@ def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
         [1, 2],
         progress=lambda *step: steps.append(step),
     )
-    assert [run.tierer for run in runs] == ["damon", "mmscand"]
+    assert [run.policy for run in runs] == ["damon", "mmscand"]
     assert [state for state, _ in steps][-1] == "1 of 3: gups, mmscand, seed 1"
     assert "3 runs" in steps[0][0]
 

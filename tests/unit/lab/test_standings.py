@@ -18,8 +18,8 @@ from mmscand_lab.standings import (
 from mmscand_lab.standings_table import markdown, report
 
 
-def run(tierer: str, seed: int = 1, load: str = "zipf", **figures: float | None) -> Run:
-    return Run(load, tierer, seed, figures)
+def run(policy: str, seed: int = 1, load: str = "zipf", **figures: float | None) -> Run:
+    return Run(load, policy, seed, figures)
 
 
 def test_runs_come_back_as_saved_and_none_are_there_at_first(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_medians_take_never_as_the_longest_time(
 
 def test_what_is_missing_is_what_was_asked_for_and_is_not_there() -> None:
     left = missing([run("damon", 1)], ["zipf", "gups"], ["damon", "mmscand"], [1, 2])
-    assert [(each.load, each.seed, each.tierer) for each in left][:4] == [
+    assert [(each.load, each.seed, each.policy) for each in left][:4] == [
         ("zipf", 1, "mmscand"),
         ("zipf", 2, "damon"),
         ("zipf", 2, "mmscand"),

@@ -38,7 +38,12 @@ def test_its_code_is_where_it_was_loaded(library: TouchLibrary) -> None:
 
 
 def test_the_code_of_a_process_is_that_of_its_program_and_its_libraries() -> None:
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()  # its libraries are loaded
         found = code_of_process(process.pid)
         maps = Path(f"/proc/{process.pid}/maps").read_text()
     lines = [line for line in maps.splitlines() if "r-xp" in line and "/" in line]

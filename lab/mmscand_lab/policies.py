@@ -1,7 +1,7 @@
-"""Who can move hot pages up in the guest: the kernel's own tiering, DAMON, mmscand, nobody.
+"""What moves hot pages up in the guest: the kernel's own tiering, DAMON, mmscand, or nothing.
 
-Each is a context manager: while it is open, pages are promoted its way; afterwards everything is as
-it was. Another way is a line in `TIERERS`; the daemon with other knobs has a name without one.
+Each is a context manager: the policy is at work while it is open; afterwards everything is as it
+was. A further policy is a line in `POLICIES`; the daemon with other knobs needs none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DAMO_LIMIT_S = _START_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a tierer works on."""
+    """What a policy works on."""
 
     topology: Topology
     options: tuple[str, ...]
@@ -43,8 +43,8 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tierer:
-    """One way of tiering."""
+class TieringPolicy:
+    """One tiering policy."""
 
     summary: str
     at_work: Callable[[Stage], AbstractContextManager[int | None]]
@@ -52,7 +52,7 @@ class Tierer:
 
 
 @contextmanager
-def _nobody(stage: Stage) -> Iterator[None]:
+def _nothing(stage: Stage) -> Iterator[None]:
     yield None
 
 
@@ -165,38 +165,42 @@ def knobs_of(name: str) -> list[str]:
     return knobs if fit else []
 
 
-def tierer_named(name: str) -> Tierer:
-    """One of `TIERERS`, or the daemon with other knobs, see `knobs_of`; UsageError."""
-    if name in TIERERS:
-        return TIERERS[name]
+def policy_named(name: str) -> TieringPolicy:
+    """One of `POLICIES`, or the daemon with other knobs, see `knobs_of`; UsageError."""
+    if name in POLICIES:
+        return POLICIES[name]
     if not (knobs := knobs_of(name)):
-        there_are = ", ".join(TIERERS)
+        there_are = ", ".join(POLICIES)
         raise UsageError(
-            f"no tierer {name!r}", hint=f"there are {there_are}, and mmscand:KNOB=VALUE"
+            f"no policy {name!r}", hint=f"there are {there_are}, and mmscand:KNOB=VALUE"
         )
-    return Tierer(f"this daemon, {', '.join(knobs)}", _mmscand(*knobs))
+    return TieringPolicy(f"this daemon, {', '.join(knobs)}", _mmscand(*knobs))
 
 
-TIERERS: Mapping[str, Tierer] = {
-    "nothing": Tierer("pages stay where they are", _nobody),
-    "numa-balancing-1": Tierer("NUMA balancing, mode 1", _numa_balancing(1)),
-    "numa-balancing-2": Tierer(
+POLICIES: Mapping[str, TieringPolicy] = {
+    "nothing": TieringPolicy("pages stay where they are", _nothing),
+    "numa-balancing-1": TieringPolicy("NUMA balancing, mode 1", _numa_balancing(1)),
+    "numa-balancing-2": TieringPolicy(
         "NUMA balancing, mode 2 (tiering) with demotion", _numa_balancing(2)
     ),
-    "damon": Tierer("DAMON: migrate_hot of the slow node, migrate_cold of the fast one", _damon),
-    "mmscand": Tierer("this daemon, without a CPU budget", _mmscand()),
-    "mmscand-shipped": Tierer(
+    "damon": TieringPolicy(
+        "DAMON: migrate_hot of the slow node, migrate_cold of the fast one", _damon
+    ),
+    "mmscand": TieringPolicy("this daemon, without a CPU budget", _mmscand()),
+    "mmscand-shipped": TieringPolicy(
         "this daemon, its settings as shipped, the budget scaled to the emulation",
         _mmscand(shipped=True),
     ),
-    "mmscand-v3": Tierer(
+    "mmscand-v3": TieringPolicy(
         "as the RFC does it: profile v3, two passes", _mmscand("profile=v3", "policy=two-pass")
     ),
-    "mmscand-frequency": Tierer("this daemon, four passes of six", _mmscand("policy=frequency")),
-    "mmscand-two-pass": Tierer(
+    "mmscand-frequency": TieringPolicy(
+        "this daemon, four passes of six", _mmscand("policy=frequency")
+    ),
+    "mmscand-two-pass": TieringPolicy(
         "this daemon, two passes in a row are enough", _mmscand("policy=two-pass")
     ),
-    "mmscand-first-touch": Tierer(
+    "mmscand-first-touch": TieringPolicy(
         "this daemon, one access is enough", _mmscand("policy=first-touch")
     ),
 }

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from mmscand.errors import UsageError
-from mmscand_lab import tierers
+from mmscand_lab import policies
 from mmscand_lab.kernel import LabError
+from mmscand_lab.policies import POLICIES, Stage, policy_named
 from mmscand_lab.standings import IDLE, OURS
-from mmscand_lab.tierers import TIERERS, Stage, tierer_named
 
 
 def node(number: int) -> SimpleNamespace:
@@ -41,8 +41,8 @@ def no_policy(node: int | None) -> Iterator[None]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What damo was asked for; nobody was."""
     calls: list[list[str]] = []
-    monkeypatch.setattr(tierers, "_damo", calls.append)
-    monkeypatch.setattr(tierers, "preferring", no_policy)
+    monkeypatch.setattr(policies, "_damo", calls.append)
+    monkeypatch.setattr(policies, "preferring", no_policy)
     return calls
 
 
@@ -53,24 +53,24 @@ def test_numa_balancing_is_set_and_given_back(
     balancing, demoting = stage.results / "balancing", stage.results / "demotion"
     balancing.write_text("0\n")
     demoting.write_text("false\n")
-    monkeypatch.setattr(tierers, "_NUMA_BALANCING", balancing)
-    monkeypatch.setattr(tierers, "_DEMOTION", demoting)
-    with TIERERS[f"numa-balancing-{name}"].at_work(stage) as daemon:
+    monkeypatch.setattr(policies, "_NUMA_BALANCING", balancing)
+    monkeypatch.setattr(policies, "_DEMOTION", demoting)
+    with POLICIES[f"numa-balancing-{name}"].at_work(stage) as daemon:
         assert daemon is None
         assert (balancing.read_text(), demoting.read_text()) == (mode, demotion)
     assert (balancing.read_text(), demoting.read_text()) == ("0", "false")
 
 
 def test_a_kernel_without_it_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tierers, "_NUMA_BALANCING", stage.results / "none")
-    with pytest.raises(LabError, match="none: No such file"), tierers._numa_balancing(1)(stage):
+    monkeypatch.setattr(policies, "_NUMA_BALANCING", stage.results / "none")
+    with pytest.raises(LabError, match="none: No such file"), policies._numa_balancing(1)(stage):
         pass
 
 
 def test_damon_has_a_thread_for_each_tier_and_is_stopped(
     stage: Stage, asked: list[list[str]]
 ) -> None:
-    with TIERERS["damon"].at_work(stage):
+    with POLICIES["damon"].at_work(stage):
         [start] = asked
     assert asked[1:] == [["stop"]]
     slow, fast = start.index("100-110"), start.index("0-10")
@@ -83,7 +83,7 @@ def test_hot_regions_go_up_at_once_and_cold_ones_come_down_after_a_while(
     stage: Stage, asked: list[list[str]]
 ) -> None:
     """As damo itself reads it: it deals out options to schemes by their order alone."""
-    with TIERERS["damon"].at_work(stage):
+    with POLICIES["damon"].at_work(stage):
         pass
     damo = [str(Path(sys.executable).parent / "damo"), "args", "damon", "--format", "json"]
     told = subprocess.run([*damo, *asked[0][1:]], capture_output=True, text=True, check=True)
@@ -105,13 +105,13 @@ def test_hot_regions_go_up_at_once_and_cold_ones_come_down_after_a_while(
 def test_damo_that_fails_or_is_missing_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tierers.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(policies.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(LabError, match="damo is not installed"):
-        tierers._damo(["stop"])
+        policies._damo(["stop"])
     (tmp_path / "damo").write_text("#!/bin/sh\necho first >&2\necho no sysfs >&2\nexit 1\n")
     (tmp_path / "damo").chmod(0o755)
     with pytest.raises(LabError, match="damo stop failed: no sysfs"):
-        tierers._damo(["stop"])
+        policies._damo(["stop"])
 
 
 def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
@@ -137,12 +137,12 @@ def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
         started.append(argv)
         yield daemon
 
-    monkeypatch.setattr(tierers, "running", running)
-    monkeypatch.setattr(tierers, "preferring", no_policy)
-    with TIERERS["mmscand-first-touch"].at_work(stage) as pid:
+    monkeypatch.setattr(policies, "running", running)
+    monkeypatch.setattr(policies, "preferring", no_policy)
+    with POLICIES["mmscand-first-touch"].at_work(stage) as pid:
         assert pid == 42
     assert daemon.stopped
-    with tierer_named("mmscand:scan_period_ms=7:cpu_budget_percent=5").at_work(stage):
+    with policy_named("mmscand:scan_period_ms=7:cpu_budget_percent=5").at_work(stage):
         pass
     for argv, knobs in zip(started, KNOBS, strict=True):
         assert argv[:4] == ["mmscand", "run", "--pid", "7"]
@@ -151,12 +151,12 @@ def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
 
 def test_a_way_that_nobody_knows_is_told() -> None:
     for name in ("mmscandx:a=1", "mmscand:a", "mmscand:a=../b", "mmscand:a=1:"):
-        with pytest.raises(UsageError, match=re.escape(f"no tierer '{name}'")):
-            tierer_named(name)
+        with pytest.raises(UsageError, match=re.escape(f"no policy '{name}'")):
+            policy_named(name)
 
 
 def test_names_say_whose_they_are() -> None:
-    assert IDLE in TIERERS
-    ours = [name for name in TIERERS if name.startswith(OURS)]
+    assert IDLE in POLICIES
+    ours = [name for name in POLICIES if name.startswith(OURS)]
     assert len(ours) >= 2
-    assert all(each.summary for each in TIERERS.values())
+    assert all(each.summary for each in POLICIES.values())
