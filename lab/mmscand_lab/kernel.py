@@ -35,7 +35,7 @@ META_PACKAGES: tuple[str, ...] = (
 #: HMAT makes memory tiers from Linux 6.7 on; before it every node lands in one tier.
 OLDEST_KERNEL = (6, 7)
 
-_PACKAGE_RE = re.compile(r"linux-(?:image|modules)-(?:unsigned-)?(\d+)\.(\d+)[\w.+~-]*")
+_PACKAGE_RE = re.compile(r"linux-(?:image|modules|binary)-(?:unsigned-)?(\d+)\.(\d+)[\w.+~-]*")
 
 # 107 MB over a slow line (1 MB/s) with some room; a mirror that hangs must not hang the lab.
 _DOWNLOAD_LIMIT_S = 300.0
@@ -109,24 +109,26 @@ def fetch_kernel(cache: Path | None = None, *, refresh: bool = False) -> GuestKe
     if kernel is not None and kernel.release == release:
         return kernel
     folder.mkdir(parents=True, exist_ok=True)
-    return _download(packages, release, folder)
+    return download_kernel(packages, release, folder)
 
 
 def module_files(kernel: GuestKernel, name: str) -> list[Path]:
     """The files of a module and of those that it needs, in the order of loading. `LabError`."""
     argv = ["modprobe", "-d", str(kernel.root), "-S", kernel.release, "--show-depends", name]
-    lines = _run(argv, limit_s=60.0).splitlines()
+    lines = run_command(argv, limit_s=60.0).splitlines()
     return [Path(line.split()[1]) for line in lines if line.startswith("insmod ")]
 
 
 def resolve_packages() -> tuple[str, ...]:
     """The packages that hold the newest stock kernel, the image first. Raises `LabError`."""
     for meta in META_PACKAGES:
-        names = dependencies_of(_run(["apt-cache", "depends", meta], limit_s=60.0, check=False))
+        names = dependencies_of(
+            run_command(["apt-cache", "depends", meta], limit_s=60.0, check=False)
+        )
         images = [name for name in names if name.startswith("linux-image-")]
         if images:
             # Ubuntu keeps the modules in a package of their own, named by the image package.
-            below = _run(["apt-cache", "depends", images[0]], limit_s=60.0, check=False)
+            below = run_command(["apt-cache", "depends", images[0]], limit_s=60.0, check=False)
             modules = [name for name in dependencies_of(below) if "-modules-" in name]
             return (images[0], *modules)
     raise LabError(
@@ -148,16 +150,19 @@ def dependencies_of(listing: str) -> list[str]:
     return names
 
 
-def _download(packages: Sequence[str], release: str, cache: Path) -> GuestKernel:
+def download_kernel(
+    packages: Sequence[str], release: str, cache: Path, apt_options: Sequence[str] = ()
+) -> GuestKernel:
+    """Download and unpack these packages into the cache. Raises `LabError`."""
     # The scratch folder is in the cache so that the last rename stays on one file system.
     scratch = Path(tempfile.mkdtemp(prefix=".unpack-", dir=cache))
     try:
         # Without this option apt warns that its own user cannot enter root's scratch folder.
-        argv = ["apt-get", "download", "-o", "APT::Sandbox::User=root", *packages]
-        _run(argv, limit_s=_DOWNLOAD_LIMIT_S, cwd=scratch)
+        argv = ["apt-get", *apt_options, "download", "-o", "APT::Sandbox::User=root", *packages]
+        run_command(argv, limit_s=_DOWNLOAD_LIMIT_S, cwd=scratch)
         tree = scratch / "tree"
         for archive in sorted(scratch.glob("*.deb")):
-            _run(["dpkg", "-x", str(archive), str(tree)], limit_s=120.0)
+            run_command(["dpkg", "-x", str(archive), str(tree)], limit_s=120.0)
         _index_modules(tree, release)
         return _publish(tree, release, cache)
     finally:
@@ -168,12 +173,16 @@ def _index_modules(tree: Path, release: str) -> None:
     # Packages made for a merged /usr ship usr/lib/modules only; depmod and virtme-ng read lib/.
     if not (tree / "lib").exists():
         (tree / "lib").symlink_to("usr/lib")
-    if not GuestKernel(release, tree).image.exists():
+    image, elsewhere = GuestKernel(release, tree).image, tree / "lib/modules" / release / "vmlinuz"
+    if elsewhere.exists() and not image.exists():  # Debian's packages from 7.3 on
+        image.parent.mkdir(exist_ok=True)
+        elsewhere.rename(image)
+    if not image.exists():
         raise LabError(
             f"the package of kernel {release} holds no boot/vmlinuz-{release}",
             hint="report this with the output of: apt-cache policy linux-image-" + release,
         )
-    _run(["depmod", "-b", str(tree), release], limit_s=60.0)
+    run_command(["depmod", "-b", str(tree), release], limit_s=60.0)
 
 
 def _publish(tree: Path, release: str, cache: Path) -> GuestKernel:
@@ -197,10 +206,13 @@ def _numbers(release: str) -> tuple[int, ...]:
 
 def _installed(package: str) -> bool:
     query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
-    return _run(query, limit_s=30.0, check=False).strip() == "installed"
+    return run_command(query, limit_s=30.0, check=False).strip() == "installed"
 
 
-def _run(argv: list[str], *, limit_s: float, cwd: Path | None = None, check: bool = True) -> str:
+def run_command(
+    argv: list[str], *, limit_s: float, cwd: Path | None = None, check: bool = True
+) -> str:
+    """The output of a command. LabError when it is missing, too slow, or (with `check`) fails."""
     # kmod lives in /usr/sbin, which a user's PATH may lack. C: the output is parsed.
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     env = {**os.environ, "PATH": path, "LC_ALL": "C"}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmscand_lab.guest import STDERR, STDOUT, run_in_guest
-from mmscand_lab.kernel import fetch_kernel
+from mmscand_lab.kernel import GuestKernel, fetch_kernel
 from mmscand_lab.spec import GuestSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +19,7 @@ def run_guest_tests(
     results: Path,
     limit_s: float,
     env: Mapping[str, str] | None = None,
+    kernel: GuestKernel | None = None,
 ) -> tuple[int, str]:
     """Exit code and report."""
     # Both plugins would write to the checkout, which is read-only there.
@@ -28,7 +29,7 @@ def run_guest_tests(
     status = run_in_guest(
         [sys.executable, "-m", "pytest", "-v", *plugins, *arguments],
         spec=spec,
-        kernel=fetch_kernel(),
+        kernel=fetch_kernel() if kernel is None else kernel,
         results=results,
         timeout_s=limit_s,
         cwd=ROOT,
