@@ -74,7 +74,7 @@ def test_a_series_that_is_nowhere_is_one_line(
     tools: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools(apt_cache="true", apt_get="echo 'Debian|mirror|s|Debian'")
-    with pytest.raises(LabError, match="no stock kernel of series 5.4"):
+    with pytest.raises(LabError, match=r"no stock kernel of series 5\.4"):
         fetch_series("5.4", tmp_path)
     tools(apt_get="echo 'Ubuntu|mirror|s|Ubuntu'")
     with pytest.raises(LabError, match="no mirror of Debian"):
