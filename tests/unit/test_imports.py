@@ -67,7 +67,7 @@ def test_every_part_imports_only_what_it_may() -> None:
 
 def test_the_package_has_nothing_of_the_lab_but_the_place_of_its_command() -> None:
     knows = {path.name for _, path in modules() for name in imported(path) if "_lab" in name}
-    assert knows == {"app.py"}
+    assert knows == {"lab.py"}
 
 
 def test_heat_and_policy_know_no_thread_clock_or_file() -> None:
@@ -86,6 +86,6 @@ def test_only_the_wiring_knows_both_machines() -> None:
 def test_the_daemon_loads_no_plotting_and_no_terminal_code() -> None:
     heavy = "{'rich', 'matplotlib', 'hypothesis', 'psutil'}"
     ours = "{'mmscand.policy.registry', 'mmscand.sim.workloads', 'mmscand.sim.case'}"
-    code = f"import sys, mmscand.cli.app; print(sorted(({heavy} | {ours}) & set(sys.modules)))"
+    code = f"import sys, mmscand.cli.run; print(sorted(({heavy} | {ours}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
