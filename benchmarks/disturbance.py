@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ Way = Callable[[], AbstractContextManager[object]]
 def daemon(machine: LinuxMachine, pid: int, budget_percent: float) -> Daemon:
     """The daemon, for one process."""
     process = machine.procfs.stat(pid).process
-    settings = Settings().model_copy(update={"cpu_budget_percent": budget_percent})
+    settings = replace(Settings(), cpu_budget_percent=budget_percent)
     return Daemon(machine, lambda _: [process], settings=settings)
 
 

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import tell
@@ -79,7 +80,7 @@ def daemon(machine: LinuxMachine, pid: int) -> Iterator[None]:
     process = machine.procfs.stat(pid).process
     knobs = {"cpu_budget_percent": 100.0, "scan_delay_ms": 0, "scan_sleep_ms": 0}
     periods = dict.fromkeys((f"scan_period_{end}ms" for end in ("min_", "", "max_")), 100)
-    settings = Settings().model_copy(update=knobs | periods)
+    settings = replace(Settings(), **knobs | periods)
     with Daemon(machine, lambda _: [process], settings=settings):
         yield
 

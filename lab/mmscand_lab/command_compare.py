@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmscand.assignments import parse_assignments
 from mmscand.cli.files import os_errors_told, require_writable, write_text
 from mmscand.cli.names import known_names, names, numbers
-from mmscand.config import parse_assignments
 from mmscand.errors import MmscandError, UsageError
 from mmscand.settings import Settings, changed
 

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 
 from mmscand.config import Config
 from mmscand.scan.rules import DEFAULT_WORDS, Rule, Rules
-from mmscand.settings import Reloaded
+from mmscand.settings import values_of
+from mmscand.settings_store import Reloaded
 
 
 def settings_changes(reloaded: Reloaded, config: Config) -> Iterator[str]:
     """Knobs that have another value now, and knobs that keep the value that was set by hand."""
-    before, now, file = (
-        each.model_dump() for each in (reloaded.before, reloaded.settings, config.settings)
-    )
+    before, now, file = map(values_of, (reloaded.before, reloaded.settings, config.settings))
     for name, value in now.items():
         if before[name] != value:
             yield f"{name} {_word(before[name])} became {_word(value)}"

@@ -18,7 +18,8 @@ from mmscand.policy.target import require_target
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.scan.visit import ExpendableWatcher, Watcher
-from mmscand.settings import Settings, SettingsStore
+from mmscand.settings import Settings
+from mmscand.settings_store import SettingsStore
 
 SCAN_THREAD, MIGRATE_THREAD = "mmscand-scan", "mmscand-migrate"
 STUCK_S = 60.0

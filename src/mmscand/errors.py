@@ -46,9 +46,10 @@ class Mistakes(UsageError):
     """Several at once, so that a person can mend all of them before the next try."""
 
     def __init__(self, mistakes: Sequence[UsageError]) -> None:
-        first, *others = mistakes
-        super().__init__("; ".join([*map(str, mistakes)]) if others else first.message)
-        self.hint = "" if others else first.hint
+        hints = {mistake.hint for mistake in mistakes}
+        hint = hints.pop() if len(hints) == 1 else ""
+        words = (mistake.message if hint else str(mistake) for mistake in mistakes)
+        super().__init__("; ".join(words), hint=hint)
         self.mistakes = tuple(mistakes)
 
     @property

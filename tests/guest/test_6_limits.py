@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def watching(
     return Daemon(
         machine,
         lambda processes: [process for process in processes if process == actor.process],
-        settings=steady(20).model_copy(update=knobs),
+        settings=replace(steady(20), **knobs),
         observer=observer,
     )
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,7 @@ def test_the_cpu_budget_with_more_work_than_fits(machine: LinuxMachine, seconds:
 
         worker = threading.Thread(target=work)
         worker.start()
-        settings = steady(1).model_copy(update={"cpu_budget_percent": 1.0, "cpu_burst_s": 0.0})
+        settings = replace(steady(1), cpu_budget_percent=1.0, cpu_burst_s=0.0)
         chosen = [actor.process for actor in actors]
         try:
             with Daemon(machine, lambda _: chosen, settings=settings) as daemon:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from mmscand.errors import MmscandError
 from mmscand.model import Process
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
-from mmscand.settings import Settings, SettingsStore
+from mmscand.settings import Settings
+from mmscand.settings_store import SettingsStore
 
 
 def watched(pid: int, name: str = "app") -> ProcessStatus:

@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 
 from mmscand import config
-from mmscand.config import (
-    Config,
-    configured_socket,
-    load_config,
-    parse_assignment,
-    parse_assignments,
-)
+from mmscand.assignments import parse_assignment, parse_assignments
+from mmscand.config import Config, load_config
+from mmscand.config_socket import configured_socket
 from mmscand.errors import UsageError
 from mmscand.model import Process, ProcessFacts
 from mmscand.scan.rules import Rules

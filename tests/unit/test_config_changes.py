@@ -3,7 +3,8 @@
 from mmscand.config import Config
 from mmscand.config_changes import other_changes, settings_changes
 from mmscand.scan.rules import Rule, Rules
-from mmscand.settings import Reloaded, Settings
+from mmscand.settings import Settings
+from mmscand.settings_store import Reloaded
 
 
 def config(*rules: Rule, group: str | None = None) -> Config:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -501,9 +502,7 @@ def test_a_visit_is_bounded_in_pages_and_goes_on_inside_a_mapping() -> None:
     recorder = Recorder()
     daemon = Daemon(
         world.machine,
-        settings=steady().model_copy(
-            update={"scan_size_mb": 2048, "scan_size_min_mb": 2048, "scan_size_max_mb": 2048}
-        ),
+        settings=replace(steady(), scan_size_mb=2048, scan_size_min_mb=2048, scan_size_max_mb=2048),
         observer=recorder,
     )
     daemon.start()

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ HEADROOM = 81
 
 
 def capacity(**more: float | str) -> Settings:
-    return steady(5).model_copy(update={"policy": "capacity", "headroom_percent": 2.0, **more})
+    return replace(steady(5), **{"policy": "capacity", "headroom_percent": 2.0, **more})
 
 
 @dataclass

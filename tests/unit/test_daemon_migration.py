@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.model import REGION_BYTES, IntArray, Migration, Process, Topology, UIntArray
 from mmscand.observe.events import Event, Moved, PassEnd, TopologyChanged
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
@@ -137,9 +138,7 @@ def test_of_two_equal_processes_the_one_that_moves_slowly_gets_as_many_pages() -
     waiting: set[int] = set()
     daemon = Daemon(
         SlowToMove(world, 101),
-        settings=steady(50).model_copy(
-            update={"migrate_batch_pages": 64, "migrate_sleep_ms": 3_600_000}
-        ),
+        settings=replace(steady(50), migrate_batch_pages=64, migrate_sleep_ms=3_600_000),
         observer=hook,
     )
     daemon.start()
@@ -169,7 +168,7 @@ def test_a_process_whose_own_nodes_are_full_lets_no_other_wait() -> None:
     recorder = Recorder(hook)
     daemon = Daemon(
         machine,
-        settings=steady(5).model_copy(update={"migrate_batch_pages": 64}),
+        settings=replace(steady(5), migrate_batch_pages=64),
         observer=recorder,
     )
     began = time.monotonic()

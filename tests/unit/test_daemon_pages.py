@@ -1,5 +1,7 @@
 """The daemon on the simulated machine: which pages are looked at, and what is told of them."""
 
+from dataclasses import replace
+
 from mmscand.daemon import Daemon
 from mmscand.model import VmaFlag
 from mmscand.observe.events import Event, PassEnd, PassStart
@@ -121,7 +123,7 @@ def test_each_visit_begins_with_an_event_that_tells_where() -> None:
     world = tiers(pages=1 << 20, slow_pages=1 << 21)  # 4 GiB, 2 GiB a visit
     sizes = dict.fromkeys(("scan_size_mb", "scan_size_min_mb", "scan_size_max_mb"), 2048)
     recorder = Recorder()
-    daemon = Daemon(world.machine, settings=steady().model_copy(update=sizes), observer=recorder)
+    daemon = Daemon(world.machine, settings=replace(steady(), **sizes), observer=recorder)
     daemon.start()
     try:
         starts = [recorder.wait_for(PassStart) for _ in range(2)]

@@ -8,7 +8,7 @@ from mmscand.config_changes import other_changes, settings_changes
 from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.observe.status import DaemonStatus
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 
 
 class ControlledDaemon:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmscand.assignments import parse_assignments
 from mmscand.cli.output import complain
 from mmscand.cli.table import (
     JsonOption,
@@ -13,9 +14,7 @@ from mmscand.cli.table import (
     print_answer,
     table,
 )
-from mmscand.config import parse_assignments, require_knobs
-from mmscand.control.knobs import knob_table
-from mmscand.settings import Settings
+from mmscand.settings import KNOBS, Settings, require_knobs
 
 _COLUMNS = ("name", "value", "unit", "bounds", "default", "description")
 
@@ -49,7 +48,7 @@ class _Defaults:
         # Models for the wire: `mmscand run --no-control` imports this module and needs none.
         from mmscand.control.models import Knobs  # noqa: PLC0415
 
-        return Knobs.of(knob_table(), Settings()).model_dump()
+        return Knobs.of(KNOBS, Settings()).model_dump()
 
     def knob(self, name: str) -> dict[str, Any]:
         """The one of this name."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmscand.config import configured_socket
+from mmscand.config_socket import configured_socket
 from mmscand.control.client import ControlClient
 from mmscand.shown import json_text, shown
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from mmscand.observe.status import DaemonStatus
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 
 
 class Controlled(Protocol):

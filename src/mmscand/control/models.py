@@ -6,14 +6,15 @@ A page is 4 KiB everywhere, also when it is part of a huge page.
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from mmscand.control.knobs import KnobInfo, KnobValue
+from mmscand.knobs import Knob as KnobInfo
+from mmscand.knobs import KnobValue
 from mmscand.model import Process
 from mmscand.observe.status import DaemonStatus, ProcessStatus
-from mmscand.settings import Settings
+from mmscand.settings import KNOBS, Settings
 from mmscand.shown import encodable, shown
 
 _SEVEN_NUMBERS = (
@@ -231,9 +232,19 @@ class Knob(Answer):
     @classmethod
     def of(cls, info: KnobInfo, settings: Settings) -> "Knob":
         """A row of the table with its value."""
-        value = getattr(settings, info.name)
-        fields = asdict(info) | {"choices": list(info.choices)}
-        return cls(value=value, bounds=info.bounds, **fields)
+        minimum, maximum = info.bounds or (None, None)
+        return cls(
+            name=info.name,
+            value=getattr(settings, info.name),
+            unit=info.unit,
+            default=info.default,
+            minimum=minimum,
+            above=None,
+            maximum=maximum,
+            choices=list(info.choices),
+            bounds=info.allowed,
+            description=info.description,
+        )
 
 
 class Knobs(Answer):
@@ -273,20 +284,27 @@ class Reloaded(Answer):
     )
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
-    for field in schema["properties"].values():
-        field.pop("default", None)
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
-class WantedKnobs(Settings):
+def _schema_of(knob: KnobInfo) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": _TYPES[knob.kind], "description": knob.description}
+    if knob.bounds is not None:
+        schema["minimum"], schema["maximum"] = knob.bounds
+    if knob.choices:
+        schema["enum"] = list(knob.choices)
+    return schema
+
+
+def _each_knob(schema: dict[str, Any]) -> None:
+    schema["properties"] = {name: _schema_of(knob) for name, knob in KNOBS.items()}
+    schema["additionalProperties"] = False
+
+
+class WantedKnobs(RootModel[dict[str, Any]]):
     """Knobs to change; those that are left out stay as they are."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        """The store judges the order, together with the values that stay."""
-        return self
+    model_config = ConfigDict(json_schema_extra=_each_knob)
 
 
 class WhichKnobs(Answer):

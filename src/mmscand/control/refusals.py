@@ -8,10 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from mmscand.config import require_knobs
 from mmscand.control.models import Error
 from mmscand.errors import MmscandError, UsageError
-from mmscand.mistakes import in_words
+from mmscand.mistakes import expected
+from mmscand.shown import quoted
 
 
 class NotThere(MmscandError):
@@ -64,16 +64,17 @@ def _in_words(error: Mapping[str, object]) -> tuple[str, str]:
     place = error["loc"]
     assert isinstance(place, tuple)
     name = ".".join(str(part) for part in place[1:])
-    if error["type"] == "extra_forbidden":
-        try:
-            require_knobs([name])
-        except UsageError as unknown:
-            return unknown.message, unknown.hint
     if error["type"] == "json_invalid":
         return "the body is no JSON", "send a JSON object"
     if not name:  # the body as a whole
         return f"{error['msg']}", "send a JSON object, with Content-Type: application/json"
-    return f"{name}: {in_words(error)}", "/openapi.json describes what is allowed"
+    return f"{name}: {_of_value(error)}", "/openapi.json describes what is allowed"
+
+
+def _of_value(error: Mapping[str, object]) -> str:
+    if error["type"] == "int_parsing":
+        return expected("a whole number", error["input"])
+    return f"{quoted(error['input'])}: {error['msg']}"
 
 
 def _answer(

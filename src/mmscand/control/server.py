@@ -10,10 +10,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Query
 
-from mmscand.config import require_knobs
 from mmscand.control.body_limit import BodyLimit
 from mmscand.control.controlled import Controlled
-from mmscand.control.knobs import knob_table
 from mmscand.control.models import (
     Changes,
     Enabled,
@@ -30,7 +28,7 @@ from mmscand.control.models import (
 from mmscand.control.refusals import NotThere, add_refusals
 from mmscand.errors import UsageError
 from mmscand.observe.status import DaemonStatus
-from mmscand.settings import Settings
+from mmscand.settings import KNOBS, Settings, require_knobs, values_of
 from mmscand.shown import shown
 
 _MAX_PID = 1 << 22
@@ -124,7 +122,7 @@ def _why_not(pid: int, status: DaemonStatus) -> tuple[str, str]:
 
 def _knob_routes(controlled: Controlled) -> APIRouter:
     router = APIRouter(prefix="/v1/knobs", tags=["knobs"])
-    store, table = controlled.settings, knob_table()
+    store, table = controlled.settings, KNOBS
     unknown = _refusals(_404="No knob has this name.", _422="No name is that long.")
 
     @router.get("", operation_id="knobs")
@@ -149,7 +147,7 @@ def _knob_routes(controlled: Controlled) -> APIRouter:
     )
     async def change(wanted: WantedKnobs) -> Changes:
         """Change knobs, all together or none; they are in force when this answers."""
-        values, before = wanted.model_dump(exclude_unset=True), store.current
+        values, before = wanted.root, store.current
         done = store.change(values)
         return _changes(before, done.settings, values, done.clamped)
 
@@ -183,7 +181,7 @@ def _require(name: str) -> None:
 def _changes(
     before: Settings, after: Settings, asked: Iterable[str], clamped: Iterable[str] = ()
 ) -> Changes:
-    old, new, asked = before.model_dump(), after.model_dump(), set(asked)
+    old, new, asked = values_of(before), values_of(after), set(asked)
     values = {name: value for name, value in new.items() if name in asked or value != old[name]}
     return Changes(values=values, clamped=list(clamped))
 

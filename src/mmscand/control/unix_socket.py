@@ -6,7 +6,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from mmscand.config import MAX_SOCKET_BYTES, require_group
+from mmscand.config_socket import MAX_SOCKET_BYTES, require_group
 from mmscand.control.causes import cannot
 from mmscand.errors import MmscandError, UsageError
 

@@ -16,7 +16,7 @@ from mmscand.migrate.rate_limit import RateLimit
 from mmscand.model import BoolArray, IntArray, Migration, Outcome, Topology
 from mmscand.observe.events import Moved, Observer
 from mmscand.policy.target import TargetPolicy, demotion_target
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 
 _FULL_PAUSE_S = 0.5
 """Rest when no node has room: kswapd needs a while to make some, and asking is not free."""

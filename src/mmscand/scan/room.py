@@ -3,7 +3,7 @@
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import PAGE_BYTES, Node, Process
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 
 
 class FastTierRoom:

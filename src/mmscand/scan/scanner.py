@@ -25,7 +25,7 @@ from mmscand.scan.urgency import Urgency, earliest
 from mmscand.scan.visit import NoWatcher, Visit, Watcher
 from mmscand.scan.visit_order import VisitOrder
 from mmscand.scan.watched import Watched
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 
 _LATE_S = 1.0
 """A visit that comes later than this after it was due waits for the budget."""

@@ -27,7 +27,7 @@ class World:
         self.controlled = ControlledDaemon(self.daemon, self.file, lambda: self.file)
 
     def write(self, **settings: object) -> None:
-        self.file = replace(self.file, settings=Settings.model_validate(settings))
+        self.file = replace(self.file, settings=Settings(**settings))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from mmscand.cli.app import main
 from mmscand.cli.table import table
 from mmscand.control.listener import ControlServer
-from mmscand.settings import Settings
+from mmscand.settings import KNOBS
 from support.fake_daemon import FakeDaemon
 
 
@@ -99,7 +99,7 @@ def test_get_tells_the_defaults_without_a_daemon(run: Commands) -> None:
     assert lines[4].split()[:5] == ["scan_period_ms", "1000", "ms", "1..3600000", "1000"]
     assert "value        2" in run("get", "hot_passes", "--defaults").splitlines()
     knobs = json.loads(run("get", "--defaults", "--json"))["knobs"]
-    assert [knob["name"] for knob in knobs] == list(Settings.model_fields)
+    assert [knob["name"] for knob in knobs] == list(KNOBS)
     run("get", "hot_pases", "--defaults", code=2)
     assert "no knob 'hot_pases'" in run.complaint
     run("get", code=1)

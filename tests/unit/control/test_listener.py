@@ -26,7 +26,7 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from mmscand.control.listener import ControlServer
-from mmscand.settings import SettingsStore
+from mmscand.settings_store import SettingsStore
 server = ControlServer(SimpleNamespace(settings=SettingsStore()), "1", Path(sys.argv[1]))
 server.start()
 print("ready", flush=True)

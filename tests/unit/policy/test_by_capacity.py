@@ -1,6 +1,6 @@
 """Choosing by capacity where exposures are apart from periods: most is used between two of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ class Machine:
 
     def __init__(self, longest_exposure_ms: int = 10_000) -> None:
         self.now_s, self.room = 0.0, Room()
-        knobs = Settings().model_copy(update={"scan_period_max_ms": longest_exposure_ms})
+        knobs = replace(Settings(), scan_period_max_ms=longest_exposure_ms)
         self.chooser = CapacityChooser(Process(1, 1), Ranking(self.room, lambda: self.now_s), knobs)
         self._rng = np.random.default_rng(1)
         self.order = self._rng.permutation(PAGES)

@@ -1,5 +1,7 @@
 """Which rule a policy has, by its name."""
 
+from dataclasses import replace
+
 import pytest
 
 from mmscand.policy.choosing import rule_of
@@ -18,4 +20,4 @@ from mmscand.settings import Settings
     ],
 )
 def test_each_policy_has_its_rule(values: dict[str, str | int], rule: TwoPass) -> None:
-    assert rule_of(Settings().model_copy(update=values)) == rule
+    assert rule_of(replace(Settings(), **values)) == rule

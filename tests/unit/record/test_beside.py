@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def daemon_of(
 ) -> tuple[Daemon, RecordingWatcher]:
     writer = new_recording(path, world.machine.topology(), 1, max_bytes)
     watcher = RecordingWatcher(writer, SystemClock(), told.append)
-    settings = steady().model_copy(update={"policy": policy})
+    settings = replace(steady(), policy=policy)
     return Daemon(world.machine, settings=settings, observer=observer, watcher=watcher), watcher
 
 
@@ -156,7 +157,7 @@ def test_nothing_is_spared_where_a_recording_is_to_have_it(
     world, recorder = tiers(), Recorder()
     daemon, _ = daemon_of(world, tmp_path / "r", recorder, [], policy="capacity")
     if not recorded:
-        settings = steady().model_copy(update={"policy": "capacity"})
+        settings = replace(steady(), policy="capacity")
         daemon = Daemon(world.machine, settings=settings, observer=recorder)
     daemon.start()
     recorder.wait_for(PassEnd)

@@ -172,8 +172,7 @@ def test_the_latency_is_the_firmware_s_where_it_tells_one() -> None:
 
 
 def settings(**more: int) -> Settings:
-    values = {**steady().model_dump(), "benefit_window_s": 20, "accesses_per_bit": 100_000, **more}
-    return Settings(**values)
+    return replace(steady(), **{"benefit_window_s": 20, "accesses_per_bit": 100_000, **more})
 
 
 def test_a_process_for_which_it_does_not_pay_is_slowed_stopped_and_said_so() -> None:

@@ -14,7 +14,8 @@ from mmscand.model import REGION_BYTES, Process, ProcessFacts, VmaTable
 from mmscand.observe.events import Event, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.scanner import Scanner
-from mmscand.settings import Settings, SettingsStore
+from mmscand.settings import Settings
+from mmscand.settings_store import SettingsStore
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine

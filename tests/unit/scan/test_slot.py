@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from mmscand.clock import CpuMeter, SystemClock
@@ -10,14 +12,15 @@ from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher
-from mmscand.settings import Settings, SettingsStore
+from mmscand.settings import Settings
+from mmscand.settings_store import SettingsStore
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
 
 
 def slot_of(machine: SimMachine, sim: SimProcess, **values: str | int) -> Slot:
-    settings = Settings(policy="two-pass").model_copy(update=values)
+    settings = replace(Settings(policy="two-pass"), **values)
     pages = MigrationList(512)
     ranking = Ranking(FastTierRoom(machine, pages, SettingsStore(settings)), lambda: 0.0)
 

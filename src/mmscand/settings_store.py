@@ -1,0 +1,91 @@
+"""The settings in force, and the ways to change them while the daemon runs."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmscand.settings import KNOBS, Changed, Settings, changed, require_knobs, values_of
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a configuration that was read again led to."""
+
+    before: Settings
+    settings: Settings
+    by_hand: tuple[str, ...]
+    """Knobs that were set while it ran and differ from the configuration; they stay as they are."""
+    clamped: tuple[str, ...]
+
+
+class SettingsStore:
+    """The settings in force; safe from any thread. Ask `current` each time, and keep nothing."""
+
+    def __init__(self, initial: Settings | None = None) -> None:
+        self._lock = threading.Lock()
+        self._initial = initial or Settings()
+        self._current = self._initial
+        self._by_hand: dict[str, Any] = {}
+        """Knobs that were changed and not reset since: the configuration does not change them."""
+        self._listeners: list[Callable[[], None]] = []
+        self._requirements: list[Callable[[Settings], None]] = []
+
+    @property
+    def current(self) -> Settings:
+        """As of now."""
+        return self._current
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call this after every change: it wakes whoever sleeps by the old settings."""
+        self._listeners.append(listener)
+
+    def require(self, requirement: Callable[[Settings], None]) -> None:
+        """Take over only settings for which this raises no UsageError: those of now, and later."""
+        requirement(self._current)
+        self._requirements.append(requirement)
+
+    def _check(self, wanted: Settings) -> None:
+        for requirement in self._requirements:
+            requirement(wanted)
+
+    def change(self, changes: Mapping[str, Any]) -> Changed:
+        """Apply all changes at once, or raise UsageError and apply none."""
+        with self._lock:
+            result = self._take(changes)
+            self._by_hand |= {name: getattr(result.settings, name) for name in changes}
+        self._tell()
+        return result
+
+    def reset(self, names: Iterable[str] = ()) -> Settings:
+        """Back to the values of the configuration; all of them when no name is given."""
+        names = list(names) or list(KNOBS)
+        require_knobs(names)
+        with self._lock:
+            result = self._take({name: getattr(self._initial, name) for name in names})
+            for name in names:
+                self._by_hand.pop(name, None)
+        self._tell()
+        return result.settings
+
+    def _take(self, changes: Mapping[str, Any]) -> Changed:
+        result = changed(self._current, changes)
+        self._check(result.settings)
+        self._current = result.settings
+        return result
+
+    def replace_initial(self, initial: Settings) -> Reloaded:
+        """Take over a configuration that was read again; what was set by hand stays."""
+        with self._lock:
+            self._check(initial)
+            result = changed(initial, self._by_hand)
+            self._check(result.settings)
+            before, self._initial, self._current = self._current, initial, result.settings
+            file, now = values_of(initial), values_of(result.settings)
+            stay = tuple(name for name in self._by_hand if now[name] != file[name])
+        self._tell()
+        return Reloaded(before, result.settings, stay, result.clamped)
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
