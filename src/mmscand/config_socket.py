@@ -5,6 +5,7 @@ A client needs no more of a configuration than this, and imports no rules.
 
 import grp
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from mmscand.config_file import read_toml, table_of, text_of
@@ -19,11 +20,22 @@ MAX_SOCKET_BYTES = 107
 
 def configured_socket(file: Path = DEFAULT_FILE) -> Path:
     """Where a client finds the daemon; the default when the file cannot tell."""
-    try:
-        control = table_of(read_toml(file, required=False), "control")
-        return absolute_socket(text_of(control, "socket")) or DEFAULT_SOCKET
-    except UsageError:  # it may be readable for root alone; the daemon complains of mistakes
-        return DEFAULT_SOCKET
+    with suppress(
+        UsageError
+    ):  # it may be readable for root alone; the daemon complains of mistakes
+        return absolute_socket(_control_text(file, "socket")) or DEFAULT_SOCKET
+    return DEFAULT_SOCKET
+
+
+def configured_group(file: Path = DEFAULT_FILE) -> str | None:
+    """Whose members may use the daemon's socket; None when the file names none, or cannot tell."""
+    with suppress(UsageError):
+        return _control_text(file, "group")
+    return None
+
+
+def _control_text(file: Path, key: str) -> str | None:
+    return text_of(table_of(read_toml(file, required=False), "control"), key)
 
 
 def require_group(name: str) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
 from mmscand.config import Config
 from mmscand.control.listener import ControlServer
@@ -82,13 +83,13 @@ def test_stop(state: str, machine: LinuxMachine, tmp_path: Path) -> None:
         if state == "client":
             config = Config(settings, Rules(), tmp_path / "socket")
             controlled = ControlledDaemon(daemon, config, lambda: config)
-            server = ControlServer(controlled, "1", config.socket)
+            server = ControlServer(controlled, __version__, config.socket)
             server.start()
             ends.append(server.stop)
         with socket.socket(socket.AF_UNIX) as client:
             if state == "client":
                 client.connect(str(config.socket))
-                client.send(b"GET /v1/status HTTP/1.1\r\n")  # and no more
+                client.send(b'{"ask": "status"')  # and no more
             took = seconds_of(lambda: [end() for end in ends] and None)
         print(f"{took * 1000:.0f} ms")
         assert took <= STOP_S

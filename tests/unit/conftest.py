@@ -1,10 +1,11 @@
-"""A fake daemon, and the API in front of it."""
+"""A fake daemon, its control socket, and the HTTP API in front of that."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mmscand import __version__
 from mmscand.control.listener import ControlServer
 from support.fake_daemon import FakeDaemon
 
@@ -21,7 +22,7 @@ def socket_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(daemon: FakeDaemon, socket_path: Path) -> Iterator[ControlServer]:
-    server = ControlServer(daemon, "1.2.3", socket_path)
+    server = ControlServer(daemon, __version__, socket_path)
     server.start()
     yield server
     server.stop()

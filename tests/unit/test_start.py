@@ -7,9 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from mmscand.control.listener import ControlServer
 
 HTTP = {"fastapi", "starlette", "uvicorn", "httpx", "h11", "anyio", "asyncio", "pydantic"}
 TERMINAL = {"rich", "typer", "click"}
+"""typer imports pydantic as soon as it parses an option."""
 MODULES_AFTER = """
 import json, sys
 from mmscand.__main__ import main
@@ -44,9 +50,24 @@ def test_the_version_needs_nothing() -> None:
 
 def test_help_imports_no_command() -> None:
     loaded = loaded_by("--help")
-    assert not loaded & (HTTP | {"numpy", "rich"})
+    assert not loaded & (HTTP | {"numpy", "rich", "typer"})
     assert {name for name in loaded if name.startswith("mmscand.cli.")} == {
         "mmscand.cli.app",
         "mmscand.cli.commands",
         "mmscand.cli.output",
     }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "ps", "ps 7", "get", "get hot_passes", "set hot_passes=2", "reset"),
+        *("enable", "disable", "reload", "get --defaults"),
+    ],
+)
+def test_a_client_loads_neither_numpy_nor_a_framework(
+    server: ControlServer, socket_path: Path, command: str
+) -> None:
+    loaded = loaded_by(*command.split(), "--socket", str(socket_path))
+    assert not loaded & (HTTP | {"numpy", "rich", "typer"})
+    assert len(loaded) <= 160

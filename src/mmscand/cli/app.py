@@ -1,6 +1,6 @@
 """Runs a command; a failure becomes one line and an exit code.
 
-Imports nothing that loads Typer, numpy or a machine: `mmscand --version` takes 30 ms.
+Imports nothing that loads click, numpy or a machine: `mmscand --version` takes 30 ms.
 """
 
 import sys
@@ -11,29 +11,30 @@ from mmscand.cli.output import FULL, complain, give_up, open_standard_streams
 from mmscand.errors import MmscandError
 
 _INTERRUPTED = 130
-"""What Typer returns after Ctrl-C."""
+"""128 and SIGINT, as of a shell."""
 _VERSION = (["--version"], ["-V"])
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code: 0 done, 1 failed, 2 usage, 3 this machine cannot."""
-    return exit_code_of(lambda: _run(sys.argv[1:] if arguments is None else arguments))
+    return exit_code_of("mmscand", _run, sys.argv[1:] if arguments is None else arguments)
 
 
 def _run(arguments: list[str]) -> object:
-    if arguments[:1] in _VERSION:
-        print(f"mmscand {__version__}")
-        return 0
-    from mmscand.cli.commands import run_command  # noqa: PLC0415 - Typer
+    from mmscand.cli.commands import run_command  # noqa: PLC0415 - click
 
     return run_command(arguments)
 
 
-def exit_code_of(run: Callable[[], object]) -> int:
-    """The exit code of a command; each failure is one line on standard error."""
+def exit_code_of(program: str, run: Callable[[list[str]], object], arguments: list[str]) -> int:
+    """The exit code of a program; each failure is one line on standard error."""
     open_standard_streams()
     try:
-        result = run()
+        if arguments[:1] in _VERSION:
+            print(f"{program} {__version__}")
+            result: object = 0
+        else:
+            result = run(arguments)
         sys.stdout.flush()
     except MmscandError as error:
         return _fail(*error.lines, code=error.exit_code)

@@ -3,10 +3,10 @@
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
+from mmscand.cli.options import PATH, fast_nodes_option, slow_nodes_option
 from mmscand.cli.wiring import NodeOptions
 from mmscand.config import load_config
 from mmscand.errors import MachineCannot, UsageError
@@ -16,18 +16,18 @@ from mmscand.policy.target import require_target
 from mmscand.shown import json_text, shown
 
 
+@click.command()
+@fast_nodes_option
+@slow_nodes_option
+@click.option(
+    "--config",
+    "config_file",
+    type=PATH,
+    help="Test this configuration, and nothing else; no root.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as a JSON array.")
 def check(
-    fast_nodes: Annotated[str | None, typer.Option(help="Nodes to promote to, like 0,2-3.")] = None,
-    slow_nodes: Annotated[str | None, typer.Option(help="Nodes to promote from.")] = None,
-    config_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", readable=False, help="Test this configuration, and nothing else; no root."
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the rows as a JSON array.")
-    ] = False,
+    fast_nodes: str | None, slow_nodes: str | None, config_file: Path | None, as_json: bool
 ) -> None:
     """Tell whether `mmscand run` would work here, and why not. Exit code 0 or 3.
 

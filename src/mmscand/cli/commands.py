@@ -1,16 +1,12 @@
 """The table of commands. The module of a command is imported when that command is run."""
 
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
+import click
 
 from mmscand.errors import MmscandError, UsageError
 
-_ABOUT = "Find the hot pages in slow memory and move them to fast memory."
 _COMMANDS = {
     "run": ("run:run", "Promote the hot pages of running processes until SIGTERM."),
     "check": ("check:check", "Tell whether `mmscand run` would work here, and why not."),
@@ -29,72 +25,60 @@ _COMMANDS = {
     "lab": ("lab:lab", "Try mmscand in virtual machines that have two memory tiers."),
 }
 """By name: module and function in this folder, and the line that `mmscand --help` has."""
-_ALL_ARGUMENTS_PASSED_ON: Mapping[str, Any] = {
-    "ignore_unknown_options": True,
-    "allow_extra_args": True,
-    "help_option_names": [],
-}
-_CONTEXT = {"lab": _ALL_ARGUMENTS_PASSED_ON}
 
 
-class _Command(TyperCommand):
+class _Command(click.Command):
     """A name and a line of help, until it is run."""
 
     def make_context(
         self,
         info_name: str | None,
         args: list[str],
-        parent: Any = None,  # noqa: ANN401 - Typer's own Context, which has no public name
-        **extra: Any,  # noqa: ANN401
-    ) -> typer.Context:
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 - as click has it
+    ) -> click.Context:
         """The context of the command itself, which parses its arguments."""
-        assert self.name is not None
-        context = _loaded(self.name).make_context(info_name, args, parent, **extra)
-        return cast(typer.Context, context)
+        module, _, function = _COMMANDS[str(self.name)][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"mmscand.cli.{module}"), function)
+        return command.make_context(info_name, args, parent, **extra)
 
 
-def _loaded(name: str) -> TyperCommand:
-    """The command of that name, with its options; imports its module."""
-    module, _, function = _COMMANDS[name][0].partition(":")
-    app = _app()
-    context = dict(_CONTEXT.get(name, {}))
-    found = getattr(importlib.import_module(f"mmscand.cli.{module}"), function)
-    app.command(name, context_settings=context)(found)
-    return cast(TyperCommand, get_command(app))
+class _InOrder(click.Group):
+    """Lists its commands as the table has them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names."""
+        return list(self.commands)
 
 
-def _app() -> typer.Typer:
-    return typer.Typer(
-        name="mmscand", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-    )
+@click.group(
+    cls=_InOrder,
+    no_args_is_help=False,
+    commands={name: _Command(name, help=line) for name, (_, line) in _COMMANDS.items()},
+)
+@click.option("--version", "-V", is_flag=True, help="Print the version and exit.")
+def _group(version: bool) -> None:
+    """Find the hot pages in slow memory and move them to fast memory."""
+    # `mmscand.cli.app` answers --version before click is imported.
 
 
-def _group() -> TyperGroup:
-    app = _app()
-
-    @app.callback(help=_ABOUT)
-    def options(
-        version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit."),
-    ) -> None:
-        """`mmscand.cli.app` answers --version; as `mmscand --version ps` it changes nothing."""
-
-    group = cast(TyperGroup, get_command(app))
-    for name, (_, line) in _COMMANDS.items():
-        group.add_command(_Command(name, help=line))
-    return group
+def run_command(arguments: list[str]) -> object:
+    """Run the command that `arguments` name; what it returns."""
+    return called("mmscand", _group, arguments)
 
 
-def run_command(arguments: Sequence[str] | None) -> object:
-    """Run the command that `arguments` (None: of the process) name; what it returns.
+def called(program: str, command: click.Command, arguments: list[str]) -> object:
+    """Call a command of click; what it returns.
 
     UsageError for arguments that make no sense, KeyboardInterrupt after Ctrl-C.
     """
     try:
-        return _group()(None if arguments is None else [*arguments], standalone_mode=False)
-    except typer.TyperException as error:
+        with command.make_context(program, list(arguments), show_default=True) as context:
+            return command.invoke(context)
+    except click.exceptions.Exit as end:  # --help
+        return end.exit_code
+    except click.ClickException as error:
         message = error.format_message()
         hint = " Try `mmscand --help`" if message == "Missing command." else ""
         kind = UsageError if error.exit_code == UsageError.exit_code else MmscandError
         raise kind(message + hint) from None
-    except typer.Abort:
-        raise KeyboardInterrupt from None

@@ -1,33 +1,27 @@
 """`mmscand get`, `set` and `reset`: the knobs of a running daemon, or what they are by default."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
 from mmscand.assignments import parse_assignments
+from mmscand.cli.options import json_option, socket_option
 from mmscand.cli.output import complain
-from mmscand.cli.table import (
-    JsonOption,
-    SocketOption,
-    client_for,
-    pairs,
-    print_answer,
-    table,
-)
-from mmscand.settings import KNOBS, Settings, require_knobs
+from mmscand.cli.table import client_for, pairs, print_answer, table
+from mmscand.control.knob_snapshots import knobs_object
+from mmscand.settings import Settings, require_knobs
 
 _COLUMNS = ("name", "value", "unit", "bounds", "default", "description")
 
 
-def get(
-    name: Annotated[str | None, typer.Argument(help="Show only this knob.")] = None,
-    defaults: Annotated[
-        bool, typer.Option("--defaults", help="As they are without a configuration; no daemon.")
-    ] = False,
-    socket: SocketOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List all knobs with value, unit, bounds, default and reason, or show one of them."""
+@click.command()
+@click.argument("name", required=False)
+@click.option("--defaults", is_flag=True, help="As they are without a configuration; no daemon.")
+@socket_option
+@json_option
+def get(name: str | None, defaults: bool, socket: Path | None, as_json: bool) -> None:
+    """List all knobs with value, unit, bounds, default and reason, or show the one of NAME."""
     source = _Defaults() if defaults else client_for(socket)
     if name is not None:
         require_knobs([name])  # here already: '.' would be another path
@@ -45,36 +39,32 @@ class _Defaults:
 
     def knobs(self) -> dict[str, Any]:
         """All of them."""
-        # Models for the wire: `mmscand run --no-control` imports this module and needs none.
-        from mmscand.control.models import Knobs  # noqa: PLC0415
-
-        return Knobs.of(KNOBS, Settings()).model_dump()
+        return knobs_object(Settings())
 
     def knob(self, name: str) -> dict[str, Any]:
         """The one of this name."""
         return next(knob for knob in self.knobs()["knobs"] if knob["name"] == name)
 
 
-def set_(
-    assignments: Annotated[
-        list[str], typer.Argument(metavar="NAME=VALUE...", help="Like scan_period_ms=500.")
-    ],
-    socket: SocketOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Change knobs, all together or none; they are in force when this returns."""
+@click.command("set")
+@click.argument("assignments", metavar="NAME=VALUE...", nargs=-1, required=True)
+@socket_option
+@json_option
+def set_(assignments: tuple[str, ...], socket: Path | None, as_json: bool) -> None:
+    """Change knobs, like scan_period_ms=500, all together or none.
+
+    They are in force when this returns.
+    """
     _report(client_for(socket).change(parse_assignments(assignments)), as_json)
 
 
-def reset(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="All knobs when left out.")
-    ] = None,
-    socket: SocketOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Put knobs back to the values of the configuration, all together or none."""
-    _report(client_for(socket).reset(names or ()), as_json)
+@click.command()
+@click.argument("names", metavar="[NAME...]", nargs=-1)
+@socket_option
+@json_option
+def reset(names: tuple[str, ...], socket: Path | None, as_json: bool) -> None:
+    """Put these knobs, or all, back to the values of the configuration, all together or none."""
+    _report(client_for(socket).reset(names), as_json)
 
 
 def _report(answer: dict[str, Any], as_json: bool) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
+from mmscand.cli.options import PATH, max_mib_type, period_ms_type
 from mmscand.cli.run import one_daemon
 from mmscand.cli.signals import Signals, signals_taken
 from mmscand.cli.wiring import NodeOptions, readable_machine
@@ -23,33 +24,44 @@ if TYPE_CHECKING:
 _FOREVER_S = float("inf")
 
 
+@click.command()
+@click.argument("file", type=PATH)
+@click.option("--pid", type=int, multiple=True, help="Record this process; more than once too.")
+@click.option("--match", help="Record processes whose name has this pattern in it.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    help="End after so long.  [default: SIGTERM or SIGINT]",
+)
+@click.option("--period-ms", type=period_ms_type, default=1000, help="Time between two passes.")
+@click.option(
+    "--max-mib",
+    type=max_mib_type,
+    default=256,
+    help="End when the file would be larger than this.",
+)
+@click.option("--fast-nodes", help="Nodes that are fast, like 0,2-3.")
+@click.option("--slow-nodes", help="Nodes that are slow.")
+@click.option("--json", "as_json", is_flag=True, help="Print the sums as JSON.")
 def record(
-    file: Annotated[Path, typer.Argument(help="A new file; docs/recording.md has its format.")],
-    pid: Annotated[
-        list[int] | None, typer.Option(help="Record this process; may be given more than once.")
-    ] = None,
-    match: Annotated[
-        str | None, typer.Option(help="Record processes whose name has this pattern in it.")
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(min=0, help="End after so long.  [default: SIGTERM or SIGINT]")
-    ] = None,
-    period_ms: Annotated[
-        int, typer.Option(min=1, max=3_600_000, help="Time between two passes.")
-    ] = 1000,
-    max_mib: Annotated[
-        int, typer.Option(min=1, max=1 << 20, help="End when the file would be larger than this.")
-    ] = 256,
-    fast_nodes: Annotated[str | None, typer.Option(help="Nodes that are fast, like 0,2-3.")] = None,
-    slow_nodes: Annotated[str | None, typer.Option(help="Nodes that are slow.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the sums as JSON.")] = False,
+    file: Path,
+    pid: tuple[int, ...],
+    match: str | None,
+    seconds: float | None,
+    period_ms: int,
+    max_mib: int,
+    fast_nodes: str | None,
+    slow_nodes: str | None,
+    as_json: bool,
 ) -> None:
-    """Write which pages each pass found accessed, and on which tier, and move nothing.
+    """Write to FILE which pages each pass found accessed, and on which tier, and move nothing.
+
+    FILE must be new; docs/recording.md has its format.
 
     Without --pid and --match every process is recorded. Where there is one tier, all of it counts
     as slow. Accessed bits are cleared on both tiers, by a tenth of a core at most.
     """
-    from mmscand.record.file import new_recording  # noqa: PLC0415 - `run` imports this module too
+    from mmscand.record.file import new_recording  # noqa: PLC0415 - after mistakes in the options
     from mmscand.record.recorder import Recorder  # noqa: PLC0415
 
     with signals_taken() as signals, ExitStack() as opened:
@@ -60,7 +72,7 @@ def record(
         opened.enter_context(one_daemon(f"a recording to {file}"))
         stop = opened.enter_context(_ended_by(signals))
         look = machine.look()
-        selection = choose(look, pid or (), match)
+        selection = choose(look, pid, match)
         with new_recording(file, machine.topology(), period_ms, max_mib << 20) as writer:
             recorder = Recorder(
                 machine,

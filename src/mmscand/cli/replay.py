@@ -3,11 +3,12 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from mmscand.cli.files import require_writable, write_text
+from mmscand.cli.options import PATH
 from mmscand.cli.table import table
 from mmscand.errors import UsageError
 from mmscand.shown import json_text
@@ -16,19 +17,18 @@ if TYPE_CHECKING:
     from mmscand.record.replay import MakePolicy, Replayed
 
 
-def replay_(
-    file: Annotated[Path, typer.Argument(help="What `mmscand record` wrote.")],
-    policy: Annotated[str, typer.Option(help="Which policy decides.")] = "capacity",
-    ratio: Annotated[
-        str, typer.Option(help="Size of the fast tier to the slow one, with all pages in both.")
-    ] = "1:8",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures here, pass by pass.")
-    ] = None,
-) -> None:
+@click.command("replay")
+@click.argument("file", type=PATH)
+@click.option("--policy", default="capacity", help="Which policy decides.")
+@click.option(
+    "--ratio", default="1:8", help="Size of the fast tier to the slow one, with all pages in both."
+)
+@click.option("--json", "json_file", type=PATH, help="Also write the figures here, pass by pass.")
+def replay_(file: Path, policy: str, ratio: str, json_file: Path | None) -> None:
     """Tell what share of the recorded accesses a policy would have had on the fast tier.
 
-    Needs no root. An access is a page in a pass that found it accessed.
+    FILE is what `mmscand record` wrote. Needs no root. An access is a page in a pass that
+    found it accessed.
     """
     from mmscand.record.file import Recording  # noqa: PLC0415
     from mmscand.record.replay import replay  # noqa: PLC0415

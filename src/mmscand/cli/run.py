@@ -5,20 +5,21 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
 from mmscand import __version__
 from mmscand.cli.controlled import ControlledDaemon
 from mmscand.cli.dry_run import DryRunReport
 from mmscand.cli.notify import ServiceNotifier
+from mmscand.cli.options import PATH, fast_nodes_option, max_mib_type, slow_nodes_option
 from mmscand.cli.output import complain
 from mmscand.cli.report import EventPrinter
 from mmscand.cli.signals import Signals, Wanted, signals_taken
 from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.clock import SystemClock
 from mmscand.config import Config, load_config
+from mmscand.control.listener import ControlServer
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
 from mmscand.errors import NoSlowTier
@@ -38,43 +39,37 @@ ONE_DAEMON = Path("/run/mmscand.lock")
 """Two daemons would spoil each other's Accessed bits, whatever sockets they have."""
 
 
+@click.command()
+@click.option("--pid", type=int, multiple=True, help="Watch this process; more than once too.")
+@click.option("--match", help="Watch processes whose name has this pattern in it.")
+@fast_nodes_option
+@slow_nodes_option
+@click.option("--config", "config_file", type=PATH, help="Read this, not /etc/mmscand.toml.")
+@click.option("--set", "assignments", multiple=True, help="NAME=VALUE of a knob; more than once.")
+@click.option("--socket", type=PATH, help="Control it here, not on /run/mmscand.sock.")
+@click.option("--control/--no-control", default=True, help="Let it be controlled, or do not.")
+@click.option("--dry-run", is_flag=True, help="Age and move nothing; say how much would go up.")
+@click.option("--record", type=PATH, help="Also write what passes see and move to this new file.")
+@click.option(
+    "--record-max-mib",
+    type=max_mib_type,
+    default=256,
+    help="The recording is no larger than this.",
+)
+@click.option("--json", "json_lines", is_flag=True, help="Print every event as a line of JSON.")
 def run(
-    pid: Annotated[
-        list[int] | None, typer.Option(help="Watch this process; may be given more than once.")
-    ] = None,
-    match: Annotated[
-        str | None, typer.Option(help="Watch processes whose name has this pattern in it.")
-    ] = None,
-    fast_nodes: Annotated[str | None, typer.Option(help="Nodes to promote to, like 0,2-3.")] = None,
-    slow_nodes: Annotated[str | None, typer.Option(help="Nodes to promote from.")] = None,
-    config_file: Annotated[
-        Path | None,
-        typer.Option("--config", readable=False, help="Read this instead of /etc/mmscand.toml."),
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="NAME=VALUE of a knob; may be given more than once."),
-    ] = None,
-    socket: Annotated[
-        Path | None,
-        typer.Option(readable=False, help="Serve the control API here, not on /run/mmscand.sock."),
-    ] = None,
-    control: Annotated[
-        bool, typer.Option("--control/--no-control", help="Serve the control API, or do not.")
-    ] = True,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Age and move nothing; say how much would go up."),
-    ] = False,
-    record: Annotated[
-        Path | None, typer.Option(help="Also write what passes see and move to this new file.")
-    ] = None,
-    record_max_mib: Annotated[
-        int, typer.Option(min=1, max=1 << 20, help="The recording is no larger than this.")
-    ] = 256,
-    json_lines: Annotated[
-        bool, typer.Option("--json", help="Print every event as one JSON object a line.")
-    ] = False,
+    pid: tuple[int, ...],
+    match: str | None,
+    fast_nodes: str | None,
+    slow_nodes: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    socket: Path | None,
+    control: bool,
+    dry_run: bool,
+    record: Path | None,
+    record_max_mib: int,
+    json_lines: bool,
 ) -> None:
     """Promote the hot slow-tier pages of running processes, until SIGTERM or SIGINT.
 
@@ -82,7 +77,7 @@ def run(
     """
     with signals_taken() as signals, ExitStack() as opened:
         load = functools.partial(
-            load_config, config_file, assignments or (), socket=socket, cgroups=cgroup_view()
+            load_config, config_file, assignments, socket=socket, cgroups=cgroup_view()
         )
         config = load()
         nodes = NodeOptions(fast_nodes, slow_nodes)
@@ -93,7 +88,7 @@ def run(
         printer = opened.enter_context(closing(EventPrinter(json_lines)))
         opened.enter_context(one_daemon(str(config.socket) if control else "no socket"))
         look = machine.look()
-        selection = choose(look, pid or (), match)
+        selection = choose(look, pid, match)
 
         def say(text: str) -> None:
             printer.say(_note_line(text, json_lines))
@@ -190,12 +185,10 @@ def one_daemon(serves: str) -> Iterator[None]:
 def _control(
     controlled: ControlledDaemon, config: Config, *, wanted: bool
 ) -> Iterator[Callable[[], str]]:
-    """Gives a function that names the trouble of the API."""
+    """Gives a function that names the trouble of the control socket."""
     if not wanted:
         yield lambda: ""
         return
-    from mmscand.control.listener import ControlServer  # noqa: PLC0415 - 16 MiB
-
     server = ControlServer(controlled, __version__, config.socket, group=config.group)
     server.start()
     try:

@@ -1,6 +1,6 @@
 """`mmscand simulate` and `mmscand compare`: policies on a simulated machine, without root.
 
-What they need is imported inside the commands: `mmscand run` imports this module too.
+What they need is imported inside the commands: a mistake in the options is told at once.
 """
 
 import importlib.util
@@ -9,12 +9,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from mmscand.cli.files import os_errors_told, require_writable, write_text
 from mmscand.cli.names import names, numbers
+from mmscand.cli.options import PATH
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 
 if TYPE_CHECKING:
@@ -26,24 +27,32 @@ if TYPE_CHECKING:
 _FEWEST_PAGES = 64
 _FOLDER = Path("out") / "compare"
 
-RatioOption = Annotated[str, typer.Option(help="Fast to slow memory, as 1:8.")]
-PagesOption = Annotated[int, typer.Option(help="Pages of the workload.", min=_FEWEST_PAGES)]
-JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write all figures here.")]
+pages_option = click.option(
+    "--pages", type=click.IntRange(_FEWEST_PAGES), default=65536, help="Pages of the workload."
+)
+json_option = click.option("--json", "json_file", type=PATH, help="Also write all figures here.")
 
 
+@click.command()
+@click.option("--workload", required=True, help="As in docs/results.md: zipf-0.99, gups, ...")
+@click.option("--policy", default="capacity", help="capacity, frequency, two-pass, ...")
+@click.option("--ratio", default="1:8", help="Fast to slow memory.")
+@click.option(
+    "--intensity", type=float, default=1.0, help="Mean accesses of a page in a base window."
+)
+@click.option("--seed", type=click.IntRange(0), default=1)
+@pages_option
+@click.option("--windows", type=float, help="Base windows to run.  [default: 120, more if idle]")
+@json_option
 def simulate(
-    workload: Annotated[str, typer.Option(help="As in docs/results.md: zipf-0.99, gups, ...")],
-    policy: Annotated[str, typer.Option(help="capacity, frequency, two-pass, ...")] = "capacity",
-    ratio: RatioOption = "1:8",
-    intensity: Annotated[
-        float, typer.Option(help="Mean accesses of a page in a base window.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    pages: PagesOption = 65536,
-    windows: Annotated[
-        float | None, typer.Option(help="Base windows to run.  [default: 120, more if idle]")
-    ] = None,
-    json_file: JsonOption = None,
+    workload: str,
+    policy: str,
+    ratio: str,
+    intensity: float,
+    seed: int,
+    pages: int,
+    windows: float | None,
+    json_file: Path | None,
 ) -> None:
     """Run one policy on one workload, and print its figures."""
     from mmscand.cli.table import pairs  # noqa: PLC0415
@@ -62,24 +71,39 @@ def simulate(
     print(pairs(list(record["figures"].items())))
 
 
+@click.command()
+@click.option("--workloads", default="", help="Names with commas; all if left out.")
+@click.option("--policies", default="", help="Names with commas; all if left out.")
+@click.option("--ratios", default="1:2,1:8,1:16", help="Fast to slow memory.")
+@click.option(
+    "--intensities", default="0.1,1,10,100", help="Mean accesses of a page in a base window."
+)
+@click.option("--seeds", default="1,2,3", help="Medians are taken over these.")
+@pages_option
+@json_option
+@click.option("--picture", type=PATH, help="Also draw it here.")
+@click.option(
+    "--resume",
+    type=PATH,
+    default=_FOLDER,
+    help="Folder with a result for each case; those there are kept.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(0), default=0, help="Processes; 0 is one for each core."
+)
+@click.option("--address", help="Send the cases to this Dask scheduler instead.")
 def compare(
-    workloads: Annotated[str, typer.Option(help="Names with commas; all if left out.")] = "",
-    policies: Annotated[str, typer.Option(help="Names with commas; all if left out.")] = "",
-    ratios: RatioOption = "1:2,1:8,1:16",
-    intensities: Annotated[
-        str, typer.Option(help="Mean accesses of a page in a base window.")
-    ] = "0.1,1,10,100",
-    seeds: Annotated[str, typer.Option(help="Medians are taken over these.")] = "1,2,3",
-    pages: PagesOption = 65536,
-    json_file: JsonOption = None,
-    picture: Annotated[Path | None, typer.Option(help="Also draw it here.")] = None,
-    resume: Annotated[
-        Path, typer.Option(help="Folder with a result for each case; those there are kept.")
-    ] = _FOLDER,
-    jobs: Annotated[int, typer.Option(help="Processes.  [default: one a core]", min=0)] = 0,
-    address: Annotated[
-        str | None, typer.Option(help="Send the cases to this Dask scheduler instead.")
-    ] = None,
+    workloads: str,
+    policies: str,
+    ratios: str,
+    intensities: str,
+    seeds: str,
+    pages: int,
+    json_file: Path | None,
+    picture: Path | None,
+    resume: Path,
+    jobs: int,
+    address: str | None,
 ) -> None:
     """Put policies side by side on many workloads; say which targets are met, and where we lose."""
     _require_extra()

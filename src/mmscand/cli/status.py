@@ -1,17 +1,12 @@
 """`mmscand status` and `mmscand ps`: how the daemon and its processes stand."""
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
-from mmscand.cli.table import (
-    JsonOption,
-    SocketOption,
-    client_for,
-    pairs,
-    print_answer,
-    table,
-)
+from mmscand.cli.options import json_option, socket_option
+from mmscand.cli.table import client_for, pairs, print_answer, table
 from mmscand.shown import shown
 
 _COLUMNS = {
@@ -31,19 +26,22 @@ _COLUMNS = {
 }
 
 
-def status(socket: SocketOption = None, as_json: JsonOption = False) -> None:
+@click.command()
+@socket_option
+@json_option
+def status(socket: Path | None, as_json: bool) -> None:
     """Show how the daemon stands. Pages are 4 KiB."""
     answer = client_for(socket).status()
     lines = [pairs(_flat(answer)), *_budget_words(answer)]
     print_answer(answer, "\n".join(lines), as_json=as_json)
 
 
-def ps(
-    pid: Annotated[int | None, typer.Argument(help="Show all of this process.")] = None,
-    socket: SocketOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the processes that are watched, or show one of them. Pages are 4 KiB."""
+@click.command()
+@click.argument("pid", type=int, required=False)
+@socket_option
+@json_option
+def ps(pid: int | None, socket: Path | None, as_json: bool) -> None:
+    """List the processes that are watched, or show all of process PID. Pages are 4 KiB."""
     client = client_for(socket)
     if pid is not None:
         answer = client.process(pid)

@@ -1,27 +1,15 @@
-"""Aligned text for people, and what the client commands have in common."""
+"""Aligned text for people, and the client of a command."""
 
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from mmscand.config_socket import configured_socket
 from mmscand.control.client import ControlClient
 from mmscand.shown import json_text, shown
-
-SocketOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--socket",
-        readable=False,  # else Typer refuses first, and does not say which users may
-        help="Socket of the daemon; that of /etc/mmscand.toml if left out.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer of the API.")]
 
 _NARROWEST_COLUMN = 30
 """Text that has less room than this is not wrapped."""

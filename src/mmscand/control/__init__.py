@@ -1,1 +1,1 @@
-"""The HTTP API on a unix socket, and its client. Nothing here loads FastAPI before it is served."""
+"""One JSON object a line on a unix socket: the daemon's control, and its client."""

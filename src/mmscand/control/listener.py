@@ -1,35 +1,38 @@
-"""Serves the API in a thread of its own."""
+"""Serves the control socket in a thread of its own."""
 
-import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mmscand.control.answers import Answers
 from mmscand.control.controlled import Controlled
 from mmscand.control.lock import DaemonLock
+from mmscand.control.server import LineServer
 from mmscand.control.unix_socket import ELSEWHERE, listen
 from mmscand.errors import MmscandError
 
-if TYPE_CHECKING:
-    from mmscand.control.loop import QuietServer
-
-_START_TIMEOUT_S = 30.0
-"""It takes milliseconds; a machine that needs this long is beyond help."""
 _STOP_TIMEOUT_S = 0.9
 
 
 class ControlServer:
-    """The API on a unix socket, and the lock that makes this the only daemon.
+    """The control socket, and the lock that makes this the only daemon.
 
     `start` takes the lock before anything else, so whoever starts it first is told of another
     daemon before it has touched a process.
     """
 
     def __init__(
-        self, controlled: Controlled, version: str, path: Path, *, group: str | None = None
+        self,
+        controlled: Controlled,
+        version: str,
+        path: Path,
+        *,
+        group: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._controlled = controlled
-        self._version = version
+        self._answers = Answers(controlled, version)
+        self._clock = clock
         self._path = path
         self._group = group
         self._lock = DaemonLock(path.with_name(path.name + ".lock"), ELSEWHERE)
@@ -43,7 +46,7 @@ class ControlServer:
         try:
             sock = listen(self._path, self._group)
             try:
-                self._running = _Running(self._server(), sock)
+                self._running = _Running(LineServer(sock, self._answers, self._clock))
             except BaseException:
                 sock.close()
                 self._path.unlink(missing_ok=True)
@@ -57,13 +60,6 @@ class ControlServer:
         ended = self._running is not None and self._running.ended
         return "thread mmscand-control has ended" if ended else ""
 
-    def _server(self) -> "QuietServer":
-        # Only who serves pays for FastAPI and uvicorn.
-        from mmscand.control.loop import quiet_server  # noqa: PLC0415
-        from mmscand.control.server import create_app  # noqa: PLC0415
-
-        return quiet_server(create_app(self._controlled, self._version))
-
     def stop(self) -> None:
         """End within a second, also with clients connected. More than once is once."""
         running, self._running = self._running, None
@@ -76,23 +72,17 @@ class ControlServer:
 class _Running:
     """The thread that serves, and how to end it."""
 
-    def __init__(self, server: "QuietServer", sock: socket.socket) -> None:
+    def __init__(self, server: LineServer) -> None:
         self._server = server
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(
-            target=self._serve, args=(sock,), name="mmscand-control", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, name="mmscand-control", daemon=True)
         self._thread.start()
-        if not server.ready.wait(_START_TIMEOUT_S) or self._failure is not None:
-            raise MmscandError("the control socket does not start") from self._failure
 
-    def _serve(self, sock: socket.socket) -> None:
+    def _serve(self) -> None:
         try:
-            self._server.serve_on(sock)
-        except BaseException as error:  # the top of the thread: who waits for it raises it
+            self._server.run()
+        except BaseException as error:  # the top of the thread: `end` raises it
             self._failure = error
-        finally:
-            self._server.ready.set()
 
     @property
     def ended(self) -> bool:

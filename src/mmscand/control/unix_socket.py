@@ -10,7 +10,8 @@ from mmscand.config_socket import MAX_SOCKET_BYTES, require_group
 from mmscand.control.causes import cannot
 from mmscand.errors import MmscandError, UsageError
 
-_BACKLOG = 16
+_BACKLOG = 128
+"""Clients that come at once; the kernel refuses those beyond it (EAGAIN)."""
 ELSEWHERE = "or name another socket"
 
 

@@ -1,6 +1,5 @@
 """Whatever a process is called, and wherever the output goes."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -9,15 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mmscand.cli.report import as_json, as_text
 from mmscand.cli.table import pairs, table
 from mmscand.control.listener import ControlServer
-from mmscand.control.server import create_app
 from mmscand.model import Process
 from mmscand.observe.events import (
     EffortChanged,
@@ -66,20 +63,6 @@ def test_an_event_is_json_that_can_be_encoded(name: str) -> None:
         json.dumps(json.loads(line), ensure_ascii=False).encode()
         if not isinstance(event, ProcessLeft | EffortChanged):
             assert as_text(event).isprintable()
-
-
-async def asked(daemon: FakeDaemon, *paths: str) -> list[httpx.Response]:
-    transport = httpx.ASGITransport(create_app(daemon, "1"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://d/v1") as client:
-        return [await client.get(path) for path in paths]
-
-
-@settings(deadline=None, max_examples=30)
-@given(ANY_TEXT)
-def test_the_api_answers_whatever_a_process_is_called(name: str) -> None:
-    for response in asyncio.run(asked(FakeDaemon(name=name), "/processes", "/processes/7")):
-        assert response.status_code == 200
-        json.dumps(response.json(), ensure_ascii=False).encode()
 
 
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

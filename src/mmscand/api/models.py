@@ -1,21 +1,16 @@
-"""What goes over the wire: one model for each answer, every field with what it means.
+"""What goes over HTTP: one model for each answer, every field with what it means.
 
 A page is 4 KiB everywhere, also when it is part of a huge page.
 """
 
-import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from mmscand.knobs import Knob as KnobInfo
 from mmscand.knobs import KnobValue
-from mmscand.model import Process
-from mmscand.observe.status import DaemonStatus, ProcessStatus
-from mmscand.settings import KNOBS, Settings
-from mmscand.shown import encodable, shown
+from mmscand.settings import KNOBS
 
 _SEVEN_NUMBERS = (
     "Seven numbers for each node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last six "
@@ -27,22 +22,6 @@ class Answer(BaseModel):
     """Base of all answers: frozen, and nothing but what is described."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _can_be_encoded(cls, fields: object) -> object:
-        """Names and paths may hold bytes that are no UTF-8, which JSON cannot."""
-        return _encodable(fields)
-
-
-def _encodable(value: object) -> object:
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, list | tuple):
-        return [_encodable(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _encodable(each) for name, each in value.items()}
-    return value
 
 
 class Error(Answer):
@@ -81,11 +60,6 @@ class NotWatched(Answer):
     name: str = Field(description="As in /proc/PID/comm, at most 15 characters.")
     why: str = Field(description="The reason, in words.")
 
-    @classmethod
-    def of(cls, process: Process, why: str) -> "NotWatched":
-        """From a snapshot."""
-        return cls(pid=process.pid, name=encodable(process.name), why=shown(why))
-
 
 class Status(Answer):
     """The whole daemon."""
@@ -118,18 +92,6 @@ class Status(Answer):
         "most; at 0 nothing is moved until it pays again. Null where nothing was planned yet."
     )
     budget: Budget | None = Field(description="CPU time; null where nothing runs.")
-
-    @classmethod
-    def of(cls, status: DaemonStatus, version: str) -> "Status":
-        """From a snapshot; the daemon is this process."""
-        fields = {name: getattr(status, name) for name in cls.model_fields if hasattr(status, name)}
-        fields["processes"] = len(status.processes)
-        fields["budget"] = _budget(status)
-        return cls(version=version, pid=os.getpid(), **fields)
-
-
-def _budget(status: DaemonStatus) -> Budget | None:
-    return None if status.budget is None else Budget(**asdict(status.budget))
 
 
 class WatchedProcess(Answer):
@@ -182,13 +144,6 @@ class WatchedProcess(Answer):
         description="Sums since it was taken up, by name. Pages are 4 KiB pages."
     )
 
-    @classmethod
-    def of(cls, status: ProcessStatus) -> "WatchedProcess":
-        """From a snapshot."""
-        fields = {name: getattr(status, name) for name in cls.model_fields if hasattr(status, name)}
-        process = status.process
-        return cls(pid=process.pid, start_time=process.start_time, name=process.name, **fields)
-
 
 class Processes(Answer):
     """All processes that are watched."""
@@ -198,17 +153,6 @@ class Processes(Answer):
         description="Processes that were chosen and are not watched, in ascending order of pid."
     )
     budget: Budget | None = Field(description="CPU time; null where nothing runs.")
-
-    @classmethod
-    def of(cls, status: DaemonStatus) -> "Processes":
-        """From a snapshot."""
-        watched = sorted(status.processes, key=lambda each: each.process.pid)
-        others = sorted(status.left_alone.items(), key=lambda each: each[0].pid)
-        return cls(
-            processes=[WatchedProcess.of(each) for each in watched],
-            left_alone=[NotWatched.of(process, why) for process, why in others],
-            budget=_budget(status),
-        )
 
 
 class Knob(Answer):
@@ -229,33 +173,11 @@ class Knob(Answer):
     bounds: str = Field(description="The last four in words.")
     description: str = Field(description="What it does, and the reason for its default.")
 
-    @classmethod
-    def of(cls, info: KnobInfo, settings: Settings) -> "Knob":
-        """A row of the table with its value."""
-        minimum, maximum = info.bounds or (None, None)
-        return cls(
-            name=info.name,
-            value=getattr(settings, info.name),
-            unit=info.unit,
-            default=info.default,
-            minimum=minimum,
-            above=None,
-            maximum=maximum,
-            choices=list(info.choices),
-            bounds=info.allowed,
-            description=info.description,
-        )
-
 
 class Knobs(Answer):
     """All knobs."""
 
     knobs: list[Knob] = Field(description="In the order of the table in settings.py.")
-
-    @classmethod
-    def of(cls, table: Mapping[str, KnobInfo], settings: Settings) -> "Knobs":
-        """The whole table, with its values."""
-        return cls(knobs=[Knob.of(info, settings) for info in table.values()])
 
 
 class Changes(Answer):

@@ -6,7 +6,7 @@ from contextlib import suppress
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mmscand.control.models import Error
+from mmscand.api.models import Error
 
 _MOST_S = 30.0
 """For a whole request and its answer. uvicorn has a limit only between two requests."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 import uvicorn
 from fastapi import FastAPI
 
-from mmscand.control.protocol import PatientProtocol
+from mmscand.api.protocol import PatientProtocol
 
 _GRACE_S = 0.4
 """A request that is being answered has this long to end when the server stops."""

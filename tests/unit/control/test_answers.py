@@ -1,13 +1,11 @@
 """The answers one by one, through the real socket and the real client."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmscand import __version__
 from mmscand.control.client import ControlClient
 from mmscand.control.listener import ControlServer
 from mmscand.errors import MachineCannot, MmscandError, UsageError
@@ -22,7 +20,7 @@ def client(server: ControlServer, socket_path: Path) -> ControlClient:
 
 def test_the_status_is_the_whole_daemon_without_its_processes(client: ControlClient) -> None:
     status = client.status()
-    assert (status["version"], status["enabled"], status["processes"]) == ("1.2.3", True, 2)
+    assert (status["version"], status["enabled"], status["processes"]) == (__version__, True, 2)
     assert status["counters"] == {"promoted": 1024}
     assert status["cpu_seconds"] == {"scanning": 0.25, "aging": 0.125, "moving": 0.5}
     assert status["credit_percent"] == 87
@@ -140,87 +138,7 @@ def test_a_reload_that_fails_says_why(
         client.reload()
 
 
-def curl(path: Path, *arguments: str) -> tuple[int, Any]:
-    """Status code and answer."""
-    command = ["curl", "-sS", "--unix-socket", str(path), "-w", "\n%{http_code}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    body, _, code = done.stdout.rpartition("\n")
-    return int(code), json.loads(body)
-
-
-def test_curl_is_a_client(server: ControlServer, socket_path: Path) -> None:
-    url = "http://localhost/v1"
-    assert curl(socket_path, f"{url}/status")[1]["version"] == "1.2.3"
-    as_json = ["-X", "PATCH", "-H", "Content-Type: application/json"]
-    code, answer = curl(socket_path, *as_json, "-d", '{"scan_sleep_ms": 3}', f"{url}/knobs")
-    assert (code, answer["values"]) == (200, {"scan_sleep_ms": 3})
-    code, answer = curl(socket_path, "-X", "PATCH", "-d", '{"scan_sleep_ms": 3}', f"{url}/knobs")
-    assert (code, "Content-Type" in answer["hint"]) == (422, True)
-    assert curl(socket_path, "http://localhost/openapi.json")[1]["info"]["title"] == "mmscand"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["-X", "DELETE", "http://d/v1/knobs/"], 404),
-        (["-X", "DELETE", "http://d/v1/knobs?nmae=hot_passes"], 422),
-        (["-X", "PUT", "http://d/v1/knobs"], 405),
-        (["-X", "PATCH", "--data-binary", "[" * 70_000, "http://d/v1/knobs"], 413),
-        (
-            ["-X", "PATCH", "-H", "Content-Type: application/json", "-d", "{", "http://d/v1/knobs"],
-            422,
-        ),
-        (["http://d/docs"], 404),
-    ],
-)
-def test_refusals_have_one_shape_and_change_nothing(
-    server: ControlServer, socket_path: Path, daemon: FakeDaemon, arguments: list[str], code: int
-) -> None:
-    daemon.settings.change({"hot_passes": 5})
-    got, answer = curl(socket_path, *arguments)
-    assert (got, answer.keys()) == (code, {"error", "hint"})
-    assert daemon.settings.current.hot_passes == 5
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("v1/knobs", "DELETE, GET, PATCH"),
-        ("v1/knobs/x", "DELETE, GET"),
-        ("v1/reload", "POST"),
-        ("openapi.json", "GET"),
-    ],
-)
-def test_a_method_that_is_not_there_is_told_which_are(
-    server: ControlServer, socket_path: Path, path: str, allowed: str
-) -> None:
-    done = subprocess.run(
-        [
-            "curl",
-            "-sS",
-            "-i",
-            "--unix-socket",
-            str(socket_path),
-            "-X",
-            "PUT",
-            f"http://d/{path}",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"allow: {allowed}\n" in done.stdout.lower().replace(allowed.lower(), allowed)
-
-
 def test_a_bug_in_the_daemon_is_an_answer_too(client: ControlClient, daemon: FakeDaemon) -> None:
     daemon.pids = None
     with pytest.raises(MmscandError, match="please report it"):
         client.status()
-
-
-def test_only_who_serves_loads_the_web_framework() -> None:
-    heavy = "{'fastapi', 'starlette', 'uvicorn', 'httpx', 'asyncio'}"
-    modules = "mmscand.cli.app, mmscand.control.client, mmscand.control.listener, mmscand.config"
-    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -8,14 +8,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from mmscand.control.models import Error
+from mmscand.api.models import Error
+from mmscand.control.wire import Bug, NotThere, Refused
 from mmscand.errors import MmscandError, UsageError
 from mmscand.mistakes import expected
 from mmscand.shown import quoted
 
-
-class NotThere(MmscandError):
-    """A process that is not watched, or a knob that does not exist."""
+_STATUS_CODES: dict[type[MmscandError], int] = {
+    NotThere: 404,
+    UsageError: 422,
+    Refused: 409,
+    Bug: 500,
+}
+"""The first that an error is an instance of counts."""
+_NO_DAEMON = 503
+"""Nothing came from a daemon: there is none, it hangs, or it has another version."""
 
 
 def add_refusals(app: FastAPI) -> None:
@@ -54,9 +61,8 @@ def _allow(app: FastAPI, path: str) -> dict[str, str]:
 
 
 def _status_of(error: MmscandError) -> int:
-    if isinstance(error, NotThere):
-        return 404
-    return 422 if isinstance(error, UsageError) else 409
+    kinds = (code for kind, code in _STATUS_CODES.items() if isinstance(error, kind))
+    return next(kinds, _NO_DAEMON)
 
 
 def _in_words(error: Mapping[str, object]) -> tuple[str, str]:

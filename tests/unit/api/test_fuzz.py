@@ -5,6 +5,7 @@ The description is read from the application, so a new operation is fuzzed witho
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,21 +16,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mmscand.control.server import create_app
+from mmscand.api.routes import create_app
+from mmscand.control.client import ControlClient
 from mmscand.errors import UsageError
 from mmscand.settings import KNOBS, Settings, changed, values_of
 from mmscand.settings_store import SettingsStore
 from support.fake_daemon import FakeDaemon
 
-
-class KnobsOnly:
-    """As much of a daemon as a description, and a change of knobs, need."""
-
-    def __init__(self) -> None:
-        self.settings = SettingsStore()
-
-
-DESCRIPTION: dict[str, Any] = json.loads(json.dumps(create_app(KnobsOnly(), "1").openapi()))
+NO_DAEMON = ControlClient(Path("/nowhere"))
+DESCRIPTION: dict[str, Any] = json.loads(json.dumps(create_app(NO_DAEMON, "1").openapi()))
 OPERATIONS = [
     (method.upper(), path, operation)
     for path, operations in DESCRIPTION["paths"].items()
@@ -147,9 +142,13 @@ def check_settings(store: SettingsStore) -> None:
 
 @pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=lambda v: str(v)[:30])
 def test_every_operation_keeps_what_its_description_promises(
-    method: str, path: str, operation: dict[str, Any], daemon: FakeDaemon
+    method: str,
+    path: str,
+    operation: dict[str, Any],
+    daemon: FakeDaemon,
+    client: ControlClient,
 ) -> None:
-    app = create_app(daemon, "1")
+    app = create_app(client, "1")
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(request=requests(method, path, operation))
@@ -164,19 +163,25 @@ def test_every_operation_keeps_what_its_description_promises(
     holds()
 
 
-@given(wanted=valid({"$ref": "#/components/schemas/WantedKnobs"}))
-@settings(max_examples=60, deadline=None)
-def test_what_the_description_allows_is_refused_only_for_its_order(wanted: dict[str, Any]) -> None:
-    response = send(
-        create_app(KnobsOnly(), "1"), {"method": "PATCH", "url": "/v1/knobs", "json": wanted}
-    )
-    if response.status_code == 422:
-        assert " is above " in response.json()["error"]
-        with pytest.raises(UsageError):
-            SettingsStore().change(wanted)
-    else:
-        assert response.status_code == 200
-        assert response.json()["values"].keys() >= wanted.keys()
+def test_what_the_description_allows_is_refused_only_for_its_order(
+    daemon: FakeDaemon, client: ControlClient
+) -> None:
+    app = create_app(client, "1")
+
+    @settings(max_examples=60, deadline=None)
+    @given(wanted=valid({"$ref": "#/components/schemas/WantedKnobs"}))
+    def holds(wanted: dict[str, Any]) -> None:
+        daemon.settings.reset()
+        response = send(app, {"method": "PATCH", "url": "/v1/knobs", "json": wanted})
+        if response.status_code == 422:
+            assert " is above " in response.json()["error"]
+            with pytest.raises(UsageError):
+                SettingsStore(daemon.settings.current).change(wanted)
+        else:
+            assert response.status_code == 200
+            assert response.json()["values"].keys() >= wanted.keys()
+
+    holds()
 
 
 def test_everything_that_goes_over_the_wire_is_described() -> None:

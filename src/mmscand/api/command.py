@@ -1,0 +1,88 @@
+"""The command `mmscand-api`."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import click
+
+from mmscand import __version__
+from mmscand.api.rights import drop_root
+from mmscand.cli.app import exit_code_of
+from mmscand.cli.commands import called
+from mmscand.cli.options import PATH
+from mmscand.cli.signals import Wanted, signals_taken
+from mmscand.config_socket import configured_group, configured_socket, require_group
+from mmscand.control.client import ControlClient
+from mmscand.control.unix_socket import listen
+from mmscand.errors import MachineCannot, UsageError
+
+DEFAULT_API_SOCKET = Path("/run/mmscand-api.sock")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit code: 0 done, 1 failed, 2 usage, 3 this machine cannot."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return exit_code_of("mmscand-api", lambda words: called("mmscand-api", api, words), given)
+
+
+@click.command()
+@click.option("--socket", type=PATH, default=DEFAULT_API_SOCKET, help="Serve the API here.")
+@click.option(
+    "--daemon",
+    type=PATH,
+    help="Socket of the daemon; that of /etc/mmscand.toml if left out.",
+)
+@click.option(
+    "--group",
+    help="Group that may use this socket, and by whose right it uses the daemon's; that of "
+    "/etc/mmscand.toml if left out.",
+)
+@click.option("--user", default="nobody", help="Started as root, it becomes this user.")
+@click.option("--version", "-V", is_flag=True, help="Print the version and exit.")
+def api(socket: Path, daemon: Path | None, group: str | None, user: str, version: bool) -> None:
+    """Serve the HTTP API on a unix socket until SIGTERM or SIGINT, by asking the daemon."""
+    _require_extra()
+    # Before root is given up: its folder may be readable for root alone.
+    from mmscand.api.server import ApiServer  # noqa: PLC0415 - only where it is installed
+
+    group = group or configured_group()
+    gid = None if group is None else require_group(group)
+    if os.geteuid() == 0 and gid is None:
+        raise UsageError(
+            f"user {user} may not use the daemon's socket",
+            hint="name a group in [control] of /etc/mmscand.toml and start the daemon again",
+        )
+    client = ControlClient(daemon or configured_socket())
+    with signals_taken() as signals:
+        sock = listen(socket, group)
+        with _removed(socket), sock:
+            if os.geteuid() == 0 and gid is not None:
+                drop_root(user, gid)
+            signals.defer()
+            with ApiServer(client, __version__, sock):
+                print(f"mmscand-api serves {socket}; stop with SIGTERM", flush=True)
+                while signals.wait(None) is not Wanted.END:
+                    pass
+
+
+@contextmanager
+def _removed(socket: Path) -> Iterator[None]:
+    """A socket that root made stays, as its folder is root's; the next start replaces it."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            socket.unlink()
+
+
+def _require_extra() -> None:
+    lacking = [name for name in ("fastapi", "uvicorn") if not importlib.util.find_spec(name)]
+    if lacking:
+        raise MachineCannot(
+            f"the API needs {', '.join(lacking)}, not installed here",
+            hint="pip install 'mmscand[api]'",
+        )

@@ -1,0 +1,164 @@
+"""The API: routes and their descriptions. Each handler asks the daemon and returns its answer.
+
+The handlers are functions, not coroutines, as a daemon that hangs is waited for: each runs in a
+thread of FastAPI's pool, and the daemon answers one after the other.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Path, Query
+
+from mmscand.api.body_limit import BodyLimit
+from mmscand.api.models import (
+    Changes,
+    Enabled,
+    Error,
+    Knob,
+    Knobs,
+    Processes,
+    Reloaded,
+    Status,
+    WantedKnobs,
+    WatchedProcess,
+    WhichKnobs,
+)
+from mmscand.api.refusals import add_refusals
+from mmscand.control.client import ControlClient
+
+_MAX_PID = 1 << 22
+"""PID_MAX_LIMIT, include/linux/threads.h."""
+
+Pid = Annotated[int, Path(ge=1, le=_MAX_PID, description="Process id.")]
+KnobName = Annotated[
+    str, Path(max_length=64, description="Name of a knob, as GET /v1/knobs lists them.")
+]
+
+
+def _refusals(**why: str) -> dict[int | str, dict[str, Any]]:
+    """Documented refusals: status code after an underscore, and when it is given."""
+    return {int(code[1:]): {"model": Error, "description": text} for code, text in why.items()}
+
+
+def create_app(daemon: ControlClient, version: str) -> FastAPI:
+    """The application, for any ASGI server."""
+    app = FastAPI(
+        title="mmscand",
+        version=version,
+        summary="Status and control of the memory tiering daemon.",
+        description="`curl --unix-socket /run/mmscand-api.sock http://localhost/v1/status`. A page "
+        "is 4 KiB everywhere. Every refusal is an Error: one line of what, one of what to do.",
+        openapi_tags=[
+            {"name": "status", "description": "How things stand."},
+            {"name": "knobs", "description": "Numbers that may be changed while it runs."},
+            {"name": "switch", "description": "On, off, and the configuration again."},
+        ],
+        # Their pages load scripts from the net, which a daemon's socket has no business with.
+        docs_url=None,
+        redoc_url=None,
+        strict_content_type=False,  # it is against web pages, which cannot reach a unix socket
+        redirect_slashes=False,  # DELETE /v1/knobs/ is a name forgotten, not a wish to reset all
+        responses=_refusals(_503="There is no daemon, it hangs, or it has another version."),
+    )
+    app.add_middleware(BodyLimit)
+    add_refusals(app)
+    app.include_router(_status_routes(daemon))
+    app.include_router(_knob_routes(daemon))
+    app.include_router(_switch_routes(daemon))
+    return app
+
+
+def _status_routes(daemon: ControlClient) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["status"])
+
+    @router.get("/status", operation_id="status")
+    def status() -> Status:
+        """The whole daemon."""
+        return Status(**daemon.status())
+
+    @router.get("/processes", operation_id="processes")
+    def processes() -> Processes:
+        """All processes that are watched."""
+        return Processes(**daemon.processes())
+
+    @router.get(
+        "/processes/{pid}",
+        operation_id="process",
+        responses=_refusals(_404="It is not watched.", _422="That is no process id."),
+    )
+    def process(pid: Pid) -> WatchedProcess:
+        """One process."""
+        return WatchedProcess(**daemon.process(pid))
+
+    return router
+
+
+def _knob_routes(daemon: ControlClient) -> APIRouter:
+    router = APIRouter(prefix="/v1/knobs", tags=["knobs"])
+    unknown = _refusals(_404="No knob has this name.", _422="No name is that long.")
+
+    @router.get("", operation_id="knobs")
+    def knobs() -> Knobs:
+        """All knobs with values, bounds, defaults and reasons."""
+        return Knobs(**daemon.knobs())
+
+    @router.get("/{name}", operation_id="knob", responses=unknown)
+    def knob(name: KnobName) -> Knob:
+        """One knob."""
+        return Knob(**daemon.knob(name))
+
+    @router.patch(
+        "",
+        operation_id="set",
+        responses=_refusals(
+            _400="The body cannot be read.",
+            _413="The body is larger than 64 KiB.",
+            _422="Not allowed: nothing has changed.",
+        ),
+    )
+    def change(wanted: WantedKnobs) -> Changes:
+        """Change knobs, all together or none; they are in force when this answers."""
+        return Changes(**daemon.change(wanted.root))
+
+    @router.delete("", operation_id="reset", responses=_refusals(_422="Nothing has changed."))
+    def reset(which: Annotated[WhichKnobs, Query()]) -> Changes:
+        """Knobs back to the values of the configuration, all together or none."""
+        return Changes(**daemon.reset(which.name))
+
+    @router.delete(
+        "/{name}",
+        operation_id="reset_one",
+        responses=unknown | _refusals(_422="Other knobs do not allow it: nothing has changed."),
+    )
+    def reset_one(name: KnobName) -> Changes:
+        """One knob back to the value of the configuration."""
+        return Changes(**daemon.reset([name]))
+
+    return router
+
+
+def _switch_routes(daemon: ControlClient) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["switch"])
+
+    @router.post("/enable", operation_id="enable")
+    def enable() -> Enabled:
+        """Scan (again)."""
+        return Enabled(**daemon.enable())
+
+    @router.post("/disable", operation_id="disable")
+    def disable() -> Enabled:
+        """Scan no more, until enabled. What is on the migration list is still moved."""
+        return Enabled(**daemon.disable())
+
+    @router.post(
+        "/reload",
+        operation_id="reload",
+        responses=_refusals(
+            _409="It cannot be done now: nothing has changed.",
+            _422="The configuration makes no sense: nothing has changed.",
+        ),
+    )
+    def reload() -> Reloaded:
+        """Read the configuration again. Knobs that were changed meanwhile stay, and are named."""
+        return Reloaded(**daemon.reload())
+
+    return router

@@ -1,0 +1,160 @@
+"""Answers to requests: what may be asked, with which arguments, and what the daemon says."""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmscand.control.controlled import Controlled
+from mmscand.control.knob_snapshots import Json, changes_object, knob_object, knobs_object
+from mmscand.control.snapshots import process_object, processes_object, status_object
+from mmscand.control.wire import NotThere, OtherVersion, error_object, line_of, object_of
+from mmscand.errors import UsageError
+from mmscand.mistakes import expected
+from mmscand.observe.status import DaemonStatus
+from mmscand.settings import KNOBS, require_knobs
+from mmscand.shown import quoted, shown
+
+_HTTP = re.compile(rb"[A-Z]{3,8} \S+ HTTP/\d")
+_ALWAYS = ("ask", "version")
+
+
+class Answers:
+    """What the daemon answers. Called from the control thread only, so changes never overlap."""
+
+    def __init__(self, controlled: Controlled, version: str) -> None:
+        self._controlled = controlled
+        self._version = version
+
+    def line(self, request: bytes) -> tuple[bytes, bool]:
+        """The answer to a line, and whether the client speaks this protocol at all."""
+        try:
+            asked = object_of(request)
+        except ValueError as error:
+            return self.refusal(_no_request(request, error)), False
+        try:
+            return line_of({"version": self._version, "data": self._data(asked)}), True
+        except Exception as error:  # the client is told, also of a bug
+            return self.refusal(error), True
+
+    def refusal(self, error: Exception) -> bytes:
+        """The line that says no."""
+        return line_of({"version": self._version, "error": error_object(error)})
+
+    def _data(self, asked: Mapping[str, Any]) -> Json:
+        theirs = asked.get("version", self._version)
+        if theirs != self._version:
+            raise OtherVersion(shown(str(theirs))[:40], self._version)
+        name = asked.get("ask")
+        if not isinstance(name, str) or name not in _ASKS:
+            hint = f"ask for one of {', '.join(_ASKS)}"
+            raise UsageError(f"{quoted(name)} is nothing to ask for", hint=hint)
+        answer, arguments, optional = _ASKS[name]
+        given = {key: value for key, value in asked.items() if key not in _ALWAYS}
+        if wrong := given.keys() - arguments or arguments - optional - given.keys():
+            hint = f"it takes {', '.join(sorted(arguments)) or 'nothing else'}"
+            raise UsageError(f"{name}: {quoted(min(wrong))} is missing or unknown", hint=hint)
+        return answer(self, **given)
+
+    def _status(self) -> Json:
+        return status_object(self._controlled.status(), self._version)
+
+    def _processes(self) -> Json:
+        return processes_object(self._controlled.status())
+
+    def _process(self, pid: object) -> Json:
+        if not isinstance(pid, int) or isinstance(pid, bool):
+            raise UsageError(f"pid: {expected('a whole number', pid)}")
+        status = self._controlled.status()
+        for each in status.processes:
+            if each.process.pid == pid:
+                return process_object(each)
+        raise _not_watched(pid, status)
+
+    def _knobs(self) -> Json:
+        return knobs_object(self._controlled.settings.current)
+
+    def _knob(self, name: object) -> Json:
+        _require([name])
+        return knob_object(KNOBS[str(name)], self._controlled.settings.current)
+
+    def _set(self, values: object) -> Json:
+        if not isinstance(values, dict):
+            raise UsageError(f"values: {expected('a table', values)}")
+        before = self._controlled.settings.current
+        done = self._controlled.settings.change(values)
+        return changes_object(before, done.settings, values, done.clamped)
+
+    def _reset(self, names: object = ()) -> Json:
+        if not isinstance(names, Sequence) or isinstance(names, str):
+            raise UsageError(f"names: {expected('a list', names)}")
+        _require(names)
+        before = self._controlled.settings.current
+        return changes_object(before, self._controlled.settings.reset(names), names or KNOBS)
+
+    def _enable(self) -> Json:
+        self._controlled.enable()
+        return {"enabled": True}
+
+    def _disable(self) -> Json:
+        self._controlled.disable()
+        return {"enabled": False}
+
+    def _reload(self) -> Json:
+        return {"changed": self._controlled.reload()}
+
+
+_NOTHING: frozenset[str] = frozenset()
+_ASKS: dict[str, tuple[Callable[..., Json], frozenset[str], frozenset[str]]] = {
+    "status": (Answers._status, _NOTHING, _NOTHING),
+    "processes": (Answers._processes, _NOTHING, _NOTHING),
+    "process": (Answers._process, frozenset({"pid"}), _NOTHING),
+    "knobs": (Answers._knobs, _NOTHING, _NOTHING),
+    "knob": (Answers._knob, frozenset({"name"}), _NOTHING),
+    "set": (Answers._set, frozenset({"values"}), _NOTHING),
+    "reset": (Answers._reset, frozenset({"names"}), frozenset({"names"})),
+    "enable": (Answers._enable, _NOTHING, _NOTHING),
+    "disable": (Answers._disable, _NOTHING, _NOTHING),
+    "reload": (Answers._reload, _NOTHING, _NOTHING),
+}
+"""By the word that is asked with: its answer, its arguments, and those that may be left out."""
+
+
+def _no_request(request: bytes, error: ValueError) -> UsageError:
+    if _HTTP.match(request):
+        return UsageError(
+            "this socket takes JSON lines; the HTTP API is served by mmscand-api",
+            hint="start mmscand-api, and use its socket",
+        )
+    words = " ".join(shown(str(error)).split())
+    return UsageError(f"the line is no JSON object: {words}", hint='send {"ask": "status"}')
+
+
+def _require(names: Sequence[object]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"name: {expected('text', name)}")
+        try:
+            require_knobs([name])
+        except UsageError as error:
+            raise NotThere(error.message, hint=error.hint) from None
+
+
+def _not_watched(pid: int, status: DaemonStatus) -> NotThere:
+    """Why a process is not watched, and what to do about it."""
+    reasons = (why for process, why in status.left_alone.items() if process.pid == pid)
+    if why := next(reasons, ""):
+        return NotThere(f"process {pid} is not watched: {shown(why)}")
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return NotThere(
+            f"there is no process {quoted(pid)}", hint="`mmscand ps` lists those that are watched"
+        )
+    except OSError:
+        pass  # there is one, of another user
+    hint = (
+        "it is a kernel thread, is not meant by --pid or --match, came a moment ago, or a security "
+        "module keeps it from us"
+    )
+    return NotThere(f"process {pid} is not watched", hint=hint)
