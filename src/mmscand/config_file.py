@@ -2,7 +2,6 @@
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,10 @@ _TEXT_CHARACTERS = 4096
 def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
     """Its tables; an empty one where the file is missing and is not required."""
     try:
-        return tomllib.loads(_read(path).decode("utf-8-sig"))  # some editors begin with a mark
+        text = _read(path).decode("utf-8-sig")  # some editors begin with a mark
+        import tomllib  # noqa: PLC0415 - mostly there is no file
+
+        return tomllib.loads(text)
     except FileNotFoundError:
         if not required:
             return {}

@@ -1,6 +1,5 @@
 """One table of every knob: name with unit, default, bounds, and the reason for the number."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -266,6 +265,8 @@ def require_knobs(names: Iterable[str]) -> None:
 
 
 def _unknown(names: Iterable[str]) -> Iterable[UsageError]:
+    import difflib  # noqa: PLC0415 - for a mistake only
+
     for name in names:
         if name not in KNOBS:
             close = difflib.get_close_matches(name, KNOBS, 1)

@@ -71,3 +71,38 @@ def test_a_client_loads_neither_numpy_nor_a_framework(
     loaded = loaded_by(*command.split(), "--socket", str(socket_path))
     assert not loaded & (HTTP | {"numpy", "rich", "typer"})
     assert len(loaded) <= 160
+
+
+DAEMON = """
+import json, sys
+from pathlib import Path
+import mmscand.cli.commands, mmscand.cli.run
+from mmscand import __version__
+from mmscand.cli.controlled import ControlledDaemon
+from mmscand.config import load_config
+from mmscand.control.listener import ControlServer
+from mmscand.daemon import Daemon
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+from mmscand.control.client import ControlClient
+path, config = Path(sys.argv[1]), load_config(Path("/dev/null"))
+daemon = Daemon(SimMachine(sim_topology((0,), (1,), {0: 512, 1: 512})), settings=config.settings)
+server = ControlServer(ControlledDaemon(daemon, config, lambda: config), __version__, path)
+server.start()
+with daemon:
+    for ask in ("status", "processes", "knobs", "reload"):
+        getattr(ControlClient(path), ask)()
+    print(json.dumps(list(sys.modules)))
+server.stop()
+"""
+
+
+def test_a_daemon_loads_no_framework(socket_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DAEMON, str(socket_path)], capture_output=True, text=True, check=True
+    )
+    loaded = {name for name in json.loads(done.stdout) if not name.startswith("mmscand.sim")}
+    assert not loaded & (HTTP | {"rich", "typer"})
+    # 68 of Python and of this environment, 116 of numpy, 13 of click, 145 of ours, and the rest.
+    assert len(loaded) <= 380
+    print(len(loaded))

@@ -6,6 +6,7 @@ of all types (one quick walk), then the one structure and the anonymous ones ins
 
 import json
 import struct
+from array import array
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,39 +50,42 @@ class Btf:
         )
         if magic != _MAGIC:
             raise ValueError(magic)
-        types = data[header_bytes + type_at :][:type_bytes]
-        self._words = memoryview(types[: len(types) & ~3]).cast("I")
-        self._strings = data[header_bytes + string_at :][:string_bytes]
-        self._positions = self._walk()
+        # 5 MiB: nothing of it is copied.
+        types = memoryview(data)[header_bytes + type_at :][:type_bytes]
+        self._words = types[: len(types) & ~3].cast("I")
+        self._data = data
+        self._strings_at: int = header_bytes + string_at
+        self._strings_end = self._strings_at + string_bytes
+        self._positions = array("I", [0])  # type 0 is void
+        self._structs: dict[int, list[int]] = {}
+        """Positions of the structures of a name; there may be several."""
+        self._walk()
 
-    def _walk(self) -> list[int]:
+    def _walk(self) -> None:
         words, end, position = self._words, len(self._words), 0
-        positions = [0]  # type 0 is void
-        tail = {kind: _TAIL.get(kind, (0, 0)) for kind in range(32)}
+        tail = [_TAIL.get(kind, (0, 0)) for kind in range(32)]
         while position < end:
-            positions.append(position)
+            self._positions.append(position)
             info = words[position + 1]
-            fixed, each = tail[info >> 24 & 0x1F]
+            kind = info >> 24 & 0x1F
+            if kind == _STRUCT:
+                self._structs.setdefault(words[position], []).append(position)
+            fixed, each = tail[kind]
             position += 3 + fixed + each * (info & 0xFFFF)
-        return positions
 
     def _name_offset(self, name: str) -> int:
-        at = self._strings.find(b"\0" + name.encode() + b"\0")
+        text = b"\0" + name.encode() + b"\0"
+        at = self._data.find(text, self._strings_at, self._strings_end)
         if at < 0:
             raise KeyError(name)
-        return at + 1
+        return at + 1 - self._strings_at
 
     def offset(self, structure: str, member: str) -> int:
         """Byte offset of a member, also of one inside anonymous structures; KeyError if none."""
-        wanted = self._name_offset(structure)
-        for position in self._positions[1:]:
-            head = self._words[position + 1]
-            if (
-                self._words[position] == wanted
-                and head >> 24 & 0x1F == _STRUCT
-                and (found := self._member_bits(position, self._name_offset(member))) is not None
-            ):
-                return found // 8
+        wanted = self._name_offset(member)
+        for position in self._structs.get(self._name_offset(structure), ()):
+            if (found := self._member_bits(position, wanted)) is not None:
+                return int(found) // 8
         raise KeyError(f"{structure}.{member}")
 
     def _member_bits(self, position: int, member: int) -> int | None:
@@ -217,4 +221,4 @@ def _store(cache: Path, boot_id: str, offsets: StructOffsets) -> None:
         temporary.write_text(json.dumps({"boot_id": boot_id, **fields}))
         temporary.replace(cache)
     except OSError:
-        pass  # a read-only /run costs the next start a third of a second, nothing else
+        pass  # a read-only /run costs the next start 0.05 s, nothing else
