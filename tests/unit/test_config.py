@@ -100,6 +100,10 @@ def test_a_clamp_is_told_for_what_is_in_force(tmp_path: Path) -> None:
             "[settings]\ncpu_budget_percent = nan",
             "cpu_budget_percent: nan is not allowed, give at most 100",
         ),
+        (
+            "[settings]\ncpu_budget_percent = true",
+            "cpu_budget_percent: true is a truth value, give a number",
+        ),
         ("[settings]\nscan_size_min_mb = 2000000", "settings: scan_size_min_mb is above"),
         ("[control]\npath = '/x'", "control: no key 'path' is known"),
         ("[control]\nsocket = 'x'", "control: socket: 'x' does not begin with /"),

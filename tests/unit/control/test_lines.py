@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from mmscand import __version__
 from mmscand.cli.app import main
 from mmscand.control.answers import Answers
 from mmscand.control.client import ControlClient
-from mmscand.control.connection import IDLE_S
+from mmscand.control.connection import IDLE_S, Connection
 from mmscand.control.listener import ControlServer
 from mmscand.control.server import MAX_CLIENTS, LineServer
 from mmscand.control.unix_socket import listen
@@ -149,6 +150,22 @@ def test_a_slow_reader_holds_one_answer_and_nobody_up(
         assert ControlClient(socket_path).status()["processes"] == 2999
         slow.settimeout(10)
         assert len(json.loads(slow.makefile("rb").readline())["data"]["processes"]) == 2999
+
+
+def test_answers_come_whole_and_in_order_whatever_the_pace(daemon: FakeDaemon) -> None:
+    daemon.pids = tuple(range(1, 3000))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Connection(theirs, Answers(daemon, __version__), 0.0)
+        assert connection.events == selectors.EVENT_READ
+        ours.sendall(b'{"ask": "processes"}\n' * 2 + STATUS)
+        got = b""
+        while got.count(b"\n") < 3:
+            assert connection.serve(0.0)
+            got += ours.recv(50_000)
+        assert connection.events == selectors.EVENT_READ
+    sizes = [len(json.loads(line)["data"].get("processes", "")) for line in got.splitlines()[:2]]
+    assert sizes == [2999, 2999]
 
 
 def test_of_a_hundred_clients_some_are_told_to_try_again(

@@ -69,6 +69,14 @@ def test_a_daemon_of_another_version_is_named_and_does_nothing(
     assert (daemon.settings.current, daemon.enabled, daemon.reloads) == (before, True, 0)
 
 
+def test_a_daemon_that_does_not_look_at_versions_is_named_too(
+    socket_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answering(socket_path, of({"enabled": True}, "0.0.7\x1b")):
+        line = complaint("enable", socket_path, capsys)
+    assert "the daemon is 0.0.7\\x1b: restart it" in line
+
+
 def test_a_client_of_another_version_is_told_so_too(
     server: ControlServer, socket_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
