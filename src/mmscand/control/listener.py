@@ -91,5 +91,7 @@ class _Running:
     def end(self) -> None:
         self._server.end()
         self._thread.join(_STOP_TIMEOUT_S)
+        if self.ended:
+            self._server.close()
         if self._failure is not None:
             raise MmscandError("the control socket failed") from self._failure

@@ -39,7 +39,7 @@ class LineServer:
         self._selector.register(self._wake, selectors.EVENT_READ)
 
     def run(self) -> None:
-        """Serve until `end` is called. Closes all sockets, however it ends."""
+        """Serve until `end` is called. Closes all sockets, however it ends; then call `close`."""
         try:
             while self._turn():
                 pass
@@ -48,12 +48,14 @@ class LineServer:
                 client.close()
             self._listening.close()
             self._selector.close()
-            os.close(self._wake)
 
     def end(self) -> None:
-        """Serve no more; from any thread."""
-        with suppress(OSError):  # it has ended by itself
-            os.eventfd_write(self._wake, 1)
+        """Serve no more; from any thread, until `close`."""
+        os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Not in `run`: `end` would write to whatever file had the number by then."""
+        os.close(self._wake)
 
     def _turn(self) -> bool:
         for key, _ in self._selector.select(self._timeout_s()):

@@ -202,6 +202,7 @@ class Served:
         self.server.end()
         self.thread.join(10)
         assert not self.thread.is_alive()
+        self.server.close()
 
     def turn(self) -> None:
         """By its answer the server has looked at the clock."""
