@@ -266,8 +266,9 @@ class ContractSuite:
         expected[holes] = False
         assert np.array_equal(Seen(space, address, PAGES).flags("present"), expected)
         some = addresses_of(address, holes)
-        assert space.nodes(some).tolist() == [-errno.ENOENT] * 3
-        assert space.move(some, world.fast).tolist() == [-errno.ENOENT] * 3
+        # Linux 6.1 says EFAULT of a hole in anonymous memory, 6.12 and the simulator ENOENT.
+        assert set(space.nodes(some)) <= {-errno.ENOENT, -errno.EFAULT}
+        assert set(space.move(some, world.fast)) <= {-errno.ENOENT, -errno.EFAULT}
         actor.touch(address, [5])
         assert space.nodes(addresses_of(address, [5])).tolist() == [world.slow]
 

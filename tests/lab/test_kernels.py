@@ -23,6 +23,8 @@ _WITHOUT_DAMON = replace(
 def test_the_contract_holds_on_another_kernel(series: str, tmp_path: Path) -> None:
     kernel = fetch_series(series)
     tests = ["tests/guest/test_1_contract.py"]
+    if series == "6.1":  # its nodes are one tier, and it demotes nothing to the other
+        tests += ["-k", "not loses_its_cold_pages"]
     status, report = run_guest_tests(_WITHOUT_DAMON, tests, tmp_path, _LIMIT_S, kernel=kernel)
     print(report)
     assert status == 0, report[-20_000:]

@@ -4,6 +4,7 @@ Here exactness is asserted, memory is filled up, and the kernel is changed for g
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,13 @@ from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import Topology
 from support.live_world import LiveWorld, live_world
 
+_MGLRU = Path("/sys/kernel/mm/lru_gen/enabled")
+
 
 @pytest.fixture(scope="session")
 def machine() -> Iterator[LinuxMachine]:
     """The guest, with the tiers that its kernel sees; before Linux 6.7 it sees only one."""
+    _MGLRU.write_text("y")  # off by default in Debian's 6.1
     topology = read_topology(NodeReader())
     options = NodeOptions() if topology.slow else NodeOptions(slow=_without_cpus(topology))
     try:
