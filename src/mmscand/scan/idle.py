@@ -7,6 +7,10 @@ _MOST_SKIPPED = 64
 22 us on average. More would save little, and memory that others reach through the same page tables
 (a vfork child, a kernel thread) is still looked at every ten minutes."""
 
+_SETTLED_VISITS = 4
+"""Visits that find no fewer pages accessed each time: after so many observations what is not
+accessed is cold. Of memory that was in use bits are cleared a part at a time, so fewer are set."""
+
 
 class IdleWatch:
     """Leaves out twice as many visits in a row each time, while the process does not run.
@@ -20,15 +24,23 @@ class IdleWatch:
         self._cpu_ns = cpu_ns
         self._seen_ns = -1
         self._limit = 1
+        self._accessed = self._settled = 0
+        """Pages that the last visit found accessed, and visits since they became fewer."""
         self.skipped = 0
         """Since the last visit."""
 
-    def skip(self) -> bool:
-        """Whether the visit that is due now can be left out; it is counted then."""
+    def skip(self, *, large: bool) -> bool:
+        """Whether the visit that is due now can be left out; it is counted then.
+
+        A large process is visited until its pages are known to be cold: hot pages of others may
+        wait for their place, and no trade is planned with pages of which nothing is known.
+        """
         # Read before the visit: what runs while the process is read is seen next time.
         now_ns = self._cpu_ns()
         if now_ns != self._seen_ns:
-            self._seen_ns, self._limit = now_ns, 1
+            self._seen_ns, self._limit, self._settled = now_ns, 1, 0
+            return False
+        if large and self._settled < _SETTLED_VISITS:
             return False
         if self.skipped >= self._limit:
             self._limit = min(2 * self._limit, _MOST_SKIPPED)
@@ -36,7 +48,9 @@ class IdleWatch:
         self.skipped += 1
         return True
 
-    def taken(self) -> int:
-        """A visit was made; how many were skipped before it."""
+    def taken(self, accessed: int) -> int:
+        """A visit found this number of 4 KiB pages accessed; how many were skipped before it."""
+        self._settled = 1 if accessed < self._accessed else self._settled + 1
+        self._accessed = accessed
         skipped, self.skipped = self.skipped, 0
         return skipped

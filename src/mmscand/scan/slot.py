@@ -235,7 +235,9 @@ class Slot:
 
         A pass that found nothing, for the pacing; for the history none, so that it stays.
         """
-        if self.under_way or self._chooser.makes_room or not self._idle.skip():
+        if self.under_way or self._chooser.makes_room:
+            return False
+        if not self._idle.skip(large=self._is_large):
             return False
         self._exposure.nothing_ran(now)
         self.pacer.step(0)
@@ -336,7 +338,7 @@ class Slot:
         if self._benefit.judge(self._now, self.cpu.seconds):
             effort, why = self._benefit.effort, self._benefit.why
             self._observer(EffortChanged(self.process, effort, why))
-        counts["skipped"] = self._idle.taken()
+        counts["skipped"] = self._idle.taken(counts["accessed"] + counts["fast_accessed"])
         # Who clears what the next visit reads leaves it as long for that from now on.
         started = self._read_from if complete and self._ages else self._started
         return Visit(started, complete, counts)
