@@ -22,13 +22,14 @@ from mmscand.config import Config, load_config
 from mmscand.control.listener import ControlServer
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
-from mmscand.errors import NoSlowTier
+from mmscand.errors import MmscandError, NoSlowTier
 from mmscand.linux.cgroups import cgroup_view
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.machine_mark import only_daemon
 from mmscand.linux.topology import require_two_tiers
-from mmscand.observe.events import Event, Observer, ProcessLeft
+from mmscand.model import Process
+from mmscand.observe.events import EXITED, STOPPING, Event, Observer, ProcessLeft
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
 from mmscand.shown import json_text
@@ -103,14 +104,14 @@ def run(
             writer = new_recording(record, machine.topology(), period_ms, most)
             return RecordingWatcher(opened.enter_context(writer), SystemClock(), say)
 
+        reports = _reports(printer, dry_run=dry_run and not json_lines)
+        foreground = _Foreground(reports, selection, signals.end)
         daemon = Daemon(
             machine,
             selection,
             settings=config.settings,
             rules=config.rules,
-            observer=_Foreground(
-                _reports(printer, dry_run=dry_run and not json_lines), selection, signals.end
-            ),
+            observer=foreground,
             dry_run=dry_run,
             on_failure=signals.end,
             watcher=watcher(),
@@ -127,6 +128,7 @@ def run(
                 _attend(signals, controlled, say, control_trouble)
             finally:
                 daemon.stop()
+        foreground.require_watched()
 
 
 def _wait_for_slow_tier(nodes: NodeOptions, signals: Signals, notifier: ServiceNotifier) -> None:
@@ -240,18 +242,28 @@ def _start_line(
 
 
 class _Foreground:
-    """Prints events, and ends the command when every process given by --pid has exited."""
+    """Prints events, and ends the command when no process given by --pid is left to watch."""
 
     def __init__(self, report: Observer, selection: Selection, end: Callable[[], None]) -> None:
         self._print = report
         self._left = set(selection.processes)
+        self._left_alone: dict[Process, str] = {}
         self._only_pids = bool(selection.processes) and selection.pattern is None
         self._end = end
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
         self._print(event)
-        if self._only_pids and isinstance(event, ProcessLeft):
+        if self._only_pids and isinstance(event, ProcessLeft) and not event.for_now:
             self._left.discard(event.process)
+            if event.why not in (EXITED, STOPPING):
+                self._left_alone[event.process] = event.why
             if not self._left:
                 self._end()
+
+    def require_watched(self) -> None:
+        """MmscandError when the command ends because a process is left alone."""
+        if self._left_alone and not self._left:
+            process, why = next(iter(self._left_alone.items()))
+            hint = "choose another process, or see `mmscand check`"
+            raise MmscandError(f"{process} is not watched: {why}", hint=hint)

@@ -25,6 +25,8 @@ class ProcessLeft:
     process: Process
     passes: int
     why: str
+    for_now: bool = False
+    """It is tried again soon: something had run out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Watched:
             self._note(process, str(error))
             return
         except OutOfResources as error:
-            self._observer(ProcessLeft(process, 0, str(error)))
+            self._observer(ProcessLeft(process, 0, str(error), for_now=True))
             self._unsettled = True
             return
         try:

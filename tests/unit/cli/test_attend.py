@@ -10,9 +10,10 @@ import pytest
 
 from mmscand.cli import run
 from mmscand.cli.notify import ServiceNotifier
+from mmscand.errors import MmscandError
 from mmscand.model import Look, Node, Process, Topology
-from mmscand.observe.events import ProcessLeft
-from mmscand.scan.selection import choose
+from mmscand.observe.events import EXITED, ProcessLeft
+from mmscand.scan.selection import Selection, choose
 
 
 class Signals:
@@ -118,3 +119,19 @@ def test_a_service_waits_for_a_slow_tier_and_says_so_once(
 def test_in_the_foreground_nobody_waits_for_a_slow_tier() -> None:
     nodes = SimpleNamespace(topology=one_tier)
     run._wait_for_slow_tier(nodes, Signals(), ServiceNotifier({}))
+
+
+def test_the_command_fails_if_its_process_is_left_alone_and_goes_on_if_it_is_tried_again() -> None:
+    process = Process(7, 70, "vm")
+    ended: list[str] = []
+    selection = Selection(frozenset((process,)))
+    foreground = run._Foreground(lambda _: None, selection, lambda: ended.append("end"))
+    foreground(ProcessLeft(process, 0, "no descriptor is free", for_now=True))
+    assert ended == []
+    foreground(ProcessLeft(process, 0, "it owns a KVM machine"))
+    assert ended == ["end"]
+    with pytest.raises(MmscandError, match="not watched: it owns a KVM machine"):
+        foreground.require_watched()
+    exited = run._Foreground(lambda _: None, selection, lambda: ended.append("end"))
+    exited(ProcessLeft(process, 3, EXITED))
+    exited.require_watched()
