@@ -1,8 +1,11 @@
 """What a process is visited for is what it does, in whichever of its threads."""
 
+import errno
 import subprocess
 import sys
 import time
+
+import pytest
 
 from mmscand.linux.machine import LinuxMachine
 from mmscand.observe.events import PassEnd
@@ -45,6 +48,19 @@ def test_a_moment_in_another_thread_counts_as_having_run(machine: LinuxMachine) 
     finally:
         worker.kill()
         worker.communicate()
+
+
+def test_where_the_clock_is_refused_a_process_has_always_run(
+    machine: LinuxMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(clock: int) -> int:
+        raise PermissionError(errno.EPERM, "as a filter of seccomp answers")
+
+    with live_world(machine, exact=False) as world:
+        space = machine.open(world.actor().process)
+        monkeypatch.setattr(time, "clock_gettime_ns", refused)
+        assert space.cpu_ns() < space.cpu_ns()
+        space.close()
 
 
 def test_a_process_that_sleeps_is_hardly_visited_and_one_that_works_is(

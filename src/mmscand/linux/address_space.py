@@ -1,6 +1,7 @@
 """One process' memory on the real machine."""
 
 import contextlib
+import errno
 import os
 import select
 import time
@@ -44,6 +45,8 @@ been unlocked. One system call for each, once a minute or so."""
 _CPUCLOCK_SCHED = 2
 """include/linux/posix-timers_types.h: what the scheduler counts, in ns, also of threads that have
 exited. A clock's number is the inverted pid, shifted by 3, and this."""
+_REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
+"""What filters of seccomp answer: containers' profiles and systemd's SystemCallErrorNumber=."""
 _NO_LEADER = "its main thread has ended, and process_madvise(2) goes by that one"
 """pidfd_get_task takes the pid of a process only, so a pidfd of another thread is ESRCH too (tried
 on 6.18), and clear_refs would hold the mmap lock for writing."""
@@ -160,10 +163,18 @@ class LinuxAddressSpace:
         return self._procfs.resident_pages(self._process.pid)
 
     def cpu_ns(self) -> int:
-        """By clock_getcpuclockid(3): one system call without a file, and no privilege needed."""
+        """By clock_getcpuclockid(3): one system call without a file, and no privilege needed.
+
+        Where a seccomp filter refuses it, the process is taken to have run all the time.
+        """
         self._require_alive()
         with watching(self._process):
-            return time.clock_gettime_ns(~self._process.pid << 3 | _CPUCLOCK_SCHED)
+            try:
+                return time.clock_gettime_ns(~self._process.pid << 3 | _CPUCLOCK_SCHED)
+            except OSError as error:
+                if error.errno in _REFUSED:
+                    return time.monotonic_ns()
+                raise
 
     def vmas(self) -> VmaTable:
         """The mappings; those that refused to be aged are marked."""
