@@ -51,10 +51,9 @@ class TierSpeeds:
         if self._memory is None or self._found is None:
             yield False
             return
-        slower, overhead_ns = self._found.factor, self._found.overhead_ns
-        self._memory.slow_down(slower, overhead_ns=overhead_ns, as_node=node)
+        self._memory.slow_down(self._found.factor, as_node=node)
         yield True
-        self._memory.slow_down(slower, overhead_ns=overhead_ns)
+        self._memory.slow_down(self._found.factor)
 
     def served(self) -> Counts | None:
         """Accesses so far, by node."""

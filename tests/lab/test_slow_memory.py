@@ -19,7 +19,6 @@ def test_each_miss_waits_for_the_memory_of_its_node(tmp_path: Path) -> None:
     print(proof)
     for node, told in enumerate(QUIET_GUEST.nodes):
         assert proof["own_node"][node] > 0.95
-        waits = told.latency_ns - proof["overhead_ns"]
-        assert proof["waited_ns"][node] == pytest.approx(waits, rel=0.02)
-        assert proof["latency_ns"][node] > 0.9 * told.latency_ns  # more where the host is busy
+        assert 0.49 * told.latency_ns < proof["waited_ns"][node] < 1.01 * told.latency_ns
+        assert proof["latency_ns"][node] > 0.99 * told.latency_ns  # more where the host is busy
     assert proof["two_readers_mb_s"] < 1.1 * proof["link_mb_s"]

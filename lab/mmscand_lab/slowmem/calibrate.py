@@ -35,8 +35,6 @@ class Calibration:
 
     factor: float
     """By how much a core is slower here, so a miss as well."""
-    overhead_ns: float
-    """What a step of a pointer chase takes here without slow memory."""
     latency_ns: Mapping[int, float]
     """Of a step on each node, as a server would have it: measured, and divided by the factor."""
 
@@ -49,10 +47,9 @@ def calibrate(
     memory.instrument([library.code])
     memory.slow_down(0.0)
     _choose_layout(memory, chains)
-    overhead_ns = min(chain.step_ns() for chain in chains.values())
-    memory.slow_down(factor, overhead_ns=overhead_ns)
+    memory.slow_down(factor)
     found = {node: round(chains[node].step_ns() / factor, 1) for node in nodes}
-    return Calibration(factor, overhead_ns, found)
+    return Calibration(factor, found)
 
 
 class Chain:

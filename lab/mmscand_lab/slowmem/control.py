@@ -95,19 +95,16 @@ class SlowMemory:
         """OSError where there is no such file."""
         self._path = path
 
-    def slow_down(
-        self, factor: float, *, overhead_ns: float = 0.0, as_node: int | None = None
-    ) -> None:
+    def slow_down(self, factor: float, *, as_node: int | None = None) -> None:
         """Make each miss take `factor` times as long as the nodes of a real machine take.
 
-        `overhead_ns` is what a miss takes by itself here, and is part of the latency. With
-        `as_node` all memory is as fast as that of this node.
+        With `as_node` all memory is as fast as that of this node.
         """
         with self._changed() as settings:
             for own in settings.nodes:
                 node = own if as_node is None else settings.nodes[as_node]
-                latency_ps = round(node.real_latency_ps * factor - 1000 * overhead_ns)
-                own.latency_ps, own.line_ps = max(0, latency_ps), round(node.real_line_ps * factor)
+                own.latency_ps = round(node.real_latency_ps * factor)
+                own.line_ps = round(node.real_line_ps * factor)
 
     def use_layout(self, layout: Layout) -> None:
         """Say at which addresses, as the plug-in sees them, each node's memory begins."""

@@ -40,10 +40,9 @@ class Proof:
     factor: float
     latency_ns: tuple[float, float]
     """Of a step of a pointer chase, divided by the factor."""
-    overhead_ns: float
-    """What a step takes by itself, divided by the factor; a miss waits for the rest."""
     waited_ns: tuple[float, float]
-    """Per miss, as the plug-in counts it, divided by the factor."""
+    """Per miss, as the plug-in counts it, divided by the factor: less than the latency by what a
+    step takes by itself, but never less than half."""
     own_node: tuple[float, float]
     """Share of the misses in a node's memory that are counted as that node's."""
     two_readers_mb_s: float
@@ -63,7 +62,6 @@ def _prove(folder: Path, native_s: float) -> Proof:
     together, carried = _swept_mb_s(library), memory.link_mb_s(_SLOW)
     return Proof(
         factor=slower,
-        overhead_ns=found.overhead_ns / slower,
         latency_ns=(found.latency_ns[_FAST], found.latency_ns[_SLOW]),
         waited_ns=(waits[_FAST][0] / slower, waits[_SLOW][0] / slower),
         own_node=(waits[_FAST][1], waits[_SLOW][1]),

@@ -56,13 +56,11 @@ def test_the_nodes_cost_nothing_until_they_are_slowed_down(tmp_path: Path) -> No
     memory = made(path)
     assert node_in(path, 1) == (0, 0)
     with answering(path):
-        memory.slow_down(20.0, overhead_ns=300.0)
+        memory.slow_down(20.0)
         # 64 bytes at 1 GiB/s are 59.6 ns.
-        assert node_in(path, 1) == (20 * 250_000 - 300_000, pytest.approx(20 * 59_605, rel=1e-4))
-        memory.slow_down(20.0, overhead_ns=300.0, as_node=0)
-        assert node_in(path, 1) == node_in(path, 0)
-        memory.slow_down(1.0, overhead_ns=300.0)
-        assert node_in(path, 0)[0] == 0  # never negative
+        assert node_in(path, 1) == (20 * 250_000, pytest.approx(20 * 59_605, rel=1e-4))
+        memory.slow_down(20.0, as_node=0)
+        assert node_in(path, 1) == node_in(path, 0) == (1_800_000, node_in(path, 0)[1])
 
 
 def test_what_is_set_by_others_stays(tmp_path: Path) -> None:
