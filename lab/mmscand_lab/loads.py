@@ -177,6 +177,18 @@ LOADS: Mapping[str, Load] = {
         _pages(*_ZIPF, change="stream"),
         "stream",
     ),
+    "btree": Load(
+        "lookups in a tree of pages, its leaves by zipf",
+        _pages("--pattern", "btree", "--hot-share", "0.125"),
+    ),
+    "grid": Load(
+        "a binary search in a sorted grid, then values anywhere, as XSBench does",
+        _pages("--pattern", "grid", "--hot-share", "0.125"),
+    ),
+    "sparse": Load(
+        "262 hot 4K pages, scattered over 128 huge pages",
+        _pages("--huge", "--layout", "scattered", "--hot-mib", "1.0235"),
+    ),
     "redis": Load("a client that reads keys by zipf, 64 at a time", redis, needs=redis_image),
     "postgres": Load(
         "pgbench reads rows by zipf, from shared buffers",

@@ -52,8 +52,9 @@ class Accesses(Protocol):
 class NumpyAccesses:
     """By numpy; where there is a compiler, `slowmem.library` does it instead."""
 
-    def __init__(self) -> None:
-        self._values = np.empty(_CHUNK, dtype=np.uint64)
+    def __init__(self, most: int = _CHUNK) -> None:
+        """`most` words are read at a time."""
+        self._values = np.empty(most, dtype=np.uint64)
 
     def touch(self, words: WordArray, index: IntArray, writes: int, value: int) -> None:
         """See `Accesses`."""

@@ -17,7 +17,7 @@ from mmscand.model import FloatArray
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 WordArray = npt.NDArray[np.uint64]
-Layout = Literal["random", "range"]
+Layout = Literal["random", "range", "scattered"]
 
 #: MEMTIS and HeMem use this skew for GUPS; YCSB's zipf exponent.
 GUPS_HOT_ACCESSES = 0.9
@@ -89,17 +89,20 @@ def hot_pages(
 
     Whole units of `pages_per_unit` pages are hot (512 for huge pages), as many as come nearest to
     `hot_pages_count`, at least one. Layout random: units anywhere; range: one contiguous range at
-    a random place. Raises ValueError for counts that do not fit.
+    a random place; scattered: single pages anywhere, whatever the unit. Raises ValueError for
+    counts that do not fit.
     """
     if pages_per_unit < 1 or pages < pages_per_unit or pages % pages_per_unit:
         raise ValueError(f"{pages} pages are not whole units of {pages_per_unit}")
     if not 1 <= hot_pages_count <= pages:
         raise ValueError(f"{hot_pages_count} hot pages do not fit {pages} pages")
+    if layout == "scattered":
+        pages_per_unit = 1
     units = pages // pages_per_unit
     hot_units = max(1, round(hot_pages_count / pages_per_unit))
     rng = np.random.default_rng(seed)
     mask = np.zeros(units, dtype=np.bool_)
-    if layout == "random":
+    if layout != "range":
         mask[rng.choice(units, size=hot_units, replace=False)] = True
     else:
         first = int(rng.integers(units - hot_units + 1))

@@ -6,6 +6,8 @@ SIGTERM or ``--seconds``, by a pattern:
 
 * hot: each hot page once a pass, no cold page ever. On SIGUSR1 others become hot (`truth.shifted`).
 * gups: drawn at random, 90 % of the accesses go to the hot pages.
+* btree: lookups in a tree whose nodes are pages, the leaves by zipf.
+* grid: a binary search in a sorted grid, then values anywhere, as XSBench does.
 * zipf: drawn at random, the page of rank r like 1 / r ** 0.99; hot are the hottest.
   On SIGUSR1 these two read the coldest 70 % of their pages through, once.
 
@@ -33,6 +35,7 @@ from typing import Literal, NoReturn, get_args
 
 from mmscand.model import FloatArray
 from mmscand_lab.ending import exit_status
+from mmscand_lab.lookups import BTree, GridSearch, Tree, grid_rates
 from mmscand_lab.numa import online_nodes
 from mmscand_lab.ops import OPS, OpsLog
 from mmscand_lab.region import (
@@ -42,7 +45,7 @@ from mmscand_lab.region import (
     free_mib,
 )
 from mmscand_lab.slowmem import slowed_accesses
-from mmscand_lab.touch import LINES_PER_PAGE, Drawn, InTurn, Toucher
+from mmscand_lab.touch import LINES_PER_PAGE, Accesses, Drawn, InTurn, Toucher
 from mmscand_lab.truth import (
     GUPS_HOT_ACCESSES,
     ZIPF_EXPONENT,
@@ -56,7 +59,7 @@ from mmscand_lab.truth import (
     zipf_rates,
 )
 
-Pattern = Literal["hot", "gups", "zipf"]
+Pattern = Literal["hot", "gups", "zipf", "btree", "grid"]
 
 Changes = list[int]
 """A signal for each time that the toucher is to change; looked at after each round."""
@@ -150,6 +153,10 @@ def _heat(options: argparse.Namespace) -> tuple[BoolArray, FloatArray | None]:
     if options.pattern == "zipf":
         rates = zipf_rates(pages, ZIPF_EXPONENT, options.seed)
         return hottest(rates, count), rates
+    if options.pattern in ("btree", "grid"):
+        btree = options.pattern == "btree"
+        rates = Tree(pages, options.seed).rates() if btree else grid_rates(pages)
+        return hottest(rates, count), rates
     unit = PAGES_PER_HUGE if options.huge else 1
     hot = hot_pages(pages, count, options.layout, options.seed, unit)
     return hot, hot_rates(hot, GUPS_HOT_ACCESSES) if options.pattern == "gups" else None
@@ -166,16 +173,28 @@ def _prepare(options: argparse.Namespace) -> Toucher:
     fields = {"node": options.node, "huge": options.huge, "seed": options.seed, "rates": rates}
     truth = Truth(os.getpid(), words.ctypes.data, size // PAGE, **fields, hot=hot)
     accesses = None if options.slow_memory is None else slowed_accesses(options.slow_memory)
-    toucher: Toucher
-    if rates is None:
-        home = _home(options)
-        toucher = InTurn(words, hot, options.write_share, options.seed, home, accesses)
-    else:
-        toucher = Drawn(words, rates, options.lines, options.write_share, options.seed, accesses)
+    toucher = _toucher(options, words, hot, rates, accesses)
     truth.save(folder)
     (folder / "ready.part").write_text(f"{os.getpid()}\n", encoding="ascii")
     (folder / "ready.part").replace(folder / "ready")
     return toucher
+
+
+def _toucher(
+    options: argparse.Namespace,
+    words: WordArray,
+    hot: BoolArray,
+    rates: FloatArray | None,
+    accesses: Accesses | None,
+) -> Toucher:
+    if options.pattern == "btree":
+        return BTree(words, options.seed, accesses)
+    if options.pattern == "grid":
+        return GridSearch(words, options.seed, accesses)
+    if rates is None:
+        home = _home(options)
+        return InTurn(words, hot, options.write_share, options.seed, home, accesses)
+    return Drawn(words, rates, options.lines, options.write_share, options.seed, accesses)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
