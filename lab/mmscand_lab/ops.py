@@ -22,7 +22,7 @@ class OpsLog:
         self._count, self._blocks = 0, list[float]()
 
     def add(self, count: int) -> float:
-        """A block of so many operations is done, begun when the last one was; the time now."""
+        """A block of `count` operations is done; it began when the last one ended. The time now."""
         now = time.monotonic()
         self._count += count
         self._blocks.append(now - self._last)

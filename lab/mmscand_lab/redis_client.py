@@ -73,7 +73,7 @@ def request(*words: str) -> bytes:
 
 
 def answer_size(value_bytes: int) -> int:
-    """Bytes of an answer that is a string of so many bytes."""
+    """Bytes of an answer that is a string of this length in bytes."""
     return len(f"${value_bytes}\r\n") + value_bytes + len("\r\n")
 
 

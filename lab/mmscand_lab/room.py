@@ -28,7 +28,7 @@ _SPARE_PAGES = 2 * PAGES_PER_HUGE
 def room_on(
     node: int, pages: int, reader: NodeReader, pool: str = _POOL, lists: str = _LISTS
 ) -> Iterator[None]:
-    """While it lasts the node can take so many pages, above its high watermark; within 4 MiB.
+    """While it lasts the node can take this number of pages above its high watermark; within 4 MiB.
 
     `pool` is the path of the size of a node's pool, `lists` that of the sysctl that bounds the
     lists of free pages of a CPU. Raises LabError when that much is not free, or the pool does not
@@ -64,7 +64,7 @@ def _settle(node: int, pages: int, reader: NodeReader, pool: Path) -> None:
 
 
 def _resize(pool: Path, count: int) -> int:
-    """Ask for so many pages; how many there are."""
+    """Ask for this number of pages; how many there are."""
     try:
         pool.write_text(str(count))
         return int(pool.read_text())

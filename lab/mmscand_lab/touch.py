@@ -21,7 +21,7 @@ LINES_PER_PAGE = PAGE // 64
 _CHUNK = 4096
 # Enough to be seen as used, little enough to leave the time to the hot pages.
 _HOME_PAGES_TOUCHED = 16384
-# So many chunks are drawn at once: numpy's overhead of a draw is then a tenth of theirs.
+# Chunks that are drawn at once: numpy's overhead of a draw is then a tenth of theirs.
 _CHUNKS_A_DRAW = 8
 _STRIDE_LINES = 29
 """Odd, so that all lines of a page come up; far from 1, so that none is prefetched for another."""

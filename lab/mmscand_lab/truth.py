@@ -55,7 +55,7 @@ class Truth:
 
 
 def hot_rates(hot: BoolArray, share: float = 1.0) -> FloatArray:
-    """So much of the accesses goes to the hot pages alike, the rest to the others."""
+    """This share of the accesses goes to the hot pages alike, the rest to the others."""
     count = int(hot.sum())
     return np.where(hot, share / count, (1 - share) / max(1, hot.size - count))
 

@@ -29,7 +29,7 @@ from mmscand_lab.slowness import factor, work_s
 
 _FAST, _SLOW = 0, 1
 _SATURATING = 100.0
-"""A link that is so much slower than on a server is saturated by two emulated readers."""
+"""A link that is this much slower than on a server is saturated by two emulated readers."""
 _SWEPT_BYTES, _READERS, _ROUNDS = 32 << 20, 2, 5
 
 

@@ -1,4 +1,4 @@
-"""States by what they say of a page's rate: so many accessed of so many observations.
+"""States by what they say of a page's rate: accessed in some of its observations.
 
 Pages of one bin look alike to a policy. There are few bins, so what is decided about all pages is
 decided by counting them.
@@ -37,7 +37,7 @@ BIN_OF: ByteArray = _PLACE.reshape(-1).astype(np.uint8)
 ACCESSED: FloatArray = _TOLD[:, 0]
 """(bins,) accessed observations."""
 OBSERVATIONS: FloatArray = _TOLD[:, 1]
-"""(bins,) out of so many; 0 of pages of which nothing is known."""
+"""(bins,) observations; 0 of pages of which nothing is known."""
 BINS = len(_TOLD)
 
 

@@ -17,7 +17,7 @@ _CALM = 32
 """Passes without a change before slow-tier pages are left alone out of turn. Soon after one, all
 that is known of them may be wanted at once."""
 _LEAST_ROWS = 8
-"""But so many, of a process that has them: a change of what is hot shows in them first."""
+"""At least this number, of a process that has them: a change of what is hot shows there first."""
 _GROUPS = 4 * _MOST
 """Of much memory neighbours have the same turn: a pass then reads few regions, and no more than a
 64th of all is watched by chance in one place."""
@@ -33,7 +33,7 @@ class Turns:
         self._every = self._every_before = _FIRST
         self._group = self._group_before = 1
         self._told = (_FIRST, 1)
-        """Of the pass that is over: one row in so many, and their group."""
+        """Of the pass that is over: one row in how many, and their group."""
         self._changed_at = 0
         self.apart = self.apart_told = False
         """Whether the exposure of this pass began by clearing bits, so that others have collected
@@ -99,7 +99,7 @@ class Turns:
         return self.number + np.where(ahead == 0, 1, ahead)
 
     def end_pass(self, rows: int) -> None:
-        """A pass over so many rows is over."""
+        """A pass over this number of rows is over."""
         # Where the next pass does not begin by clearing, it may read what this one has left.
         self.spared_told, self.spared_before, self._spared = self.spared_before, self._spared, False
         self.apart_told, self.apart = self.apart, False

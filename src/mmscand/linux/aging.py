@@ -23,7 +23,7 @@ _FIRST_BYTES, _MOST_BYTES = 8 << 20, 256 << 20
 
 
 def first_call(ranges: UIntArray, most_bytes: int) -> UIntArray:
-    """The first ranges (n, 2), as one call may take: at most so much, but one range."""
+    """The first ranges (n, 2), as one call may take: within its limit, but at least one range."""
     before = np.cumsum(ranges[:_IOV_MAX, 1]) - ranges[:_IOV_MAX, 1]
     fit = int(np.searchsorted(before + ranges[:_IOV_MAX, 1], np.uint64(most_bytes), side="right"))
     return ranges[: max(1, fit)]

@@ -33,11 +33,11 @@ class Beyond(Protocol):
     """What the kernel tells of pages that a block does not hold."""
 
     def frames(self, start: int, pages: int) -> UIntArray:
-        """Frames of so many pages from an address on; 0 where there is none."""
+        """Frames of this number of pages from an address on; 0 where there is none."""
         ...
 
     def tails(self, frame: int, pages: int) -> BoolArray:
-        """Which of so many frames from `frame` on belong to the folio of the frame before them."""
+        """Which of the frames from `frame` on belong to the folio of the frame before them."""
         ...
 
 

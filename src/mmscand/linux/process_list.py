@@ -14,10 +14,11 @@ _YOUNG_S = 10
 """Without events: a process changes its name by execve soon after fork if at all, so until then it
 is read anew at each look."""
 _FULL_EVERY_LOOKS = 10
-"""Each so many looks all may have changed: a move to another cgroup is no event. Without events all
-are read anew then; in between a pid that was there before is taken for the same process. Should it
-have been reused, opening it finds out (start time), and nothing is done to it. With events only
-what the kernel had no memory to tell is looked for, by what came and went."""
+"""After this number of looks all may have changed: a move to another cgroup is no event. Without
+events all are read anew then; in between a pid that was there before is taken for the same process.
+Should it have been reused, opening it finds out (start time), and nothing is done to it. With
+events only what the kernel had no memory to report is looked for, by the processes that came and
+went."""
 
 
 def _uptime_s() -> float:

@@ -29,7 +29,7 @@ class RateLimit:
         return min(most, max(_LEAST_BATCH_PAGES, int(self._pages_per_s * _BATCH_S)))
 
     def pay(self, pages: int) -> None:
-        """A batch of so many pages was moved."""
+        """A batch of this number of pages was moved."""
         if self._pages_per_s:
             start = max(self.ready_at, self._clock.now() - _BATCH_S)
             self.ready_at = start + pages / self._pages_per_s

@@ -70,7 +70,7 @@ class Capacity:
     def __init__(
         self, pages: int, capacity: int, payback_accesses: float = PAYBACK_ACCESSES
     ) -> None:
-        """A trade costs as much as so many accesses, see policy.placement."""
+        """The cost of a trade, as a number of accesses; see policy.placement."""
         self._capacity = capacity
         self._payback = payback_accesses
         self._share = capacity / pages
@@ -134,7 +134,7 @@ class Capacity:
         self._history[pages] = 0
 
     def _shows_nothing(self, share: float) -> bool:
-        """Whether so many bits are set, or so few, that another exposure has to be tried first."""
+        """Whether nearly all bits are set, or nearly none: another exposure is tried first."""
         if _EMPTY <= share <= SATURATED:
             return False
         return self._multiply_exposure(0.2 if share > SATURATED else 5.0) != 1.0
@@ -150,7 +150,7 @@ class Capacity:
         ):
             if self._change is not None:
                 self._settle(self._change)
-            # A page that changed is as likely seen as any other: so much of the fall is explained.
+            # A page that changed is as likely seen as any other: that much is explained.
             changed = float(np.clip(fell / max(hit + fell - share, 0.02), 0.03, 0.97))
             self._change = _Change(changed, before)
             self._history &= np.uint16(_UNITS << 3)

@@ -171,7 +171,7 @@ class Demand:
         self._exposed_s = _STEADY * self._exposed_s + (1 - _STEADY) * took
 
     def notice(self, hits: int, expected: float, pages: int) -> Keep:
-        """After a pass: of so many pages of the fast tier so many were accessed, and expected."""
+        """After a pass: pages of the fast tier, those accessed, and those expected to be."""
         self._since_change += 1
         if self._since_change <= _CHANGE_PASSES or pages < _LEAST_PAGES or np.isnan(expected):
             return Keep.ALL

@@ -18,7 +18,7 @@ GAP = 0.6
 that is to go up where that is less. Simulated, 0.3 moves twice as much for nothing, 1.0 loses
 0.2 pp on zipf 0.7."""
 EDGE_SHARE = 0.85
-"""Where the fast tier is larger than the hot set, its edge is where so many accesses are held."""
+"""Where the fast tier is larger than the hot set, its edge holds this share of the accesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class Plan:
     go up. Counts come from a part of the rows: there may be a few more of them."""
     promote_pages: int
     demote_to: float
-    """Fast-tier pages of at most this rate come down, at most so many, or wait to."""
+    """Fast-tier pages of at most this rate come down, at most `demote_pages`, or wait to."""
     demote_pages: int
     trades: int = 0
-    """So many of those, the last ones, make room for as many more that go up."""
+    """The number of those, the last ones, that make room for as many more that go up."""
 
     def traded(self, demoted: int) -> int:
-        """Pages that may go up for so many that come down now."""
+        """Pages that may go up when this number comes down now."""
         return self.trades - min(self.trades, max(0, self.demote_pages - demoted))
 
     def less(self, promoted: int, demoted: int, traded: int) -> "Plan":
@@ -120,7 +120,7 @@ def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, edge: float, pr
 
 
 def _rate_at(rates: FloatArray, pages: FloatArray, number: int, none: float) -> float:
-    """Rate of the page of that number among so many (n,) of each rate; `none` where it is 0."""
+    """Rate of the page of that number among pages (n,) of each rate; `none` where it is 0."""
     if number <= 0 or not len(rates):
         return none
     return float(rates[min(int(np.searchsorted(np.cumsum(pages), number)), len(rates) - 1)])

@@ -24,7 +24,7 @@ no exposure without one: 1 - exp(-12) is 1 to six places. A step is a fifth."""
 
 
 def bit_chance(accesses: FloatArray) -> FloatArray:
-    """How likely a bit is set where so many accesses are expected, whatever the shape."""
+    """How likely a bit is set for this number of expected accesses, whatever the shape."""
     chance: FloatArray = -np.expm1(-accesses)
     return chance
 
@@ -60,7 +60,7 @@ class RateMixture:
         self._weights = None
 
     def learn(self, scores: FloatArray, observations: int) -> FloatArray:
-        """Take in the scores (pages,) of so many observations; the expected rate of each page."""
+        """Take in the scores (pages,) of these observations; the expected rate of each page."""
         place = np.minimum((scores * _BINS).astype(np.intp), _BINS - 1)
         pages = np.bincount(place, minlength=_BINS).astype(np.float64)
         centers = (np.arange(_BINS) + 0.5) / _BINS
@@ -139,7 +139,7 @@ class RateMixture:
 
 
 def likelihood(hits: FloatArray, observations: FloatArray) -> FloatArray:
-    """(bins, rates) of so many set bits (bins,) out of so many: binomial, 1 at each row's best."""
+    """(bins, rates) of set bits (bins,) in observations (bins,): binomial, 1 at each row's best."""
     log = hits[:, None] * np.log(_SEEN) - (observations - hits)[:, None] * RATES
     likely: FloatArray = np.exp(log - log.max(axis=1, keepdims=True))
     return likely

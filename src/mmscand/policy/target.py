@@ -58,7 +58,7 @@ class TargetPolicy:
         free_pages: Callable[[int], int],
         allowed: frozenset[int] | None = None,
     ) -> int | None:
-        """The best node that can take so many pages, None if none can."""
+        """The best node that can take this number of pages, None if none can."""
         free = {node.id: free_pages(node.id) for node in topology.nodes}
         ranked = self.ranked(topology, source, preferred, free.__getitem__, allowed)
         return next((node for node in ranked if free.get(node, 0) >= pages), None)
@@ -71,7 +71,7 @@ def demotion_target(
     free_pages: Callable[[int], int],
     allowed: frozenset[int] | None = None,
 ) -> int | None:
-    """The nearest slow node that can take so many pages, None if none can."""
+    """The nearest slow node that can take this number of pages, None if none can."""
     distances = topology.node(source).distances
     nodes = topology.slow if allowed is None else topology.slow & allowed
     ranked = sorted(nodes, key=lambda node: (distances[node], node))

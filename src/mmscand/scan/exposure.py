@@ -22,7 +22,7 @@ class MeanMoment:
         self._pages = 0
 
     def add(self, now: float, pages: int) -> None:
-        """So many more."""
+        """This number more."""
         self._sum_s += now * pages
         self._pages += pages
 
@@ -95,7 +95,7 @@ class Exposure:
         return counts
 
     def read(self, now: float, pages: int) -> None:
-        """So many pages were read."""
+        """This number of pages was read."""
         self._read.add(now, pages)
 
     def nothing_ran(self, now: float) -> None:

@@ -8,7 +8,7 @@ _MOST_SKIPPED = 64
 (a vfork child, a kernel thread) is still looked at every ten minutes."""
 
 _SETTLED_VISITS = 4
-"""Visits that find no fewer pages accessed each time: after so many observations what is not
+"""Visits that find no fewer pages accessed each time: after four observations what is not
 accessed is cold. Of memory that was in use bits are cleared a part at a time, so fewer are set."""
 
 

@@ -12,9 +12,9 @@ from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageBlock, Topology, UIntA
 from mmscand.sets import among
 
 _SAMPLE_ROWS = 16
-"""One row in so many is counted: finding nodes costs ten times what reading a page does."""
+"""One row in this number is counted: finding nodes costs ten times what reading a page does."""
 _LEAST_ROWS = 32
-"""But of a small block so many, else all memory of a node may be missed."""
+"""The least rows of a small block that are counted, else all memory of a node may be missed."""
 _AGED_ROWS = 8
 """Rows (2 MiB) that are aged in a pass: 4096 pages at 50 ns are 0.2 ms."""
 _LEAST_TURNS = 4

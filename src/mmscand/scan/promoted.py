@@ -54,7 +54,7 @@ class PromotedSample:
     def __init__(self) -> None:
         self._pages: NDArray[np.void] = np.empty(0, dtype=_PAGE)
         self._step = 1
-        """One in so many promoted slots is in the sample; a power of two."""
+        """One in this number of promoted slots is in the sample; a power of two."""
         self._turn = 0
 
     def __len__(self) -> int:

@@ -37,7 +37,7 @@ class Kswapd:
             self.make_room(node, vmas, marks.high)
 
     def make_room(self, node: int, vmas: Sequence[SimVma], free: int) -> None:
-        """Demote until so many pages are free, or nothing more can be done."""
+        """Demote until this number of pages is free, or nothing more can be done."""
         if node not in self._memory.topology.fast:
             return
         for vma, first, last in self._twice_round(node, vmas):

@@ -16,11 +16,11 @@ class Watermarks:
     """Free pages of a node, in 4 KiB. A machine without any uses its last page."""
 
     min: int = 0
-    """So many are not handed out."""
+    """This number is not handed out."""
     low: int = 0
     """With fewer, the kernel begins to make room."""
     high: int = 0
-    """With so many it stops."""
+    """With this number it stops."""
 
 
 def kernel_watermarks(pages: int) -> Watermarks:

@@ -70,7 +70,7 @@ class _NodeFrames:
         self.pages = int(self.size)
 
     def take(self, slots: int, pages_per_slot: int) -> FrameNumbers:
-        """So many, or all that there are. The lowest; pages from 2 MiB that are broken first."""
+        """At most this number. The lowest; pages from 2 MiB that are broken first."""
         if pages_per_slot > 1:
             return self._take_whole(slots)[:, 0]
         loose = self._take_loose(slots)

@@ -5,7 +5,7 @@ O-epoch     the hottest pages of each step, moves are free (`Workload.best`)
 O-cost      the least total latency, moves included: a lower bound
 
 O-cost is MigOpt's min-cost flow: each page is on one tier or the other in each epoch, a miss and a
-move have their cost, and the fast tier holds so many pages. Prices on fast slots take the place of
+move have their cost, and the fast tier is limited. Prices on fast slots take the place of
 that last condition (Lagrangian relaxation): for any prices at or above zero, the sum of each page's
 own cheapest path, less the prices of all slots, is no more than the true optimum. A few subgradient
 steps make the bound tight.

@@ -58,7 +58,7 @@ def payback_accesses(move_ns: float) -> float:
 def simulate(
     workload: Workload, policy: PlacementPolicy, capacity: int, windows: float, seed: int
 ) -> Trace:
-    """Run the policy for so many base windows, from pages that lie at random."""
+    """Run the policy for this number of base windows, from pages that lie at random."""
     run = _Run(workload, policy, capacity, seed)
     while run.now < windows:
         run.go_through_a_pass(windows)

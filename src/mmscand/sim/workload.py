@@ -82,7 +82,7 @@ def total(each: FloatArray, pages: NDArray[np.intp]) -> float:
 
 
 def held_by_hottest(rates: FloatArray, sizes: NDArray[np.intp], capacity: int) -> float:
-    """Sum of the rates of the hottest `capacity` pages, with so many pages at each rate."""
+    """Sum of the rates of the hottest `capacity` pages, with these pages at each rate."""
     order = np.argsort(-rates, kind="stable")
     before = np.cumsum(sizes[order]) - sizes[order]
     taken = np.clip(capacity - before, 0, sizes[order])
