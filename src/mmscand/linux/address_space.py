@@ -270,8 +270,8 @@ class LinuxAddressSpace:
 
     def move(self, addresses: UIntArray, node: int, *, shared: bool = False) -> IntArray:
         """By move_pages(2)."""
-        self._require_alive()  # the call goes by pid: a moment earlier it was still ours
-        return move(self._process.pid, addresses, node, self._move_size, shared=shared)
+        before, size = self._require_alive, self._move_size
+        return move(self._process.pid, addresses, node, size, shared=shared, before=before)
 
     def close(self) -> None:
         """Close the descriptors."""

@@ -7,6 +7,7 @@ asked where the untold pages are, and the rest is tried again.
 """
 
 import errno
+from collections.abc import Callable
 
 import numpy as np
 
@@ -34,10 +35,17 @@ def move_size() -> CallSize:
 
 
 def move(
-    pid: int, addresses: UIntArray, node: int, size: CallSize, *, shared: bool = False
+    pid: int,
+    addresses: UIntArray,
+    node: int,
+    size: CallSize,
+    *,
+    shared: bool = False,
+    before: Callable[[], None] = lambda: None,
 ) -> IntArray:
     """The node that each page is on now, or a negative errno: EBUSY for one that would not move.
 
+    `before` is called before each call: a process may exit between two, and its pid be another's.
     EACCES for those that other processes map too, unless `shared`.
     """
     status = np.full(len(addresses), UNTOLD, dtype=np.int32)
@@ -45,7 +53,7 @@ def move(
     while first < len(addresses):
         part = addresses[first : first + size.size]
         with size.timed(len(part)):
-            result, told = move_pages(pid, part, node, shared=shared)
+            result, told = move_pages(pid, part, node, shared=shared, before=before)
         _raise_fatal(pid, result)
         _ask_again(pid, part, told, node)
         failure = -errno.EBUSY if result >= 0 else result

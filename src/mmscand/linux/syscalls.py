@@ -6,6 +6,7 @@ Each function is the call and its error, nothing more. Out of scope: retries, sp
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,10 +79,16 @@ def process_madvise(pidfd: int, iovec: UIntArray, advice: int) -> int:
 
 
 def move_pages(
-    pid: int, addresses: UIntArray, node: int | None, *, shared: bool = False
+    pid: int,
+    addresses: UIntArray,
+    node: int | None,
+    *,
+    shared: bool = False,
+    before: Callable[[], None] = lambda: None,
 ) -> tuple[int, IntArray]:
     """move_pages(2); `node` None only asks where the pages are.
 
+    The call goes by pid, so `before` is called right before it, to raise if the process has exited.
     Pages that other processes map too are moved only if `shared`, which needs CAP_SYS_NICE.
     What the call returned (pages that did not move, or a negative errno), and the status of each
     page as the kernel wrote it: a node, a negative errno, or UNTOLD where it wrote nothing.
@@ -89,15 +96,13 @@ def move_pages(
     addresses = np.ascontiguousarray(addresses, dtype=np.uint64)
     status: IntArray = np.full(len(addresses), UNTOLD, dtype=np.int32)
     nodes = None if node is None else np.full(len(addresses), node, dtype=np.int32)
+    pointers = addresses.ctypes.data, None if nodes is None else nodes.ctypes.data
+    pages, told, flags = len(addresses), status.ctypes.data, _MPOL_MF_MOVE
+    if shared:
+        flags = _MPOL_MF_MOVE_ALL
+    before()
     try:
-        result: int = _move_pages(
-            pid,
-            len(addresses),
-            addresses.ctypes.data,
-            None if nodes is None else nodes.ctypes.data,
-            status.ctypes.data,
-            _MPOL_MF_MOVE_ALL if shared else _MPOL_MF_MOVE,
-        )
+        result: int = _move_pages(pid, pages, *pointers, told, flags)
     except OSError as error:
         result = -(error.errno or errno.EIO)
     return result, status

@@ -1,6 +1,7 @@
 """Moving against a kernel that behaves as do_pages_move does (mm/migrate.c)."""
 
 import errno
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,8 +30,15 @@ class FakeKernel:
         self.calls = 0
 
     def move_pages(
-        self, pid: int, addresses: UIntArray, node: int | None, *, shared: bool = False
+        self,
+        pid: int,
+        addresses: UIntArray,
+        node: int | None,
+        *,
+        shared: bool = False,
+        before: Callable[[], None] = lambda: None,
     ) -> tuple[int, IntArray]:
+        before()
         pages = [int(at) // PAGE for at in addresses]
         told = np.full(len(pages), UNTOLD, dtype=np.int32)
         if node is None:
@@ -99,7 +107,7 @@ def answering(
     asked: list[tuple[list[int], int | None]] = []
 
     def move_pages(
-        pid: int, addresses: UIntArray, node: int | None, *, shared: bool = False
+        pid: int, addresses: UIntArray, node: int | None, **_: object
     ) -> tuple[int, IntArray]:
         asked.append((addresses.tolist(), node))
         result, told = answers[len(asked) - 1]
@@ -153,3 +161,20 @@ def test_asking_when_nothing_is_told_is_an_answer_too(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(moving, "move_pages", refuse)
     assert (nodes(1, np.zeros(2, dtype=np.uint64)) < 0).all()
+
+
+def test_a_process_that_exits_between_two_calls_is_found_out_before_the_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernel, looks = FakeKernel([FINE] * 200), [None, ProcessGone(7)]
+    monkeypatch.setattr(moving, "move_pages", kernel.move_pages)
+
+    def alive() -> None:
+        if (gone := looks.pop(0)) is not None:
+            raise gone
+
+    pages = np.arange(200, dtype=np.uint64) * np.uint64(PAGE)
+    with pytest.raises(ProcessGone):
+        move(7, pages, FAST, move_size(), before=alive)
+    assert kernel.calls == 1  # what comes after might be another process' memory
+    assert kernel.node.count(FAST) == 64
