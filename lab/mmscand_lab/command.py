@@ -1,7 +1,7 @@
 """`mmscand lab`: see it work in a virtual machine with two memory tiers, on any machine.
 
-Everything that the lab needs beyond the daemon is imported inside the commands: `mmscand run`
-imports this module too, and its memory counts.
+What a command needs is imported inside it: help is quick, and a package that is missing is named in
+one line.
 """
 
 import importlib.util

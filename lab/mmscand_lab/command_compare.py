@@ -1,6 +1,6 @@
 """`mmscand lab compare`: the kernel's own tiering, DAMON and mmscand beside each other.
 
-What the lab needs is imported inside the command: `mmscand run` imports this module too.
+What it needs is imported inside the command: see `command`.
 """
 
 import json

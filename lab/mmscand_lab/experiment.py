@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,32 +72,37 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
     use_kvm = kvm_works(kernel=kernel)
     accelerator = "kvm" if use_kvm else EMULATION
     prepare(results)
-    slow_memory = results / SLOW_MEMORY
-    plugin = None if use_kvm else plugin_for(slow_memory, scenario.guest, progress)
+    slow = NOT_SLOW if use_kvm else slow_memory_of(results, scenario.guest, progress)
     progress(f"booting {kernel.release} ({accelerator})", None)
+    argv = ["mmscand_lab.inside", scenario.name, "--results", str(results.resolve())]
+    argv += ["--accelerator", accelerator, *slow.program]
     with _following(results, progress):
-        status = run_in_guest(
-            _command(scenario, results, accelerator, slow_memory if plugin else None),
-            spec=scenario.guest,
-            kernel=kernel,
-            results=results,
-            timeout_s=_LIMIT_S,
-            env=_same_package(),
-            kvm=use_kvm,
-            qemu=plugin or (),
-        )
-    if status != 0:
-        raise _failed(results, status)
+        in_guest(argv, kernel, results, _LIMIT_S, spec=scenario.guest, kvm=use_kvm, qemu=slow.qemu)
     return results_of.load(results)
 
 
-def plugin_for(folder: Path, spec: GuestSpec, progress: Progress) -> list[str] | None:
-    """Options of QEMU for slow memory that is slow; None, and a line, without a compiler."""
+@dataclass(frozen=True, slots=True)
+class SlowMemory:
+    """Options that make slow memory slow; without them all memory is as fast as the host's."""
+
+    qemu: Sequence[str] = ()
+    program: Sequence[str] = ()
+    """Of the program in the guest, with how fast a core of the host is."""
+
+
+NOT_SLOW = SlowMemory()
+
+
+def slow_memory_of(results: Path, spec: GuestSpec, progress: Progress) -> SlowMemory:
+    """For a guest in emulation; `NOT_SLOW`, and a line, without a compiler. Raises LabError."""
+    folder = (results / SLOW_MEMORY).resolve()
     options = slowmem.prepare(folder, spec)
     if options is None:
         install = f"apt-get install --no-install-recommends {' '.join(COMPILER_PACKAGES)}"
         progress(f"no compiler, so all memory is equally fast: {install}", None)
-    return options
+        return NOT_SLOW
+    program = ["--slow-memory", str(folder), "--native-s", f"{work_s():g}"]
+    return SlowMemory(options, program)
 
 
 def run_postgres(
@@ -143,15 +149,14 @@ def run_contest(
     for load in needed:
         load.prepare(results)
     progress(f"booting {kernel.release} for {len(left)} runs", None)
-    folder = (results / SLOW_MEMORY).resolve()
-    plugin = None if kvm_works(kernel=kernel) else plugin_for(folder, QUIET_GUEST, progress)
+    in_kvm = kvm_works(kernel=kernel)
+    slow = NOT_SLOW if in_kvm else slow_memory_of(results, QUIET_GUEST, progress)
     argv = ["mmscand_lab.numa", "mmscand_lab.contest", "--results", str(results.resolve())]
-    if plugin is not None:
-        argv += ["--slow-memory", str(folder), "--native-s", f"{work_s():g}"]
+    argv += slow.program
     argv += ["--workloads", *loads, "--policies", *policies, "--seeds", *map(str, seeds)]
     with repeated(told(results, progress)):
         limit_s = _LIMIT_S + len(left) * _CONTEST_LIMIT_S
-        in_guest(argv, kernel, results, limit_s, qemu=plugin or ())
+        in_guest(argv, kernel, results, limit_s, qemu=slow.qemu)
     return load_runs(results)
 
 
@@ -160,12 +165,11 @@ def prove_slow_memory(results: Path, *, progress: Progress = ignore) -> dict[str
     ensure_packages()
     kernel = fetch_kernel()
     prepare(results)
-    folder = (results / SLOW_MEMORY).resolve()
-    plugin = plugin_for(folder, QUIET_GUEST, progress)
-    if plugin is None:
+    slow = slow_memory_of(results, QUIET_GUEST, progress)
+    if slow is NOT_SLOW:
         return None
-    argv = ["mmscand_lab.slowmem.proof", "--folder", str(folder), "--native-s", f"{work_s():g}"]
-    in_guest(argv, kernel, results, _LIMIT_S, kvm=False, qemu=plugin)
+    argv = ["mmscand_lab.slowmem.proof", *slow.program]
+    in_guest(argv, kernel, results, _LIMIT_S, kvm=False, qemu=slow.qemu)
     found: dict[str, Any] = json.loads((results / STDOUT).read_text(encoding="utf-8"))
     return found
 
@@ -214,16 +218,6 @@ def _same_package() -> dict[str, str]:
 
 def _packages() -> tuple[Path, Path]:
     return Path(mmscand.__file__).resolve().parent, Path(__file__).resolve().parent
-
-
-def _command(
-    scenario: Scenario, results: Path, accelerator: str, slow_memory: Path | None
-) -> list[str]:
-    argv = [sys.executable, "-m", "mmscand_lab.inside", scenario.name]
-    argv += ["--results", str(results.resolve()), "--accelerator", accelerator]
-    if slow_memory is not None:
-        argv += ["--slow-memory", str(slow_memory.resolve()), "--native-s", f"{work_s():g}"]
-    return argv
 
 
 def prepare(results: Path) -> None:

@@ -52,14 +52,21 @@ def calibrate(
     return Calibration(factor, found)
 
 
+def words_on(node: int) -> WordArray:
+    """Memory of a node. The policy of this program stays as it is, unlike in `region`."""
+    with bound_to(node):
+        words: WordArray = np.frombuffer(mmap.mmap(-1, _CHAIN_BYTES), dtype=np.uint64)
+        words[::_LINE_WORDS] = 1
+    return words
+
+
 class Chain:
     """Memory of a node in which each line names another: one circle through all, at random."""
 
     def __init__(self, node: int, library: TouchLibrary) -> None:
-        with bound_to(node):
-            self._words: WordArray = np.frombuffer(mmap.mmap(-1, _CHAIN_BYTES), dtype=np.uint64)
-            lines = np.random.default_rng(node).permutation(_CHAIN_LINES) * _LINE_WORDS
-            self._words[lines] = np.roll(lines, -1)
+        self._words = words_on(node)
+        lines = np.random.default_rng(node).permutation(_CHAIN_LINES) * _LINE_WORDS
+        self._words[lines] = np.roll(lines, -1)
         self._library, self._at = library, 0
 
     def follow(self) -> float:

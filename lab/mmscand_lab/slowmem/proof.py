@@ -1,6 +1,6 @@
 """Runs in the guest and shows that slow memory is as slow as it should be, and nothing else is.
 
-``python -m mmscand_lab.slowmem.proof --folder DIR --native-s S`` prints a `Proof` as JSON.
+``python -m mmscand_lab.slowmem.proof --slow-memory DIR --native-s S`` prints a `Proof` as JSON.
 Exit status: 0 measured, 1 failed, 2 bad arguments.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import mmap
 import subprocess
 import sys
 import threading
@@ -20,9 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from mmscand_lab.ending import exit_status
-from mmscand_lab.numa import bound_to
 from mmscand_lab.slowmem import control_of, library_of
-from mmscand_lab.slowmem.calibrate import Chain, calibrate
+from mmscand_lab.slowmem.calibrate import Chain, calibrate, words_on
 from mmscand_lab.slowmem.control import SlowMemory
 from mmscand_lab.slowmem.library import TouchLibrary
 from mmscand_lab.slowness import factor, work_s
@@ -30,7 +28,7 @@ from mmscand_lab.slowness import factor, work_s
 _FAST, _SLOW = 0, 1
 _SATURATING = 100.0
 """A link that is this much slower than on a server is saturated by two emulated readers."""
-_SWEPT_BYTES, _READERS, _ROUNDS = 32 << 20, 2, 5
+_READERS, _ROUNDS = 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +69,6 @@ def _prove(folder: Path, native_s: float) -> Proof:
     )
 
 
-def _words_on(node: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    with bound_to(node):
-        words = np.frombuffer(mmap.mmap(-1, _SWEPT_BYTES), dtype=np.uint64)
-        words[::8] = 1
-    return words
-
-
 def _waited(memory: SlowMemory, library: TouchLibrary, node: int) -> tuple[float, float]:
     """Nanoseconds that a miss has waited, and the share of misses that are this node's."""
     chain, before = Chain(node, library), memory.counts()
@@ -88,7 +79,7 @@ def _waited(memory: SlowMemory, library: TouchLibrary, node: int) -> tuple[float
 
 
 def _swept_mb_s(library: TouchLibrary) -> float:
-    words = _words_on(_SLOW)
+    words = words_on(_SLOW)
     readers = [threading.Thread(target=library.sweep, args=(words,)) for _ in range(_READERS)]
     begun = time.perf_counter()
     for reader in readers:
@@ -120,11 +111,11 @@ def _start_python() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m mmscand_lab.slowmem.proof")
-    parser.add_argument("--folder", type=Path, required=True, help="the plug-in's folder")
+    parser.add_argument("--slow-memory", type=Path, required=True, help="the plug-in's folder")
     parser.add_argument("--native-s", type=float, required=True, help="work_s() of the host")
     options = parser.parse_args(argv)
     return exit_status(
-        "proof", lambda: print(json.dumps(asdict(_prove(options.folder, options.native_s))))
+        "proof", lambda: print(json.dumps(asdict(_prove(options.slow_memory, options.native_s))))
     )
 
 
