@@ -64,6 +64,23 @@ def _ops() -> str:
 
 
 @pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Put shell scripts of the given text first on PATH; gives their folder."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def install(**scripts: str) -> Path:
+        for name, text in scripts.items():
+            path = folder / name.replace("_", "-")
+            path.write_text(f"#!/bin/sh\n{text}\n")
+            path.chmod(0o755)
+        return folder
+
+    return install
+
+
+@pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     """A folder as an experiment leaves it."""
     samples = [{"at": 85.0, "phase": "fill", "hot": 0.0, "cold": 0.0}]

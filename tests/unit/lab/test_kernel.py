@@ -17,21 +17,10 @@ INDEX = f"touch $2/lib/modules/{RELEASE}/modules.dep"
 
 
 @pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    """Put shell scripts of the given text first on PATH."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-    def install(**scripts: str) -> Path:
-        for name, text in scripts.items():
-            path = folder / name.replace("_", "-")
-            path.write_text(f"#!/bin/sh\n{text}\n")
-            path.chmod(0o755)
-        return folder
-
-    install(apt_cache=DEPENDS, apt_get=DOWNLOAD, dpkg=UNPACK, depmod=INDEX)
-    return install
+def tools(scripts: Tools) -> Tools:
+    """Scripts in the place of apt and dpkg."""
+    scripts(apt_cache=DEPENDS, apt_get=DOWNLOAD, dpkg=UNPACK, depmod=INDEX)
+    return scripts
 
 
 def tree(cache: Path, release: str, *, complete: bool = True) -> None:

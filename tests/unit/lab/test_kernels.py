@@ -14,18 +14,13 @@ UNPACK = f'mkdir -p "$3/usr/lib/modules/{RELEASE}"; touch "$3/usr/lib/modules/{R
 
 
 @pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Put shell scripts first on PATH; each call of apt is a line in a file."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+def tools(scripts: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Scripts in the place of apt and dpkg; each call is a line in a file."""
+    calls = tmp_path / "calls"
 
-    def install(**scripts: str) -> Path:
-        for name, text in scripts.items():
-            path = folder / name.replace("_", "-")
-            path.write_text(f"#!/bin/sh\necho {name} $@ >> {tmp_path}/calls\n{text}\n")
-            path.chmod(0o755)
-        return tmp_path / "calls"
+    def install(**texts: str) -> Path:
+        scripts(**{name: f"echo {name} $@ >> {calls}\n{text}" for name, text in texts.items()})
+        return calls
 
     install(dpkg=UNPACK, depmod=f"touch $2/lib/modules/{RELEASE}/modules.dep")
     return install

@@ -17,7 +17,7 @@ FAST_PAGES, APP_PAGES, HOT_PAGES, IDLE, APP = 8192, 8192, 2048, 200, 300
 def visits(
     cpu_ns: Iterator[int], looks: int, *, large: bool = False, accessed: Sequence[int] = ()
 ) -> list[int]:
-    """Which of these looks led to a visit; each visit finds so many pages accessed, then none."""
+    """The looks that led to a visit; the first visits find these numbers of pages accessed."""
     watch, made, found = IdleWatch(lambda: next(cpu_ns)), [], iter(accessed)
     for look in range(looks):
         if not watch.skip(large=large):
