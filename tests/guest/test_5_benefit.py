@@ -109,12 +109,13 @@ def test_pages_that_are_used_again_are_counted_and_keep_it_going(
     with judged(world, MUCH, policy) as it:
         it.recorder.wait_for_promoted(it.actor.process, HOT)
         again = 0
-        while again < HOT:  # each page in its turn, and once
+        while again < HOT:
             event = it.recorder.wait_for(PassEnd, lambda e: e.again > 0)
             again += event.again
         it.passes(40)  # windows in which it was judged, and paid
         status = it.status()
-    assert HOT <= again == status.counters["again"] == status.counters["promoted"] < HOT + OWN
+    # Each page counts once. Pages of the program itself may be promoted, and used again, later.
+    assert HOT <= again <= status.counters["again"] <= status.counters["promoted"] < HOT + OWN
     assert status.counters["returned"] == 0
     assert status.saved_s > status.spent_s > 0
     assert (status.effort, it.stood) == ("full", {})
