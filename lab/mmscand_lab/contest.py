@@ -30,15 +30,18 @@ from mmscand_lab.ending import exit_status
 from mmscand_lab.kernel import LabError
 from mmscand_lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand_lab.place import Place
-from mmscand_lab.policies import POLICIES, Stage, policy_named
+from mmscand_lab.policies import POLICIES, Stage, policy_named, shipped_budget
 from mmscand_lab.room import room_on
 from mmscand_lab.standings import (
     FIGURES,
+    LEVELS,
+    THROUGHPUT,
+    Curve,
     Run,
     load_runs,
     missing,
     run_folder,
-    save_levels,
+    save_curve,
     save_runs,
 )
 from mmscand_lab.tier_speeds import TierSpeeds
@@ -99,7 +102,9 @@ def contest(
         spans["alone"] = _waited(_ALONE_S)
         with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
             figures, phases = _with_policy(load, running, policy, folder, topology, speeds)
-        figures |= rates(running.ops(), spans | phases)
+        ops, spans = running.ops(), spans | phases
+        figures |= rates(ops, spans) | {"core_slower_by": speeds.slowness}
+        save_curve(folder, THROUGHPUT, over_time(ops, spans))
     return Run(name, policy, seed, {key: figures[key] for key in FIGURES if key in figures})
 
 
@@ -143,7 +148,8 @@ def _with_policy(
         figures["cpu_s"] = _threads_s() - threads + _daemon_s(daemon) - used
         figures["system_s"] = _in_task_s(running.pid) - in_task
         figures |= running.end()
-    save_levels(folder, [at - begun for at in judge.at], judge.levels)
+    levels = [(at - begun, level) for at, level in zip(judge.at, judge.levels, strict=True)]
+    save_curve(folder, LEVELS, levels)
     figures |= judge.shares()
     moving = (begun, begun + (first or _PHASE_S))
     return figures, {"moving": moving, "rest": (rested - _REST_S, rested)}
@@ -173,10 +179,7 @@ def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]
     Each row is a second that ended at its moment; a span has those that ended in it, and one more.
     Means of operations, so that a pause counts; medians of the seconds' 99th percentiles.
     """
-    rows = {
-        name: ops[(ops[:, 0] > start) & (ops[:, 0] <= end + 1)]
-        for name, (start, end) in spans.items()
-    }
+    rows = {name: _within(ops, span) for name, span in spans.items()}
     rate = {name: float(part[:, 1].mean()) if len(part) else 0.0 for name, part in rows.items()}
     p99 = {name: float(np.median(part[:, 2])) if len(part) else 0.0 for name, part in rows.items()}
     if "all_fast" in rate:
@@ -193,6 +196,22 @@ def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]
     }
 
 
+def _within(ops: npt.NDArray[np.float64], span: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """The seconds that ended in the span, and one more."""
+    return ops[(ops[:, 0] > span[0]) & (ops[:, 0] <= span[1] + 1)]
+
+
+def over_time(ops: npt.NDArray[np.float64], spans: Spans) -> Curve:
+    """Throughput since the policy began, as a share of all-fast; empty without a span `all_fast`.
+
+    Begins a second earlier, with the load still alone.
+    """
+    if "all_fast" not in spans or not len(fast := _within(ops, spans["all_fast"])):
+        return []
+    begun, of = spans["moving"][0], max(float(fast[:, 1].mean()), 1e-9)
+    return [(at - begun, rate / of) for at, rate, _ in ops[ops[:, 0] > begun - 1].tolist()]
+
+
 def _run_all(options: argparse.Namespace) -> None:
     """Run what is missing; LabError at the end when some of it failed."""
     for name in options.policies:
@@ -201,6 +220,8 @@ def _run_all(options: argparse.Namespace) -> None:
     require_two_tiers(topology)
     speeds = TierSpeeds(options.slow_memory, options.native_s)
     speeds.calibrate(sorted(topology.fast | topology.slow))
+    budget = " ".join(shipped_budget(speeds.slowness))
+    print(f"a core is {speeds.slowness:.1f} times slower; mmscand-shipped: {budget}", flush=True)
     runs = load_runs(options.results)
     left = missing(runs, options.workloads, options.policies, options.seeds)
     failed: list[str] = []

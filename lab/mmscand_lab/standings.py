@@ -16,7 +16,9 @@ from typing import Literal
 
 from mmscand_lab.kernel import LabError
 
-CONTEST, LEVELS = "contest.json", "levels.csv"
+CONTEST = "contest.json"
+LEVELS, THROUGHPUT = "levels.csv", "throughput.csv"
+"""Curves of a run: what is up, and throughput as a share of all-fast."""
 OURS = "mmscand"
 """Names of mmscand's own policies begin so."""
 IDLE = "nothing"
@@ -53,6 +55,7 @@ FIGURES: Mapping[str, Figure] = {
     "throughput_moving": Figure("of all-fast, moving", "{:.0%}", "high"),
     "throughput_rest": Figure("of all-fast, at rest", "{:.0%}", "high"),
     "served_fast": Figure("misses served fast", "{:.0%}", "high"),
+    "core_slower_by": Figure("a core is slower by", "{:.1f}", "neither"),
     "ops_alone": Figure("ops/s alone", "{:.0f}", "neither"),
     "ops_moving_ratio": Figure("ops, moving", "{:.2f}", "high"),
     "ops_rest_ratio": Figure("ops, at rest", "{:.2f}", "high"),
@@ -67,7 +70,8 @@ hit: share of the accesses that go to the top tier. memory: share of the program
 where nobody knows its accesses. 95 % are of the best hit share that there can be with the room of
 the fast node. wrong: pages up that never were hot. of all-fast: means of operations, as a share of
 those with all memory as fast as the top tier. misses: of the cache, at the end, as the plug-in for
-slow memory counts them. ops: means, as a multiple of those alone, where it counts nothing. CPU: of
+slow memory counts them. slower: than the host's; the CPU budget of mmscand-shipped is the shipped
+one times this. ops: means, as a multiple of those alone, where the plug-in counts nothing. CPU: of
 the daemon and of kernel threads. in task: what the workload itself spent in the kernel.
 """
 
@@ -121,20 +125,23 @@ def run_folder(results: Path, load: str, policy: str, seed: int) -> Path:
     return results / f"{load}-{policy}-{seed}"
 
 
-def save_levels(folder: Path, seconds: Sequence[float], levels: Sequence[float]) -> None:
-    """Write how much was up over a run: seconds since the policy began, and the share."""
-    rows = zip(seconds, levels, strict=True)
-    text = "".join(f"{at:.2f},{level:.5f}\n" for at, level in rows)
-    (folder / LEVELS).write_text(f"seconds,share\n{text}", encoding="ascii")
+Curve = Sequence[tuple[float, float]]
+"""Seconds since the policy began, and a share."""
 
 
-def load_levels(folder: Path) -> list[tuple[float, float]]:
-    """The same; none where there is no such file."""
+def save_curve(folder: Path, name: str, curve: Curve) -> None:
+    """Write a share over the time of a run."""
+    text = "".join(f"{at:.2f},{share:.5f}\n" for at, share in curve)
+    (folder / name).write_text(f"seconds,share\n{text}", encoding="ascii")
+
+
+def load_curve(folder: Path, name: str) -> Curve:
+    """The same; empty without such a file."""
     try:
-        lines = (folder / LEVELS).read_text(encoding="ascii").splitlines()[1:]
+        lines = (folder / name).read_text(encoding="ascii").splitlines()[1:]
     except FileNotFoundError:
         return []
-    return [(float(at), float(level)) for at, level in (line.split(",") for line in lines)]
+    return [(float(at), float(share)) for at, share in (line.split(",") for line in lines)]
 
 
 Standings = Mapping[str, Mapping[str, Mapping[str, float | None]]]

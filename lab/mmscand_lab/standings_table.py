@@ -6,6 +6,7 @@ Markdown, so that what is printed is what docs/results.md shows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import geometric_mean, median
 
 from mmscand_lab.standings import FIGURES, Loss, Standings, losses
 
@@ -17,11 +18,51 @@ def report(standings: Standings, summaries: Mapping[str, str]) -> str:
     """All of it; `summaries` says of each load what it does."""
     lost = losses(standings)
     parts = [
-        f"{load}: {summaries[load]}\n\n{_table(policies, [x for x in lost if x.load == load])}"
-        for load, policies in standings.items()
+        *_at_a_glance(standings),
+        *(
+            f"{load}: {summaries[load]}\n\n{_table(policies, [x for x in lost if x.load == load])}"
+            for load, policies in standings.items()
+        ),
     ]
     told = "\n".join(f"- {loss}" for loss in lost) or "- nowhere"
     return "\n\n".join([*parts, f"where mmscand loses ({_LOST}):\n\n{told}"])
+
+
+def _at_a_glance(standings: Standings) -> list[str]:
+    """One table of throughput at rest; none where all memory is equally fast."""
+    known = {
+        load: policies
+        for load, policies in standings.items()
+        if all("throughput_rest" in figures for figures in policies.values())
+    }
+    if not known:
+        return []
+    names = list(dict.fromkeys(name for policies in known.values() for name in policies))
+    rows = [[load, *_shares(policies, names)] for load, policies in known.items()]
+    rows.append(["geometric mean", *_means(known, names)])
+    title = "Throughput at rest, as a share of that with all memory fast:"
+    return [f"{title}\n\n{markdown(['', 'all slow', *names], rows)}"]
+
+
+def _shares(policies: Mapping[str, Mapping[str, float | None]], names: Sequence[str]) -> list[str]:
+    """Of one load: with all memory slow, then by each policy, the best of them in bold."""
+    slow = median(figures["throughput_alone"] or 0.0 for figures in policies.values())
+    shares = [policies[name]["throughput_rest"] if name in policies else None for name in names]
+    best = max((share for share in shares if share is not None), default=0.0)
+    cells = ["" if share is None else f"{share:.0%}" for share in shares]
+    bold = [f"**{cell}**" if cell == f"{best:.0%}" else cell for cell in cells]
+    return [f"{slow:.0%}", *bold]
+
+
+def _means(standings: Standings, names: Sequence[str]) -> list[str]:
+    """Over all loads that every policy has run."""
+    whole = [policies for policies in standings.values() if set(names) <= set(policies)]
+    if not whole:
+        return [""] * (1 + len(names))
+    slow = [median(f["throughput_alone"] or 0.0 for f in policies.values()) for policies in whole]
+    at_rest = [[policies[name]["throughput_rest"] or 0.0 for policies in whole] for name in names]
+    least = 1e-9  # a mean of logarithms takes no zero
+    return [f"{geometric_mean([max(each, least) for each in c]):.0%}" for c in (slow, *at_rest)]
 
 
 def _table(policies: Mapping[str, Mapping[str, float | None]], lost: Sequence[Loss]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from mmscand.cli.app import main
 from mmscand_lab import experiment
 from mmscand_lab.kernel import LabError
-from mmscand_lab.standings import Run, run_folder, save_levels
+from mmscand_lab.standings import LEVELS, Run, run_folder, save_curve
 
 RUNS = [
     Run("zipf", "damon", 1, {"hit_share": 0.6}),
@@ -44,7 +44,7 @@ def test_medians_losses_and_the_command_are_printed_and_written(
     argv += ["--picture", str(tmp_path / "p.png")]
     folder = run_folder(tmp_path, "zipf", "mmscand", 1)
     folder.mkdir()
-    save_levels(folder, [0.0, 1.0], [0.1, 0.5])
+    save_curve(folder, LEVELS, [(0.0, 0.1), (1.0, 0.5)])
     monkeypatch.setattr("sys.argv", ["mmscand", *argv])
     assert main(argv) == 0
     assert asked == [["zipf"], ["damon", "mmscand"], [1, 2]]

@@ -11,7 +11,7 @@ import pytest
 from mmscand.model import Topology
 from mmscand_lab import contest
 from mmscand_lab.region import WorkloadError
-from mmscand_lab.standings import Run, load_levels, load_runs, run_folder, save_runs
+from mmscand_lab.standings import LEVELS, Run, load_curve, load_runs, run_folder, save_runs
 from mmscand_lab.tier_speeds import TierSpeeds
 
 
@@ -67,6 +67,14 @@ def test_with_all_memory_fast_for_a_while_throughput_is_a_share_of_that() -> Non
     assert "ops_rest_ratio" not in found
 
 
+def test_throughput_over_time_begins_a_second_before_the_policy_does() -> None:
+    rows = np.array([(t, 200.0 if t <= 5 else 100.0, 1.0) for t in range(1, 13)])
+    spans = {"all_fast": (0.0, 4.0), "alone": (5.0, 9.0), "moving": (10.5, 13.0)}
+    assert contest.over_time(rows, spans) == [(-0.5, 0.5), (0.5, 0.5), (1.5, 0.5)]
+    del spans["all_fast"]
+    assert contest.over_time(rows, spans) == []
+
+
 def test_a_load_that_stood_still_is_a_ratio_of_nothing() -> None:
     spans = {"alone": (0.0, 5.0), "moving": (5.0, 9.0), "rest": (9.0, 12.0)}
     found = contest.rates(np.array([(3.0, 10.0, 1.0)]), spans)
@@ -99,7 +107,11 @@ def test_runs_that_are_there_are_kept_new_ones_saved_at_once_and_one_that_fails_
     runs = load_runs(tmp_path)
     assert [run.figures["cpu_s"] for run in runs] == [9.0, 1.0, 1.0, 1.0, 1.0]
     said = capsys.readouterr()
-    assert said.out.splitlines()[0] == "1 of 5: gups, mmscand, seed 1"
+    assert said.out.splitlines()[:2] == [
+        "a core is 1.0 times slower; mmscand-shipped: cpu_budget_percent=1.0 cpu_burst_s=20.0"
+        " accesses_per_bit=100",
+        "1 of 5: gups, mmscand, seed 1",
+    ]
     assert said.err == (
         "contest: 1 of 5 runs failed; gups, damon, seed 3: no memory: the same again tries them\n"
     )
@@ -163,9 +175,9 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
     assert run.figures[share] == pytest.approx(0.8)
     assert run.figures[f"{share}_over_time"] == pytest.approx(0.8)
     assert ("seconds_to_95" in run.figures) == (best is not None)
-    assert run.figures["ops_moving_ratio"] == 1
+    assert run.figures["ops_moving_ratio"] == run.figures["core_slower_by"] == 1
     assert run.figures["wrong_pages"] == 3
-    levels = load_levels(run_folder(tmp_path, "one", "nothing", 1))
+    levels = load_curve(run_folder(tmp_path, "one", "nothing", 1), LEVELS)
     assert levels[:2] == [(0, 0.8), (0.5, 0.8)]
 
 

@@ -6,13 +6,14 @@ import pytest
 
 from mmscand_lab.standings import (
     FIGURES,
+    LEVELS,
     Run,
-    load_levels,
+    load_curve,
     load_runs,
     losses,
     medians,
     missing,
-    save_levels,
+    save_curve,
     save_runs,
 )
 from mmscand_lab.standings_table import markdown, report
@@ -109,10 +110,35 @@ def test_a_markdown_table_is_one_for_both_readers() -> None:
     ]
 
 
-def test_levels_come_back_and_are_none_without_a_file(tmp_path: Path) -> None:
-    assert load_levels(tmp_path) == []
-    save_levels(tmp_path, [0.0, 0.5], [0.25, 1.0])
-    assert load_levels(tmp_path) == [(0.0, 0.25), (0.5, 1.0)]
+def test_a_curve_comes_back_and_is_empty_without_a_file(tmp_path: Path) -> None:
+    assert load_curve(tmp_path, LEVELS) == []
+    save_curve(tmp_path, LEVELS, [(0.0, 0.25), (0.5, 1.0)])
+    assert load_curve(tmp_path, LEVELS) == [(0.0, 0.25), (0.5, 1.0)]
+
+
+def test_the_report_begins_with_throughput_at_rest_of_all_loads_with_the_best_in_bold() -> None:
+    def at_rest(policy: str, load: str, share: float) -> Run:
+        return run(policy, load=load, throughput_alone=0.4, throughput_rest=share)
+
+    runs = [
+        at_rest("damon", "zipf", 0.5),
+        at_rest("mmscand", "zipf", 0.9),
+        at_rest("damon", "gups", 0.8),
+        at_rest("mmscand", "gups", 0.4),
+        at_rest("mmscand", "grid", 0.7),
+        run("mmscand", load="kvm", ops_rest_ratio=1.0),
+    ]
+    text = report(medians(runs), {"zipf": "", "gups": "", "grid": "", "kvm": ""})
+    assert text.splitlines()[:8] == [
+        "Throughput at rest, as a share of that with all memory fast:",
+        "",
+        "|                | all slow |   damon | mmscand |",
+        "| -------------- | -------: | ------: | ------: |",
+        "| zipf           |      40% |     50% | **90%** |",
+        "| gups           |      40% | **80%** |     40% |",
+        "| grid           |      40% |         | **70%** |",
+        "| geometric mean |      40% |     63% |     60% |",
+    ]
 
 
 def test_every_figure_can_be_shown() -> None:
