@@ -1,7 +1,4 @@
-"""The plug-in and the workloads' library, compiled once into the cache.
-
-Without a compiler there is neither, and both tiers are as fast as the host's memory.
-"""
+"""The lab's parts in C, compiled once into the cache; None of them without a compiler."""
 
 from __future__ import annotations
 
@@ -13,26 +10,40 @@ from pathlib import Path
 
 from mmscand_lab.kernel import COMPILER_PACKAGES, LabError, default_cache
 
-PLUGIN, LIBRARY = "slowmem", "touch"
-_FLAGS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-unused-parameter")
+INSTALL = f"apt-get install --no-install-recommends {' '.join(COMPILER_PACKAGES)}"
+"""What to do where there is no compiler."""
+_FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter")
+_LIBRARY, _PROGRAM = ("-shared", "-fPIC"), ("-static",)
 _LIMIT_S = 60.0
 
 
-def build(name: str, cache: Path | None = None) -> Path | None:
-    """The shared object of NAME.c, compiled if it is missing; None without a compiler.
+def build_library(source: Path, cache: Path | None = None) -> Path | None:
+    """The shared object of a file in C, compiled if it is missing; None without a compiler.
 
     Raises LabError where the compiler fails.
     """
-    path = _place(name, default_cache() if cache is None else cache)
+    return _build(source, ".so", _LIBRARY, cache)
+
+
+def build_program(source: Path, cache: Path | None = None) -> Path | None:
+    """The same for a program. It is static: it needs no file but itself."""
+    return _build(source, "", _PROGRAM, cache)
+
+
+def _build(source: Path, suffix: str, flags: tuple[str, ...], cache: Path | None) -> Path | None:
+    # By its text: another version of the lab has another place.
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    folder = (default_cache() if cache is None else cache) / "built"
+    path = folder / f"{source.stem}-{digest}{suffix}"
     if path.exists():
         return path
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         new = Path(scratch) / path.name
-        _compile([compiler, *_FLAGS, "-o", str(new), str(_source(name))])
+        _compile([compiler, *_FLAGS, *flags, "-o", str(new), str(source)])
         new.replace(path)
     return path
 
@@ -47,15 +58,4 @@ def _compile(argv: list[str]) -> None:
         words = str(error)
     if words:
         reason = next((line for line in words.splitlines() if "error" in line), words)
-        hint = f"apt-get install --no-install-recommends {' '.join(COMPILER_PACKAGES)}"
-        raise LabError(f"{argv[-1]} does not compile: {reason}", hint=hint)
-
-
-def _source(name: str) -> Path:
-    return Path(__file__).resolve().parent / f"{name}.c"
-
-
-def _place(name: str, cache: Path) -> Path:
-    # By its text: another version of the lab has another place.
-    digest = hashlib.sha256(_source(name).read_bytes()).hexdigest()
-    return cache / "slowmem" / f"{name}-{digest[:16]}.so"
+        raise LabError(f"{argv[-1]} does not compile: {reason}", hint=INSTALL)

@@ -81,7 +81,7 @@ def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, 
         "topology_changes": kinds["topology_changed"] - before,
         "reloaded": daemon.reload_by_command(),
         "hangup_said": daemon.reload_by_signal(),
-        "kvm_reason": daemon.why_left_alone(world.kvm.pid),
+        "kvm_reason": daemon.why_left_alone(world.kvm.memory.pid),
     }
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from mmscand_lab import busy_result
 from mmscand_lab.busy_result import BusyResult
-from mmscand_lab.busy_world import MODULES, SCHEMA
+from mmscand_lab.busy_world import KVM_MACHINE, MODULES, SCHEMA
 from mmscand_lab.experiment import Progress, ignore, in_guest, prepare, repeated, told
 from mmscand_lab.kernel import GuestKernel, ensure_packages, fetch_kernel, module_files
+from mmscand_lab.kvm import require_machine
 from mmscand_lab.pg_cluster import make_archive
 from mmscand_lab.scenario import QUIET_GUEST
 from mmscand_lab.slowness import Budget, work_s
@@ -32,7 +33,7 @@ def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = igno
     ensure_packages()
     kernel = fetch_kernel()
     prepare(results)
-    _bring_modules(kernel, results / MODULES)
+    bring_kvm(kernel, results)
     progress("making PostgreSQL's table", None)
     make_archive(results, SCHEMA)
     argv = ["mmscand_lab.busy", "--results", str(results.resolve()), "--native-s", f"{work_s():g}"]
@@ -44,8 +45,10 @@ def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = igno
     return busy_result.load(results)
 
 
-def _bring_modules(kernel: GuestKernel, folder: Path) -> None:
-    """The guest's own /var hides the kernel's folder, so the files go where it can read them."""
+def bring_kvm(kernel: GuestKernel, results: Path) -> None:
+    """The modules and a machine: the guest's own /var hides the folders where they are. LabError"""
+    shutil.copy(require_machine(), results / KVM_MACHINE)
+    folder = results / MODULES
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for number, file in enumerate(module_files(kernel, _KVM_MODULE)):

@@ -11,7 +11,8 @@ import numpy as np
 from mmscand.model import IntArray
 from mmscand_lab.busy_daemon import BusyDaemon
 from mmscand_lab.busy_result import BusyResult, DaemonRun, Large, Stays
-from mmscand_lab.busy_world import ROWS, World, kvm_counts, nodes_of
+from mmscand_lab.busy_world import ROWS, World, nodes_of
+from mmscand_lab.kvm import Counts
 from mmscand_lab.slowness import Budget
 
 
@@ -21,13 +22,13 @@ class Before:
 
     nodes: dict[str, IntArray]
     """Of the pages that must stay."""
-    kvm_rounds: int
+    kvm_counts: Counts
 
     @classmethod
     def of(cls, world: World) -> Before:
         """What is true now."""
         nodes = {name: nodes_of(each) for name, each in world.must_stay().items()}
-        return cls(nodes, min(kvm_counts(world.kvm)))
+        return cls(nodes, world.kvm.counts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def judged(
     runs: Sequence[DaemonRun],
 ) -> BusyResult:
     """All figures, after the daemons have ended."""
-    counts, box = kvm_counts(world.kvm), nodes_of(world.crowd.named["container"])
+    kvm = world.kvm.use_since(before.kvm_counts)
+    box = nodes_of(world.crowd.named["container"])
     passes = daemons[0].events.passes + daemons[1].events.passes
     now = world.must_stay().items()
     return BusyResult(
@@ -62,8 +64,9 @@ def judged(
         burst_s=story.budget.burst_s,
         large={name: _large(world, name, passes[t.pid]) for name, t in world.large.items()},
         stays={name: stays(before.nodes[name], nodes_of(each)) for name, each in now},
-        kvm_pages_touched=sum(count > before.kvm_rounds for count in counts),
-        kvm_rounds=min(counts) - before.kvm_rounds,
+        kvm_pages_used=kvm.pages,
+        kvm_pages_wrong=kvm.wrong,
+        kvm_rounds=kvm.rounds,
         kvm_reason=story.kvm_reason,
         container_promoted=float((box == world.fast).mean()),
         small_processes=len(world.crowd.small),

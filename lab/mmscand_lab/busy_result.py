@@ -59,8 +59,10 @@ class BusyResult:
     """By the size of its pages."""
     stays: Mapping[str, Stays]
     """By what it is."""
-    kvm_pages_touched: int
-    """By the machine's code, all of them in each of its rounds."""
+    kvm_pages_used: int
+    """By the machine, as often as its rounds make by its seed."""
+    kvm_pages_wrong: int
+    """Of its pages, used otherwise."""
     kvm_rounds: int
     """While the daemon ran."""
     kvm_reason: str
@@ -152,10 +154,11 @@ def _still(name: str, stays: Stays) -> Row:
 
 
 def _kvm(result: BusyResult) -> list[Row]:
-    touched, rounds = result.kvm_pages_touched, result.kvm_rounds
-    works = touched > 0 and rounds > 0
+    used, rounds, wrong = result.kvm_pages_used, result.kvm_rounds, result.kvm_pages_wrong
+    works = used > 0 and rounds > 0
     return [
-        Row("KVM machine at work", f"{touched} pages, {rounds} rounds", "> 0", works),
+        Row("KVM machine at work", f"{used} pages, {rounds} rounds", "> 0", works),
+        Row("its pages used otherwise than its seed says", str(wrong), "0", wrong == 0),
         _said("KVM machine's owner in `ps`", "left alone", result.kvm_reason),
     ]
 

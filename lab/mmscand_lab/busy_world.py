@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,17 +15,20 @@ from mmscand.linux.syscalls import move_pages
 from mmscand.model import PAGE_BYTES, IntArray, Topology
 from mmscand_lab.crowd import Crowd, gathered
 from mmscand_lab.kernel import LabError
+from mmscand_lab.kvm import KvmMachine, times_of
 from mmscand_lab.pg_cluster import Cluster, unpack
 from mmscand_lab.pg_server import served, session
 from mmscand_lab.postgres import shared_mapping
 from mmscand_lab.programs import Program, ready_truth, running
 from mmscand_lab.region import free_mib
-from mmscand_lab.residents import KVM_TOUCHED, Resident
+from mmscand_lab.residents import KVM_HOT, KVM_SEED, Resident
 from mmscand_lab.samples import TierProbe
 from mmscand_lab.truth import Truth
 
 MODULES = "modules"
 """Folder of the results with the kernel's KVM, its files numbered in the order of loading."""
+KVM_MACHINE = "kvm_machine"
+"""In the same folder: the program of a KVM machine."""
 ROWS = 8192
 """Of PostgreSQL's table."""
 SCHEMA = (
@@ -57,7 +59,7 @@ class World:
     cluster: Cluster
     buffers: Resident
     """PostgreSQL's shared memory, as a backend maps it."""
-    kvm: Resident
+    kvm: KvmMachine
 
     def shares(self) -> dict[str, tuple[float, float]]:
         """By large process: of the hot and of the cold pages, how many are on the fast tier."""
@@ -85,16 +87,6 @@ def nodes_of(memory: Resident) -> IntArray:
     return move_pages(memory.pid, pages + np.uint64(memory.address), None)[1]
 
 
-def kvm_counts(memory: Resident) -> list[int]:
-    """How often the machine's code was at each of its pages, as these say themselves."""
-    with Path(f"/proc/{memory.pid}/mem").open("rb", buffering=0) as file:
-        counts = list[int]()
-        for page in range(1, 1 + KVM_TOUCHED):
-            file.seek(memory.address + page * PAGE_BYTES)
-            counts += struct.unpack("<I", file.read(4))
-    return counts
-
-
 def load_kvm(results: Path) -> None:
     """Load the modules that the host left in the results folder. LabError."""
     for file in sorted((results / MODULES).iterdir()):
@@ -108,7 +100,7 @@ def populated(results: Path, topology: Topology) -> Iterator[World]:
     """The server, with all memory where it should be at first. Raises LabError, OSError."""
     fast, slow = min(topology.fast), max(topology.slow)
     with ExitStack() as opened:
-        crowd = opened.enter_context(gathered(fast, slow, _KVM_MIB))
+        crowd = opened.enter_context(gathered(fast, slow, results / KVM_MACHINE, _KVM_MIB))
         print(f"{len(crowd.small)} small processes and a KVM machine are there", flush=True)
         folder = opened.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
         cluster = unpack(results, Path(folder))
@@ -127,7 +119,9 @@ def populated(results: Path, topology: Topology) -> Iterator[World]:
             for name, truth in large.items()
         }
         buffers = Resident("buffers", backend, start, length // PAGE_BYTES)
-        kvm = crowd.named["kvm"]
+        memory = crowd.named["kvm"]
+        times = times_of(results / KVM_MACHINE, memory.pages, KVM_HOT, KVM_SEED)
+        kvm = KvmMachine(memory, times)
         yield World(fast, crowd, large, probes, [server, *programs], cluster, buffers, kvm)
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mmscand_lab import residents
@@ -69,9 +70,12 @@ class Crowd:
 
 
 @contextmanager
-def gathered(fast: int, slow: int, kvm_mib: int, small: int = SMALL) -> Iterator[Crowd]:
-    """All of them, once each has its memory. Raises LabError."""
-    options = {"fast": fast, "slow": slow, "kvm-mib": kvm_mib, "small": small}
+def gathered(
+    fast: int, slow: int, kvm_machine: Path, kvm_mib: int, small: int = SMALL
+) -> Iterator[Crowd]:
+    """All of them, once each has its memory; `kvm_machine` is a program. Raises LabError."""
+    options: dict[str, object] = {"fast": fast, "slow": slow, "kvm-mib": kvm_mib, "small": small}
+    options["kvm-machine"] = kvm_machine
     argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     with subprocess.Popen(
         [sys.executable, "-m", "mmscand_lab.crowd", *argv],
@@ -86,7 +90,7 @@ def gathered(fast: int, slow: int, kvm_mib: int, small: int = SMALL) -> Iterator
 
 
 _ODD: dict[str, Callable[[argparse.Namespace], None]] = {
-    "kvm": lambda given: residents.kvm_machine(given.fast, given.kvm_mib * 256),
+    "kvm": lambda given: residents.kvm_machine(given.kvm_machine, given.fast, given.kvm_mib * 256),
     "bound": lambda given: residents.bound(given.slow),
     "pinned": lambda given: residents.pinned(given.slow),
     "container": lambda given: residents.container(given.slow),
@@ -134,6 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mmscand_lab.crowd", description=__doc__)
     for name in ("fast", "slow", "kvm-mib", "small"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--kvm-machine", required=True, help="program of a KVM machine")
     given = parser.parse_args(argv)
     gc.disable()
     gc.freeze()  # the collector would write to all that the forks share

@@ -16,14 +16,15 @@ from typing import Any
 import mmscand
 from mmscand_lab import result as results_of
 from mmscand_lab import slowmem
+from mmscand_lab.building import INSTALL
 from mmscand_lab.guest import STDERR, STDOUT, kvm_works, run_in_guest
 from mmscand_lab.kernel import (
-    COMPILER_PACKAGES,
     GuestKernel,
     LabError,
     ensure_packages,
     fetch_kernel,
 )
+from mmscand_lab.kernels import fetch_series
 from mmscand_lab.loads import LOADS
 from mmscand_lab.pg_cluster import make_archive
 from mmscand_lab.result import EVENTS, RESULT, WORKLOAD, Result
@@ -68,7 +69,7 @@ def run_scenario(scenario: Scenario, results: Path, *, progress: Progress = igno
     """
     ensure_packages()
     progress("looking for the guest's kernel", None)
-    kernel = fetch_kernel()
+    kernel = fetch_kernel() if scenario.kernel is None else fetch_series(scenario.kernel)
     use_kvm = kvm_works(kernel=kernel)
     accelerator = "kvm" if use_kvm else EMULATION
     prepare(results)
@@ -98,8 +99,7 @@ def slow_memory_of(results: Path, spec: GuestSpec, progress: Progress) -> SlowMe
     folder = (results / SLOW_MEMORY).resolve()
     options = slowmem.prepare(folder, spec)
     if options is None:
-        install = f"apt-get install --no-install-recommends {' '.join(COMPILER_PACKAGES)}"
-        progress(f"no compiler, so all memory is equally fast: {install}", None)
+        progress(f"no compiler, so all memory is equally fast: {INSTALL}", None)
         return NOT_SLOW
     program = ["--slow-memory", str(folder), "--native-s", f"{work_s():g}"]
     return SlowMemory(options, program)

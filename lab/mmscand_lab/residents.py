@@ -17,18 +17,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmscand_lab import kvm
 from mmscand_lab.numa import bind, bound_to
 
 PAGE = 4096
-KVM_TOUCHED = 2000
-"""Pages that the KVM machine's code accesses in each round."""
+KVM_HOT, KVM_SEED = 2000, 1
+"""Pages that the KVM machine uses in each round, and what they are drawn by."""
 _BOUND_PAGES, _PINNED_PAGES, _CONTAINER_PAGES, _SMALL_PAGES = 1024, 512, 1024, 256
 _SMALL_TOUCHED = 8
 _WITH_MEMORY, _BUSYBOX = 5, "/bin/busybox"
 """A fork of Python maps 9 MiB, which take half a second to look at in emulation; this one has next
 to nothing. The lab's initramfs is of it, so it is there."""
-_ROUND_S, _KVM_ROUND_S, _SMALL_ROUND_S = 0.1, 0.25, 5.0
+_ROUND_S, _SMALL_ROUND_S, _KVM_PAUSE_MS = 0.1, 5.0, 250
 
 CONTAINER_NAME = b"web\nfront \x1b\xff"
 """The kernel refuses a line feed in the name of a cgroup (cgroup_mkdir), and takes it here."""
@@ -111,15 +110,10 @@ def start(name: str, live: Callable[[], None]) -> int:
     os._exit(1)
 
 
-def kvm_machine(node: int, pages: int) -> None:
-    """A KVM machine with that much memory on the node, whose code uses some of it."""
-    area = _filled(pages, node)
-    with kvm.machine(area.memory, KVM_TOUCHED) as cpu:
-        cpu.run_round()
-        area.say("kvm")
-        while True:
-            cpu.run_round()
-            time.sleep(_KVM_ROUND_S)
+def kvm_machine(program: str, node: int, pages: int) -> None:
+    """A KVM machine with that much memory on the node; `program` is of `kvm.require_machine`."""
+    options = (node, pages, KVM_HOT, KVM_SEED, _KVM_PAUSE_MS)
+    os.execv(program, ["kvm_machine", *map(str, options)])
 
 
 def bound(node: int) -> None:

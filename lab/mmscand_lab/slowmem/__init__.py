@@ -8,17 +8,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mmscand_lab.slowmem.building import LIBRARY, PLUGIN, build
+from mmscand_lab.building import build_library
 from mmscand_lab.slowmem.control import SlowMemory, make_control
 from mmscand_lab.slowmem.library import TouchLibrary
 from mmscand_lab.spec import GuestSpec
 
+_HERE = Path(__file__).resolve().parent
+PLUGIN, LIBRARY = _HERE / "slowmem.c", _HERE / "touch.c"
 _CONTROL, _COPY = "control", "touch.so"
 
 
 def prepare(folder: Path, spec: GuestSpec) -> list[str] | None:
     """Make the folder; the options of QEMU, or None without a compiler. Raises LabError."""
-    plugin, library = build(PLUGIN), build(LIBRARY)
+    plugin, library = build_library(PLUGIN), build_library(LIBRARY)
     if plugin is None or library is None:
         return None
     folder.mkdir(parents=True, exist_ok=True)

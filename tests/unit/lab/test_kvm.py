@@ -1,65 +1,64 @@
-"""The KVM machine's code and structures, byte by byte; it runs in tests/lab."""
+"""The truth of a KVM machine, and the judgement of what it did; it runs in tests/lab."""
 
-import struct
+import shutil
+import subprocess
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mmscand_lab import kvm
+from mmscand_lab.kernel import LabError
+from mmscand_lab.kvm import Use, require_machine, times_of, use_between
+
+_FIRST = 2
+"""The first data page: the table of 40 hot pages has 150 entries, which fit one page."""
 
 
-def test_the_code_is_what_its_comments_say() -> None:
-    program = kvm.code(0x1000, 3)
-    assert program.hex(" ") == (
-        "be 00 10 00 00 b9 03 00 00 00 ff 06 81 c6 00 10 00 00 49 75 f5 e6 10 eb e7"
-    )
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return require_machine()
 
 
-def test_jumps_of_the_code_land_where_they_should() -> None:
-    program = kvm.code(0, 1)
-    inner, outer = program.index(b"\x75"), program.index(b"\xeb")
-    (back,) = struct.unpack_from("<b", program, inner + 1)
-    assert inner + 2 + back == program.index(b"\xff\x06")
-    (back,) = struct.unpack_from("<b", program, outer + 1)
-    assert outer + 2 + back == 0
-    assert outer + 2 == len(program)
+def test_a_seed_says_which_pages_are_used_and_how_often(program: Path) -> None:
+    times = times_of(program, 1000, 40, 7)
+    assert (times.shape, int((times > 0).sum())) == ((1000,), 40)
+    assert not times[:_FIRST].any()
+    assert np.bincount(times)[1:].tolist() == [10, 10, 0, 10, 0, 0, 0, 10]
+    assert np.array_equal(times, times_of(program, 1000, 40, 7))
+    assert not np.array_equal(times, times_of(program, 1000, 40, 8))
 
 
-def test_structures_have_the_size_that_their_ioctls_say() -> None:
-    """Bits 16 to 29 of the number of an ioctl are the size of its argument."""
-    sizes = {
-        kvm._SET_USER_MEMORY_REGION: len(kvm.memory_region(1 << 30, 1 << 20)),
-        kvm._SET_REGS: len(kvm.registers()),
-        kvm._GET_SREGS: kvm._SREGS_BYTES,
-        kvm._SET_SREGS: len(kvm.flat(bytes(kvm._SREGS_BYTES))),
-    }
-    assert [number >> 16 & 0x3FFF for number in sizes] == list(sizes.values())
+def test_hot_pages_may_be_all_data_pages_and_no_more(program: Path) -> None:
+    assert (times_of(program, _FIRST + 40, 40, 1)[_FIRST:] > 0).all()
+    with pytest.raises(LabError, match="no KVM machine with 40 hot pages of 41"):
+        times_of(program, _FIRST + 39, 40, 1)
 
 
-def test_memory_is_slot_0_from_address_0_on() -> None:
-    region = kvm.memory_region(0x7F00_0000_0000, 48 << 20)
-    assert struct.unpack("<IIQQQ", region) == (0, 0, 0, 48 << 20, 0x7F00_0000_0000)
+def test_rounds_are_those_that_every_page_has_had(program: Path) -> None:
+    times = times_of(program, 1000, 40, 7)
+    before = 3 * times
+    assert use_between(before, before + 5 * times, times) == Use(5, 40, 0)
+    after = before + 5 * times
+    after[np.flatnonzero(times)[:7]] += 1  # a round that is not complete
+    assert use_between(before, after, times) == Use(5, 40, 0)
 
 
-def test_it_starts_at_address_0_with_the_flag_that_is_always_set() -> None:
-    *general, flags = struct.unpack("<18Q", kvm.registers())
-    assert (set(general), flags) == ({0}, 2)
+def test_a_page_that_is_used_otherwise_is_wrong(program: Path) -> None:
+    times = times_of(program, 1000, 40, 7)
+    after = 5 * times
+    cold, hot = np.flatnonzero(times[_FIRST:] == 0)[0] + _FIRST, np.flatnonzero(times)[0]
+    after[cold] += 1
+    after[hot] += 3 * times[hot]
+    assert use_between(0 * times, after, times) == Use(5, 39, 2)
 
 
-@pytest.mark.parametrize(("place", "selector", "kind"), [(0, 0x08, 11), (1, 0x10, 3), (5, 0x10, 3)])
-def test_segments_cover_all_memory(place: int, selector: int, kind: int) -> None:
-    sregs = kvm.flat(bytes(kvm._SREGS_BYTES))
-    base, limit, chosen, which, present, _, big, _, long, granular, _, unusable = (
-        kvm._SEGMENT.unpack_from(sregs, place * kvm._SEGMENT.size)
-    )
-    assert (base, limit, chosen, which) == (0, 0xFFFF_FFFF, selector, kind)
-    assert (present, big, long, granular, unusable) == (1, 1, 0, 1, 0)
+@pytest.mark.parametrize("argv", [[], ["truth"], ["0", "10", "5", "1"]])
+def test_wrong_arguments_are_2(program: Path, argv: list[str]) -> None:
+    assert subprocess.run([str(program), *argv], check=False).returncode == 2
 
 
-def test_it_is_in_protected_mode_and_the_rest_stays() -> None:
-    before = bytes(range(256)) + bytes(range(56))
-    after = kvm.flat(before)
-    (was,), (now,) = (struct.unpack_from("<Q", data, kvm._CR0_AT) for data in (before, after))
-    assert now == was | 1
-    assert after[: 6 * 24] != before[: 6 * 24]
-    assert after[6 * 24 : kvm._CR0_AT] == before[6 * 24 : kvm._CR0_AT]
-    assert after[kvm._CR0_AT + 8 :] == before[kvm._CR0_AT + 8 :]
+def test_without_a_compiler_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("mmscand_lab.building.default_cache", lambda: tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(LabError, match="needs a compiler"):
+        require_machine()

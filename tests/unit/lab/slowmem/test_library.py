@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmscand_lab.building import build_library
 from mmscand_lab.kernel import LabError
-from mmscand_lab.slowmem.building import LIBRARY, build
+from mmscand_lab.slowmem import LIBRARY
 from mmscand_lab.slowmem.library import TouchLibrary, code_of, code_of_process
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> TouchLibrary:
-    path = build(LIBRARY, tmp_path_factory.mktemp("cache"))
+    path = build_library(LIBRARY, tmp_path_factory.mktemp("cache"))
     assert path is not None
     return TouchLibrary(path)
 
