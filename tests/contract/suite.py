@@ -172,9 +172,11 @@ def free_pages(world: World, node: int) -> int:
 class ContractSuite:
     """Inherit, and provide a `world` fixture."""
 
+    @pytest.mark.area("processes")
     def test_an_actor_is_among_the_processes(self, world: World) -> None:
         assert world.actor().process in world.machine.look().running
 
+    @pytest.mark.area("reading")
     def test_a_fresh_mapping_reads_present_accessed_and_slow(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -183,6 +185,7 @@ class ContractSuite:
         assert seen.flags("slow").all()
         assert_flags(world, seen.flags("accessed"), np.ones(PAGES, dtype=np.bool_))
 
+    @pytest.mark.area("reading")
     def test_reading_changes_nothing(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -190,6 +193,7 @@ class ContractSuite:
         first, second = Seen(space, address, PAGES), Seen(space, address, PAGES)
         assert_flags(world, second.flags("accessed"), first.flags("accessed"))
 
+    @pytest.mark.area("aging")
     def test_aged_pages_read_idle_until_they_are_touched(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -202,6 +206,7 @@ class ContractSuite:
         expected[touched] = True
         assert_flags(world, Seen(space, address, PAGES).flags("accessed"), expected)
 
+    @pytest.mark.area("huge pages")
     def test_a_huge_page_is_one_slot_and_ages_as_one(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES, huge=True)
@@ -216,6 +221,7 @@ class ContractSuite:
         expected[PAGES_PER_TABLE : 2 * PAGES_PER_TABLE] = True
         assert_flags(world, after.flags("accessed"), expected)
 
+    @pytest.mark.area("reading")
     def test_reading_resumes_at_an_address(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -230,6 +236,7 @@ class ContractSuite:
         ]
         assert rows == list(range(start, address + PAGES * PAGE_BYTES, HUGE_PAGE_BYTES))
 
+    @pytest.mark.area("reading")
     def test_only_what_is_asked_for_is_present(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -243,6 +250,7 @@ class ContractSuite:
                 found += block.slot_addresses(block.present).tolist()
         assert found == addresses_of(address, list(range(first, last))).tolist()
 
+    @pytest.mark.area("reading")
     def test_a_window_stays_as_it_was_read(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -256,6 +264,7 @@ class ContractSuite:
                 for name in ("present", "accessed", "slow", "frames"):
                     assert np.array_equal(getattr(block, name), getattr(before, name))
 
+    @pytest.mark.area("reading")
     def test_pages_that_were_given_back_are_holes(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -272,6 +281,7 @@ class ContractSuite:
         actor.touch(address, [5])
         assert space.nodes(addresses_of(address, [5])).tolist() == [world.slow]
 
+    @pytest.mark.area("moving")
     def test_who_is_on_the_target_already_is_told_so_whatever_it_is(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -281,6 +291,7 @@ class ContractSuite:
         actor.share(address)
         assert space.move(some, world.slow).tolist() == [world.slow] * 2
 
+    @pytest.mark.area("moving")
     def test_a_pinned_page_is_busy_and_the_others_move(self, world: World) -> None:
         if not world.exact:
             return  # on one node nothing has to move
@@ -292,6 +303,7 @@ class ContractSuite:
         fast, busy = world.fast, -errno.EBUSY
         assert status.tolist() == [fast, busy, fast, busy, fast]
 
+    @pytest.mark.area("moving")
     def test_moved_pages_are_on_their_node_and_nothing_else_is(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -305,6 +317,7 @@ class ContractSuite:
             expected[chosen] = False
         assert np.array_equal(slow, expected)
 
+    @pytest.mark.area("moving")
     def test_nodes_tells_where_each_page_is(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -315,6 +328,7 @@ class ContractSuite:
         assert space.nodes(some).tolist() == [world.fast, world.slow, world.slow]
         assert space.nodes(np.array([1 << 40, address], dtype=np.uint64))[0] < 0
 
+    @pytest.mark.area("huge pages")
     def test_a_huge_page_moves_whole(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES, huge=True)
@@ -325,6 +339,7 @@ class ContractSuite:
         assert {block.pages_per_slot for block in seen.blocks} == {PAGES_PER_TABLE}
         assert seen.flags("slow").sum() == PAGES - PAGES_PER_TABLE * (world.fast != world.slow)
 
+    @pytest.mark.area("moving")
     def test_an_unmapped_page_does_not_move(self, world: World) -> None:
         actor = world.actor()
         actor.map(PAGES_PER_TABLE)
@@ -333,6 +348,7 @@ class ContractSuite:
         )
         assert (status < 0).all()
 
+    @pytest.mark.area("shared memory")
     def test_shared_pages_are_known_stay_set_and_stay_where_they_are(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -350,6 +366,7 @@ class ContractSuite:
         if world.fast != world.slow:
             assert (space.move(some, world.fast) < 0).all()
 
+    @pytest.mark.area("shared memory")
     def test_bulk_aging_clears_shared_bits_and_shared_pages_move_when_told(
         self, world: World
     ) -> None:
@@ -373,6 +390,7 @@ class ContractSuite:
         assert (space.move(cold, world.fast) < 0).all()
         assert (space.move(cold, world.fast, shared=True) == world.fast).all()
 
+    @pytest.mark.area("moving")
     def test_pages_without_a_policy_may_go_anywhere_and_unmapped_ones_nowhere(
         self, world: World
     ) -> None:
@@ -385,17 +403,20 @@ class ContractSuite:
         assert sets[0] == sets[1] >= {world.fast, world.slow}
         assert sets[2] == frozenset()
 
+    @pytest.mark.area("processes")
     def test_a_process_with_more_memory_is_larger(self, world: World) -> None:
         small, large = world.actor(), world.actor()
         large.map(8 * PAGES_PER_TABLE)
         pages = [world.machine.open(each.process).resident_pages() for each in (small, large)]
         assert pages[1] - pages[0] >= 7 * PAGES_PER_TABLE
 
+    @pytest.mark.area("processes")
     def test_nothing_is_known_of_unseen_use_where_there_is_none(self, world: World) -> None:
         space = world.machine.open(world.actor().process)
         space.vmas()
         assert space.unseen_use() == ""
 
+    @pytest.mark.area("processes")
     def test_who_touches_memory_has_run_and_who_sleeps_has_not(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES_PER_TABLE)
@@ -404,6 +425,7 @@ class ContractSuite:
         actor.touch(address, [0])
         assert settled(space) > slept
 
+    @pytest.mark.area("processes")
     def test_exec_is_a_new_generation(self, world: World) -> None:
         actor = world.actor()
         space = world.machine.open(actor.process)
@@ -412,6 +434,7 @@ class ContractSuite:
         actor.exec()
         assert space.generation() != before
 
+    @pytest.mark.area("processes")
     def test_processes_with_one_address_space_have_one_identity(self, world: World) -> None:
         actor = world.actor()
         mine, clone, fork = (
@@ -426,6 +449,7 @@ class ContractSuite:
         for space in (mine, clone, fork):
             space.close()
 
+    @pytest.mark.area("processes")
     def test_a_look_tells_who_is_new_and_who_called_execve(self, world: World) -> None:
         world.machine.look()
         actor, other = world.actor(), world.actor()
@@ -436,6 +460,7 @@ class ContractSuite:
         assert not look.quiet
         assert {actor.process, other.process} <= set(look.running)
 
+    @pytest.mark.area("processes")
     def test_a_process_that_has_exited_is_gone(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
@@ -453,6 +478,7 @@ class ContractSuite:
         with pytest.raises(ProcessGone):
             world.machine.open(actor.process)
 
+    @pytest.mark.area("processes")
     def test_another_process_with_that_pid_is_not_opened(self, world: World) -> None:
         process = world.actor().process
         impostor = Process(process.pid, process.start_time + 1, process.name)

@@ -68,6 +68,7 @@ def actor_of(world: LiveWorld) -> LiveActor:
     return actor
 
 
+@pytest.mark.area("promotion")
 def test_exactly_the_hot_pages_are_promoted_within_three_passes(world: LiveWorld) -> None:
     actor = actor_of(world)
     address = actor.map(PAGES)
@@ -78,6 +79,7 @@ def test_exactly_the_hot_pages_are_promoted_within_three_passes(world: LiveWorld
     assert np.array_equal(on_node(actor, address, PAGES, world.fast), mask_of(HOT))
 
 
+@pytest.mark.area("huge pages")
 def test_hot_huge_pages_are_promoted_whole_and_none_is_split(world: LiveWorld) -> None:
     actor = actor_of(world)
     address = actor.map(PAGES, huge=True)
@@ -121,6 +123,7 @@ def test_a_dry_run_leaves_every_page_and_every_bit_alone(world: LiveWorld) -> No
     assert not on_node(actor, address, 512, world.fast).any()
 
 
+@pytest.mark.area("shared memory")
 def test_shared_pages_are_not_read_as_hot(world: LiveWorld) -> None:
     actor = actor_of(world)
     address = actor.map(PAGES)
@@ -132,6 +135,7 @@ def test_shared_pages_are_not_read_as_hot(world: LiveWorld) -> None:
     assert not on_node(actor, address, PAGES, world.fast).any()
 
 
+@pytest.mark.area("reading")
 def test_the_kcore_reader_finds_the_same_pages(machine: LinuxMachine) -> None:
     kcore = open_reader("kcore", machine.reader.direct_map.ram, machine.procfs)
     assert kcore.direct_map == machine.reader.direct_map

@@ -26,6 +26,7 @@ def assert_one_line(text: str) -> None:
     assert text.count("\n") == 1
 
 
+@pytest.mark.area("check")
 def test_check_says_that_run_would_work_here() -> None:
     code, out, complaints = mmscand("check")
     assert (code, complaints) == (0, "")

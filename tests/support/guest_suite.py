@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmscand_lab.busy_experiment import bring_kvm
 from mmscand_lab.guest import STDERR, STDOUT, run_in_guest
 from mmscand_lab.kernel import GuestKernel, fetch_kernel
 from mmscand_lab.spec import GuestSpec
@@ -21,22 +22,26 @@ def run_guest_tests(
     env: Mapping[str, str] | None = None,
     kernel: GuestKernel | None = None,
 ) -> tuple[int, str]:
-    """Exit code and report."""
+    """Exit code and report; `results` has what support.kernel_areas has found."""
+    kernel = fetch_kernel() if kernel is None else kernel
+    results.mkdir(parents=True, exist_ok=True)
+    bring_kvm(kernel, results)
     # Both plugins would write to the checkout, which is read-only there.
     plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     # A start of Python takes half a minute in emulation, and minutes beside a busy host.
-    plugins += ["-o", f"timeout={_TEST_LIMIT_S}"]
+    plugins += ["-p", "support.kernel_areas", "-o", f"timeout={_TEST_LIMIT_S}"]
     status = run_in_guest(
         [sys.executable, "-m", "pytest", "-v", *plugins, *arguments],
         spec=spec,
-        kernel=fetch_kernel() if kernel is None else kernel,
+        kernel=kernel,
         results=results,
         timeout_s=limit_s,
         cwd=ROOT,
         # This checkout, wherever the installed package comes from.
         env={
             "MMSCAND_NO_SKIPS": "1",
-            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'lab'}",
+            "MMSCAND_GUEST_FILES": str(results.resolve()),
+            "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'lab'}:{ROOT / 'tests'}",
             **(env or {}),
         },
     )
