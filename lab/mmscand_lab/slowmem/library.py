@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmscand_lab.graph import SearchState
 from mmscand_lab.kernel import LabError
 from mmscand_lab.slowmem.control import CodeRange
 from mmscand_lab.truth import IntArray, WordArray
@@ -17,11 +18,13 @@ class TouchLibrary:
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
         self._touch, self._chase, self._sweep = library.touch, library.chase, library.sweep
+        self._search = library.search
         pointer, number, size = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_size_t
         self._touch.argtypes = (pointer, pointer, size, size, number)
         self._chase.argtypes = (pointer, number, size)
         self._sweep.argtypes = (pointer, size)
-        self._chase.restype = number
+        self._search.argtypes = (pointer, pointer, size)
+        self._chase.restype, self._search.restype = number, size
         self.code = code_of(path, Path("/proc/self/maps").read_text(errors="surrogateescape"))
 
     def touch(self, words: WordArray, index: IntArray, writes: int, value: int) -> None:
@@ -31,6 +34,10 @@ class TouchLibrary:
     def chase(self, words: WordArray, at: int, count: int) -> int:
         """Follow a chain of indexes, `count` times; where it has come to."""
         return int(self._chase(words.ctypes.data, at, count))
+
+    def search(self, words: WordArray, state: SearchState, edges: int) -> int:
+        """Go on with a search for so many edges; the accesses to the words. See `bfs.Searches`."""
+        return int(self._search(words.ctypes.data, state.ctypes.data, edges))
 
     def sweep(self, words: WordArray) -> None:
         """Read one word of each cache line."""

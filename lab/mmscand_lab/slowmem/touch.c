@@ -28,6 +28,44 @@ uint64_t chase(const uint64_t *words, uint64_t at, size_t count)
 	return at;
 }
 
+/*
+ * How far a search has come, breadth first: at which words its arrays begin, the ends of the queue,
+ * the edges that are left of a vertex, and what marks the vertices that this search has found.
+ */
+struct search {
+	uint64_t parents, queue, offsets, neighbours;
+	uint64_t head, tail, edge, end, vertex, mark;
+};
+
+/* Go on with it for so many edges, or for those that are left; the accesses to the words. */
+size_t search(uint64_t *words, struct search *state, size_t edges)
+{
+	struct search now = *state;
+	uint64_t *parents = words + now.parents, *queue = words + now.queue, next;
+	const uint64_t *offsets = words + now.offsets, *neighbours = words + now.neighbours;
+	size_t accesses = 0;
+
+	for (;;) {
+		for (; now.edge < now.end && edges; edges--) {
+			next = neighbours[now.edge++];
+			accesses += 2;
+			if (parents[next] >> 32 == now.mark)
+				continue;
+			parents[next] = now.mark << 32 | now.vertex;
+			queue[now.tail++] = next;
+			accesses += 2;
+		}
+		if (!edges || now.head == now.tail)
+			break;
+		now.vertex = queue[now.head++];
+		now.edge = offsets[now.vertex];
+		now.end = offsets[now.vertex + 1];
+		accesses += 3;
+	}
+	*state = now;
+	return accesses;
+}
+
 /* Read one word of each cache line, by address. */
 uint64_t sweep(const uint64_t *words, size_t count)
 {
