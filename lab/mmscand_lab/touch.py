@@ -146,10 +146,14 @@ class Drawn:
         self._lines = np.arange(lines, dtype=np.int64)
         self._visits = _CHUNK // lines
         self._rng = np.random.default_rng([seed, 1])  # another stream than the rates'
-        self._bounds = np.cumsum(rates)
-        self._bounds /= self._bounds[-1]
         self._cold = streamed(rates)
         self._stream: IntArray = np.empty(0, dtype=np.int64)
+        self.draw_by(rates)
+
+    def draw_by(self, rates: FloatArray) -> None:
+        """From now on draw pages by these rates."""
+        self._bounds = np.cumsum(rates)
+        self._bounds /= self._bounds[-1]
 
     def change(self) -> None:
         """Begin a streaming pass."""
