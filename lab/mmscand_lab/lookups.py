@@ -43,6 +43,10 @@ class _Lookups:
     def change(self) -> None:
         """Nothing changes."""
 
+    def rates(self) -> FloatArray:
+        """(pages,) share of all accesses."""
+        raise NotImplementedError
+
     def _index(self) -> IntArray:
         raise NotImplementedError
 
@@ -54,6 +58,10 @@ class BTree(_Lookups):
         super().__init__(words, seed, accesses)
         self._tree = Tree(words.size // WORDS_PER_PAGE, seed)
         self._bounds = np.cumsum(self._tree.leaf_rates)
+
+    def rates(self) -> FloatArray:
+        """See `Tree.rates`."""
+        return self._tree.rates()
 
     def _index(self) -> IntArray:
         drawn = self._rng.random(_BATCH) * self._bounds[-1]
@@ -120,6 +128,10 @@ class GridSearch(_Lookups):
         super().__init__(words, seed, accesses)
         self._grid = words.size // 2
         self._steps = np.arange(_search_steps(self._grid))
+
+    def rates(self) -> FloatArray:
+        """See `grid_rates`."""
+        return grid_rates(self._words.size // WORDS_PER_PAGE)
 
     def _index(self) -> IntArray:
         target = self._rng.random(_BATCH)[:, None]

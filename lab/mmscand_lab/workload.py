@@ -6,16 +6,21 @@ SIGTERM or ``--seconds``, by a pattern:
 
 * hot: each hot page once a pass, no cold page ever. On SIGUSR1 others become hot (`truth.shifted`).
 * gups: drawn at random, 90 % of the accesses go to the hot pages.
-* btree: lookups in a tree whose nodes are pages, the leaves by zipf.
-* grid: a binary search in a sorted grid, then values anywhere, as XSBench does.
 * zipf: drawn at random, the page of rank r like 1 / r ** 0.99; hot are the hottest.
   On SIGUSR1 these two read the coldest 70 % of their pages through, once.
+* stairs, zigzag: drawn at random, 90 % of the accesses go to one part of ten. Stairs go through all
+  parts, zigzag between two, after so many rounds each time (`mmscand_lab.phases`). With the layout
+  range a part is a tenth by address.
+* chase: each address is read from memory, 90 % of them in the hot pages (`mmscand_lab.chase`).
+* btree: lookups in a tree whose nodes are pages, the leaves by zipf.
+* grid: a binary search in a sorted grid, then values anywhere, as XSBench does.
+* bfs: breadth-first search of a graph, again and again (`mmscand_lab.bfs`).
 
 With ``--home-node`` it also has memory elsewhere that it uses (pattern hot only), as a program that
 was not always slow.
 
 Files in DIR: `truth.npz`, then `ready` (the pid), then `ops.csv`, one line a second; read them
-by `mmscand_lab.truth` and `mmscand_lab.ops`.
+by `mmscand_lab.truth` and `mmscand_lab.ops`. Stairs and zigzag have `phases.npz` and `phase` too.
 
 Exit status: 0 done, 1 the machine could not do it, 2 bad arguments.
 """
@@ -29,37 +34,19 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Literal, NoReturn, get_args
+from typing import NoReturn, get_args
 
-from mmscand.model import FloatArray
 from mmscand_lab.ending import exit_status
-from mmscand_lab.lookups import BTree, GridSearch, Tree, grid_rates
 from mmscand_lab.numa import online_nodes
 from mmscand_lab.ops import OPS, OpsLog
-from mmscand_lab.region import (
-    PAGE,
-    PAGES_PER_HUGE,
-    filled_region,
-    free_mib,
-)
-from mmscand_lab.slowmem import slowed_accesses
-from mmscand_lab.touch import LINES_PER_PAGE, Accesses, Drawn, InTurn, Toucher
-from mmscand_lab.truth import (
-    GUPS_HOT_ACCESSES,
-    ZIPF_EXPONENT,
-    BoolArray,
-    Layout,
-    Truth,
-    WordArray,
-    hot_pages,
-    hot_rates,
-    hottest,
-    zipf_rates,
-)
-
-Pattern = Literal["hot", "gups", "zipf", "btree", "grid"]
+from mmscand_lab.patterns import PATTERNS
+from mmscand_lab.region import PAGE, filled_region
+from mmscand_lab.slowmem import control_of, library_of
+from mmscand_lab.touch import LINES_PER_PAGE, Toucher
+from mmscand_lab.truth import Layout, Truth
 
 Changes = list[int]
 """A signal for each time that the toucher is to change; looked at after each round."""
@@ -92,8 +79,9 @@ class _Parser(argparse.ArgumentParser):
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(prog="python -m mmscand_lab.workload", description="Touches hot pages.")
     add = parser.add_argument
-    add("--pattern", choices=get_args(Pattern), default="hot", help="which pages, how often")
-    add("--lines", type=int, default=64, help="cache lines a visit to a page, but for hot")
+    add("--pattern", choices=list(PATTERNS), default="hot", help="which pages, how often")
+    add("--lines", type=int, default=64, help="cache lines a visit to a page, where they are drawn")
+    add("--phase-rounds", type=int, default=256, help="of 32 768 accesses, for stairs and zigzag")
     add("--mib", type=int, default=512, help="size of the region; even, as huge pages need")
     add("--hot-share", type=float, default=0.1, help="share of the region that is hot")
     add("--hot-mib", type=float, help="size of the hot set, instead of a share")
@@ -129,6 +117,7 @@ def _checks(options: argparse.Namespace, nodes: Sequence[int]) -> Mapping[str, b
         f"--lines {options.lines}: must be 1 to {LINES_PER_PAGE}": (
             1 <= options.lines <= LINES_PER_PAGE
         ),
+        f"--phase-rounds {options.phase_rounds}: must be positive": options.phase_rounds > 0,
         f"--write-share {share:g}: must be 0 to 1": 0 <= share <= 1,
         f"--pause-ms {options.pause_ms:g}: must not be negative": options.pause_ms >= 0,
         f"--seed {options.seed}: must not be negative": options.seed >= 0,
@@ -137,64 +126,23 @@ def _checks(options: argparse.Namespace, nodes: Sequence[int]) -> Mapping[str, b
     }
 
 
-def _home(options: argparse.Namespace) -> WordArray | None:
-    """The further memory, None without."""
-    node, mib = options.home_node, options.home_mib
-    if node is None:
-        return None
-    if options.home_leaves_mib is not None:
-        mib = (free_mib(node) or 0) - options.home_leaves_mib
-    return filled_region(max(2, mib // 2 * 2) << 20, node)
-
-
-def _heat(options: argparse.Namespace) -> tuple[BoolArray, FloatArray | None]:
-    """Which pages are hot, and the share of the accesses of each; None: hot ones are alike."""
-    pages, count = options.mib * 256, round(options.hot_mib * 256)
-    if options.pattern == "zipf":
-        rates = zipf_rates(pages, ZIPF_EXPONENT, options.seed)
-        return hottest(rates, count), rates
-    if options.pattern in ("btree", "grid"):
-        btree = options.pattern == "btree"
-        rates = Tree(pages, options.seed).rates() if btree else grid_rates(pages)
-        return hottest(rates, count), rates
-    unit = PAGES_PER_HUGE if options.huge else 1
-    hot = hot_pages(pages, count, options.layout, options.seed, unit)
-    return hot, hot_rates(hot, GUPS_HOT_ACCESSES) if options.pattern == "gups" else None
-
-
 def _prepare(options: argparse.Namespace) -> Toucher:
     """Map, fill, check, write the truth and only then the ready file."""
-    size, folder = options.mib << 20, options.state
+    size, folder, slow = options.mib << 20, options.state, options.slow_memory
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("ready", "truth.npz", OPS):
         (folder / name).unlink(missing_ok=True)
-    hot, rates = _heat(options)
     words = filled_region(size, options.node, huge=options.huge)
-    fields = {"node": options.node, "huge": options.huge, "seed": options.seed, "rates": rates}
-    truth = Truth(os.getpid(), words.ctypes.data, size // PAGE, **fields, hot=hot)
-    accesses = None if options.slow_memory is None else slowed_accesses(options.slow_memory)
-    toucher = _toucher(options, words, hot, rates, accesses)
-    truth.save(folder)
+    library = None if slow is None else library_of(slow)
+    work = PATTERNS[options.pattern](options, words, library)
+    if library is not None:  # only now: what is made before is not measured
+        control_of(slow).instrument([library.code])
+    fields = {"node": options.node, "huge": options.huge, "seed": options.seed}
+    truth = Truth(os.getpid(), words.ctypes.data, size // PAGE, **fields, hot=work.hot)
+    replace(truth, rates=work.rates).save(folder)
     (folder / "ready.part").write_text(f"{os.getpid()}\n", encoding="ascii")
     (folder / "ready.part").replace(folder / "ready")
-    return toucher
-
-
-def _toucher(
-    options: argparse.Namespace,
-    words: WordArray,
-    hot: BoolArray,
-    rates: FloatArray | None,
-    accesses: Accesses | None,
-) -> Toucher:
-    if options.pattern == "btree":
-        return BTree(words, options.seed, accesses)
-    if options.pattern == "grid":
-        return GridSearch(words, options.seed, accesses)
-    if rates is None:
-        home = _home(options)
-        return InTurn(words, hot, options.write_share, options.seed, home, accesses)
-    return Drawn(words, rates, options.lines, options.write_share, options.seed, accesses)
+    return work.toucher
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

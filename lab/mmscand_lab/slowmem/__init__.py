@@ -37,10 +37,3 @@ def control_of(folder: Path) -> SlowMemory:
 def library_of(folder: Path) -> TouchLibrary:
     """The library, loaded into this process."""
     return TouchLibrary(folder / _COPY)
-
-
-def slowed_accesses(folder: Path) -> TouchLibrary:
-    """The library, whose accesses from this process pay for slow memory from now on."""
-    library = library_of(folder)
-    control_of(folder).instrument([library.code])
-    return library

@@ -14,6 +14,8 @@ import pytest
 
 from mmscand_lab import region, workload
 from mmscand_lab.ops import load_ops
+from mmscand_lab.patterns import PATTERNS
+from mmscand_lab.phases import Phases, present_phase
 from mmscand_lab.truth import (
     Layout,
     Truth,
@@ -116,6 +118,7 @@ def test_numa_maps_of_one_region() -> None:
         ["--hot-share", "nan"],
         ["--write-share", "1.5"],
         ["--seed", "-1"],
+        ["--pattern", "stairs", "--phase-rounds", "0"],
         ["--pause-ms", "-1"],
         ["--node", "99"],
         ["--home-node", "99"],
@@ -174,6 +177,26 @@ def test_program_draws_pages_and_goes_on_after_a_stream(pattern: str, tmp_path: 
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert load_ops(tmp_path)[0, 1] > 1000
+
+
+@pytest.mark.parametrize("pattern", list(PATTERNS))
+def test_program_knows_the_rates_of_each_pattern(pattern: str, tmp_path: Path) -> None:
+    with program(tmp_path, "--pattern", pattern, "--seconds", "0.1") as process:
+        truth = Truth.load(tmp_path)
+        assert process.wait(20) == 0
+    rates = hot_rates(truth.hot) if truth.rates is None else truth.rates
+    assert rates.size == truth.pages == 4096
+    assert rates.sum() == pytest.approx(1)
+    assert rates[truth.hot].min() >= rates[~truth.hot].max()
+
+
+def test_program_tells_its_phase(tmp_path: Path) -> None:
+    with program(tmp_path, "--pattern", "zigzag", "--phase-rounds", "1"):
+        truth, phases = Truth.load(tmp_path), Phases.load(tmp_path)
+        assert (truth.hot == phases.hot(0)).all()
+        deadline = time.monotonic() + 20
+        while present_phase(tmp_path) < 3:
+            assert time.monotonic() < deadline
 
 
 def test_program_ends_by_itself(tmp_path: Path) -> None:
