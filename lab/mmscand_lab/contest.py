@@ -50,7 +50,7 @@ from mmscand_lab.usage import cpu_seconds, system_seconds, vmstat
 _ALONE_S, _PHASE_S, _REST_S = 6.0, 20.0, 6.0
 _SAMPLE_S = 0.5
 _SERVED_S = 2.0
-"""How long accesses are counted at the end."""
+"""How long accesses are counted at the end; with phases, all the time."""
 _UP = 0.95
 # What mmscand leaves free (`room_pages`), so that the daemon can use the room that it is given.
 _HEADROOM_PAGES = 2048
@@ -78,11 +78,11 @@ class _Judge:
             time.sleep(max(0.0, min(now + _SAMPLE_S, started + seconds) - time.monotonic()))
         return found
 
-    def shares(self) -> dict[str, float]:
-        """At the end, and the mean over time: of its accesses, or of its memory."""
+    def shares(self, *, steady: bool) -> dict[str, float]:
+        """The mean over time, and that at the end of what is steady: of its accesses or memory."""
         what = "memory" if self.load.best is None else "hit"
-        over_time = float(np.mean(self.levels))
-        return {f"{what}_share": self.levels[-1], f"{what}_share_over_time": over_time}
+        at_end = {f"{what}_share": self.levels[-1]} if steady else {}
+        return {**at_end, f"{what}_share_over_time": float(np.mean(self.levels))}
 
 
 def contest(
@@ -128,20 +128,24 @@ def _with_policy(
     speeds: TierSpeeds,
 ) -> tuple[dict[str, float | None], Spans]:
     judge, known = _Judge(running), running.best is not None
+    # Between phases no moment stands for the others, so nothing is told of the end alone.
+    steady = load.change != "phases"
     # Before it starts: in the kernel it is at work at once.
     threads, moved = _threads_s(), vmstat("pgmigrate_success")
     stage = Stage(topology, running.options, folder, speeds.slowness)
     with policy_named(policy).at_work(stage) as daemon:
         begun, in_task, used = time.monotonic(), _in_task_s(running.pid), _daemon_s(daemon)
+        served = speeds.served()
         first = judge.watch(begun, _PHASE_S)
         rested = time.monotonic()
-        figures: dict[str, float | None] = {"seconds_to_95": first} if known else {}
+        figures: dict[str, float | None] = {"seconds_to_95": first} if known and steady else {}
         if load.change:
             running.change()
             again = judge.watch(time.monotonic(), _PHASE_S)
             figures |= {"seconds_to_95_after_shift": again} if load.change == "shift" else {}
-        served = speeds.served()
-        time.sleep(_SERVED_S if served else 0.0)
+        if steady:
+            served = speeds.served()
+            time.sleep(_SERVED_S if served else 0.0)
         if (share := speeds.fast_share(served, sorted(topology.fast))) is not None:
             figures["served_fast"] = share
         figures["pages_moved"] = float(vmstat("pgmigrate_success") - moved)
@@ -150,7 +154,9 @@ def _with_policy(
         figures |= running.end()
     levels = [(at - begun, level) for at, level in zip(judge.at, judge.levels, strict=True)]
     save_curve(folder, LEVELS, levels)
-    figures |= judge.shares()
+    figures |= judge.shares(steady=steady)
+    if not steady:
+        return figures, {"moving": (begun, judge.at[-1])}
     moving = (begun, begun + (first or _PHASE_S))
     return figures, {"moving": moving, "rest": (rested - _REST_S, rested)}
 
@@ -174,6 +180,7 @@ def _in_task_s(pid: int) -> float:
 def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]:
     """Speeds in a span alone, one while pages move and one at rest, from rows as `load_ops` has.
 
+    A load whose hot pages change all the time has no span at rest.
     With a span `all_fast` throughput is a share of that, else a multiple of what it is alone.
 
     Each row is a second that ended at its moment; a span has those that ended in it, and one more.
@@ -184,10 +191,12 @@ def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]
     p99 = {name: float(np.median(part[:, 2])) if len(part) else 0.0 for name, part in rows.items()}
     if "all_fast" in rate:
         of = max(rate["all_fast"], 1e-9)
-        shares = {f"throughput_{name}": rate[name] / of for name in ("alone", "moving", "rest")}
+        told = [name for name in ("alone", "moving", "rest") if name in rate]
+        shares = {f"throughput_{name}": rate[name] / of for name in told}
     else:
         of = max(rate["alone"], 1e-9)
-        shares = {f"ops_{name}_ratio": rate[name] / of for name in ("moving", "rest")}
+        told = [name for name in ("moving", "rest") if name in rate]
+        shares = {f"ops_{name}_ratio": rate[name] / of for name in told}
     return {
         **shares,
         "ops_alone": rate["alone"],

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from mmscand.model import FloatArray
 from mmscand_lab.ops import load_ops
 from mmscand_lab.pg_cluster import programs
+from mmscand_lab.phases import Phases, present_phase
 from mmscand_lab.place import Place
 from mmscand_lab.programs import Program, ready_truth, running
 from mmscand_lab.result import WORKLOAD
@@ -32,7 +33,8 @@ from mmscand_lab.truth import BoolArray, Truth, hot_rates, hottest, shifted
 ROOM_PAGES = 8192
 _MIB = "256"
 
-Change = Literal["shift", "stream"]
+Change = Literal["shift", "stream", "phases"]
+"""Phases come by themselves, all the time: nothing is then ever at rest."""
 
 
 class RunningLoad(Protocol):
@@ -134,6 +136,30 @@ class Pages:
         self._program.require_alive()
 
 
+class PhasedPages(Pages):
+    """A workload whose hot pages change by themselves; it says in a file which they are now.
+
+    The best is the same in each phase, as all parts are equal.
+    """
+
+    def __init__(self, program: Program, truth: Truth, probe: TierProbe, folder: Path) -> None:
+        super().__init__(program, truth, probe, folder, "phases")
+        self._phases = Phases.load(folder)
+
+    def level(self) -> float:
+        """Share of the accesses of this phase that go to the top tier."""
+        self._rates = self._phases.rates(present_phase(self._folder))
+        return super().level()
+
+    def end(self) -> dict[str, float]:
+        """Pages up that were hot in no phase so far."""
+        self._ever_hot = self._phases.hot_so_far(present_phase(self._folder))
+        return super().end()
+
+    def change(self) -> None:
+        """Nothing is to be done: it goes on."""
+
+
 def best_share(rates: FloatArray, room: int) -> float:
     """The share of accesses that the top tier has with the hottest pages in it."""
     return float(rates[hottest(rates, room)].sum())
@@ -153,7 +179,10 @@ def _pages(
         with running("workload", argv, place.folder, output) as program:
             truth = ready_truth(program, folder)
             with closing(TierProbe(truth, place.topology)) as probe:
-                yield Pages(program, truth, probe, folder, change)
+                if change == "phases":
+                    yield PhasedPages(program, truth, probe, folder)
+                else:
+                    yield Pages(program, truth, probe, folder, change)
             program.stop()
 
     return start
@@ -177,6 +206,20 @@ LOADS: Mapping[str, Load] = {
         _pages(*_ZIPF, change="stream"),
         "stream",
     ),
+    "stairs": Load(
+        "ten parts, one after another is hot for a while, as by masim",
+        _pages("--pattern", "stairs", "--layout", "range", change="phases"),
+        "phases",
+    ),
+    "zigzag": Load(
+        "two parts of ten are hot in turn, as by masim",
+        _pages("--pattern", "zigzag", "--layout", "range", change="phases"),
+        "phases",
+    ),
+    "chase": Load(
+        "pointers lead from line to line, 90 % of them in a random 10 % of the pages",
+        _pages("--pattern", "chase"),
+    ),
     "btree": Load(
         "lookups in a tree of pages, its leaves by zipf",
         _pages("--pattern", "btree", "--hot-share", "0.125"),
@@ -185,9 +228,14 @@ LOADS: Mapping[str, Load] = {
         "a binary search in a sorted grid, then values anywhere, as XSBench does",
         _pages("--pattern", "grid", "--hot-share", "0.125"),
     ),
+    # Half the size of the others, else a search would take a minute where memory is slow.
+    "bfs": Load(
+        "breadth-first search of a graph with a power law, as GAP does",
+        _pages("--pattern", "bfs", "--mib", "128", "--hot-share", "0.25"),
+    ),
     "sparse": Load(
-        "262 hot 4K pages, scattered over 128 huge pages",
-        _pages("--huge", "--layout", "scattered", "--hot-mib", "1.0235"),
+        "524 hot 4K pages, scattered over 128 huge pages",
+        _pages("--huge", "--layout", "scattered", "--hot-mib", "2.046875"),
     ),
     "redis": Load("a client that reads keys by zipf, 64 at a time", redis, needs=redis_image),
     "postgres": Load(

@@ -141,7 +141,9 @@ class Steady:
         pass
 
 
-@pytest.mark.parametrize(("change", "best"), [("shift", 0.8), (None, 0.8), (None, None)])
+@pytest.mark.parametrize(
+    ("change", "best"), [("shift", 0.8), ("phases", 0.8), (None, 0.8), (None, None)]
+)
 def test_a_run_has_the_figures_that_are_known_of_its_load(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: str | None, best: float | None
 ) -> None:
@@ -171,10 +173,11 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
     assert not stale.exists()
     assert running.changes == (1 if change else 0)
     assert ("seconds_to_95_after_shift" in run.figures) == (change == "shift")
-    share = "memory_share" if best is None else "hit_share"
-    assert run.figures[share] == pytest.approx(0.8)
+    share, steady = "memory_share" if best is None else "hit_share", change != "phases"
+    assert run.figures.get(share) == (pytest.approx(0.8) if steady else None)
     assert run.figures[f"{share}_over_time"] == pytest.approx(0.8)
-    assert ("seconds_to_95" in run.figures) == (best is not None)
+    assert ("seconds_to_95" in run.figures) == (steady and best is not None)
+    assert ("ops_rest_ratio" in run.figures) == steady
     assert run.figures["ops_moving_ratio"] == run.figures["core_slower_by"] == 1
     assert run.figures["wrong_pages"] == 3
     levels = load_curve(run_folder(tmp_path, "one", "nothing", 1), LEVELS)

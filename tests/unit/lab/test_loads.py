@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmscand_lab.loads import LOADS, Change, Pages, best_share
+from mmscand_lab.loads import LOADS, Change, Pages, PhasedPages, best_share
+from mmscand_lab.phases import STAIRS, make_phases
 from mmscand_lab.touch import streamed
 from mmscand_lab.truth import BoolArray, Truth, hot_pages, hottest, shifted, zipf_rates
 
@@ -71,6 +72,28 @@ def test_a_stream_counts_what_came_up_of_the_pages_that_it_reads() -> None:
     assert pages.end() == {"wrong_pages": 10, "streamed_up_pages": 7}
 
 
+def test_a_load_with_phases_has_the_level_of_the_phase_that_it_is_in(tmp_path: Path) -> None:
+    probe, phases = Probe(), make_phases(PAGES, STAIRS, None)
+    phases.save(tmp_path)
+    (tmp_path / "phase").write_text("0\n")
+    truth = Truth(7, 0, PAGES, 1, huge=False, seed=1, hot=phases.hot(0), rates=phases.rates(0))
+    process = Process()
+    program: Any = SimpleNamespace(process=process)
+    pages = PhasedPages(program, truth, probe, tmp_path)  # type: ignore[arg-type]
+    probe.top = phases.hot(0) | phases.hot(4)
+    assert pages.best is not None
+    assert pages.level() == pytest.approx(0.9 + 0.1 / 9)
+    assert pages.end() == {"wrong_pages": 2000}
+    (tmp_path / "phase").write_text("2\n")
+    assert pages.level() == pytest.approx(0.2 / 9)
+    assert pages.end() == {"wrong_pages": 2000}
+    (tmp_path / "phase").write_text("14\n")
+    assert pages.end() == {"wrong_pages": 0}
+    assert pages.level() == pytest.approx(0.9 + 0.1 / 9)
+    pages.change()
+    assert process.signals == []
+
+
 def test_the_best_share_has_the_hottest_pages_in_the_room() -> None:
     rates = np.array([0.1, 0.5, 0.15, 0.25])
     assert best_share(rates, 2) == pytest.approx(0.75)
@@ -81,4 +104,6 @@ def test_each_load_says_what_it_is_and_only_known_changes_happen() -> None:
     assert {"gups", "zipf", "shift", "stream"} <= LOADS.keys()
     for name, each in LOADS.items():
         assert each.summary, name
-    assert {name for name, each in LOADS.items() if each.change} == {"shift", "stream"}
+    changes = {name: each.change for name, each in LOADS.items() if each.change}
+    phases = dict.fromkeys(["stairs", "zigzag"], "phases")
+    assert changes == {"shift": "shift", "stream": "stream", **phases}
