@@ -157,16 +157,24 @@ def download_kernel(
     # The scratch folder is in the cache so that the last rename stays on one file system.
     scratch = Path(tempfile.mkdtemp(prefix=".unpack-", dir=cache))
     try:
-        # Without this option apt warns that its own user cannot enter root's scratch folder.
-        argv = ["apt-get", *apt_options, "download", "-o", "APT::Sandbox::User=root", *packages]
-        run_command(argv, limit_s=_DOWNLOAD_LIMIT_S, cwd=scratch)
-        tree = scratch / "tree"
-        for archive in sorted(scratch.glob("*.deb")):
-            run_command(["dpkg", "-x", str(archive), str(tree)], limit_s=120.0)
+        tree = unpack_packages(packages, scratch, apt_options)
         _index_modules(tree, release)
         return _publish(tree, release, cache)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def unpack_packages(
+    packages: Sequence[str], scratch: Path, apt_options: Sequence[str] = ()
+) -> Path:
+    """Download packages into an empty folder; the tree there that has their files. `LabError`."""
+    # Without this option apt warns that its own user cannot enter root's scratch folder.
+    argv = ["apt-get", *apt_options, "download", "-o", "APT::Sandbox::User=root", *packages]
+    run_command(argv, limit_s=_DOWNLOAD_LIMIT_S, cwd=scratch)
+    tree = scratch / "tree"
+    for archive in sorted(scratch.glob("*.deb")):
+        run_command(["dpkg", "-x", str(archive), str(tree)], limit_s=120.0)
+    return tree
 
 
 def _index_modules(tree: Path, release: str) -> None:

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmscand.model import FloatArray
+from mmscand_lab.key_servers import memcached, redis, redis_image
+from mmscand_lab.memcached import memcached_program, take_memcached
 from mmscand_lab.ops import load_ops
 from mmscand_lab.pg_cluster import programs
 from mmscand_lab.phases import Phases, present_phase
@@ -25,7 +27,7 @@ from mmscand_lab.place import Place
 from mmscand_lab.programs import Program, ready_truth, running
 from mmscand_lab.result import WORKLOAD
 from mmscand_lab.samples import TierProbe
-from mmscand_lab.served import make_records, postgres, redis, redis_image
+from mmscand_lab.served import make_records, postgres
 from mmscand_lab.touch import streamed
 from mmscand_lab.truth import BoolArray, Truth, hot_rates, hottest, shifted
 
@@ -238,6 +240,12 @@ LOADS: Mapping[str, Load] = {
         _pages("--huge", "--layout", "scattered", "--hot-mib", "2.046875"),
     ),
     "redis": Load("a client that reads keys by zipf, 64 at a time", redis, needs=redis_image),
+    "memcached": Load(
+        "the same with memcached",
+        memcached,
+        needs=memcached_program,
+        prepare=take_memcached,
+    ),
     "postgres": Load(
         "pgbench reads rows by zipf, from shared buffers",
         postgres,

@@ -1,18 +1,19 @@
-"""Servers from Debian as loads: Redis and PostgreSQL, with clients that draw keys by a zipf law.
+"""Servers from Debian as loads, with clients that draw keys by a zipf law: here PostgreSQL.
 
-Nobody knows which of their pages are hot. So what is told is how much of their memory is on the
-top tier, and how fast their clients are.
+Those that keep keys in memory are in `key_servers`, and use what is here too. Nobody knows which of
+their pages are hot. So what is told is how much of their memory is on the top tier, and how fast
+their clients are.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mmscand.model import Topology
-from mmscand_lab.kernel import LabError
 from mmscand_lab.numa import migrate, preferring
-from mmscand_lab.ops import load_ops
 from mmscand_lab.pg_cluster import make_archive, unpack
 from mmscand_lab.pg_server import served, session
 from mmscand_lab.place import Place
-from mmscand_lab.programs import Program, running
+from mmscand_lab.programs import Program
 
-_START_LIMIT_S = 900.0
-# 220 MiB with values of 1000 bytes: seven times the room.
-_REDIS_KEYS = 180_000
+START_LIMIT_S = 900.0
+"""Ends what hangs; in emulation a server with its keys takes minutes at worst."""
 # 100 MiB of table and index: three times the room, and a third of that again in its files.
 _PG_ROWS = 330_000
 _PG_BUFFERS_MIB = 128
@@ -96,57 +94,27 @@ def memory_by_node(text: str) -> Counter[int]:
 
 
 @contextmanager
-def _program(
-    name: str, argv: Sequence[str], log: Path, image: str | None = None
+def running_server(
+    name: str,
+    argv: Sequence[str],
+    log: Path,
+    image: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Program]:
-    """A child that is dead when the context ends; its memory is where it wants it."""
+    """A child that is dead when the context ends; its memory is where it wants it.
+
+    `image` is its file where that is not the first word; `environment` is added to ours.
+    """
+    env = {**os.environ, **(environment or {})}
     with log.open("wb") as out, preferring(None):
         process = subprocess.Popen(
-            argv, executable=image, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            argv, executable=image, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
     try:
         yield Program(name, process, log)
     finally:
         process.kill()
         process.wait()
-
-
-def redis_image() -> str:
-    """The server's program; LabError when it is not installed.
-
-    Debian has it in redis-tools too, where it is the checker of dumps: one program that goes by its
-    name. So no service need be installed.
-    """
-    found = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-    if found is None:
-        raise LabError(
-            "this workload needs Redis, not installed here",
-            hint="apt-get install --no-install-recommends redis-tools",
-        )
-    return found
-
-
-@contextmanager
-def redis(place: Place) -> Iterator[Served]:
-    """A Redis server, moved to the slow node, whose keys are read by one client."""
-    (fast, slow), state = (min(place.topology.fast), max(place.topology.slow)), place.folder
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        socket = Path(folder) / "redis.sock"
-        argv = ["redis-server", "--port", "0", "--unixsocket", str(socket), "--save", ""]
-        argv += ["--dir", folder, "--enable-debug-command", "yes"]
-        client = ["mmscand_lab.redis_client", "--socket", str(socket), "--state", str(state)]
-        client += ["--keys", str(_REDIS_KEYS), "--seed", str(place.seed)]
-        (state / "ready").unlink(missing_ok=True)
-        with _program("Redis server", argv, state / "redis.log", redis_image()) as server:
-            server.wait_for(socket.exists, "its socket", _START_LIMIT_S)
-            with running("redis-client", client, state, state / "client-stdout.txt") as reader:
-                reader.wait_for((state / "ready").exists, "a server with keys", _START_LIMIT_S)
-                pid = server.process.pid
-                migrate(pid, fast, slow)
-                place.speeds.slow_down_process(pid)
-                options = ("--pid", str(pid))
-                yield Served(server, pid, options, place.topology, lambda: load_ops(state))
-                reader.stop()
 
 
 def make_records(results: Path) -> Path:
@@ -175,8 +143,8 @@ def postgres(place: Place) -> Iterator[Served]:
             argv += ["-T", "600", "-l", "--log-prefix", str(folder / "log")]
             argv += ["--random-seed", str(place.seed), "-f", str(script)]
             clients = cluster.client("pgbench", *argv)
-            with _program("pgbench", clients, state / "pgbench.txt") as bench:
-                bench.wait_for(lambda: _begun(folder), "its first transactions", _START_LIMIT_S)
+            with running_server("pgbench", clients, state / "pgbench.txt") as bench:
+                bench.wait_for(lambda: _begun(folder), "its first transactions", START_LIMIT_S)
                 # Buffers are shared memory: off by default, and nothing else is there to move.
                 options = ("--match", "^postgres", "--set", "shared_memory=true")
                 yield Served(server, backend, options, place.topology, lambda: _pg_ops(folder))
