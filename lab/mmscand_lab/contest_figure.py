@@ -59,7 +59,7 @@ def _smooth(curve: Curve) -> Curve:
 def _draw_load(panel: Axes, results: Path, runs: Sequence[Run], colours: dict[str, str]) -> None:
     """A line for each run; all seeds of a policy have one colour, and one label."""
     named: set[str] = set()
-    what = THROUGHPUT if any("throughput_rest" in run.figures for run in runs) else LEVELS
+    what = THROUGHPUT if any("throughput_alone" in run.figures for run in runs) else LEVELS
     for run in runs:
         curve = _smooth(load_curve(run_folder(results, run.load, run.policy, run.seed), what))
         at, share = [at for at, _ in curve], [100 * share for _, share in curve]

@@ -29,29 +29,36 @@ def report(standings: Standings, summaries: Mapping[str, str]) -> str:
 
 
 def _at_a_glance(standings: Standings) -> list[str]:
-    """One table of throughput at rest; none where all memory is equally fast."""
+    """One table of throughput; none where all memory is equally fast."""
     known = {
         load: policies
         for load, policies in standings.items()
-        if all("throughput_rest" in figures for figures in policies.values())
+        if all("throughput_alone" in figures for figures in policies.values())
     }
     if not known:
         return []
     names = list(dict.fromkeys(name for policies in known.values() for name in policies))
     rows = [[load, *_shares(policies, names)] for load, policies in known.items()]
     rows.append(["geometric mean", *_means(known, names)])
-    title = "Throughput at rest, as a share of that with all memory fast:"
+    title = (
+        "Throughput as a share of that with all memory fast; at rest, or where hot pages change all"
+        " the time, over all of it:"
+    )
     return [f"{title}\n\n{markdown(['', 'all slow', *names], rows)}"]
 
 
 def _shares(policies: Mapping[str, Mapping[str, float | None]], names: Sequence[str]) -> list[str]:
     """Of one load: with all memory slow, then by each policy, the best of them in bold."""
     slow = median(figures["throughput_alone"] or 0.0 for figures in policies.values())
-    shares = [policies[name]["throughput_rest"] if name in policies else None for name in names]
+    shares = [_throughput(policies[name]) if name in policies else None for name in names]
     best = max((share for share in shares if share is not None), default=0.0)
     cells = ["" if share is None else f"{share:.0%}" for share in shares]
     bold = [f"**{cell}**" if cell == f"{best:.0%}" else cell for cell in cells]
     return [f"{slow:.0%}", *bold]
+
+
+def _throughput(figures: Mapping[str, float | None]) -> float:
+    return figures.get("throughput_rest", figures["throughput_moving"]) or 0.0
 
 
 def _means(standings: Standings, names: Sequence[str]) -> list[str]:
@@ -60,9 +67,9 @@ def _means(standings: Standings, names: Sequence[str]) -> list[str]:
     if not whole:
         return [""] * (1 + len(names))
     slow = [median(f["throughput_alone"] or 0.0 for f in policies.values()) for policies in whole]
-    at_rest = [[policies[name]["throughput_rest"] or 0.0 for policies in whole] for name in names]
+    with_policy = [[_throughput(policies[name]) for policies in whole] for name in names]
     least = 1e-9  # a mean of logarithms takes no zero
-    return [f"{geometric_mean([max(each, least) for each in c]):.0%}" for c in (slow, *at_rest)]
+    return [f"{geometric_mean([max(each, least) for each in c]):.0%}" for c in (slow, *with_policy)]
 
 
 def _table(policies: Mapping[str, Mapping[str, float | None]], lost: Sequence[Loss]) -> str:

@@ -33,7 +33,7 @@ def test_a_panel_a_load_is_drawn_also_with_runs_that_have_no_levels(
 def test_throughput_is_drawn_where_it_is_known_each_second_as_the_median_of_three(
     tmp_path: Path,
 ) -> None:
-    run = Run("gups", "mmscand", 1, {"hit_share": 0.5, "throughput_rest": 0.9})
+    run = Run("gups", "mmscand", 1, {"hit_share": 0.5, "throughput_alone": 0.4})
     folder = run_folder(tmp_path, run.load, run.policy, run.seed)
     folder.mkdir()
     save_curve(folder, LEVELS, [(0.0, 0.1)])
