@@ -6,8 +6,12 @@ its memory: each page counts its accesses.
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from mmscand_lab.residents import PAGE, Resident
 
 MACHINE = Path(__file__).resolve().with_name("kvm_machine.c")
 _WORDS = PAGE // 4
+_POLL_S = 0.001
 
 Counts = npt.NDArray[np.uint32]
 
@@ -68,7 +73,7 @@ class KvmMachine:
 
     def counts(self) -> Counts:
         """(pages,) the first word of each page: of data pages, accesses so far. Raises OSError."""
-        with Path(f"/proc/{self.memory.pid}/mem").open("rb") as file:
+        with _stopped(self.memory.pid), Path(f"/proc/{self.memory.pid}/mem").open("rb") as file:
             file.seek(self.memory.address)
             words = np.frombuffer(file.read(self.memory.pages * PAGE), dtype=np.uint32)
         return words[::_WORDS].copy()
@@ -78,10 +83,23 @@ class KvmMachine:
         return use_between(before, self.counts(), self.times)
 
 
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    """It does not run meanwhile: pages that are read later would have been used more often."""
+    os.kill(pid, signal.SIGSTOP)
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.read_bytes().rpartition(b")")[2].split()[0] != b"T":
+        time.sleep(_POLL_S)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def use_between(before: Counts, after: Counts, times: Counts) -> Use:
     """Of arrays (pages,) of `KvmMachine`.
 
-    A round may go on while counts are read: two of them are not complete.
+    The machine may have been stopped within a round, each time: two of them are not complete.
     """
     hot, first = times > 0, 1 + -(-int(times.sum()) // _WORDS)
     used, times = (after - before)[hot], times[hot]

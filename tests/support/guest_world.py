@@ -12,7 +12,6 @@ from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.errors import MachineCannot
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.topology import NodeReader, read_topology
-from mmscand.model import Topology
 from support.live_world import LiveWorld, live_world
 
 _MGLRU = Path("/sys/kernel/mm/lru_gen/enabled")
@@ -21,19 +20,25 @@ _MGLRU = Path("/sys/kernel/mm/lru_gen/enabled")
 @pytest.fixture(scope="session")
 def machine() -> Iterator[LinuxMachine]:
     """The guest, with the tiers that its kernel sees; before Linux 6.7 it sees only one."""
-    _MGLRU.write_text("y")  # off by default in Debian's 6.1
-    topology = read_topology(NodeReader())
-    options = NodeOptions() if topology.slow else NodeOptions(slow=_without_cpus(topology))
+    switch_on_mglru()
     try:
-        machine = real_machine(options)
+        machine = real_machine(NodeOptions(slow=nodes_to_name()))
     except MachineCannot as error:
         pytest.skip(f"guest tests need two tiers: {error}")
     yield machine
     machine.close()
 
 
-def _without_cpus(topology: Topology) -> str:
-    return ",".join(str(node.id) for node in topology.nodes if not node.has_cpus)
+def switch_on_mglru() -> None:
+    """Off by default in Debian's 6.1."""
+    _MGLRU.write_text("y")
+
+
+def nodes_to_name() -> str | None:
+    """What `--slow-nodes` has to say where the kernel has one tier; None elsewhere."""
+    topology = read_topology(NodeReader())
+    without_cpus = (str(node.id) for node in topology.nodes if not node.has_cpus)
+    return None if topology.slow else ",".join(without_cpus)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from mmscand.linux.checks import run_checks
 from mmscand.linux.topology import NodeReader, read_topology
+from support.guest_world import switch_on_mglru
 
 AREAS = "areas.json"
 
@@ -40,6 +41,7 @@ class KernelAreas:
 
     def pytest_sessionstart(self) -> None:
         # Before any test: the last one locks the kernel down.
+        switch_on_mglru()
         checks = run_checks(read_topology(NodeReader()))
         self._checks = {check.name: check.detail if check.ok else "no" for check in checks}
 
