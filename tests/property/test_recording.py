@@ -147,3 +147,14 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path) -> None:
             for _ in range(10):
                 writer.write(seen)
     assert (tmp_path / "r").stat().st_size == writer.size_bytes <= 600
+
+
+@pytest.mark.parametrize("dtype", [LAYOUT, MOVES])
+def test_a_slot_of_no_page_is_damage(dtype: np.dtype, tmp_path: Path) -> None:
+    tables = {d: np.zeros(0, dtype=d) for d in (VMAS, LAYOUT, ACCESSED, MOVES)}
+    good = ProcessPass(one_row(PASS, pid=1), *tables.values())
+    tables[dtype] = np.zeros(1, dtype=dtype)
+    write(tmp_path / "r", [good, ProcessPass(one_row(PASS, pid=2), *tables.values()), good])
+    recording = Recording(tmp_path / "r")
+    assert [int(seen.about["pid"][0]) for seen in recording.passes()] == [1]
+    assert recording.cut

@@ -187,4 +187,11 @@ def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Table, 
     except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):
         return None
     fits = all(t.dtype == d and t.ndim == 1 for t, d in zip(tables, dtypes, strict=True))
-    return tables if fits and len(tables[0]) == 1 and not buffer.read(1) else None
+    whole = fits and len(tables[0]) == 1 and not buffer.read(1)
+    return tables if whole and all(map(_has_slots, tables)) else None
+
+
+def _has_slots(table: Table) -> bool:
+    """Whether each slot that it names has a page."""
+    size = "pages_per_slot"
+    return size not in (table.dtype.names or ()) or bool((table[size] > 0).all())

@@ -34,7 +34,8 @@ def name_pattern(text: str) -> re.Pattern[str]:
         ) from None
     if ways > _MOST_WAYS:
         raise UsageError(
-            f"{text!r} may take for ever", hint="use fewer of * + ? {}, and none inside another"
+            f"{text!r} may take for ever",
+            hint="use fewer of * + ? {} |, none inside another, or write a rule for each name",
         )
     return pattern
 
