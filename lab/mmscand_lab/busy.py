@@ -21,8 +21,9 @@ from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand_lab.busy_daemon import BusyDaemon, started
 from mmscand_lab.busy_judge import Before, Story, judged
 from mmscand_lab.busy_result import BusyResult
-from mmscand_lab.busy_world import World, load_kvm, populated
+from mmscand_lab.busy_world import World, populated
 from mmscand_lab.ending import exit_status
+from mmscand_lab.kvm_modules import load_kvm
 from mmscand_lab.memory_blocks import is_online, set_offline, set_online
 from mmscand_lab.result import EVENTS
 from mmscand_lab.slowness import Budget, factor, work_s

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from mmscand_lab import busy_result
 from mmscand_lab.busy_result import BusyResult
-from mmscand_lab.busy_world import KVM_MACHINE, MODULES, SCHEMA
+from mmscand_lab.busy_world import SCHEMA
 from mmscand_lab.experiment import Progress, ignore, in_guest, prepare, repeated, told
-from mmscand_lab.kernel import GuestKernel, ensure_packages, fetch_kernel, module_files
-from mmscand_lab.kvm import require_machine
+from mmscand_lab.kernel import ensure_packages, fetch_kernel
+from mmscand_lab.kvm_modules import bring_kvm
 from mmscand_lab.pg_cluster import make_archive
 from mmscand_lab.scenario import QUIET_GUEST
 from mmscand_lab.slowness import Budget, work_s
 
-_KVM_MODULE = "kvm-amd"
-"""QEMU's emulation offers AMD's extension (SVM) and not Intel's."""
 _GUEST = replace(QUIET_GUEST, kernel_args=(*QUIET_GUEST.kernel_args, "tsc=reliable"))
 """Beside a busy host the guest's kernel finds its TSC unstable after minutes, and from then on each
 look at the clock is a device access: all was five times slower."""
@@ -43,13 +40,3 @@ def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = igno
     with repeated(told(results, progress)):
         in_guest(argv, kernel, results, _LIMIT_S, spec=_GUEST, kvm=False)
     return busy_result.load(results)
-
-
-def bring_kvm(kernel: GuestKernel, results: Path) -> None:
-    """The modules and a machine: the guest's own /var hides the folders where they are. LabError"""
-    shutil.copy(require_machine(), results / KVM_MACHINE)
-    folder = results / MODULES
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for number, file in enumerate(module_files(kernel, _KVM_MODULE)):
-        shutil.copy(file, folder / f"{number}-{file.name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -14,8 +13,8 @@ import numpy as np
 from mmscand.linux.syscalls import move_pages
 from mmscand.model import PAGE_BYTES, IntArray, Topology
 from mmscand_lab.crowd import Crowd, gathered
-from mmscand_lab.kernel import LabError
 from mmscand_lab.kvm import KvmMachine, times_of
+from mmscand_lab.kvm_modules import PROGRAM
 from mmscand_lab.pg_cluster import Cluster, unpack
 from mmscand_lab.pg_server import served, session
 from mmscand_lab.postgres import shared_mapping
@@ -25,10 +24,6 @@ from mmscand_lab.residents import KVM_HOT, KVM_SEED, Resident
 from mmscand_lab.samples import TierProbe
 from mmscand_lab.truth import Truth
 
-MODULES = "modules"
-"""Folder of the results with the kernel's KVM, its files numbered in the order of loading."""
-KVM_MACHINE = "kvm_machine"
-"""In the same folder: the program of a KVM machine."""
 ROWS = 8192
 """Of PostgreSQL's table."""
 SCHEMA = (
@@ -87,20 +82,12 @@ def nodes_of(memory: Resident) -> IntArray:
     return move_pages(memory.pid, pages + np.uint64(memory.address), None)[1]
 
 
-def load_kvm(results: Path) -> None:
-    """Load the modules that the host left in the results folder. LabError."""
-    for file in sorted((results / MODULES).iterdir()):
-        done = subprocess.run(["insmod", str(file)], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise LabError(f"{file.name} does not load: {done.stderr.strip()}", hint="see dmesg")
-
-
 @contextmanager
 def populated(results: Path, topology: Topology) -> Iterator[World]:
     """The server, with all memory where it should be at first. Raises LabError, OSError."""
     fast, slow = min(topology.fast), max(topology.slow)
     with ExitStack() as opened:
-        crowd = opened.enter_context(gathered(fast, slow, results / KVM_MACHINE, _KVM_MIB))
+        crowd = opened.enter_context(gathered(fast, slow, results / PROGRAM, _KVM_MIB))
         print(f"{len(crowd.small)} small processes and a KVM machine are there", flush=True)
         folder = opened.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm"))
         cluster = unpack(results, Path(folder))
@@ -120,7 +107,7 @@ def populated(results: Path, topology: Topology) -> Iterator[World]:
         }
         buffers = Resident("buffers", backend, start, length // PAGE_BYTES)
         memory = crowd.named["kvm"]
-        times = times_of(results / KVM_MACHINE, memory.pages, KVM_HOT, KVM_SEED)
+        times = times_of(results / PROGRAM, memory.pages, KVM_HOT, KVM_SEED)
         kvm = KvmMachine(memory, times)
         yield World(fast, crowd, large, probes, [server, *programs], cluster, buffers, kvm)
 

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from mmscand.model import Topology
 from mmscand.settings import Settings
 from mmscand_lab.kernel import LabError
 from mmscand_lab.numa import preferring
+from mmscand_lab.one_cpu import one_cpu
 from mmscand_lab.programs import LAB_KNOBS, daemon_command, running
 from mmscand_lab.result import EVENTS
 from mmscand_lab.slowness import Budget
@@ -57,26 +58,32 @@ def _nothing(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def _written(values: Mapping[Path, str]) -> Iterator[None]:
-    """Settings of the kernel for a while; LabError when one cannot be made."""
+def _written(values: Mapping[Path, str], *, alone: bool = False) -> Iterator[None]:
+    """Settings of the kernel for a while; LabError when one cannot be made.
+
+    With `alone` they are made while one CPU is online, see `one_cpu`.
+    """
     before: dict[Path, str] = {}
+    quiet = one_cpu if alone else nullcontext
     try:
-        for path, value in values.items():
-            before[path] = path.read_text().strip()
-            path.write_text(value)
+        with quiet():
+            for path, value in values.items():
+                before[path] = path.read_text().strip()
+                path.write_text(value)
         yield
     except OSError as error:
         raise LabError(f"{error.filename}: {error.strerror}") from None
     finally:
-        for path, value in before.items():
-            path.write_text(value)
+        with quiet():
+            for path, value in before.items():
+                path.write_text(value)
 
 
 def _numa_balancing(mode: int) -> Callable[[Stage], AbstractContextManager[None]]:
     @contextmanager
     def at_work(stage: Stage) -> Iterator[None]:
         demotion = "true" if mode & 2 else "false"
-        with _written({_NUMA_BALANCING: str(mode), _DEMOTION: demotion}):
+        with _written({_DEMOTION: demotion}), _written({_NUMA_BALANCING: str(mode)}, alone=True):
             yield None
 
     return at_work

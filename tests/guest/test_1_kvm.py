@@ -16,8 +16,8 @@ from mmscand.linux.procfs import Procfs
 from mmscand.linux.syscalls import move_pages
 from mmscand.model import PAGE_BYTES, UIntArray
 from mmscand.observe.events import PassEnd, ProcessLeft
-from mmscand_lab.busy_world import KVM_MACHINE, load_kvm
 from mmscand_lab.kvm import KvmMachine, times_of
+from mmscand_lab.kvm_modules import load_kvm
 from mmscand_lab.residents import Resident
 from support.live_world import LiveWorld
 from support.sim_daemon import Recorder, running
@@ -30,9 +30,7 @@ HOT, SEED = 300, 3
 @pytest.fixture(scope="module")
 def program() -> Path:
     """Brought by the host, with the kernel's modules; see support.guest_suite."""
-    folder = Path(os.environ["MMSCAND_GUEST_FILES"])
-    load_kvm(folder)
-    return folder / KVM_MACHINE
+    return load_kvm(Path(os.environ["MMSCAND_GUEST_FILES"]))
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmscand_lab.busy_experiment import bring_kvm
 from mmscand_lab.guest import STDERR, STDOUT, run_in_guest
 from mmscand_lab.kernel import GuestKernel, fetch_kernel
+from mmscand_lab.kvm_modules import bring_kvm
 from mmscand_lab.spec import GuestSpec
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmscand.cli.app import main
-from mmscand_lab import busy_experiment, experiment
+from mmscand_lab import busy_experiment, experiment, kvm_modules
 from mmscand_lab.busy_result import BusyResult
 from mmscand_lab.kernel import GuestKernel
 from mmscand_lab.pg_cluster import ARCHIVE
@@ -38,7 +38,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
     monkeypatch.setattr(experiment.compileall, "compile_dir", lambda *_, **__: True)
     monkeypatch.setattr(busy_experiment, "ensure_packages", lambda: None)
     monkeypatch.setattr(busy_experiment, "fetch_kernel", lambda: kernel)
-    monkeypatch.setattr(busy_experiment, "module_files", lambda kernel, name: [module, module])
+    monkeypatch.setattr(kvm_modules, "module_files", lambda kernel, name: [module, module])
     monkeypatch.setattr(busy_experiment, "work_s", lambda: 0.01)
     monkeypatch.setattr(
         busy_experiment, "make_archive", lambda results, _: (results / ARCHIVE).touch()

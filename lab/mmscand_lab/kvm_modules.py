@@ -1,0 +1,55 @@
+"""KVM for a guest: the host brings the kernel's modules and a machine, the guest loads them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from mmscand_lab.kernel import GuestKernel, LabError, module_files
+from mmscand_lab.kvm import require_machine
+from mmscand_lab.one_cpu import one_cpu
+
+PROGRAM = "kvm_machine"
+_MODULES = "modules"
+"""Folder with the modules, numbered in the order of loading."""
+_MODULE = "kvm-amd"
+"""QEMU's emulation offers AMD's extension (SVM) and not Intel's."""
+_CREATE_VM = 0xAE01
+"""KVM_CREATE_VM of include/uapi/linux/kvm.h."""
+
+
+def bring_kvm(kernel: GuestKernel, folder: Path) -> None:
+    """Into a folder that the guest sees: its own /var hides where they are. LabError."""
+    shutil.copy(require_machine(), folder / PROGRAM)
+    shutil.rmtree(folder / _MODULES, ignore_errors=True)
+    (folder / _MODULES).mkdir()
+    for number, file in enumerate(module_files(kernel, _MODULE)):
+        shutil.copy(file, folder / _MODULES / f"{number}-{file.name}")
+
+
+def load_kvm(folder: Path) -> Path:
+    """Load what was brought; the program of a machine. Raises LabError, OSError."""
+    with one_cpu():
+        for file in sorted((folder / _MODULES).iterdir()):
+            argv = ["insmod", str(file)]
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise LabError(
+                    f"{file.name} does not load: {done.stderr.strip()}", hint="see dmesg"
+                )
+        _keep_a_machine()
+    return folder / PROGRAM
+
+
+def _keep_a_machine() -> None:
+    """As long as the guest runs: with the first machine KVM's static key is switched on, with the
+    last one off.
+    """
+    kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    machine = fcntl.ioctl(kvm, _CREATE_VM, 0)
+    subprocess.Popen(["sleep", "infinity"], pass_fds=[machine], start_new_session=True)
+    os.close(machine)
+    os.close(kvm)
