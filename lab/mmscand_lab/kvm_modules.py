@@ -50,6 +50,7 @@ def _keep_a_machine() -> None:
     """
     kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
     machine = fcntl.ioctl(kvm, _CREATE_VM, 0)
-    subprocess.Popen(["sleep", "infinity"], pass_fds=[machine], start_new_session=True)
+    os.set_inheritable(machine, True)
+    os.posix_spawnp("sleep", ["sleep", "infinity"], os.environ)
     os.close(machine)
     os.close(kvm)
