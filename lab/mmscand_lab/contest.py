@@ -30,7 +30,8 @@ from mmscand_lab.ending import exit_status
 from mmscand_lab.kernel import LabError
 from mmscand_lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand_lab.place import Place
-from mmscand_lab.policies import POLICIES, Stage, policy_named, shipped_budget
+from mmscand_lab.policies import POLICIES, Stage, policy_named
+from mmscand_lab.programs import shipped_budget
 from mmscand_lab.room import room_on
 from mmscand_lab.standings import (
     FIGURES,

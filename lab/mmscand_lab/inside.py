@@ -40,6 +40,7 @@ from mmscand_lab.programs import (
     daemon_command,
     ready_truth,
     running,
+    shipped_budget,
 )
 from mmscand_lab.result import (
     EVENTS,
@@ -149,8 +150,10 @@ def _with_daemon(
     speeds: TierSpeeds,
 ) -> Observed:
     nodes = ["--slow-nodes", slow_nodes] if slow_nodes else []
+    # Where a core's slowness is known, all is as shipped, and the budget is scaled by it.
+    budget = LAB_KNOBS if speeds.facts() is None else shipped_budget(speeds.slowness)
     argv = daemon_command(
-        "--pid", str(workload.process.pid), *nodes, knobs=(*LAB_KNOBS, *scenario.knobs)
+        "--pid", str(workload.process.pid), *nodes, knobs=(*budget, *scenario.knobs)
     )
     splits, kernel_promoted = vmstat("thp_split"), vmstat("pgpromote_success")
     started = time.monotonic()

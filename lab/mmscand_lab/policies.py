@@ -16,13 +16,11 @@ from pathlib import Path
 
 from mmscand.errors import UsageError
 from mmscand.model import Topology
-from mmscand.settings import Settings
 from mmscand_lab.kernel import LabError
 from mmscand_lab.numa import preferring
 from mmscand_lab.one_cpu import one_cpu
-from mmscand_lab.programs import LAB_KNOBS, daemon_command, running
+from mmscand_lab.programs import LAB_KNOBS, daemon_command, running, shipped_budget
 from mmscand_lab.result import EVENTS
-from mmscand_lab.slowness import Budget
 
 _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
@@ -153,13 +151,6 @@ def _mmscand(*knobs: str, shipped: bool = False) -> Callable[[Stage], AbstractCo
             daemon.stop()
 
     return at_work
-
-
-def shipped_budget(slowness: float) -> tuple[str, ...]:
-    """The CPU budget as shipped, on a core that is slower by this factor."""
-    own = Settings()
-    budget = Budget(own.cpu_budget_percent, own.cpu_burst_s, own.accesses_per_bit)
-    return tuple(f"{name}={value}" for name, value in budget.scaled(slowness).settings().items())
 
 
 def knobs_of(name: str) -> list[str]:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from mmscand.settings import Settings
 from mmscand_lab.kernel import LabError
+from mmscand_lab.slowness import Budget
 from mmscand_lab.truth import Truth
 
 #: Emulation makes a pass thirty times slower: the budget of 1 % would make it minutes, and the next
@@ -23,6 +25,13 @@ _POLL_S = 0.1
 _READY_LIMIT_S = 900.0
 # The daemon ends after the batch that it is moving, the workload after one chunk of touches.
 _STOP_LIMIT_S = 300.0
+
+
+def shipped_budget(slowness: float) -> tuple[str, ...]:
+    """Knobs with the CPU budget as shipped, on a core that is slower by this factor."""
+    own = Settings()
+    budget = Budget(own.cpu_budget_percent, own.cpu_burst_s, own.accesses_per_bit)
+    return tuple(f"{name}={value}" for name, value in budget.scaled(slowness).settings().items())
 
 
 def daemon_command(*options: str, knobs: Sequence[str] = ()) -> list[str]:
