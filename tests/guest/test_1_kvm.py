@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract.suite import PAGES, Seen, mapping
+from contract.suite import PAGES, Seen, addresses_of, mapping
 from mmscand.linux import unseen_use
 from mmscand.linux.checks import guests_and_devices
 from mmscand.linux.procfs import Procfs
@@ -66,12 +66,16 @@ def test_its_accesses_set_no_accessed_bit_of_its_owner(world: LiveWorld, kvm: Kv
     """Why its owner is left alone. Where this fails, a kernel shows what guests access."""
     space = world.machine.open(Procfs().stat(kvm.memory.pid).process)
     memory = mapping(space, kvm.memory.address, PAGES)
+    # The last pages that a CPU has allocated are on a list of its own, and MADV_COLD passes over
+    # them. move_pages(2) empties these lists; these pages are on that node already.
+    space.move(addresses_of(kvm.memory.address, [0]), world.fast)
     Seen(space, kvm.memory.address, PAGES).age()
     before = kvm.counts()  # read by another process: that sets no bit either
     some_rounds(kvm)
     assert kvm.use_since(before).rounds >= 3
     assert memory.pages == PAGES
-    assert not Seen(space, kvm.memory.address, PAGES).flags("accessed").any()
+    accessed = np.flatnonzero(Seen(space, kvm.memory.address, PAGES).flags("accessed"))
+    assert accessed.tolist() == []
 
 
 def test_its_owner_is_named_and_left_alone(world: LiveWorld, kvm: KvmMachine) -> None:
