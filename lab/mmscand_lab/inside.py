@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -62,6 +62,8 @@ from mmscand_lab.usage import cpu_seconds, vmstat
 #: costs 5 ms of a core (under emulation 30 ms).
 SAMPLE_PERIOD_S = 0.5
 
+_BRIEF_S = 2.0
+"""Of each phase in which throughput is measured: enough for a line of `ops.csv`."""
 _CONVERGED = 0.999
 _CONVERGED_SAMPLES = 2
 
@@ -199,6 +201,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--slow-nodes", help="nodes to promote from, as for `mmscand run`")
     parser.add_argument("--slow-memory", type=Path, help="folder of the plug-in for slow memory")
     parser.add_argument("--native-s", type=float, default=0.0, help="slowness.work_s() of the host")
+    parser.add_argument("--brief", action="store_true", help="hardly measure throughput")
     return parser.parse_args(argv)
 
 
@@ -208,6 +211,8 @@ def _terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 def _run(options: argparse.Namespace) -> None:
     scenario, slow = scenario_named(options.scenario), options.slow_nodes
+    if options.brief:
+        scenario = replace(scenario, before_s=_BRIEF_S, after_s=_BRIEF_S)
     speeds = TierSpeeds(options.slow_memory, options.native_s)
     nodes = parse_node_option("--slow-nodes", slow) if slow else None
     topology = read_topology(NodeReader(), slow=nodes)

@@ -28,7 +28,7 @@ def test_the_hot_pages_and_only_they_are_promoted_in_three_passes(
     name: str, tmp_path: Path
 ) -> None:
     scenario = SCENARIOS[name]
-    result = run_scenario(scenario, tmp_path)
+    result = run_scenario(scenario, tmp_path, brief=True)
     print({key: value for key, value in result.items() if not isinstance(value, list)})
     assert result["hot_promoted_share"] >= scenario.hot_target
     assert result["cold_promoted_share"] <= scenario.cold_target

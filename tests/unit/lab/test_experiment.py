@@ -97,6 +97,25 @@ def test_the_guest_gets_slow_memory_if_it_is_emulated_and_there_is_a_compiler(
     assert any("no compiler" in text for text, _ in steps)
 
 
+def test_a_scenario_may_have_a_kernel_of_its_own_and_a_test_a_brief_run(
+    install: Callable[[Guest], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[tuple[str, bool]] = []
+
+    def guest(argv: Sequence[str], *, kernel: GuestKernel, **_: object) -> int:
+        given.append((kernel.release, "--brief" in argv))
+        raise LabError("enough", hint="none")
+
+    install(lambda argv, folder: 1)
+    monkeypatch.setattr(experiment, "run_in_guest", guest)
+    other = {"7": GuestKernel("7.3.4", Path("/nonexistent"))}
+    monkeypatch.setattr(experiment, "fetch_series", other.__getitem__)
+    for name, brief in (("quick", True), ("damon-stat", False)):
+        with pytest.raises(LabError, match="enough"):
+            experiment.run_scenario(SCENARIOS[name], tmp_path, brief=brief)
+    assert given == [("6.12.0", True), ("7.3.4", False)]
+
+
 def test_the_guest_runs_the_package_that_runs_here(
     install: Callable[[Guest], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
