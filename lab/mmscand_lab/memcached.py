@@ -66,4 +66,5 @@ def take_memcached(results: Path, cache: Path | None = None) -> None:
     program = memcached_program(cache)
     if program.environment:
         tree = program.path.parents[2]
-        shutil.copytree(tree, results / _NAME, symlinks=True, dirs_exist_ok=True)
+        shutil.rmtree(results / _NAME, ignore_errors=True)  # of an earlier contest in this folder
+        shutil.copytree(tree, results / _NAME, symlinks=True)

@@ -34,6 +34,7 @@ def os_errors_told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise MmscandError(
-            f"cannot write {error.filename or path}: {error.strerror}",
+            # An OSError that is not the kernel's (shutil's) has no strerror.
+            f"cannot write {error.filename or path}: {error.strerror or error}",
             hint="free some room, or choose another path",
         ) from None

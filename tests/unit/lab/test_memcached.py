@@ -12,7 +12,9 @@ Tools = Callable[..., Path]
 
 DEPENDS = "printf 'memcached\\n  Depends: libc6\\n  Depends: perl\\n  Depends: libevent-2.1-7\\n'"
 DOWNLOAD = "touch all.deb; echo $@ >> ../calls"
-UNPACK = "mkdir -p $3/usr/bin $3/usr/lib/x86_64-linux-gnu; touch $3/usr/bin/memcached"
+UNPACK = (
+    "mkdir -p $3/usr/bin $3/usr/lib/x86_64-linux-gnu; touch $3/usr/bin/memcached; ln -s usr $3/s"
+)
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def test_it_is_downloaded_once_with_its_libraries_and_not_installed(
 
 
 def test_the_guest_has_what_the_host_put_into_the_results(tmp_path: Path, tools: Tools) -> None:
-    take_memcached(tmp_path, tmp_path / "cache")
+    for _ in range(2):  # a contest may go on in the same folder
+        take_memcached(tmp_path, tmp_path / "cache")
     tools(apt_get="exit 100")
     found = memcached_program(tmp_path)
     assert found.path == tmp_path / "memcached/usr/bin/memcached"
