@@ -224,7 +224,7 @@ def test_moves_that_the_kernel_does_not_allow_are_said_with_the_reason(
 
 def test_promotions_do_not_wait_where_the_slow_tier_is_full() -> None:
     world = tiers()
-    world.machine.map(world.process, 8 << 30, 8192, 0)
+    world.machine.map(world.process, 8 << 30, 14_848, 0)  # fewer are free than a batch has
     clock, moved = SimClock(), list[Moved]()
     store = SettingsStore(steady())
     migrations, addresses = MigrationList(1 << 16), np.arange(4, dtype=np.uint64) * np.uint64(4096)

@@ -1,4 +1,8 @@
-"""What waits to be moved: bounded, each page once, processes served in turn, demotions first."""
+"""What waits to be moved: bounded, each page once, processes served in turn.
+
+Demotions come first where a fast node is short of free memory. Else they wait until promotions have
+taken it: those may fail, and nobody is demoted for a page that cannot move.
+"""
 
 import threading
 from collections import deque
@@ -10,6 +14,9 @@ import numpy as np
 from mmscand.clock import Clock
 from mmscand.model import BoolArray, Migration, Process, UIntArray
 from mmscand.sets import among
+
+_LOOK_AGAIN_S = 1.0
+"""Where only demotions are left, and no node is short of memory: others may take it too."""
 
 
 class _Waiting:
@@ -47,6 +54,23 @@ class _Waiting:
         withdrawn = np.concatenate([np.empty(0, dtype=np.uint64), *gone])
         self.addresses = np.setdiff1d(self.addresses, withdrawn, assume_unique=True)
         return len(withdrawn)
+
+    def first(self, enough: frozenset[int]) -> int | None:
+        """Which migration is next; demotions from nodes with `enough` free memory are not."""
+        return next(
+            (n for n, m in enumerate(self.migrations) if not (m.demotes and m.source in enough)),
+            None,
+        )
+
+    def hand_out(self, number: int, pages: int) -> Migration:
+        """The begin of the migration of that number, at most `pages` but one slot."""
+        batch, rest = _split(self.migrations[number], pages)
+        if rest is None:
+            del self.migrations[number]
+        else:
+            self.migrations[number] = rest
+        self.handed_out.append(batch)
+        return batch
 
     def strike_off(self, migration: Migration) -> bool:
         """Remove what was handed out; False if it was not by us, but before a drop."""
@@ -126,38 +150,47 @@ class MigrationList:
             self._changed.notify_all()
 
     def take(
-        self, pages: int, clock: Clock, not_before: Callable[[], float] = lambda: 0.0
+        self,
+        pages: int,
+        clock: Clock,
+        not_before: Callable[[], float] = lambda: 0.0,
+        enough: Callable[[], frozenset[int]] = frozenset,
     ) -> Migration | None:
         """The next process' hottest entries, at most `pages` (but one slot); None once closed.
 
-        Blocks while the list is empty, and until clock time `not_before`. What was taken stays on
-        the list until `done`.
+        Demotions from the nodes that have `enough` free memory wait. Blocks while nothing else is
+        on the list, and until clock time `not_before`. What was taken stays on the list until
+        `done`.
         """
-        with self._changed:
-            while not self._closed:
+        while True:
+            nodes = enough()  # it reads files: without the lock
+            with self._changed:
+                if self._closed:
+                    return None
                 early_s = not_before() - clock.now()
-                if self._turn and early_s <= 0:
-                    break
-                clock.wait(self._changed, early_s if self._turn else None)
-            if self._closed:
-                return None
-            process = self._next()
-            waiting = self._waiting[process]
-            migrations = waiting.migrations
-            batch, rest = _split(migrations.popleft(), pages)
-            waiting.handed_out.append(batch)
-            if rest is not None:
-                migrations.appendleft(rest)
-            if migrations:
-                self._turn.append(process)
-            return batch
+                if early_s <= 0 and (process := self._next(nodes)) is not None:
+                    return self._hand_out(process, nodes, pages)
+                clock.wait(self._changed, self._pause_s(early_s))
 
-    def _next(self) -> Process:
-        """Who is served: whoever has demotions, as others wait for their room; else by turns."""
-        heads = ((p, self._waiting[p].migrations[0]) for p in self._turn)
-        process = next((p for p, head in heads if head.demotes), self._turn[0])
+    def _pause_s(self, early_s: float) -> float | None:
+        if not self._turn:
+            return None
+        return early_s if early_s > 0 else _LOOK_AGAIN_S
+
+    def _hand_out(self, process: Process, enough: frozenset[int], pages: int) -> Migration:
+        waiting = self._waiting[process]
+        batch = waiting.hand_out(waiting.first(enough) or 0, pages)
         self._turn.remove(process)
-        return process
+        if waiting.migrations:
+            self._turn.append(process)
+        return batch
+
+    def _next(self, enough: frozenset[int]) -> Process | None:
+        """By turns; before all others a process whose demotions make the room that is missing."""
+        firsts = {process: self._waiting[process].first(enough) for process in self._turn}
+        able = [process for process, number in firsts.items() if number is not None]
+        demoting = (p for p in able if self._waiting[p].migrations[firsts[p] or 0].demotes)
+        return next(demoting, able[0] if able else None)
 
     def done(self, migration: Migration) -> None:
         """Strike off what was taken: from now on it may be offered again."""

@@ -15,7 +15,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
 from mmscand.model import BoolArray, IntArray, Migration, Outcome, Topology
 from mmscand.observe.events import Moved, Observer
-from mmscand.policy.target import TargetPolicy, demotion_target
+from mmscand.policy.target import TargetPolicy, demotion_target, headroom_pages
 from mmscand.settings_store import SettingsStore
 
 _FULL_PAUSE_S = 0.5
@@ -67,7 +67,21 @@ class Migrator:
         settings = self._store.current
         self._rate.set_mb_s(settings.migrate_rate_mb_s)
         pages = self._rate.batch_pages(settings.migrate_batch_pages)
-        return self._list.take(pages, self._clock, self._not_before)
+        return self._list.take(pages, self._clock, self._not_before, self._enough)
+
+    def _enough(self) -> frozenset[int]:
+        """Fast nodes with free memory for a batch, and the headroom beside it where that is less.
+
+        Nothing is demoted there before a promotion has taken the place.
+        """
+        settings, topology = self._store.current, self._machine.topology()
+        least = settings.room_pages + settings.migrate_batch_pages
+        wanted = {
+            node: max(least, headroom_pages(topology.node(node), settings))
+            for node in topology.fast
+        }
+        free = self._machine.free_pages
+        return frozenset(node for node, pages in wanted.items() if free(node) >= pages)
 
     def _not_before(self) -> float:
         """Clock time of the next batch, by the settings of now."""

@@ -2,9 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mmscand.errors import UsageError
-from mmscand.model import Node, Topology
+from mmscand.model import PAGE_BYTES, Node, Topology
+
+
+class Headroom(Protocol):
+    """The settings that matter here; see settings.Settings."""
+
+    @property
+    def room_pages(self) -> int:
+        """4 KiB pages that stay free in any case."""
+        ...
+
+    @property
+    def headroom_percent(self) -> float:
+        """Of a node's memory."""
+        ...
+
+
+def headroom_pages(node: Node, settings: Headroom) -> int:
+    """4 KiB pages that are to stay free on a fast node."""
+    pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
+    return max(settings.room_pages, int(pages * settings.headroom_percent / 100))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import PAGE_BYTES, Node, Process
+from mmscand.model import Process
+from mmscand.policy.target import headroom_pages
 from mmscand.settings_store import SettingsStore
 
 
@@ -21,7 +22,8 @@ class FastTierRoom:
         """See Room."""
         topology = self._machine.topology()
         nodes = [topology.node(node) for node in topology.fast]
-        free = sum(self._machine.free_pages(node.id) - self._headroom(node) for node in nodes)
+        settings, free_pages = self._store.current, self._machine.free_pages
+        free = sum(free_pages(node.id) - headroom_pages(node, settings) for node in nodes)
         up, _ = self._list.pages()
         _, down = self._list.pages(handed_out=False)
         return free + down - up
@@ -30,11 +32,6 @@ class FastTierRoom:
     def coming(self) -> int:
         """See Room: what is in the migrator's hands."""
         return self._list.pages()[1] - self._list.pages(handed_out=False)[1]
-
-    def _headroom(self, node: Node) -> int:
-        settings = self._store.current
-        pages = sum(end - start for start, end in node.frame_ranges) // PAGE_BYTES
-        return max(settings.room_pages, int(pages * settings.headroom_percent / 100))
 
     def queued(self, process: Process) -> tuple[int, int]:
         """See Room."""

@@ -25,5 +25,5 @@ def test_the_file_that_the_error_names_is_the_one(tmp_path: Path) -> None:
 
 def test_an_error_that_is_not_the_kernels_says_what_it_is(tmp_path: Path) -> None:
     told = os_errors_told(tmp_path)
-    with pytest.raises(MmscandError, match="cannot write .*: 3 files are there already"), told:
+    with pytest.raises(MmscandError, match="3 files are there already"), told:
         raise shutil.Error("3 files are there already")

@@ -419,3 +419,40 @@ def test_of_demotions_the_coldest_goes_first() -> None:
         migrations.offer(Migration(process, address, 1, 0, heat=heat, demotes=True))
     taken = [migrations.take(10, SystemClock()) for _ in range(3)]
     assert [each.heat for each in taken if each is not None] == [0, 3, 6]
+
+
+def test_demotions_wait_for_promotions_where_a_node_has_enough_free_memory() -> None:
+    queue = MigrationList(100)
+    queue.offer(replace(migration(ONE, 1, 2, source=0), demotes=True))
+    queue.offer(migration(ONE, 7))
+    queue.offer(replace(migration(TWO, 8, source=5), demotes=True))
+    queue.offer(migration(TWO, 9))
+    free = {0}
+
+    def taken() -> tuple[Process, list[int]]:
+        found = queue.take(1, NOW, enough=lambda: frozenset(free))
+        assert found is not None
+        return found.process, numbers_of(found)
+
+    assert [taken(), taken()] == [(TWO, [8]), (ONE, [7])]  # node 5 is short of memory
+    free.clear()
+    assert taken() == (ONE, [1])
+    free.add(0)
+    assert taken() == (TWO, [9])
+    with pytest.raises(AssertionError, match="would block"):
+        taken()
+    free.clear()
+    assert taken() == (ONE, [2])
+
+
+def test_where_only_demotions_wait_it_is_looked_again_after_a_second() -> None:
+    queue, waited = MigrationList(100), list[float | None]()
+
+    class Closing(SystemClock):
+        def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
+            waited.append(timeout_s)
+            queue.close()
+
+    queue.offer(replace(migration(ONE, 1, source=0), demotes=True))
+    assert queue.take(1, Closing(), enough=lambda: frozenset({0})) is None
+    assert waited == [1.0]
