@@ -11,7 +11,7 @@ from mmscand_lab.experiment import run_scenario
 from mmscand_lab.kernels import SERIES, fetch_series
 from mmscand_lab.scenario import QUIET_GUEST, scenario_named
 from mmscand_lab.verdict import main_promise_kept, rows
-from support.guest_suite import ROOT, run_guest_tests
+from support.guest_suite import GUEST_SUITE, ROOT, run_guest_tests
 from support.support_matrix import row_of, write_row
 
 _LIMIT_S = 3600.0
@@ -25,7 +25,7 @@ ONE_TIER = ["-k", "not loses_its_cold_pages"]
 @pytest.mark.timeout(_LIMIT_S + 60)
 @pytest.mark.parametrize("series", OTHERS)
 def test_what_differs_by_kernel_works_on_another(series: str, tmp_path: Path) -> None:
-    tests = ["tests/guest", *(ONE_TIER if series == "6.1" else [])]
+    tests = [*GUEST_SUITE, *(ONE_TIER if series == "6.1" else [])]
     status, report = run_guest_tests(
         QUIET_GUEST,
         tests,
@@ -44,7 +44,7 @@ def test_what_differs_by_kernel_works_on_another(series: str, tmp_path: Path) ->
 @pytest.mark.timeout(2 * _LIMIT_S + 60)
 @pytest.mark.parametrize("series", OTHERS)
 def test_the_whole_suite_on_another(series: str, tmp_path: Path) -> None:
-    tests = ["tests/guest", *(ONE_TIER if series == "6.1" else [])]
+    tests = [*GUEST_SUITE, *(ONE_TIER if series == "6.1" else [])]
     kernel = fetch_series(series)
     status, report = run_guest_tests(QUIET_GUEST, tests, tmp_path, 2 * _LIMIT_S, kernel=kernel)
     print(report)

@@ -7,6 +7,8 @@ import pytest
 
 from mmscand.linux.surroundings import require_host
 
+pytestmark = pytest.mark.area("namespaces")
+
 _CODE = "from mmscand.linux.surroundings import require_host; require_host()"
 
 

@@ -10,6 +10,8 @@ from mmscand_lab.kvm_modules import bring_kvm
 from mmscand_lab.spec import GuestSpec
 
 ROOT = Path(__file__).resolve().parents[2]
+GUEST_SUITE = ["tests/live/test_live_surroundings.py", "tests/guest"]
+"""In this order: the last test of the guest's own locks the kernel down."""
 _TEST_LIMIT_S = 1200
 """Ends a test that hangs; nothing is judged by it."""
 

@@ -15,6 +15,7 @@ COLUMNS = (
     "huge pages",
     "shared memory",
     "processes",
+    "namespaces",
     "promotion",
     "KVM",
     "check",
