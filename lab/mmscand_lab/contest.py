@@ -27,6 +27,7 @@ from mmscand.errors import MmscandError
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import Topology
 from mmscand_lab.ending import exit_status
+from mmscand_lab.host_load import others_cpu_s
 from mmscand_lab.kernel import LabError
 from mmscand_lab.loads import LOADS, ROOM_PAGES, Load, RunningLoad
 from mmscand_lab.place import Place
@@ -96,7 +97,7 @@ def contest(
     folder.mkdir(parents=True)
     load = LOADS[name]
     with load.start(Place(topology, folder, seed, speeds)) as running:
-        fast, spans = min(topology.fast), Spans()
+        fast, spans, disturbed = min(topology.fast), Spans(), Disturbance(results)
         with speeds.all_fast(fast) as simulated:
             if simulated:
                 spans["all_fast"] = _waited(_ALONE_S)
@@ -104,9 +105,25 @@ def contest(
         with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
             figures, phases = _with_policy(load, running, policy, folder, topology, speeds)
         ops, spans = running.ops(), spans | phases
-        figures |= rates(ops, spans) | {"core_slower_by": speeds.slowness}
+        figures |= rates(ops, spans) | disturbed.figures()
+        figures["core_slower_by"] = speeds.slowness
         save_curve(folder, THROUGHPUT, over_time(ops, spans))
     return Run(name, policy, seed, {key: figures[key] for key in FIGURES if key in figures})
+
+
+class Disturbance:
+    """What the host does beside the guest, from now on."""
+
+    def __init__(self, results: Path) -> None:
+        self._results = results
+        self._since, self._others_s = time.monotonic(), others_cpu_s(results)
+
+    def figures(self) -> dict[str, float | None]:
+        """Cores that others have used; nothing where nobody knows."""
+        now_s = others_cpu_s(self._results)
+        if now_s is None or self._others_s is None:
+            return {}
+        return {"others_cores": (now_s - self._others_s) / (time.monotonic() - self._since)}
 
 
 Spans = dict[str, tuple[float, float]]

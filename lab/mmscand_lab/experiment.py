@@ -18,6 +18,7 @@ from mmscand_lab import result as results_of
 from mmscand_lab import slowmem
 from mmscand_lab.building import INSTALL
 from mmscand_lab.guest import STDERR, STDOUT, kvm_works, run_in_guest
+from mmscand_lab.host_load import HostLoad
 from mmscand_lab.kernel import (
     GuestKernel,
     LabError,
@@ -157,7 +158,7 @@ def run_contest(
     argv = ["mmscand_lab.numa", "mmscand_lab.contest", "--results", str(results.resolve())]
     argv += slow.program
     argv += ["--workloads", *loads, "--policies", *policies, "--seeds", *map(str, seeds)]
-    with repeated(told(results, progress)):
+    with repeated(told(results, progress)), repeated(HostLoad(results).write):
         limit_s = _LIMIT_S + len(left) * _CONTEST_LIMIT_S
         in_guest(argv, kernel, results, limit_s, qemu=slow.qemu)
     return load_runs(results)

@@ -56,6 +56,7 @@ FIGURES: Mapping[str, Figure] = {
     "throughput_rest": Figure("of all-fast, at rest", "{:.0%}", "high"),
     "served_fast": Figure("misses served fast", "{:.0%}", "high"),
     "core_slower_by": Figure("a core is slower by", "{:.1f}", "neither"),
+    "others_cores": Figure("host: cores of others", "{:.2f}", "neither"),
     "ops_alone": Figure("ops/s alone", "{:.0f}", "neither"),
     "ops_moving_ratio": Figure("ops, moving", "{:.2f}", "high"),
     "ops_rest_ratio": Figure("ops, at rest", "{:.2f}", "high"),
@@ -71,8 +72,9 @@ where nobody knows its accesses. 95 % are of the best hit share that there can b
 the fast node. wrong: pages up that never were hot. of all-fast: means of operations, as a share of
 those with all memory as fast as the top tier. misses: of the cache, at the end, as the plug-in for
 slow memory counts them. slower: than the host's; the CPU budget of mmscand-shipped is the shipped
-one times this. ops: means, as a multiple of those alone, where the plug-in counts nothing. CPU: of
-the daemon and of kernel threads. in task: what the workload itself spent in the kernel.
+one times this. others: what else the host did meanwhile; from 0.1 on figures are disturbed. ops:
+means, as a multiple of those alone, where the plug-in counts nothing. CPU: of the daemon and of
+kernel threads. in task: what the workload itself spent in the kernel.
 """
 
 

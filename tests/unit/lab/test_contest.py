@@ -75,6 +75,19 @@ def test_throughput_over_time_begins_a_second_before_the_policy_does() -> None:
     assert contest.over_time(rows, spans) == []
 
 
+def test_what_others_did_on_the_host_is_told_in_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(contest.time, "monotonic", lambda: now[0])
+    assert contest.Disturbance(tmp_path).figures() == {}
+    (tmp_path / "others-cpu").write_text("7.00\n")
+    disturbance = contest.Disturbance(tmp_path)
+    now[0] += 20
+    (tmp_path / "others-cpu").write_text("12.00\n")
+    assert disturbance.figures() == {"others_cores": 0.25}
+
+
 def test_a_load_that_stood_still_is_a_ratio_of_nothing() -> None:
     spans = {"alone": (0.0, 5.0), "moving": (5.0, 9.0), "rest": (9.0, 12.0)}
     found = contest.rates(np.array([(3.0, 10.0, 1.0)]), spans)

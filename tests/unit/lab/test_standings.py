@@ -101,6 +101,13 @@ def test_the_report_marks_and_lists_losses_and_shows_what_is_known() -> None:
     assert report(medians(runs[2:3]), {"zipf": "skewed"}).endswith("- nowhere")
 
 
+def test_runs_beside_other_work_of_the_host_are_named() -> None:
+    runs = [run("damon", others_cores=0.04), run("mmscand", others_cores=0.31)]
+    text = report(medians(runs), {"zipf": ""})
+    assert "disturbed by other work of the host: zipf with mmscand (0.3 cores)" in text
+    assert "disturbed" not in report(medians(runs[:1]), {"zipf": ""})
+
+
 def test_a_markdown_table_is_one_for_both_readers() -> None:
     assert markdown(["", "a"], [["x y", "10"], ["z", "1"]]).splitlines() == [
         "|     |  a |",
