@@ -157,8 +157,12 @@ class Recording:
 
     def finding_pass(self, share: float, hot_pages: int) -> int | None:
         """The pass that knew that share of the hot pages as hot, by the daemon's own word."""
+        starts = [event["at"] for event in self.of_kind("pass_start")]
         for event in self.of_kind("pass_end"):
-            begin = event["at"] - event["seconds"]
+            # Not its end less its seconds: what the pass before has found may move in these, and
+            # is then neither on the slow tier when the pass reads, nor moved when it began.
+            end = event["at"]
+            begin = max((at for at in starts if at <= end), default=end - event["seconds"])
             moved = sum(m["promoted"] for m in self.of_kind("moved") if m["at"] < begin)
             # Shared pages are hot by their bits only, and none of them is the workload's.
             if moved + event["hot"] - event["shared"] >= share * hot_pages:
