@@ -123,7 +123,8 @@ class Disturbance:
         now_s = others_cpu_s(self._results)
         if now_s is None or self._others_s is None:
             return {}
-        return {"others_cores": (now_s - self._others_s) / (time.monotonic() - self._since)}
+        cores = (now_s - self._others_s) / (time.monotonic() - self._since)
+        return {"others_cores": max(0.0, cores)}
 
 
 Spans = dict[str, tuple[float, float]]

@@ -24,9 +24,12 @@ class HostLoad:
         self._busy, self._mine = _busy_s(), self._mine_s()
 
     def write(self) -> None:
-        """Seconds since it was made, for the guest."""
+        """Seconds since it was made, for the guest.
+
+        May go below 0: /proc/stat counts ticks, and less by 4 % than processes count themselves.
+        """
         others = _busy_s() - self._busy - (self._mine_s() - self._mine)
-        self._file.write_text(f"{max(0.0, others):.2f}\n", encoding="ascii")
+        self._file.write_text(f"{others:.2f}\n", encoding="ascii")
 
     def _mine_s(self) -> float:
         return cpu_seconds([self._own, *self._own.children(recursive=True)])

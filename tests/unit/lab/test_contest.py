@@ -86,6 +86,8 @@ def test_what_others_did_on_the_host_is_told_in_cores(
     now[0] += 20
     (tmp_path / "others-cpu").write_text("12.00\n")
     assert disturbance.figures() == {"others_cores": 0.25}
+    (tmp_path / "others-cpu").write_text("-1.00\n")  # ticks are less than processes count
+    assert disturbance.figures() == {"others_cores": 0.0}
 
 
 def test_a_load_that_stood_still_is_a_ratio_of_nothing() -> None:
