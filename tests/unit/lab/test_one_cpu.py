@@ -14,6 +14,8 @@ def cpus(tmp_path: Path) -> Path:
         folder.mkdir()
         if online is not None:  # the first CPU has no switch
             (folder / "online").write_text(online)
+    (tmp_path / "emulated").write_text("model name\t: QEMU TCG CPU version 2.5+\n")
+    (tmp_path / "real").write_text("model name\t: AMD EPYC\n")
     return tmp_path
 
 
@@ -22,12 +24,17 @@ def states(cpus: Path) -> dict[str, str]:
 
 
 def test_others_are_offline_meanwhile_and_those_that_were_stay_so(cpus: Path) -> None:
-    with one_cpu(cpus):
+    with one_cpu(cpus, cpus / "emulated"):
         assert states(cpus) == {"cpu1": "0", "cpu2": "0", "cpu3": "0"}
     assert states(cpus) == {"cpu1": "1", "cpu2": "0", "cpu3": "1"}
 
 
 def test_they_come_back_after_an_error(cpus: Path) -> None:
-    with pytest.raises(ValueError, match="x"), one_cpu(cpus):
+    with pytest.raises(ValueError, match="x"), one_cpu(cpus, cpus / "emulated"):
         raise ValueError("x")
     assert states(cpus)["cpu3"] == "1"
+
+
+def test_cpus_of_a_real_machine_are_left_alone(cpus: Path) -> None:
+    with one_cpu(cpus, cpus / "real"):
+        assert states(cpus) == {"cpu1": "1", "cpu2": "0", "cpu3": "1"}
