@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from mmscand.cli.files import os_errors_told, require_writable, write_text
 from mmscand.errors import UsageError
-from mmscand.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,13 +30,11 @@ def run_and_judge(json_file: Path | None, picture: Path | None, results: Path | 
 def _found(console: "Console", folder: Path, json_file: Path | None) -> "BusyResult":
     from mmscand_lab.busy_experiment import run_busy_server  # noqa: PLC0415
     from mmscand_lab.busy_result import as_json  # noqa: PLC0415
+    from mmscand_lab.programs import as_shipped  # noqa: PLC0415
     from mmscand_lab.screen import progress_shown  # noqa: PLC0415
-    from mmscand_lab.slowness import Budget  # noqa: PLC0415
 
-    shipped = Settings()
-    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s, shipped.accesses_per_bit)
     with progress_shown(console) as progress:
-        found = run_busy_server(folder, budget, progress=progress)
+        found = run_busy_server(folder, as_shipped(), progress=progress)
     if json_file is not None:
         write_text(json_file, json.dumps(as_json(found), indent=2))
     return found

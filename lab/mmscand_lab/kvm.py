@@ -6,8 +6,6 @@ its memory: each page counts its accesses.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from mmscand_lab.building import INSTALL, build_program
 from mmscand_lab.kernel import LabError
@@ -86,14 +85,14 @@ class KvmMachine:
 @contextmanager
 def _stopped(pid: int) -> Iterator[None]:
     """It does not run meanwhile: pages that are read later would have been used more often."""
-    os.kill(pid, signal.SIGSTOP)
-    stat = Path(f"/proc/{pid}/stat")
-    while stat.read_bytes().rpartition(b")")[2].split()[0] != b"T":
+    process = psutil.Process(pid)
+    process.suspend()
+    while process.status() != psutil.STATUS_STOPPED:  # it has to leave KVM_RUN first
         time.sleep(_POLL_S)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        process.resume()
 
 
 def use_between(before: Counts, after: Counts, times: Counts) -> Use:

@@ -7,9 +7,8 @@
  * Its memory has PAGES pages of 4 KiB on NUMA node NODE: the code, a table, and data. The table has
  * the physical address of a page for each access of a round. HOT data pages are drawn by SEED; one
  * of four is used once a round, others two, four and eight times. An access adds one to the first
- * word of the page, so that the pages say themselves how often they were used. The last word of the
- * code's page is the number of entries of the table. After each round the machine writes to a port,
- * which ends KVM_RUN, and rests for PAUSE_MS.
+ * word of the page, so that the pages say themselves how often they were used. After each round the
+ * machine writes to a port, which ends KVM_RUN, and rests for PAUSE_MS.
  *
  * The virtual CPU runs in flat 32-bit mode without paging: its addresses are physical ones.
  *
@@ -111,7 +110,6 @@ static void filled(const struct plan *plan, unsigned char *memory)
     memcpy(code + 1, &table, 4);
     memcpy(code + 6, &plan->entries, 4);
     memcpy(memory, code, sizeof code);
-    memcpy(memory + PAGE - 4, &plan->entries, 4);
     memcpy(memory + PAGE, plan->table, 4 * (size_t)plan->entries);
 }
 

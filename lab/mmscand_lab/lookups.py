@@ -43,10 +43,6 @@ class _Lookups:
     def change(self) -> None:
         """Nothing changes."""
 
-    def rates(self) -> FloatArray:
-        """(pages,) share of all accesses."""
-        raise NotImplementedError
-
     def _index(self) -> IntArray:
         raise NotImplementedError
 

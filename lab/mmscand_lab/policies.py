@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +56,11 @@ def _nothing(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def _written(values: Mapping[Path, str], *, alone: bool = False) -> Iterator[None]:
-    """Settings of the kernel for a while; LabError when one cannot be made.
-
-    With `alone` they are made while one CPU is online, see `one_cpu`.
-    """
+def _written(values: Mapping[Path, str]) -> Iterator[None]:
+    """Settings of the kernel for a while, made by `one_cpu`; LabError when one cannot be made."""
     before: dict[Path, str] = {}
-    quiet = one_cpu if alone else nullcontext
     try:
-        with quiet():
+        with one_cpu():
             for path, value in values.items():
                 before[path] = path.read_text().strip()
                 path.write_text(value)
@@ -72,7 +68,7 @@ def _written(values: Mapping[Path, str], *, alone: bool = False) -> Iterator[Non
     except OSError as error:
         raise LabError(f"{error.filename}: {error.strerror}") from None
     finally:
-        with quiet():
+        with one_cpu():
             for path, value in before.items():
                 path.write_text(value)
 
@@ -81,7 +77,7 @@ def _numa_balancing(mode: int) -> Callable[[Stage], AbstractContextManager[None]
     @contextmanager
     def at_work(stage: Stage) -> Iterator[None]:
         demotion = "true" if mode & 2 else "false"
-        with _written({_DEMOTION: demotion}), _written({_NUMA_BALANCING: str(mode)}, alone=True):
+        with _written({_NUMA_BALANCING: str(mode), _DEMOTION: demotion}):
             yield None
 
     return at_work

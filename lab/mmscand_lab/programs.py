@@ -27,11 +27,16 @@ _READY_LIMIT_S = 900.0
 _STOP_LIMIT_S = 300.0
 
 
+def as_shipped() -> Budget:
+    """The CPU budget of the daemon's own settings."""
+    own = Settings()
+    return Budget(own.cpu_budget_percent, own.cpu_burst_s, own.accesses_per_bit)
+
+
 def shipped_budget(slowness: float) -> tuple[str, ...]:
     """Knobs with the CPU budget as shipped, on a core that is slower by this factor."""
-    own = Settings()
-    budget = Budget(own.cpu_budget_percent, own.cpu_burst_s, own.accesses_per_bit)
-    return tuple(f"{name}={value}" for name, value in budget.scaled(slowness).settings().items())
+    budget = as_shipped().scaled(slowness).settings()
+    return tuple(f"{name}={value}" for name, value in budget.items())
 
 
 def daemon_command(*options: str, knobs: Sequence[str] = ()) -> list[str]:

@@ -13,9 +13,8 @@ from contract.suite import PAGES, Seen, addresses_of, mapping
 from mmscand.linux import unseen_use
 from mmscand.linux.checks import guests_and_devices
 from mmscand.linux.procfs import Procfs
-from mmscand.linux.syscalls import move_pages
-from mmscand.model import PAGE_BYTES, UIntArray
 from mmscand.observe.events import PassEnd, ProcessLeft
+from mmscand_lab.busy_world import nodes_of
 from mmscand_lab.kvm import KvmMachine, times_of
 from mmscand_lab.kvm_modules import load_kvm
 from mmscand_lab.residents import Resident
@@ -48,11 +47,6 @@ def some_rounds(kvm: KvmMachine) -> None:
     before = kvm.counts()
     while kvm.use_since(before).rounds < 3:
         pass
-
-
-def nodes_of(memory: Resident) -> UIntArray:
-    pages = np.arange(memory.pages, dtype=np.uint64) * np.uint64(PAGE_BYTES)
-    return move_pages(memory.pid, pages + np.uint64(memory.address), None)[1]
 
 
 def test_it_uses_the_pages_that_its_seed_says_as_often_as_it_says(kvm: KvmMachine) -> None:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.settings import Settings
 from mmscand_lab.busy_experiment import run_busy_server
 from mmscand_lab.busy_result import rows
-from mmscand_lab.slowness import Budget
+from mmscand_lab.programs import as_shipped
 
 _LIMIT_S = 7200.0
 
@@ -16,9 +15,7 @@ _LIMIT_S = 7200.0
 @pytest.mark.soak  # 20 minutes and more: script/soak runs it
 @pytest.mark.timeout(_LIMIT_S)
 def test_a_busy_server_gets_what_is_hot_and_keeps_what_may_not_move(tmp_path: Path) -> None:
-    shipped = Settings()
-    budget = Budget(shipped.cpu_budget_percent, shipped.cpu_burst_s, shipped.accesses_per_bit)
-    result = run_busy_server(tmp_path, budget, progress=lambda text, _: print(text))
+    result = run_busy_server(tmp_path, as_shipped(), progress=lambda text, _: print(text))
     table = rows(result)
     for row in table:
         print(f"{row.figure}: {row.value} (target {row.target or 'none'}) {row.word}")
