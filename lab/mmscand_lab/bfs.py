@@ -30,7 +30,7 @@ class Searches(Protocol):
     """How a search goes on."""
 
     def search(self, words: WordArray, state: SearchState, edges: int) -> int:
-        """Follow so many edges, or those that are left; the accesses to the region.
+        """Follow at most this number of edges; returns the accesses to the region.
 
         An edge reads the neighbour and its parent; a vertex that is new has a parent and a place
         in the queue written. A vertex that is taken from the queue reads that, and two offsets.

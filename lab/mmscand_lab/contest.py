@@ -147,7 +147,7 @@ def _with_policy(
     speeds: TierSpeeds,
 ) -> tuple[dict[str, float | None], Spans]:
     judge, known = _Judge(running), running.best is not None
-    # Between phases no moment stands for the others, so nothing is told of the end alone.
+    # Where phases change, the end alone says nothing of the rest.
     steady = load.change != "phases"
     # Before it starts: in the kernel it is at work at once.
     threads, moved = _threads_s(), vmstat("pgmigrate_success")

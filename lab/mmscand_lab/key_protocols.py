@@ -60,7 +60,7 @@ class KeyProtocol:
     """How a server is filled with keys from 0 on, and asked for many at once."""
 
     fill: Callable[[Connection, int], None]
-    """Has so many keys made. ConnectionError if they are not."""
+    """Makes this number of keys. ConnectionError if they are not there afterwards."""
     word: Callable[[int], bytes]
     """What a request has for a key."""
     answer_bytes: int

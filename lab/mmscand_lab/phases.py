@@ -71,7 +71,7 @@ def present_phase(folder: Path) -> int:
 
 
 class Phased:
-    """Touches pages drawn by the rates of the phase; the next one comes after so many rounds."""
+    """Touches pages drawn by the rates of the phase; a phase lasts `rounds` rounds."""
 
     def __init__(self, drawn: Drawn, phases: Phases, rounds: int, folder: Path) -> None:
         self._drawn, self._phases, self._folder = drawn, phases, folder

@@ -1,8 +1,8 @@
 """Servers from Debian as loads, with clients that draw keys by a zipf law: here PostgreSQL.
 
 Those that keep keys in memory are in `key_servers`, and use what is here too. Nobody knows which of
-their pages are hot. So what is told is how much of their memory is on the top tier, and how fast
-their clients are.
+their pages are hot. The figures are the share of their memory that is on the top tier,
+and the speed of their clients.
 """
 
 from __future__ import annotations

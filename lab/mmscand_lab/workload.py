@@ -9,8 +9,8 @@ SIGTERM or ``--seconds``, by a pattern:
 * zipf: drawn at random, the page of rank r like 1 / r ** 0.99; hot are the hottest.
   On SIGUSR1 these two read the coldest 70 % of their pages through, once.
 * stairs, zigzag: drawn at random, 90 % of the accesses go to one part of ten. Stairs go through all
-  parts, zigzag between two, after so many rounds each time (`mmscand_lab.phases`). With the layout
-  range a part is a tenth by address.
+  parts, zigzag between two; a phase lasts `--phase-rounds` rounds (`mmscand_lab.phases`). With the
+  layout range a part is a tenth by address.
 * chase: each address is read from memory, 90 % of them in the hot pages (`mmscand_lab.chase`).
 * btree: lookups in a tree whose nodes are pages, the leaves by zipf.
 * grid: a binary search in a sorted grid, then values anywhere, as XSBench does.

@@ -36,7 +36,7 @@ class TouchLibrary:
         return int(self._chase(words.ctypes.data, at, count))
 
     def search(self, words: WordArray, state: SearchState, edges: int) -> int:
-        """Go on with a search for so many edges; the accesses to the words. See `bfs.Searches`."""
+        """Go on with a search for at most `edges` edges; returns accesses. See `bfs.Searches`."""
         return int(self._search(words.ctypes.data, state.ctypes.data, edges))
 
     def sweep(self, words: WordArray) -> None:

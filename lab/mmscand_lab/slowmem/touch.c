@@ -37,7 +37,7 @@ struct search {
 	uint64_t head, tail, edge, end, vertex, mark;
 };
 
-/* Go on with it for so many edges, or for those that are left; the accesses to the words. */
+/* Go on with it for at most this number of edges; returns the accesses to the words. */
 size_t search(uint64_t *words, struct search *state, size_t edges)
 {
 	struct search now = *state;
