@@ -75,7 +75,7 @@ def plan(
     rates, pages = rates[order], pages[:, order]
     proven = pages[0] if unproven is None else pages[0] - unproven[order]
     up, down = np.cumsum(proven) - pending[0], np.cumsum(pages[1][::-1]) - pending[1]
-    edge = _edge(rates, pages.sum(axis=0), capacity_of(pages, room, coming, pending))
+    edge = edge_of(rates, pages.sum(axis=0), capacity_of(pages, room, coming, pending))
     pays = float(pages[0][rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
     excess = int(np.clip(-room - coming, 0, max(0, down[-1]))) if len(down) else 0
@@ -93,13 +93,17 @@ def capacity_of(pages: FloatArray, room: int, coming: int, pending: tuple[int, i
     return float(pages[1].sum()) + room + coming + pending[0] - pending[1]
 
 
-def _edge(rates: FloatArray, pages: FloatArray, capacity: float) -> float:
-    """Rate of the last page that has to be on the fast tier; rates descend."""
+def edge_of(
+    rates: FloatArray, pages: FloatArray, capacity: float, share: float = EDGE_SHARE
+) -> float:
+    """Rate of the last page that has to be on the fast tier, for it to hold this share of all
+    accesses; rates descend.
+    """
     if not len(rates) or capacity <= 0:
         return 0.0
     fits = np.diff(np.minimum(np.cumsum(pages), capacity), prepend=0.0)
     held = np.cumsum(fits * rates)
-    place = int(np.searchsorted(held, min(EDGE_SHARE * float(rates @ pages), held[-1])))
+    place = int(np.searchsorted(held, min(share * float(rates @ pages), held[-1])))
     return float(rates[min(place, len(rates) - 1)])
 
 

@@ -20,9 +20,6 @@ from mmscand.policy.tuning import Lasting
 _LASTING_S = 256.0
 """How long a placement is taken to hold until a change was seen: a trade has to pay for itself
 within it."""
-_SPENT = 0.5
-"""Of what came in, what may be spent: rates of counts are less sure than those of pages. With all
-of it, cyclic scans over twice the fast tier are 10 % slower than doing nothing."""
 _FRESH_S = 0.25
 """A plan is made anew at most so often: asking for free pages costs 0.1 ms, ranking as much."""
 
@@ -59,7 +56,7 @@ class Told:
     unproven: PageNumbers
     """(n,) those on the slow tier of which too little is known to trade them."""
     agrees: float = 1.0
-    """How far the bits that were seen are what these rates make expect, see policy.seen."""
+    """How far what was seen is what these rates make expect; of what came in, so much is spent."""
     asked: int = 0
     """Pages that were to go up, had there been room."""
 
@@ -215,7 +212,7 @@ class Ranking:
         now = self._now()
         if self._earned_at is not None:
             spans = [(told, member.earns_for(self._earned_at, now)) for member, told in known]
-            more = _SPENT * sum(told.more_than(mean) * seconds for told, seconds in spans)
+            more = sum(told.more_than(mean) * seconds for told, seconds in spans)
             accesses = sum(told.accesses * seconds for told, seconds in spans)
             self._credit.earn(more, accesses, self._capacity)
         self._earned_at = now

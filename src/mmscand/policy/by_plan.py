@@ -1,0 +1,111 @@
+"""Which slots of a block go up and which come down, by the plan of the ranking."""
+
+import numpy as np
+
+from mmscand.model import BoolArray, FloatArray, PageBlock, Process, StateArray
+from mmscand.policy.choosing import Held
+from mmscand.policy.ranking import Ranking
+
+_TRIES = 64
+"""4 KiB pages in a pass that would not move before and are tried again on a full fast tier: far
+less than its headroom."""
+
+
+class ByPlan:
+    """Of one process, for a pass at a time. Slots are known by a number that says what is known of
+    them, their state.
+    """
+
+    def __init__(self, ranking: Ranking, process: Process) -> None:
+        self._ranking = ranking
+        self._process = process
+        self._rate: FloatArray = np.empty(0)
+        self._up = self._down = self._waits = np.empty(0, dtype=np.bool_)
+        self._tries = 0
+        """4 KiB pages that would not move before and were tried again in this pass."""
+        self.asked = 0
+        """4 KiB pages that are to go up, and have no room yet."""
+
+    def begin(
+        self, rate: FloatArray, up: BoolArray, down: BoolArray, waits: BoolArray | None = None
+    ) -> None:
+        """A pass begins: the rate of each state (states,), which may go up, which come down, and
+        which go on waiting for a move if they are on the list already, beside those.
+        """
+        self._rate, self._up, self._down = rate, up, down
+        self._waits = up | down if waits is None else up | down | waits
+        self._tries = self.asked = 0
+
+    def moves(
+        self, block: PageBlock, state: StateArray, movable: StateArray, held: Held | None
+    ) -> tuple[BoolArray, BoolArray, BoolArray]:
+        """Slots to promote, to demote, and not to move any more should they be on the list.
+
+        `movable` are the states of those that can move; of others a state that does not.
+        """
+        hot, cold = _where(self._up, movable), _where(self._down, movable)
+        up, down = self._fitting(block, state, hot, cold)
+        if held is not None:
+            again = self._again(block, state, held, block.pages_in(up))
+            up, hot = up | again, hot | again
+        return up, down, block.present & ~(hot | _where(self._waits, movable))
+
+    def _fitting(
+        self, block: PageBlock, state: StateArray, hot: BoolArray, cold: BoolArray
+    ) -> tuple[BoolArray, BoolArray]:
+        """What goes up and what comes down, by the plan.
+
+        Nothing makes way but for pages that are there: the plan counts those of the last pass, and
+        one observation later fewer may look as hot.
+        """
+        plan, size, wanted = self._ranking.plan, block.pages_per_slot, block.pages_in(hot)
+        makes_room = plan.demote_pages - plan.trades
+        if plan.trades:
+            asked = max(wanted - plan.promote_pages, self._ranking.asked)
+            makes_room += min(plan.trades, asked)
+        down = self._hottest(cold, state, -(makes_room // size))
+        room = plan.promote_pages + plan.traded(block.pages_in(down))
+        up = self._hottest(hot, state, room // size)
+        self.asked += wanted - block.pages_in(up)
+        return up, down
+
+    def _again(self, block: PageBlock, state: StateArray, held: Held, promoted: int) -> BoolArray:
+        """Hot slots that would not move before, to try again now: as many as fit into the room, or
+        into the headroom of a full fast tier. Nothing is demoted for them.
+        """
+        room = max(self._ranking.plan.promote_pages - promoted, _TRIES - self._tries, 0)
+        hot = held.due & block.slow & _where(self._up, state)
+        again = self._hottest(hot, state, room // block.pages_per_slot)
+        self._tries += block.pages_in(again)
+        return again
+
+    def _hottest(self, mask: BoolArray, state: StateArray, most: int) -> BoolArray:
+        """At most |most| slots of a mask: the hottest ones, or if it is negative the coldest."""
+        number = int(np.count_nonzero(mask))
+        if number <= abs(most):
+            return mask
+        result = np.zeros_like(mask)
+        if most:
+            rates = self._rate[state[mask]] * -np.sign(most)
+            chosen = np.argpartition(rates, abs(most) - 1)[: abs(most)]
+            result.flat[np.flatnonzero(mask)[chosen]] = True
+        return result
+
+    def queued(self, *, promoted: int, demoted: int) -> None:
+        """These numbers of 4 KiB pages were put on the migration list."""
+        self._ranking.take(self._process, promoted=promoted, demoted=demoted)
+
+    def not_moved(self, pages: int, *, demotes: bool) -> None:
+        """So many 4 KiB pages did not move: no promotion was paid for."""
+        if not demotes:
+            self._ranking.refund(pages)
+
+    @property
+    def makes_room(self) -> bool:
+        """See Chooser."""
+        return self._ranking.asked > 0 and self._ranking.gives(self._process)
+
+
+def _where(states: BoolArray, state: StateArray) -> BoolArray:
+    """Which slots are in one of these states. Mostly it is none: then that is cheap."""
+    return states[state] if states.any() else np.zeros(state.shape, dtype=np.bool_)
