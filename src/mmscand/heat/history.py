@@ -80,7 +80,7 @@ class History:
         old = rows.at(numbers_of(block.addresses))
         kept = block.present if self._both_tiers else block.slow
         fast = (kept & ~block.slow) * FAST if self._both_tiers else _NOWHERE
-        tag = _tags(block)
+        tag = tags_of(block)
         if self._turns.opens:
             old = np.where((old == 0) & kept, KNOWN | fast | tag, old)
         same = (old ^ tag) & TAG == 0
@@ -293,7 +293,7 @@ class History:
         way for them, until that is found out again.
         """
         for (region, pages), rows in self._regions.items():
-            at, columns = np.nonzero(is_stuck(rows.words))
+            at, columns = np.nonzero(self._is_stuck(rows.words))
             if still is not None and len(at):
                 first = np.uint64(region * REGION_BYTES) + rows.addresses[at]
                 stay = still(first + columns.astype(np.uint64) * np.uint64(pages * PAGE_BYTES))
@@ -311,7 +311,13 @@ class History:
                 numbers, column = numbers_of(addresses[mine]), columns[mine].astype(np.intp)
                 place, there = rows.place(numbers)
                 at = (place[there], column[there])
-                rows.words[at] = restarted(rows.words[at], state)
+                rows.words[at] = self._with_state(rows.words[at], state)
+
+    def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
+        return restarted(words, state)
+
+    def _is_stuck(self, words: StateArray) -> BoolArray:
+        return is_stuck(words)
 
     def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
         """See heat.hotness; it may be asked from any thread, and costs nothing until then."""
@@ -336,7 +342,7 @@ def _needed(block: PageBlock, state: StateArray, mine: BoolArray) -> BoolArray:
     return needed
 
 
-def _tags(block: PageBlock) -> StateArray:
+def tags_of(block: PageBlock) -> StateArray:
     """The four lowest bits of the frames' numbers, where a word has them.
 
     A large page's frame is aligned to its size: its number is counted in such frames.
