@@ -22,12 +22,13 @@ ALLOWED = {
     "settings": {"knobs"},
     "settings_store": {"settings"},
     "heat": set(),
+    "engine": {"heat", "policy"},
     "policy": {"heat"},
     "observe": set(),
     "linux": {"machine"},
-    "sim": {"machine", "policy"},
+    "sim": {"engine", "machine", "policy"},
     "migrate": {"clock", "machine", "observe", "policy", "settings", "settings_store"},
-    "scan": {"clock", "heat", "machine", "migrate", "observe", "policy"}
+    "scan": {"clock", "engine", "heat", "machine", "migrate", "observe", "policy"}
     | {"settings", "settings_store"},
     "daemon": {"clock", "machine", "migrate", "observe", "policy", "scan"}
     | {"settings", "settings_store"},

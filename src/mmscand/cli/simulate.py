@@ -107,12 +107,12 @@ def compare(
 ) -> None:
     """Put policies side by side on many workloads; say which targets are met, and where we lose."""
     _require_extra()
-    from mmscand.policy.registry import POLICIES  # noqa: PLC0415
+    from mmscand.policy.registry import NAMES  # noqa: PLC0415
     from mmscand.sim.comparison import cases_of, executor_at  # noqa: PLC0415
     from mmscand.sim.judgement import medians  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
-    loads, chosen = names(workloads) or list(WORKLOADS), names(policies) or list(POLICIES)
+    loads, chosen = names(workloads) or list(WORKLOADS), names(policies) or list(NAMES)
     _require_known(loads, chosen)
     cases = cases_of(
         loads,
@@ -238,10 +238,10 @@ def _report_losses(table: "Table") -> None:
 
 
 def _require_known(workloads: Sequence[str], policies: Sequence[str]) -> None:
-    from mmscand.policy.registry import POLICIES  # noqa: PLC0415
+    from mmscand.policy.registry import NAMES  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
-    for what, wanted, known in (("workload", workloads, WORKLOADS), ("policy", policies, POLICIES)):
+    for what, wanted, known in (("workload", workloads, WORKLOADS), ("policy", policies, NAMES)):
         for name in wanted:
             if name not in known:
                 raise UsageError(f"no {what} {name!r}", hint=f"there are {', '.join(known)}")

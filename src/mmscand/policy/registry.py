@@ -20,6 +20,10 @@ POLICIES: dict[str, Callable[[int, int, float], PlacementPolicy]] = {
 }
 """Pages, how many of them fit the fast tier, and the accesses that pay for a trade."""
 DEFAULT = "capacity"
+WATCHING = "stopwatch"
+"""Decides by when bits are set, not by which: it has no placement policy, see sim.watching."""
+NAMES = (*POLICIES, WATCHING)
+"""Of all that are simulated."""
 
 
 def placement_policy(

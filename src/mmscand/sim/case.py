@@ -6,9 +6,10 @@ from typing import TypedDict
 import numpy as np
 
 from mmscand.model import BoolArray, FloatArray
-from mmscand.policy.registry import placement_policy
+from mmscand.policy.registry import WATCHING, placement_policy
 from mmscand.sim.oracle import least_latency_ns, static_share
 from mmscand.sim.placement import FAST_NS, SLOW_NS, Trace, payback_accesses, simulate
+from mmscand.sim.watching import simulate_watching
 from mmscand.sim.workload import Workload
 from mmscand.sim.workloads import Frame, workload_named
 
@@ -94,8 +95,11 @@ def run_case(case: Case) -> Record:
     frame = Frame(case.pages, case.capacity, case.length, case.intensity, case.seed)
     workload = workload_named(case.workload, frame)
     payback = payback_accesses(workload.move_ns)
-    policy = placement_policy(case.policy, case.pages, case.capacity, payback)
-    trace = simulate(workload, policy, case.capacity, case.length, case.seed)
+    if case.policy == WATCHING:
+        trace = simulate_watching(workload, case.capacity, case.length, case.seed)
+    else:
+        policy = placement_policy(case.policy, case.pages, case.capacity, payback)
+        trace = simulate(workload, policy, case.capacity, case.length, case.seed)
     return Record(case=asdict(case), figures=figures_of(trace, workload, case))
 
 

@@ -59,13 +59,15 @@ def simulate(
     workload: Workload, policy: PlacementPolicy, capacity: int, windows: float, seed: int
 ) -> Trace:
     """Run the policy for this number of base windows, from pages that lie at random."""
-    run = _Run(workload, policy, capacity, seed)
+    run = Run(workload, policy, capacity, seed)
     while run.now < windows:
         run.go_through_a_pass(windows)
     return run.trace
 
 
-class _Run:
+class Run:
+    """Pages, where they are, and what was accessed so far."""
+
     def __init__(
         self, workload: Workload, policy: PlacementPolicy, capacity: int, seed: int
     ) -> None:
@@ -81,11 +83,12 @@ class _Run:
         self._accesses = self._hits = self._best = 0.0
 
     def go_through_a_pass(self, until: float) -> None:
+        """Expose, decide, move; what is left of the least period passes without bits."""
         start = self.now
         exposure = float(np.clip(self._policy.exposure, SHORTEST_EXPOSURE, LONGEST_EXPOSURE))
         accessed = self._expose(start + exposure)
         moves = self._policy.decide(accessed, self._fast)
-        self._record(exposure, self._apply(moves), moves)
+        self._record(exposure, self._apply(moves), len(moves.down))
         if self.now < start + LEAST_PERIOD:
             self._spend(min(start + LEAST_PERIOD, max(until, self.now)))
 
@@ -160,7 +163,7 @@ class _Run:
         load = self._workload
         return np.bincount(load.classes[self._fast], minlength=len(load.sizes))
 
-    def _record(self, exposure: float, up: int, moves: Moves) -> None:
+    def _record(self, exposure: float, up: int, down: int) -> None:
         trace, load = self.trace, self._workload
         number = load.steps(self.now, self.now + 1e-6)[0][0]
         held = total(load.rates_in(number), self._placed)
@@ -174,5 +177,5 @@ class _Run:
         ):
             values.append(value)
         trace.up.append(up)
-        trace.down.append(len(moves.down))
+        trace.down.append(down)
         self._accesses = self._hits = self._best = 0.0

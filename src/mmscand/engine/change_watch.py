@@ -1,0 +1,140 @@
+"""Whether what is hot has changed: observations beside what was expected of them.
+
+Each observation of a page has a place among what was expected of it, from 0 to 1 (Updates.late);
+these are uniform while nothing changes. Many late ones on the fast tier, weighted by what was
+expected of the pages, are a change; so are many early ones on the slow tier. A program that goes
+slower or faster as a whole shifts both tiers alike, which is no change.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmscand.model import FloatArray
+
+TAIL = 0.03
+"""Share of the observations that are among the latest, or the earliest, while nothing changes."""
+_SIGMAS_FAST, _SIGMAS = 5.0, 6.0
+_LEAST_TAIL, _LEAST_SHIFT, _LEAST_RISE = 0.05, 0.06, 0.3
+"""Least excess in the tail of the fast tier, shift of its mean, and relative excess in that of the
+slow tier: estimates are not better than that."""
+_LEAST_FAST, _LEAST_SLOW, _LEAST_WEIGHT = 16, 64, 10.0
+"""Pages that have to be watched, and the number of equal ones that their weights stand for."""
+_OF_FAST_TIER = 0.02
+"""Least number of early pages, as a share of what fits the fast tier."""
+_PAST = 0.8
+"""Weight of the rounds before, each time."""
+_MOST_SHARE = 0.6
+
+_TAIL, _WEIGHT, _SQUARES, _SHIFT, _EARLY, _SLOW, _SLOW_LATE, _FAST_LATE, _FAST = range(9)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Shares of the pages of each tier that are taken to have changed."""
+
+    slow: float
+    fast: float
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is."""
+        return self.slow > 0 or self.fast > 0
+
+
+@dataclass(slots=True)
+class ChangeWatch:
+    """Of one process, over rounds; `FloatArray`s are sums by the indices above."""
+
+    _rounds: FloatArray = field(default_factory=lambda: np.zeros(9))
+    _closed: FloatArray = field(default_factory=lambda: np.zeros(9))
+    """Of this round: pages that were found accessed."""
+    _open: FloatArray = field(default_factory=lambda: np.zeros(9))
+    """Pages whose bit is clear so far, as of the latest visit."""
+
+    def begin_visit(self) -> None:
+        """Pages that are still clear are counted anew in each visit."""
+        self._open[:] = 0
+
+    def add(
+        self, late: FloatArray, pages: FloatArray, weights: FloatArray, *, fast: bool, still: bool
+    ) -> None:
+        """`pages` (n,) with each place among what was expected `late` (n,); `weights` (n,) are
+        rates. `still`: their bits are clear so far.
+        """
+        sums = self._open if still else self._closed
+        if fast:
+            heavy = weights * pages
+            sums[_TAIL] += heavy[late > 1 - TAIL].sum()
+            sums[_WEIGHT] += heavy.sum()
+            sums[_SQUARES] += (weights * heavy).sum()
+            sums[_SHIFT] += (heavy * (late - 0.5)).sum()
+            sums[_FAST] += pages.sum()
+            sums[_FAST_LATE] += (pages * late).sum()
+        else:
+            sums[_EARLY] += pages[late < TAIL].sum()
+            sums[_SLOW] += pages.sum()
+            sums[_SLOW_LATE] += (pages * late).sum()
+
+    def changed(self, capacity: int, slow_pages: int) -> Changed:
+        """Judge what this round has seen so far, alone and with the rounds before."""
+        now = self._closed + self._open
+        slow = fast = 0.0
+        for sums in (now, self._rounds + now):
+            fast = max(fast, _fast_changed(sums))
+            slow = max(slow, _slow_changed(sums, capacity / max(1, slow_pages)))
+        return Changed(slow, fast)
+
+    @property
+    def agreement(self) -> float:
+        """How much of the difference that was expected between the tiers was seen, 0 to 1."""
+        sums = self._rounds + self._closed + self._open
+        if sums[_FAST] < _LEAST_FAST or sums[_SLOW] < _LEAST_SLOW:
+            return 1.0
+        fast = 0.5 + sums[_SHIFT] / max(sums[_WEIGHT], 1e-12)
+        return min(1.0, _speed(fast) / max(1.0, _speed(sums[_SLOW_LATE] / sums[_SLOW])))
+
+    def end_round(self, *, forget: bool) -> None:
+        """All watches begin anew; `forget` what was seen so far, as something changed."""
+        self._rounds = (self._rounds + self._closed + self._open) * (0.0 if forget else _PAST)
+        self._closed, self._open = np.zeros(9), np.zeros(9)
+
+
+def _fast_changed(sums: FloatArray) -> float:
+    if sums[_FAST] < _LEAST_FAST or sums[_SQUARES] <= 0:
+        return 0.0
+    equal = sums[_WEIGHT] ** 2 / sums[_SQUARES]
+    if equal < _LEAST_WEIGHT:
+        return 0.0
+    has_slow = sums[_SLOW] >= _LEAST_SLOW
+    slow_mean = sums[_SLOW_LATE] / sums[_SLOW] if has_slow else 0.5
+    # Of a program at 1/n of its speed, a late observation is as likely as the n-th power says.
+    usual = TAIL ** float(np.clip(_speed(slow_mean), 0.05, 1.0))
+    excess = float(sums[_TAIL] / sums[_WEIGHT]) - usual
+    share = 0.0
+    if excess > max(_SIGMAS_FAST * np.sqrt(usual * (1 - usual) / equal), _LEAST_TAIL):
+        share = excess
+    shift = float(sums[_SHIFT] / sums[_WEIGHT]) - max(0.0, slow_mean - 0.5)
+    if shift > max(_SIGMAS / np.sqrt(12 * equal), _LEAST_SHIFT):
+        share = max(share, 2 * shift)
+    return min(share, _MOST_SHARE)
+
+
+def _slow_changed(sums: FloatArray, capacity_share: float) -> float:
+    pages = float(sums[_SLOW])
+    if pages < _LEAST_SLOW:
+        return 0.0
+    fast_mean = sums[_FAST_LATE] / sums[_FAST] if sums[_FAST] >= _LEAST_SLOW else 0.5
+    usual = TAIL * max(1.0, _speed(fast_mean)) * pages
+    excess = float(sums[_EARLY]) - usual
+    least = max(
+        _LEAST_RISE * usual, _SIGMAS * np.sqrt(usual), _OF_FAST_TIER * capacity_share * pages
+    )
+    return min(excess / pages, _MOST_SHARE) if excess > least else 0.0
+
+
+def _speed(mean: float) -> float:
+    """Of pages whose observations lie at this mean among what was expected: of exponential times
+    that are n times as short as expected the mean is 1 / (n + 1).
+    """
+    return max(0.0, 1 / max(float(mean), 0.01) - 1)

@@ -1,0 +1,225 @@
+"""What observations say of the pages of one process, and which observations are made."""
+
+import numpy as np
+
+from mmscand.engine.change_watch import ChangeWatch
+from mmscand.engine.observation import Updates, accessed, still_clear
+from mmscand.engine.rate_table import RateTable
+from mmscand.engine.rounds import Rounds, usual_length
+from mmscand.engine.unrest import Unrest
+from mmscand.heat.watch_history import Times, WatchHistory
+from mmscand.heat.word import FAST, KNOWN, SEEN, STATE, STATES, STUCK, A, chosen, rounded
+from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
+from mmscand.policy.plan import EDGE_SHARE, edge_of
+
+PROVEN: BoolArray = A >= 2
+"""(STATES,) known from more than one access: one is no proof that there will be others (TPP)."""
+_SURE = 8.0
+"""Accesses from which a rate is known well enough to clear the page's bit more rarely ..."""
+_NEAR, _RARELY, _OFTEN = 3.0, 1 / 16, 1 / 4
+"""... at most so often a second: rarely, where the rate is more than so many times the edge's."""
+_HOTTEST = 0.003
+"""Share of the pages whose rates count for the edge as the next one's: a page that happened to be
+accessed at once after its clearing looks a thousand times as hot as any."""
+_LEAST_COUNTED = 64
+"""Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
+_KINDS = 4 * STATES
+"""States, each with and without SEEN and FAST."""
+_OBSERVED_LEVEL_1 = 1
+_LEAST_RATE = 1e-3
+_TRUSTED = 0.25
+"""After a change in which a share s of the pages changed, an estimate counts for so many accesses
+divided by s."""
+_ENOUGH = 0.5
+"""Pages accessed in the first round, as a share of what fits, that end it."""
+_HEAVIEST = 4.0
+"""Weight of a page where changes are looked for, in edge rates: no single page decides."""
+
+
+class Estimates:
+    """Owned by the scanner thread."""
+
+    def __init__(self) -> None:
+        self.history = WatchHistory()
+        self.table = RateTable()
+        self.unrest = Unrest()
+        self.rounds = Rounds()
+        self._watch = ChangeWatch()
+        self._throw = 0
+        self.edge: float | None = None
+        """Accesses a second of the last page that has to be on the fast tier; None before the first
+        plan."""
+        self._middle = 1.0
+        """The same of a page in the middle of all accesses."""
+        self.kinds: PageNumbers = np.zeros(_KINDS, dtype=np.intp)
+        """4 KiB pages of each kind, as this visit has found them so far."""
+
+    def begin_visit(self) -> None:
+        """All of the process is read anew."""
+        self.kinds = np.zeros(_KINDS, dtype=np.intp)
+        self._watch.begin_visit()
+
+    @property
+    def learns(self) -> bool:
+        """Whether the process is new, or has changed: what is learned of it now matters most."""
+        return self.edge is None or self.unrest.settles or self.rounds.are_few
+
+    def slept(self, seconds: float) -> None:
+        """The process has not run for so long: nothing is learned from that."""
+        self.history.slept(seconds)
+        self.rounds.slept(seconds)
+
+    @property
+    def pages(self) -> PageNumbers:
+        """(2, STATES) 4 KiB pages on the slow tier and on the fast one whose rate is known."""
+        result: PageNumbers = self.kinds.reshape(2, 2, STATES).sum(axis=1) * KNOWN
+        return result
+
+    @property
+    def agrees(self) -> float:
+        """See policy.ranking.Told."""
+        return self._watch.agreement
+
+    def take(self, block: PageBlock, now: float) -> tuple[StateArray, BoolArray]:
+        """Take in a block that was read now: its words, and the slots whose bits to clear."""
+        words, times = self.history.words(block), self.history.times(block, now)
+        words = self._observe(words, block, times, now)
+        cleared = np.zeros(words.shape, dtype=np.bool_)
+        if self.rounds.decides(now):
+            self._count_watched(words, now - times.cleared, block.pages_per_slot)
+        if ends := self.rounds.ends(now):
+            words = self._begin_watches(words, block, now - times.cleared, now)
+            cleared = block.accessed & (words & SEEN == 0)
+        if self.rounds.decides(now):
+            self.kinds += self._kinds(words, block.pages_per_slot)
+        self.history.put(block, words, now, cleared=ends)
+        return words, cleared
+
+    def _observe(self, words: StateArray, block: PageBlock, times: Times, now: float) -> StateArray:
+        """Words after the pages that are on watch and have their bit set were observed."""
+        found = block.accessed & _is_watched(words)
+        if not found.any():
+            return words
+        result = words.copy()
+        after, until = times.read - times.cleared, now - times.cleared
+        for fast in (False, True):
+            mine = found & (words & FAST == FAST * fast)
+            states = words[mine] & STATE
+            doubt = self.unrest.doubt(now, fast=fast)
+            updates = accessed(
+                self.table, after, max(until, 1e-6), doubt, self.edge or 0.0, fast=fast
+            )
+            number = np.bincount(states, minlength=STATES) * block.pages_per_slot
+            self._look_for_change(updates.late, number, fast=fast, still=False)
+            result[mine] = words[mine] & ~STATE | self._rounded(updates, states) | SEEN
+        return result
+
+    def _rounded(self, updates: Updates, states: StateArray) -> StateArray:
+        self._throw += 7
+        return rounded(updates.estimates[states], self._throw)
+
+    def _look_for_change(
+        self, late: FloatArray, pages: PageNumbers, *, fast: bool, still: bool
+    ) -> None:
+        if self.table.known:
+            weights = np.minimum(self.table.expected, _HEAVIEST * (self.edge or np.inf))
+            known = (pages * (KNOWN & PROVEN)).astype(np.float64)
+            self._watch.add(late, known, weights, fast=fast, still=still)
+
+    def _kinds(self, words: StateArray, pages: int) -> PageNumbers:
+        """(_KINDS,) 4 KiB pages of each kind. Of many rows a part: shares are what matters, and
+        counting costs 2 ns a page.
+        """
+        step = max(1, len(words) // _LEAST_COUNTED)
+        some = words[self._throw % step :: step]
+        found = np.bincount(some[some != 0] & np.uint16(_KINDS - 1), minlength=_KINDS)
+        result: PageNumbers = found * len(words) // max(1, len(some)) * pages
+        return result
+
+    def _count_watched(self, words: StateArray, watched_s: float, pages: int) -> None:
+        """What is on watch was observed to be clear so far."""
+        if watched_s <= 0:
+            return
+        late = 1 - self.table.silent(watched_s) / 2
+        kinds = self._kinds(words, pages).reshape(2, 2, STATES)
+        for fast in (False, True):
+            self._look_for_change(late, kinds[int(fast), 0], fast=fast, still=True)
+
+    def _begin_watches(
+        self, words: StateArray, block: PageBlock, watched_s: float, now: float
+    ) -> StateArray:
+        """Words where a round ends: what is still clear was observed to be so, and of the others
+        those are watched whose observation can change a decision.
+        """
+        result = words.copy()
+        watched = block.present & _is_watched(words)
+        for fast in (False, True) if watched_s > 0 else ():
+            mine = watched & (words & FAST == FAST * fast)
+            doubt = self.unrest.doubt(now, fast=fast)
+            updates = still_clear(self.table, watched_s, doubt, self.edge or 0.0, fast=fast)
+            states = words[mine] & STATE
+            result[mine] = words[mine] & ~STATE | self._rounded(updates, states)
+        begins = block.present & (words & SEEN != 0) & (words & STATE != STUCK)
+        self._throw += 7
+        picked = chosen(self._chances()[result[begins] & STATE], self._throw)
+        begins[begins] = picked | ~block.accessed[begins]
+        result[begins] &= ~SEEN
+        return result
+
+    def _chances(self) -> FloatArray:
+        """(STATES,) of a page to be watched in the round that begins."""
+        if self.edge is None or self.unrest.settles:
+            return np.ones(STATES)
+        rates = self.table.expected
+        often = np.where(rates > _NEAR * self.edge, _RARELY, _OFTEN)
+        chances: FloatArray = np.minimum(1.0, usual_length(self.edge) * often)
+        chances[~KNOWN | (A < _SURE)] = 1.0
+        return chances
+
+    def end_visit(self, now: float, fits: int) -> bool:
+        """A visit is over that began now; `fits` 4 KiB pages fit the fast tier. Whether what is hot
+        was found to be other pages than before, anew.
+        """
+        rounds = self.rounds
+        if rounds.at_once or not rounds.decides(
+            now
+        ):  # nothing was observed since the last decision
+            rounds.visited(now, self.edge, self.unrest.usual_rate)
+            return False
+        ended, is_first, anew = rounds.ends(now), self.edge is None, False
+        slow, fast = self.pages.sum(axis=1).tolist()
+        seen = self._watch.changed(fits, slow)
+        if changed := not is_first and self.unrest.believes(now, seen):
+            anew = self.unrest.begin(now, seen, self._middle, (slow, fast))
+            self.history.trust_less(self._trusted_level())
+        elif ended:
+            self.unrest.end_round(now)
+        if changed or ended:
+            self._watch.end_round(forget=changed or self.unrest.settles)
+        self.table.learn(self.pages.sum(axis=0))
+        self._find_edge(fits)
+        rounds.visited(now, self.edge, self.unrest.usual_rate)
+        if changed or (is_first and slow + fast >= _ENOUGH * fits):
+            rounds.end_early(at_once=changed)
+        return anew
+
+    def _trusted_level(self) -> int:
+        return max(_OBSERVED_LEVEL_1, int(np.log2(_TRUSTED / self.unrest.share)) + 1)
+
+    def _find_edge(self, fits: int) -> None:
+        pages = self.kinds.reshape(4, STATES).sum(axis=0).astype(np.float64)
+        if not self.table.known or fits <= 0 or not pages.any():
+            return
+        rates = np.where(KNOWN, self.table.expected, 0.0)
+        order = np.argsort(-rates, kind="stable")
+        rates, pages = rates[order], pages[order]
+        highest = rates[np.searchsorted(np.cumsum(pages), _HOTTEST * pages.sum())]
+        rates = np.minimum(rates, highest)
+        self.edge = max(_LEAST_RATE, edge_of(rates, pages, fits, EDGE_SHARE))
+        self._middle = max(_LEAST_RATE, edge_of(rates, pages, fits, 0.5))
+
+
+def _is_watched(words: StateArray) -> BoolArray:
+    """Slots whose bit was cleared and not found set since."""
+    result: BoolArray = (words & SEEN == 0) & (words & STATE != STUCK)
+    return result

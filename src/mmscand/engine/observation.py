@@ -1,0 +1,106 @@
+"""How an observation changes what is known of a page: one table for all pages of a tier.
+
+An observation is the end of a page's watch: its Accessed bit was clear when it was read `after` s
+after its clearing and set when it was read `until` s after it; or it is still clear, and the watch
+begins anew.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmscand.engine.rate_table import RateTable
+from mmscand.heat.word import KNOWN, MOST_OBSERVED, A, B, packed
+from mmscand.model import BoolArray, FloatArray
+
+_FIRST_READ = 64.0
+"""An access before the first read is taken to be at an eighth of its time: pages that are set in
+each first read would look alike else. 4 leave huge pages at 100 accesses a 4K page and second at
+1.7 times O-cost, 64 at 1.06."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How ready an observation is to be taken for a change of the page."""
+
+    changed: float
+    """Share of the pages that are taken to have another rate since their last observation."""
+    unlikely: float
+    """An observation whose chance is less than this makes what was known count less ..."""
+    kept: float
+    """... this share of it stays."""
+
+
+CALM = Doubt(1e-3, 0.01, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What an observation makes of each state, (STATES,) each."""
+
+    estimates: NDArray[np.uint32]
+    """As heat.word.rounded takes them."""
+    late: FloatArray
+    """Where the observation lies among what was expected, 0 to 1: 1 is later than any. Uniform
+    where the estimates are right."""
+    anew: BoolArray
+    """Taken for a change of the page: nothing that was known counts."""
+
+
+def accessed(
+    table: RateTable, after: float, until: float, doubt: Doubt, edge: float, *, fast: bool
+) -> Updates:
+    """For pages of a tier that were accessed between two reads; `edge`: see _drawn_anew."""
+    silent, before = table.silent(until), table.silent(after)
+    anew = _is_change(before - silent, _drawn_anew(table, after, until, edge, fast=fast), doubt)
+    a, b = _less_sure(np.minimum(1 - silent, before), doubt)
+    at = float(np.sqrt(max(after, until / _FIRST_READ) * until))
+    more = np.where(a < 1, 1.0, np.minimum(a + 1, MOST_OBSERVED))
+    # At the most, the oldest of the observations is forgotten: a mean of constant weight.
+    seconds = np.where(a < 1, b, b * (more - 1) / a) + at
+    return Updates(
+        packed(np.where(anew, 1.0, more), np.where(anew, at, seconds)),
+        1 - (silent + before) / 2,
+        anew,
+    )
+
+
+def still_clear(
+    table: RateTable, seconds: float, doubt: Doubt, edge: float, *, fast: bool
+) -> Updates:
+    """For pages of a tier that were not accessed for so long."""
+    silent = table.silent(seconds)
+    anew = _is_change(silent, _drawn_anew(table, seconds, None, edge, fast=fast), doubt)
+    a, b = _less_sure(silent, doubt)
+    none_yet = np.where(anew, A[0], a)
+    return Updates(packed(none_yet, np.where(anew, 0.0, b) + seconds), (2 - silent) / 2, anew)
+
+
+def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray]:
+    """(STATES,) accesses and seconds that are left of what was known."""
+    unlikely = (chance < doubt.unlikely) & (A > 1) & KNOWN
+    a = np.where(unlikely, np.maximum(A * doubt.kept, 1.0), A)
+    return a, np.where(KNOWN, B * a / A, 0.0)
+
+
+def _is_change(chance: FloatArray, anew: float, doubt: Doubt) -> BoolArray:
+    """(STATES,) where it is more likely that the page has changed (Bayes' rule)."""
+    odds = doubt.changed / (1 - doubt.changed)
+    result: BoolArray = (odds * anew > np.maximum(chance, 1e-9)) | ~KNOWN
+    return result
+
+
+def _drawn_anew(
+    table: RateTable, after: float, until: float | None, edge: float, *, fast: bool
+) -> float:
+    """The chance of an observation of a page that should change tiers: one of the fast tier that is
+    not hotter now than those at its edge, or one of the slow tier that is.
+    """
+    if not table.known:
+        return 0.0
+    above, up_to = (None, edge) if fast else (edge, None)
+    silent = table.silent_if(after, above=above, up_to=up_to)
+    if until is not None:
+        silent -= table.silent_if(until, above=above, up_to=up_to)
+    return silent

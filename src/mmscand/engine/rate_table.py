@@ -1,0 +1,87 @@
+"""What a page's state says of its rate, learned from all pages of a process (empirical Bayes).
+
+The distribution of rates over all pages is a mixture on a fixed grid, by maximum likelihood (Kiefer
+and Wolfowitz 1956). With it, pages that differ by chance have the same expected rate: where all are
+accessed alike, the mixture is one point, and no page is worth more than another.
+"""
+
+import numpy as np
+
+from mmscand.heat.word import KNOWN, RATE, RATE_BITS, RATE_LEVELS, STATES, A, B
+from mmscand.model import FloatArray, PageNumbers
+
+GRID: FloatArray = np.geomspace(1e-3, 1e5, 80)
+"""(80,) accesses a second that the mixture can have; a step is a quarter."""
+SPANS: FloatArray = np.geomspace(1e-5, 1e3, 81)
+"""(81,) seconds for which the chance of no access is known."""
+_FIRST_SPAN, _SPAN_STEP = np.log(SPANS[0]), np.log(SPANS[1] / SPANS[0])
+_SILENCE: FloatArray = np.exp(-GRID[:, None] * SPANS)
+_FIRST_STEPS, _STEPS = 30, 8
+"""Of expectation maximization: from nothing, and when only a visit was added."""
+_FLAT = 0.1
+"""Share of a flat distribution that each learning begins with, so that no rate is ruled out."""
+
+
+def _likelihood() -> FloatArray:
+    """(STATES, grid) of each rate, given the state; 1 at each row's best."""
+    states = np.arange(STATES)
+    accesses = np.where(states >> RATE_BITS == 0, 0.0, A)
+    seconds = np.where(accesses > 0, accesses / RATE[states % RATE_LEVELS], B)
+    log = accesses[:, None] * np.log(GRID) - seconds[:, None] * GRID
+    likely: FloatArray = np.exp(log - log.max(axis=1, keepdims=True))
+    return likely
+
+
+_LIKELY = _likelihood()
+
+
+class RateTable:
+    """Of one process. Rates are in accesses a second."""
+
+    def __init__(self) -> None:
+        self._weights: FloatArray = np.full(len(GRID), 1 / len(GRID))
+        self.known = False
+        """Whether anything was learned."""
+        self.expected: FloatArray = np.full(STATES, np.nan)
+        """(STATES,) the rate to expect of a page; nan before anything was learned."""
+        self._silent: FloatArray = np.ones((STATES, len(SPANS)))
+
+    def learn(self, pages: PageNumbers) -> None:
+        """Take in how many pages (STATES,) there are of each state."""
+        found = np.flatnonzero((pages > 0) & KNOWN)
+        if not len(found):
+            return
+        likely, number = _LIKELY[found], pages[found] / pages[found].sum()
+        weights = (1 - _FLAT) * self._weights + _FLAT / len(GRID)
+        for _ in range(_STEPS if self.known else _FIRST_STEPS):
+            weights = number @ _shares(likely * weights)
+        self._weights, self.known = weights, True
+        every = _shares(_LIKELY * weights)
+        self.expected, self._silent = every @ GRID, every @ _SILENCE
+
+    def silent(self, seconds: float) -> FloatArray:
+        """(STATES,) the chance that a page is not accessed for so long."""
+        return self._silent[:, span_of(seconds)] if seconds > 0 else np.ones(STATES)
+
+    def silent_if(self, seconds: float, *, above: float | None, up_to: float | None) -> float:
+        """The same of a page that is drawn anew, if its rate is `above` one, or `up_to` one."""
+        if seconds <= 0:
+            return 1.0
+        some = np.ones(len(GRID), dtype=np.bool_)
+        if above is not None:
+            some &= above < GRID
+        if up_to is not None:
+            some &= up_to >= GRID
+        weights = self._weights * some
+        return float(weights @ _SILENCE[:, span_of(seconds)] / max(float(weights.sum()), 1e-12))
+
+
+def span_of(seconds: float) -> int:
+    """The index of the nearest of SPANS."""
+    place = (np.log(max(seconds, 1e-9)) - _FIRST_SPAN) / _SPAN_STEP
+    return int(np.clip(round(float(place)), 0, len(SPANS) - 1))
+
+
+def _shares(rows: FloatArray) -> FloatArray:
+    shares: FloatArray = rows / (rows.sum(axis=1, keepdims=True) + 1e-300)
+    return shares

@@ -1,0 +1,107 @@
+"""When a process is visited: bits are cleared, and read at growing distances from then on.
+
+The time from one clearing to the next is a round. The first read is soon after the clearing, each
+other one three times as late, so that pages whose rates differ are told apart by which read finds
+them. A round lasts until a page at the edge of the fast tier has most likely been accessed.
+"""
+
+from dataclasses import dataclass
+
+SHORTEST_S = 0.0003
+"""One `process_madvise` takes 0.15 ms (docs/notes.md)."""
+_GROWTH, _LATE_GROWTH, _LONGEST_STEP_S = 3.0, 1.6, 1.0
+"""Of the distances up to a decision, and after it: a change is to be seen soon."""
+_FIRST, _LENGTH, _SETTLING_LENGTH = 0.06, 1.6, 0.7
+"""First read and length of a round, in mean times between accesses of a page: at the edge of the
+fast tier, or in the middle of all accesses while a change settles."""
+_LONGEST_S = 5.0
+_FIRST_LENGTH_S = 1.0
+"""Of the first round, unless enough pages are accessed before. What is not accessed in it may make
+way for hot pages of other processes."""
+_FEW = 4
+PERIOD_S = 0.25
+"""Least time between two decisions. RFC V3 goes down to 400 ms."""
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Of one process; times in s."""
+
+    _began: float = 0.0
+    _distance: float = 0.0
+    """Of the next read, from the begin of the round."""
+    _length: float = 0.0
+    _decided: float = float("-inf")
+    _ended: bool = True
+    """Whether the next visit ends the round, however early it is."""
+    _number: int = 0
+    """Of rounds so far."""
+    at_once: bool = False
+    """Whether it follows the latest one at once, to clear bits: as what is hot has changed."""
+
+    def ends(self, now: float) -> bool:
+        """Whether a visit at this time ends a round, so that it clears bits."""
+        return self._ended or now - self._began >= self._length - 1e-9
+
+    def decides(self, now: float) -> bool:
+        """Whether plans are made after a visit at this time."""
+        return self.ends(now) or now - self._decided >= PERIOD_S - 1e-9
+
+    def visited(self, now: float, edge: float | None, settles_at: float | None) -> None:
+        """A visit is over that began at this time. `edge`: accesses a second of a page at the edge
+        of the fast tier, if it is known; `settles_at`: of one in the middle of all accesses, while
+        a change settles.
+        """
+        if self.decides(now):
+            self._decided = now
+        if not self.ends(now):
+            self._distance = self._after(max(self._distance, now - self._began))
+            return
+        self._began, self._ended, self.at_once = now, False, False
+        self._number += 1
+        self._length = _length(edge, settles_at)
+        quick = edge is None or settles_at is not None
+        self._distance = SHORTEST_S if quick or not edge else max(SHORTEST_S, _FIRST / edge)
+        self._distance = min(self._distance, PERIOD_S)
+
+    def _after(self, distance: float) -> float:
+        """The distance that follows; a decision and the end of the round are not passed over."""
+        if distance < PERIOD_S:
+            later = distance * _GROWTH
+            return min(PERIOD_S, later) if distance < PERIOD_S < later else later
+        later = min(distance * _LATE_GROWTH, distance + _LONGEST_STEP_S)
+        return self._length if distance < self._length < later else later
+
+    @property
+    def are_few(self) -> bool:
+        """Whether pages can have been observed a few times only."""
+        return self._number < _FEW
+
+    def end_early(self, *, at_once: bool = False) -> None:
+        """Pages that could decide something are not observed any more: clear their bits as soon as
+        a round may end, or `at_once`.
+        """
+        self._ended, self.at_once = True, self.at_once or at_once
+
+    @property
+    def due(self) -> float:
+        """When the next visit is to be."""
+        due = self._began + self._distance
+        if self._ended:
+            due = self._decided if self.at_once else min(due, self._began + PERIOD_S)
+        return due
+
+    def slept(self, seconds: float) -> None:
+        """For so long nothing could be accessed: rounds are longer by that."""
+        self._began, self._decided = self._began + seconds, self._decided + seconds
+
+
+def usual_length(edge: float) -> float:
+    """Seconds of a round where nothing changes; `edge`: see Rounds.visited."""
+    return min(max(PERIOD_S, _LENGTH / edge), _LONGEST_S)
+
+
+def _length(edge: float | None, settles_at: float | None) -> float:
+    if settles_at is not None:
+        return max(PERIOD_S, _SETTLING_LENGTH / settles_at)
+    return _FIRST_LENGTH_S if edge is None else usual_length(edge)

@@ -1,0 +1,174 @@
+"""The policy `stopwatch`: the hottest pages that fit, by when they are accessed."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mmscand.engine.estimates import PROVEN, Estimates
+from mmscand.heat.watch_history import WatchHistory
+from mmscand.heat.word import FAST, KNOWN, SEEN, STATE, STATES, UNKNOWN
+from mmscand.model import (
+    BoolArray,
+    PageBlock,
+    PageNumbers,
+    Process,
+    StateArray,
+    UIntArray,
+)
+from mmscand.policy.by_plan import ByPlan
+from mmscand.policy.choosing import Choice, Held, Knobs
+from mmscand.policy.ranking import Ranking, Told
+
+_WANTING = 0.02
+"""Pages that look hot from one access and are not watched, as a share of what fits, that end a
+round early: another observation decides."""
+_STILL = 2.0
+"""Pages on the migration list stay there while their rates are within this factor of the plan's: a
+rate that is estimated anew is another one each time."""
+_IS_FAST: BoolArray = np.arange(2 * STATES) >= STATES
+"""(2 * STATES,) of a state of a page on the slow tier, and above them of one on the fast tier."""
+
+
+class StopwatchChooser:
+    """See policy.choosing.Chooser."""
+
+    exposure_s = None
+    begins = opens = False
+
+    def __init__(self, process: Process, ranking: Ranking, now: Callable[[], float]) -> None:
+        """`now` is a clock in seconds, the ranking's."""
+        self._estimates = Estimates()
+        self._process = process
+        self._ranking = ranking
+        self._by_plan = ByPlan(ranking, process)
+        self._clock = now
+        self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
+        """4 KiB pages on the slow tier and on the fast one, as this visit finds them."""
+        self._began: float | None = None
+        """When this visit read its first block."""
+        self._latest = now()
+        """When the process was visited last, or was known not to have run since."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._sizes, self._began = np.zeros(2, dtype=np.intp), None
+        self._estimates.begin_visit()
+        self._ranking.begin(self._process)
+        rate = np.tile(self._estimates.table.expected, 2)
+        plan = self._ranking.plan
+        proven = np.tile(KNOWN & self._proven, 2)
+        up = ~_IS_FAST & proven & (rate >= plan.promote_from)
+        down = _IS_FAST & np.tile(KNOWN, 2) & (rate <= plan.demote_to)
+        waits = np.where(
+            _IS_FAST, rate <= _STILL * plan.demote_to, _STILL * rate >= plan.promote_from
+        )
+        self._by_plan.begin(rate, up, down, waits & np.tile(KNOWN, 2))
+
+    @property
+    def _proven(self) -> BoolArray:
+        """(STATES,) While a change settles, one access is enough: time matters more."""
+        return np.ones_like(PROVEN) if self._estimates.unrest.settles else PROVEN
+
+    @property
+    def history(self) -> WatchHistory:
+        """See Chooser."""
+        return self._estimates.history
+
+    @property
+    def changes(self) -> int:
+        """See Chooser."""
+        return self._estimates.unrest.changes
+
+    @property
+    def makes_room(self) -> bool:
+        """See Chooser."""
+        return self._by_plan.makes_room
+
+    @property
+    def due_s(self) -> float:
+        """See Chooser."""
+        return self._estimates.rounds.due
+
+    @property
+    def hurries(self) -> bool:
+        """See Chooser."""
+        return self._estimates.learns
+
+    @property
+    def clears(self) -> bool:
+        """See Chooser."""
+        return self._estimates.rounds.ends(self._clock() if self._began is None else self._began)
+
+    def nothing_ran(self, now: float) -> None:
+        """See Chooser."""
+        self._estimates.slept(now - self._latest)
+        self._latest = now
+
+    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
+        """See Chooser."""
+        if self._began is None:
+            self._began = self._latest = self._clock()
+        slow = block.pages_in(block.slow)
+        self._sizes += np.array([slow, block.pages_in(block.present) - slow])
+        words, cleared = self._estimates.take(block, self._began)
+        state = np.where(words, words & STATE | (words & FAST) >> np.uint16(1), UNKNOWN)
+        movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
+        up, down, stays = self._by_plan.moves(block, state, movable, held)
+        return Choice(_register(words, block.accessed), up, down, stays, cleared & ~up)
+
+    def to_clear(self, block: PageBlock) -> BoolArray:
+        """See Chooser; nobody asks, as visits clear what later ones read."""
+        return np.zeros_like(block.present)
+
+    def cleared(self) -> None:
+        """See Chooser."""
+
+    def adopt(self, knobs: Knobs) -> None:
+        """See Chooser."""
+
+    def queued(self, *, promoted: int, demoted: int) -> None:
+        """See Chooser."""
+        self._by_plan.queued(promoted=promoted, demoted=demoted)
+
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
+        """See Chooser."""
+        self._by_plan.not_moved(len(addresses) * pages_per_slot, demotes=demotes)
+
+    def end_pass(self, exposed_s: float | None = None) -> None:
+        """See Chooser."""
+        now = self._clock() if self._began is None else self._began
+        estimates = self._estimates
+        decides = estimates.rounds.decides(now)
+        if decides:
+            self._ranking.count(self._process, self._sizes)
+        fits = round(self._ranking.fits * float(self._sizes.sum()))
+        if estimates.end_visit(now, fits):
+            self._ranking.changed(self._process)
+        self.history.end_pass()
+        if decides and estimates.table.known:
+            self._tell(fits)
+        self._begin()
+
+    def _tell(self, fits: int) -> None:
+        rates = np.nan_to_num(self._estimates.table.expected)
+        pages = self._estimates.pages
+        unproven = pages[0] * ~self._proven
+        told = Told(rates, pages, unproven, self._estimates.agrees, self._by_plan.asked)
+        self._ranking.tell(self._process, told)
+        promising = KNOWN & ~PROVEN & (rates > (self._estimates.edge or np.inf))
+        unwatched = self._estimates.kinds.reshape(2, 2, STATES)[0, 1]
+        if int((unwatched * promising).sum()) > _WANTING * fits:
+            self._estimates.rounds.end_early()
+
+    def close(self) -> None:
+        """See Chooser."""
+        self._ranking.leave(self._process)
+
+
+def _register(words: StateArray, accessed: BoolArray) -> StateArray:
+    """As heat.state has it: one observation where something is known, two where it is proven."""
+    known = KNOWN[words & STATE] & (words != 0)
+    register = np.where(PROVEN[words & STATE], np.uint16(0b100), np.uint16(0b10))
+    used = accessed & (words & SEEN != 0)
+    result: StateArray = np.where(known, register | used * (register - np.uint16(1)), np.uint16(0))
+    return result

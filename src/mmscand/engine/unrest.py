@@ -1,0 +1,82 @@
+"""The time after a change of what is hot: estimates are doubted, and everything is observed."""
+
+from dataclasses import dataclass
+
+from mmscand.engine.change_watch import Changed
+from mmscand.engine.observation import CALM, Doubt
+
+_ROUNDS, _ACCESSES = 3, 3.0
+"""Rounds, and accesses of a page of the usual rate, until estimates are good again."""
+_DOUBTED_ACCESSES, _DOUBTED_S = 20.0, 5.0
+"""How long an unlikely observation makes an estimate count less than else: pages that changed, and
+did not show it at once, are found so."""
+_UNLIKELY, _KEPT = 0.03, 0.25
+_AGAIN_ACCESSES, _AGAIN_S, _STRONG = 6.0, 1.5, 0.3
+"""So soon after a change another one is believed only if this share of the fast tier shows it."""
+_DECAY = 0.4
+"""Pages that have changed are found by their first observations."""
+_CROSSED = 0.5
+"""Where one tier alone shows a change, the pages that left it are taken to have come from the
+other: with this share of certainty."""
+_MOST = 0.5
+
+
+@dataclass(slots=True)
+class Unrest:
+    """Of one process; times in s."""
+
+    changes: int = 0
+    """That were noticed."""
+    _at: float = float("-inf")
+    _rate: float = 1.0
+    """Accesses a second of a page in the middle of the accesses, before the change."""
+    _rounds_left: int = 0
+    _slow: float = 0.0
+    _fast: float = 0.0
+
+    @property
+    def settles(self) -> bool:
+        """Whether the change is so fresh that all pages are to be observed."""
+        return self._rounds_left > 0
+
+    @property
+    def usual_rate(self) -> float | None:
+        """While a change settles, accesses a second of a page in the middle of all accesses."""
+        return self._rate if self.settles else None
+
+    @property
+    def share(self) -> float:
+        """Of the pages that matter, that are taken to have changed."""
+        return max(self._slow, self._fast)
+
+    def begin(self, now: float, seen: Changed, rate: float, pages: tuple[int, int]) -> bool:
+        """A change was noticed; `pages` on the slow tier and on the fast one. Whether it is
+        believed to be a new one, and not the rest of the one before.
+        """
+        anew = now - self._at >= max(_AGAIN_S, _AGAIN_ACCESSES / self._rate)
+        slow, fast = seen.slow, seen.fast
+        ratio = pages[1] / max(1, pages[0])
+        self._slow = min(_MOST, max(CALM.changed, slow or _CROSSED * fast * ratio))
+        self._fast = min(_MOST, max(CALM.changed, fast or _CROSSED * slow / max(ratio, 1e-9)))
+        self.changes += 1
+        self._at, self._rate, self._rounds_left = now, max(rate, 1e-3), _ROUNDS
+        return anew
+
+    def believes(self, now: float, seen: Changed) -> bool:
+        """Whether what was seen is a change."""
+        soon = now - self._at < max(_AGAIN_S, _AGAIN_ACCESSES / self._rate)
+        return seen.any and not self.settles and (not soon or seen.fast >= _STRONG)
+
+    def end_round(self, now: float) -> None:
+        """A round is over in which nothing was noticed."""
+        self._rounds_left = max(0, self._rounds_left - 1)
+        if not self._rounds_left and now - self._at < _ACCESSES / self._rate:
+            self._rounds_left = 1
+        self._slow, self._fast = self._slow * _DECAY, self._fast * _DECAY
+
+    def doubt(self, now: float, *, fast: bool) -> Doubt:
+        """How observations of pages of a tier are to be taken."""
+        share = max(CALM.changed, self._fast if fast else self._slow)
+        if now - self._at < max(_DOUBTED_S, _DOUBTED_ACCESSES / self._rate):
+            return Doubt(share, _UNLIKELY, _KEPT)
+        return Doubt(share, CALM.unlikely, CALM.kept)

@@ -1,0 +1,91 @@
+"""A change is told from chance, and from a program that goes slower or faster as a whole."""
+
+import numpy as np
+import pytest
+
+from mmscand.engine.change_watch import Changed, ChangeWatch
+from mmscand.model import FloatArray
+
+CAPACITY, SLOW = 1000, 8000
+
+
+def late(number: int, speed: float = 1.0, seed: int = 1) -> FloatArray:
+    """Places of observations of pages at a multiple of their expected rates."""
+    rng = np.random.default_rng(seed)
+    return 1 - np.exp(-rng.exponential(1 / speed, number))
+
+
+def seen(fast: FloatArray, slow: FloatArray, weights: FloatArray | None = None) -> Changed:
+    watch = ChangeWatch()
+    heavy = np.ones(len(fast)) if weights is None else weights
+    watch.add(fast, np.ones(len(fast)), heavy, fast=True, still=False)
+    watch.add(slow, np.ones(len(slow)), np.ones(len(slow)), fast=False, still=False)
+    return watch.changed(CAPACITY, SLOW)
+
+
+def test_nothing_is_noticed_where_nothing_changes() -> None:
+    for seed in range(40):
+        assert not seen(late(300, seed=seed), late(3000, seed=seed + 100)).any
+
+
+def test_a_quarter_of_the_fast_tier_that_is_not_accessed_any_more_is_a_change() -> None:
+    fast = late(300)
+    fast[:75] = 1.0
+    assert seen(fast, late(3000)).fast == pytest.approx(0.25, abs=0.12)
+
+
+def test_a_few_heavy_pages_that_are_silent_are_a_change_among_many_light_ones() -> None:
+    fast, weights = late(3000), np.ones(3000)
+    weights[:100] = 30.0
+    fast[:60] = 1.0
+    assert seen(fast, late(3000), weights).fast > 0.2
+    assert seen(fast, late(3000)).fast == 0  # without weights it is 2 %
+
+
+def test_early_accesses_on_the_slow_tier_are_a_change() -> None:
+    slow = late(3000)
+    slow[:150] = 0.001
+    assert seen(late(300), slow).slow == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 2.0, 4.0])
+def test_a_program_at_another_speed_has_not_changed(speed: float) -> None:
+    for seed in range(10):
+        assert not seen(late(300, speed, seed), late(3000, speed, seed + 100)).any
+
+
+def test_a_weak_sign_in_each_of_many_rounds_is_a_change() -> None:
+    watch, noticed = ChangeWatch(), []
+    for seed in range(12):
+        fast = late(60, seed=seed)
+        fast[:6] = 1.0
+        watch.add(fast, np.ones(60), np.ones(60), fast=True, still=False)
+        noticed.append(watch.changed(CAPACITY, SLOW).fast > 0)
+        watch.end_round(forget=False)
+    assert not noticed[0]
+    assert noticed[-1]
+
+
+def test_a_round_that_is_forgotten_says_nothing_any_more() -> None:
+    watch = ChangeWatch()
+    watch.add(np.ones(300), np.ones(300), np.ones(300), fast=True, still=False)
+    assert watch.changed(CAPACITY, SLOW).any
+    watch.end_round(forget=True)
+    assert not watch.changed(CAPACITY, SLOW).any
+
+
+def test_pages_that_are_still_clear_count_once_however_often_they_are_read() -> None:
+    watch = ChangeWatch()
+    for _ in range(5):
+        watch.begin_visit()
+        watch.add(np.full(300, 0.6), np.ones(300), np.ones(300), fast=True, still=True)
+    once = ChangeWatch()
+    once.add(np.full(300, 0.6), np.ones(300), np.ones(300), fast=True, still=True)
+    assert watch.changed(CAPACITY, SLOW) == once.changed(CAPACITY, SLOW)
+
+
+def test_agreement_is_the_share_of_the_expected_difference_that_is_seen() -> None:
+    watch = ChangeWatch()
+    watch.add(late(300, 0.5), np.ones(300), np.ones(300), fast=True, still=False)
+    watch.add(late(3000), np.ones(3000), np.ones(3000), fast=False, still=False)
+    assert watch.agreement == pytest.approx(0.5, abs=0.12)

@@ -1,0 +1,111 @@
+"""What one observation makes of an estimate, and when it is taken for a change of the page."""
+
+import numpy as np
+import pytest
+
+from mmscand.engine.observation import CALM, Doubt, Updates, accessed, still_clear
+from mmscand.engine.rate_table import RateTable
+from mmscand.heat.word import STATES, UNKNOWN, A, B, packed, rounded
+from mmscand.model import FloatArray, StateArray
+
+EDGE = 10.0
+SURE = Doubt(0.5, 0.03, 0.25)
+
+
+def table(*rates: float) -> RateTable:
+    """As learned from pages of these rates, a thousand of each, known from 16 accesses."""
+    learned, rng = RateTable(), np.random.default_rng(1)
+    every = np.repeat(rates, 1000)
+    states = rounded(packed(np.full(len(every), 16.0), rng.gamma(16, 1 / every)), throw=1)
+    learned.learn(np.bincount(states, minlength=STATES))
+    return learned
+
+
+def state(accesses: float, rate: float) -> StateArray:
+    return rounded(packed(np.array([accesses]), np.array([accesses / rate])), throw=9)
+
+
+def after(updates: Updates, state: StateArray, number: int = 4000) -> tuple[float, float]:
+    """Mean accesses and seconds of the estimate that comes out."""
+    new = rounded(np.repeat(updates.estimates[state], number), throw=3)
+    return float(A[new].mean()), float(B[new].mean())
+
+
+def test_an_access_is_one_more_in_the_time_it_took() -> None:
+    old = state(4.0, 2.0)
+    found = accessed(table(1.0, 2.0), 0.25, 0.5, CALM, EDGE, fast=False)
+    accesses, seconds = after(found, old)
+    assert accesses == pytest.approx(5.0, rel=0.05)
+    assert seconds == pytest.approx(float(B[old][0]) + np.sqrt(0.25 * 0.5), rel=0.1)
+
+
+def test_silence_is_no_access_in_the_time_it_lasted() -> None:
+    old = state(4.0, 2.0)
+    accesses, seconds = after(still_clear(table(1.0, 2.0), 1.0, CALM, EDGE, fast=True), old)
+    assert accesses == pytest.approx(4.0, rel=0.05)
+    assert seconds == pytest.approx(float(B[old][0]) + 1.0, rel=0.1)
+
+
+def test_the_first_observation_of_a_page_is_all_that_is_known() -> None:
+    unknown = np.array([UNKNOWN])
+    first = after(accessed(RateTable(), 0.1, 0.1, CALM, EDGE, fast=False), unknown)
+    assert first == (1.0, pytest.approx(0.1, rel=0.1))
+    none = after(still_clear(RateTable(), 3.0, CALM, EDGE, fast=False), unknown)
+    assert none == (0.5, pytest.approx(3.0, rel=0.1))
+
+
+@pytest.mark.parametrize(
+    ("rate", "until", "fast"), [(0.01, 0.003, False), (100.0, None, True)], ids=["hot", "cold"]
+)
+def test_what_contradicts_all_that_is_known_is_a_change_of_the_page(
+    rate: float, until: float | None, fast: bool
+) -> None:
+    known, old = table(0.01, 100.0), state(16.0, rate)
+    if until is None:
+        found = still_clear(known, 3.0, CALM, EDGE, fast=fast)
+    else:
+        found = accessed(known, 0.0, until, CALM, EDGE, fast=fast)
+    assert found.anew[old[0]]
+    assert A[rounded(found.estimates[old], throw=1)][0] <= 1.0
+
+
+def test_what_is_a_little_unlikely_is_a_change_only_where_many_pages_have_changed() -> None:
+    known, old = table(1.0, 100.0), state(16.0, 1.0)
+    assert not accessed(known, 0.003, 0.01, CALM, EDGE, fast=False).anew[old[0]]
+    assert accessed(known, 0.003, 0.01, SURE, EDGE, fast=False).anew[old[0]]
+
+
+def test_an_unlikely_observation_makes_what_was_known_count_less() -> None:
+    known, old = table(1.0, 2.0), state(32.0, 2.0)
+    accesses, _ = after(still_clear(known, 4.0, CALM, EDGE, fast=False), old)
+    assert 15 < accesses < 17
+
+
+def test_the_oldest_observations_are_forgotten() -> None:
+    known, now = table(2.0, 20.0), state(32.0, 2.0)
+    found = accessed(known, 0.05, 0.05, Doubt(1e-9, 0.0, 1.0), EDGE, fast=False)
+    now = np.repeat(now, 300)
+    for throw in range(150):
+        now = rounded(found.estimates[now], throw)
+    assert np.median((A / B)[now]) == pytest.approx(20.0, rel=0.2)
+
+
+def places(rate: float) -> FloatArray:
+    """Where the observations of pages of this rate lie, by what is known of pages of rate 10."""
+    known, old = table(10.0), state(32.0, 10.0)[0]
+    rng, found = np.random.default_rng(2), []
+    reads = [0.0, 0.003, 0.01, 0.03, 0.1, 0.3]
+    for moment in rng.exponential(1 / rate, 3000):
+        read = int(np.searchsorted(reads, moment))
+        if read == len(reads):
+            found.append(still_clear(known, reads[-1], CALM, EDGE, fast=True).late[old])
+        else:
+            spans = reads[read - 1], reads[read]
+            found.append(accessed(known, *spans, CALM, EDGE, fast=True).late[old])
+    return np.array(found)
+
+
+def test_observations_of_pages_that_are_as_expected_lie_in_the_middle_on_the_average() -> None:
+    assert places(10.0).mean() == pytest.approx(0.5, abs=0.03)
+    assert places(2.0).mean() > 0.65
+    assert places(50.0).mean() < 0.35

@@ -1,0 +1,71 @@
+"""Expected rates: pages that differ by chance are worth the same, others are told apart."""
+
+import numpy as np
+import pytest
+
+from mmscand.engine.rate_table import GRID, SPANS, RateTable, span_of
+from mmscand.heat.word import KNOWN, STATES, UNKNOWN, packed, rounded
+from mmscand.model import FloatArray, PageNumbers
+
+
+def observed(rates: FloatArray, accesses: int, seed: int = 1) -> PageNumbers:
+    """(STATES,) pages after so many accesses of each, at rates (pages,)."""
+    rng = np.random.default_rng(seed)
+    seconds = rng.gamma(accesses, 1 / rates)
+    states = rounded(packed(np.full(len(rates), float(accesses)), seconds), throw=seed)
+    return np.bincount(states, minlength=STATES)
+
+
+def spread(table: RateTable, pages: PageNumbers) -> FloatArray:
+    """Lowest and highest expected rate of 99 % of the pages."""
+    found = np.repeat(table.expected, pages)
+    return np.quantile(found, [0.005, 0.995])
+
+
+def test_pages_that_are_accessed_alike_have_the_same_expected_rate() -> None:
+    table, pages = RateTable(), observed(np.full(8192, 5.0), accesses=8)
+    for _ in range(20):
+        table.learn(pages)
+    low, high = spread(table, pages)
+    assert 4 < low <= high < 6.5
+    assert high / low < 1.4  # by the observations alone they differ fivefold
+
+
+def test_two_kinds_of_pages_are_told_apart() -> None:
+    table = RateTable()
+    pages = observed(np.repeat([1.0, 100.0], [4096, 512]), accesses=2)
+    table.learn(pages)
+    low, high = spread(table, pages)
+    assert low == pytest.approx(1.0, rel=0.5)
+    assert high == pytest.approx(100.0, rel=0.5)
+
+
+def test_the_chance_of_silence_is_that_of_the_mixture() -> None:
+    table = RateTable()
+    table.learn(observed(np.full(8192, 10.0), accesses=16))
+    state = rounded(packed(np.array([16.0]), np.array([1.6])), throw=1)
+    span = float(SPANS[span_of(0.1)])
+    assert table.silent(span)[state][0] == pytest.approx(np.exp(-10 * span), abs=0.03)
+    assert (table.silent(0.0) == 1).all()
+
+
+def test_pages_drawn_anew_are_those_of_the_range_that_is_asked_for() -> None:
+    table = RateTable()
+    table.learn(observed(np.repeat([1.0, 100.0], [4096, 512]), accesses=16))
+    hot = table.silent_if(0.1, above=10.0, up_to=None)
+    cold = table.silent_if(0.1, above=None, up_to=10.0)
+    assert hot < 0.01
+    assert cold == pytest.approx(np.exp(-0.1), abs=0.05)
+
+
+def test_nothing_is_learned_from_pages_of_which_nothing_is_known() -> None:
+    table, pages = RateTable(), np.zeros(STATES, dtype=np.intp)
+    pages[UNKNOWN] = 1000
+    table.learn(pages)
+    assert not table.known
+    assert np.isnan(table.expected[KNOWN]).all()
+
+
+def test_the_grid_reaches_from_an_access_in_minutes_to_what_a_read_can_tell() -> None:
+    assert GRID[0] <= 1 / 600
+    assert GRID[-1] >= 8 / 0.0003

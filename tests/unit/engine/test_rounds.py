@@ -1,0 +1,93 @@
+"""When a process is visited, and which visits clear bits."""
+
+import pytest
+
+from mmscand.engine.rounds import PERIOD_S, SHORTEST_S, Rounds, usual_length
+
+
+def moments(
+    rounds: Rounds, number: int, *, edge: float | None, settles: float | None = None
+) -> list[float]:
+    """Times of the next visits, each made when it is due."""
+    found = []
+    for _ in range(number):
+        now = rounds.due
+        found.append(now)
+        rounds.visited(now, edge, settles)
+    return found
+
+
+def started(edge: float | None = None, settles: float | None = None) -> Rounds:
+    rounds = Rounds()
+    assert rounds.ends(0.0)
+    rounds.visited(0.0, edge, settles)
+    return rounds
+
+
+def test_reads_follow_a_clearing_at_growing_distances() -> None:
+    rounds = started()
+    found = moments(rounds, 7, edge=None)
+    assert found[0] == SHORTEST_S
+    assert [b / a for a, b in zip(found[:5], found[1:6], strict=True)] == pytest.approx([3.0] * 5)
+    assert found[6] <= PERIOD_S
+
+
+def test_what_is_known_of_the_edge_saves_the_shortest_reads() -> None:
+    assert moments(started(edge=2.0), 1, edge=2.0)[0] == pytest.approx(0.03)
+    assert moments(started(edge=2.0, settles=2.0), 1, edge=2.0)[0] == SHORTEST_S
+
+
+@pytest.mark.parametrize(("edge", "length"), [(100.0, PERIOD_S), (2.0, 0.8), (0.01, 5.0)])
+def test_a_round_lasts_until_a_page_at_the_edge_was_accessed_most_likely(
+    edge: float, length: float
+) -> None:
+    assert usual_length(edge) == pytest.approx(length)
+    rounds = started(edge)
+    while not rounds.ends(rounds.due):
+        rounds.visited(rounds.due, edge, None)
+    assert rounds.due == pytest.approx(length)
+
+
+def test_between_two_decisions_is_a_period_at_least_and_a_second_at_most() -> None:
+    rounds, decided = started(0.01), [0.0]
+    for _ in range(40):
+        now = rounds.due
+        if rounds.decides(now):
+            decided.append(now)
+        rounds.visited(now, 0.01, None)
+    spans = [b - a for a, b in zip(decided, decided[1:], strict=False)]
+    assert min(spans) > PERIOD_S / 2  # the last one of a round may be cut
+    assert max(spans) <= 1.0 + 1e-9
+
+
+def test_a_round_can_end_early_but_no_sooner_than_after_a_period() -> None:
+    rounds = started(0.01)
+    rounds.visited(0.02, 0.01, None)
+    rounds.end_early()
+    assert rounds.due <= PERIOD_S
+    assert rounds.ends(rounds.due)
+
+
+def test_after_a_change_the_next_visit_clears_at_once() -> None:
+    rounds = started(2.0)
+    rounds.visited(0.3, 2.0, None)
+    rounds.end_early(at_once=True)
+    assert rounds.due == 0.3
+    rounds.visited(rounds.due, 2.0, 2.0)
+    assert not rounds.at_once
+    assert rounds.due == pytest.approx(0.3 + SHORTEST_S)
+
+
+def test_a_visit_that_comes_late_ends_the_round_that_is_over() -> None:
+    rounds = started(2.0)
+    assert rounds.ends(7.0)
+    rounds.visited(7.0, 2.0, None)
+    assert 7.0 < rounds.due < 7.1
+
+
+def test_sleep_makes_a_round_longer() -> None:
+    rounds = started(2.0)
+    due = rounds.due
+    rounds.slept(100.0)
+    assert rounds.due == pytest.approx(due + 100.0)
+    assert not rounds.ends(100.5)
