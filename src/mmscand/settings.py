@@ -10,7 +10,7 @@ from mmscand.shown import quoted
 
 Profile = Literal["auto", "v0", "v1", "v3"]
 TargetPolicyName = Literal["accessed", "nearest", "most-free", "one-tier-up"]
-PolicyName = Literal["capacity", "frequency", "two-pass", "first-touch"]
+PolicyName = Literal["capacity", "stopwatch", "frequency", "two-pass", "first-touch"]
 _HOUR_MS = 3_600_000
 
 
@@ -104,9 +104,10 @@ class Settings:
     policy: PolicyName = choice(
         "capacity",
         get_args(PolicyName),
-        "Which pages are promoted. capacity: the hottest that fit the fast tier, "
-        "ranked over all processes, in exchange for the coldest there. By the others nothing comes "
-        "down. frequency: what was accessed in four of six passes (memory-optimizer). two-pass: in "
+        "Which pages are promoted. capacity: the hottest that fit the fast tier, ranked over all "
+        "processes, in exchange for the coldest there. stopwatch: the same, by the time from the "
+        "clearing of a page's bit to its next access; new. By the others nothing comes down. "
+        "frequency: what was accessed in four of six passes (memory-optimizer). two-pass: in "
         "hot_passes passes in a row (RFC V3). first-touch: in one (RFC V0 and V1).",
     )
     hot_passes: int = whole(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 
 from mmscand.daemon import Daemon
 from mmscand.model import REGION_BYTES
@@ -19,6 +20,9 @@ from support.sim_daemon import TIMEOUT_S, steady
 FAST_PAGES = 4096
 HEADROOM = 81
 """2 % of it."""
+
+
+both = pytest.mark.parametrize("policy", ["capacity", "stopwatch"])
 
 
 def capacity(**more: float | str) -> Settings:
@@ -87,9 +91,10 @@ def some(slots: int, of: int, seed: int = 1) -> list[int]:
     return sorted(np.random.default_rng(seed).permutation(of)[:slots].tolist())
 
 
-def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails() -> None:
+@both
+def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails(policy: str) -> None:
     world = FullTier()
-    with world.settled(capacity()) as daemon:
+    with world.settled(capacity(policy=policy)) as daemon:
         world.rest()
         counters = daemon.status().counters
     assert world.fast(200)[world.used[200]].all()
@@ -106,9 +111,10 @@ def changes(daemon: Daemon) -> int:
     return sum(one.changes for one in daemon.status().processes if one.process.pid == 100)
 
 
-def test_another_hot_set_is_noticed_told_and_followed() -> None:
+@both
+def test_another_hot_set_is_noticed_told_and_followed(policy: str) -> None:
     world = FullTier()
-    with world.settled(capacity()) as daemon:
+    with world.settled(capacity(policy=policy)) as daemon:
         world.rest()
         before = changes(daemon)
         world.used[100] = sorted({*range(8192)} - {*world.used[100]})[:2000]
@@ -124,26 +130,29 @@ def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> N
     assert counters["cooled"] < 100
 
 
-def test_in_the_end_nothing_moves() -> None:
+@both
+def test_in_the_end_nothing_moves(policy: str) -> None:
     world = FullTier()
-    with world.settled(capacity()):
+    with world.settled(capacity(policy=policy)):
         world.rest()
         moved = len(world.moved)
         world.rest(30)
     assert len(world.moved) == moved
 
 
-def test_pages_that_are_used_alike_never_trade_places() -> None:
+@both
+def test_pages_that_are_used_alike_never_trade_places(policy: str) -> None:
     world = FullTier()
     world.used = {100: list(range(8192)), 200: list(range(3584))}
-    with world.watched(capacity()):
+    with world.watched(capacity(policy=policy)):
         world.rest(30)
     # Which of them fill what is free is all the same.
     assert sum(event.demoted for event in world.moved) == 0
     assert world.fast(100).sum() <= 512 - HEADROOM
 
 
-def test_a_touch_a_page_promotes_nothing() -> None:
+@both
+def test_a_touch_a_page_promotes_nothing(policy: str) -> None:
     world = FullTier()
     rounds = iter(range(0, 8192, 256))
 
@@ -153,7 +162,7 @@ def test_a_touch_a_page_promotes_nothing() -> None:
             world.used[100] = list(range(first, min(first + 256, 8192)))
         world.observe(event)
 
-    daemon = Daemon(world.machine, settings=capacity(), observer=streaming)
+    daemon = Daemon(world.machine, settings=capacity(policy=policy), observer=streaming)
     daemon.start()
     world.rest(40)
     daemon.stop()

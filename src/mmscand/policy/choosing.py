@@ -135,6 +135,20 @@ class Chooser(Protocol):
         """Whether pages are to come down with the next pass, for others that wait to go up."""
         ...
 
+    @property
+    def due_s(self) -> float | None:
+        """Clock time at which the next pass is wanted; None leaves that to the pacing."""
+        ...
+
+    @property
+    def clears(self) -> bool:
+        """Whether a pass that begins now clears bits for later ones."""
+        ...
+
+    def nothing_ran(self, now: float) -> None:
+        """The process has not run since its last pass, or since this was said last."""
+        ...
+
     def end_pass(self, exposed_s: float | None = None) -> None:
         """A pass over the whole address space is over; how long its bits have collected."""
         ...
@@ -147,8 +161,9 @@ class Chooser(Protocol):
 class RuleChooser:
     """Hot is what a rule says of each page by itself; what comes down is the kernel's."""
 
-    exposure_s = None
+    exposure_s = due_s = None
     hurries = begins = opens = makes_room = False
+    clears = True
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:
@@ -185,6 +200,9 @@ class RuleChooser:
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         self.history.end_pass()
+
+    def nothing_ran(self, now: float) -> None:
+        """See Chooser. What was accessed before stays known."""
 
     def close(self) -> None:
         """See Chooser."""

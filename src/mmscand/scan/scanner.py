@@ -208,8 +208,12 @@ class Scanner:
 
     def _chooser_of(self, process: Process) -> Chooser:
         # Nothing is aged in a dry run, so that rates would be told of bits that say nothing.
-        if self._settings.policy != "capacity" or self._dry_run:
+        if self._settings.policy not in ("capacity", "stopwatch") or self._dry_run:
             return RuleChooser(self._settings)
+        if self._settings.policy == "stopwatch" and not self._watcher.wants_all:
+            from mmscand.engine.stopwatch import StopwatchChooser  # noqa: PLC0415 - a start is short
+
+            return StopwatchChooser(process, self._ranking, self._clock.now)
         may_spare = not self._watcher.wants_all
         return CapacityChooser(process, self._ranking, self._settings, may_spare=may_spare)
 

@@ -137,11 +137,19 @@ class Slot:
     @property
     def period_ms(self) -> int:
         """From the begin of one visit to that of the next."""
+        # As quick as the policy asks, but no quicker than the rules allow for this process.
+        slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
+        if self._wanted_at is not None:
+            return round(1000 * slower * max(0.0, self._wanted_at - self._started))
         if self._hurries:
-            # As quick as exposures, but no quicker than the rules allow for this process.
-            slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
             return round(self._exposure_ms * slower)
         return max(self.pacer.period_ms, self._exposure_ms)
+
+    @property
+    def _wanted_at(self) -> float | None:
+        """When the policy wants the next visit; None where others say it."""
+        paced = self._settings.profile != "auto" or self._benefit.effort != FULL
+        return None if paced else self._chooser.due_s
 
     @property
     def _hurries(self) -> bool:
@@ -240,6 +248,7 @@ class Slot:
         if not self._idle.skip(large=self._is_large):
             return False
         self._exposure.nothing_ran(now)
+        self._chooser.nothing_ran(now)
         self.pacer.step(0)
         return True
 
@@ -354,7 +363,7 @@ class Slot:
     def _begin(self, now: float) -> Counter[str]:
         history = self._chooser.history
         apart = self._exposure.collects
-        self._ages = not (apart and self._is_apart)
+        self._ages = self._chooser.clears and not (apart and self._is_apart)
         self._started = self._exposure.began if apart else now
         self._read_from, self._read_to = now, self._exposure.end
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
