@@ -21,6 +21,7 @@ _NEAR, _RARELY, _OFTEN = 3.0, 1 / 16, 1 / 4
 _HOTTEST = 0.003
 """Share of the pages whose rates count for the edge as the next one's: a page that happened to be
 accessed at once after its clearing looks a thousand times as hot as any."""
+_CALM_ROUNDS = 20
 _LEAST_COUNTED = 64
 """Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
 _KINDS = 4 * STATES
@@ -46,6 +47,8 @@ class Estimates:
         self.rounds = Rounds()
         self._watch = ChangeWatch()
         self._throw = 0
+        self._quiet_rounds = 0
+        """Since the latest change."""
         self.edge: float | None = None
         """Accesses a second of the last page that has to be on the fast tier; None before the first
         plan."""
@@ -58,6 +61,10 @@ class Estimates:
         """All of the process is read anew."""
         self.kinds = np.zeros(_KINDS, dtype=np.intp)
         self._watch.begin_visit()
+
+    @property
+    def _is_calm(self) -> bool:
+        return self._quiet_rounds >= _CALM_ROUNDS
 
     @property
     def learns(self) -> bool:
@@ -172,7 +179,8 @@ class Estimates:
             return np.ones(STATES)
         rates = self.table.expected
         often = np.where(rates > _NEAR * self.edge, _RARELY, _OFTEN)
-        chances: FloatArray = np.minimum(1.0, usual_length(self.edge) * often)
+        length = usual_length(self.edge, calm=self._is_calm)
+        chances: FloatArray = np.minimum(1.0, length * often)
         chances[~KNOWN | (A < _SURE)] = 1.0
         return chances
 
@@ -184,7 +192,7 @@ class Estimates:
         if rounds.at_once or not rounds.decides(
             now
         ):  # nothing was observed since the last decision
-            rounds.visited(now, self.edge, self.unrest.usual_rate)
+            rounds.visited(now, self.edge, self.unrest.usual_rate, calm=self._is_calm)
             return False
         ended, is_first, anew = rounds.ends(now), self.edge is None, False
         slow, fast = self.pages.sum(axis=1).tolist()
@@ -196,9 +204,10 @@ class Estimates:
             self.unrest.end_round(now)
         if changed or ended:
             self._watch.end_round(forget=changed or self.unrest.settles)
+            self._quiet_rounds = 0 if changed else self._quiet_rounds + 1
         self.table.learn(self.pages.sum(axis=0))
         self._find_edge(fits)
-        rounds.visited(now, self.edge, self.unrest.usual_rate)
+        rounds.visited(now, self.edge, self.unrest.usual_rate, calm=self._is_calm)
         if changed or (is_first and slow + fast >= _ENOUGH * fits):
             rounds.end_early(at_once=changed)
         return anew

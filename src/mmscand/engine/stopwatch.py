@@ -27,6 +27,22 @@ _STILL = 2.0
 rate that is estimated anew is another one each time."""
 _IS_FAST: BoolArray = np.arange(2 * STATES) >= STATES
 """(2 * STATES,) of a state of a page on the slow tier, and above them of one on the fast tier."""
+_KIND = STATE | SEEN | FAST
+
+
+def _registers() -> StateArray:
+    """(4096,) of each kind of page what heat.state calls its register: one observation where
+    something is known, two where it is proven, accesses where the bit was found set.
+    """
+    kinds = np.arange(1 << 12, dtype=np.uint16)
+    observations = np.where(PROVEN[kinds & STATE], np.uint16(0b100), np.uint16(0b10))
+    used = np.where(kinds & SEEN, observations - np.uint16(1), np.uint16(0))
+    known = KNOWN[kinds & STATE] & (kinds != 0)  # a word of 0 is no page
+    result: StateArray = np.where(known, observations | used, np.uint16(0))
+    return result
+
+
+_REGISTERS = _registers()
 
 
 class StopwatchChooser:
@@ -66,8 +82,8 @@ class StopwatchChooser:
 
     @property
     def _proven(self) -> BoolArray:
-        """(STATES,) While a change settles, one access is enough: time matters more."""
-        return np.ones_like(PROVEN) if self._estimates.unrest.settles else PROVEN
+        """(STATES,) Where the hot pages have left the fast tier, one access is enough."""
+        return np.ones_like(PROVEN) if self._estimates.unrest.presses else PROVEN
 
     @property
     def history(self) -> WatchHistory:
@@ -114,7 +130,7 @@ class StopwatchChooser:
         state = np.where(words, words & STATE | (words & FAST) >> np.uint16(1), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
-        return Choice(_register(words, block.accessed), up, down, stays, cleared & ~up)
+        return Choice(_REGISTERS[words & _KIND], up, down, stays, cleared & ~up)
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser; nobody asks, as visits clear what later ones read."""
@@ -163,12 +179,3 @@ class StopwatchChooser:
     def close(self) -> None:
         """See Chooser."""
         self._ranking.leave(self._process)
-
-
-def _register(words: StateArray, accessed: BoolArray) -> StateArray:
-    """As heat.state has it: one observation where something is known, two where it is proven."""
-    known = KNOWN[words & STATE] & (words != 0)
-    register = np.where(PROVEN[words & STATE], np.uint16(0b100), np.uint16(0b10))
-    used = accessed & (words & SEEN != 0)
-    result: StateArray = np.where(known, register | used * (register - np.uint16(1)), np.uint16(0))
-    return result

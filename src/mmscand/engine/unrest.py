@@ -33,11 +33,20 @@ class Unrest:
     _rounds_left: int = 0
     _slow: float = 0.0
     _fast: float = 0.0
+    _left: bool = False
+    """Whether pages of the fast tier showed it."""
 
     @property
     def settles(self) -> bool:
         """Whether the change is so fresh that all pages are to be observed."""
         return self._rounds_left > 0
+
+    @property
+    def presses(self) -> bool:
+        """Whether hot pages have left the fast tier just now: time matters more than proof. A pass
+        over cold memory shows on the slow tier alone.
+        """
+        return self.settles and self._left
 
     @property
     def usual_rate(self) -> float | None:
@@ -59,6 +68,7 @@ class Unrest:
         self._slow = min(_MOST, max(CALM.changed, slow or _CROSSED * fast * ratio))
         self._fast = min(_MOST, max(CALM.changed, fast or _CROSSED * slow / max(ratio, 1e-9)))
         self.changes += 1
+        self._left = seen.fast > 0
         self._at, self._rate, self._rounds_left = now, max(rate, 1e-3), _ROUNDS
         return anew
 

@@ -59,7 +59,8 @@ _DICE = np.frombuffer(random.Random(1).randbytes(1 << 17), dtype=np.uint8)
 def packed(a: FloatArray, b: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
     """(n,) estimates between the levels, as `rounded` takes them: levels with eight more bits."""
     rates = np.log2(np.maximum(a / np.maximum(b, 1e-9), _LOWEST_RATE) / _LOWEST_RATE)
-    level = np.clip(rates * _STEPS_PER_OCTAVE, 0, RATE_LEVELS - 2)  # the highest is no estimate
+    # A word of 0 is no page, and the highest level is no estimate.
+    level = np.clip(rates * _STEPS_PER_OCTAVE, 1, RATE_LEVELS - 2)
     observed = np.interp(a, OBSERVED, np.arange(OBSERVED_LEVELS))
     low = np.rint(level * _PARTS).astype(np.uint32)
     return low | np.rint(observed * _PARTS).astype(np.uint32) << _OBSERVED_SHIFT

@@ -41,7 +41,7 @@ def test_what_is_known_of_the_edge_saves_the_shortest_reads() -> None:
 def test_a_round_lasts_until_a_page_at_the_edge_was_accessed_most_likely(
     edge: float, length: float
 ) -> None:
-    assert usual_length(edge) == pytest.approx(length)
+    assert usual_length(edge, calm=False) == pytest.approx(length)
     rounds = started(edge)
     while not rounds.ends(rounds.due):
         rounds.visited(rounds.due, edge, None)
@@ -91,3 +91,20 @@ def test_sleep_makes_a_round_longer() -> None:
     rounds.slept(100.0)
     assert rounds.due == pytest.approx(due + 100.0)
     assert not rounds.ends(100.5)
+
+
+def test_in_a_calm_visits_are_few() -> None:
+    rounds, visits = Rounds(), 0
+    rounds.visited(0.0, 50.0, None, calm=True)
+    while rounds.due < 100.0:
+        rounds.visited(rounds.due, 50.0, None, calm=True)
+        visits += 1
+    assert 200 < visits <= 500
+    assert not rounds.ends(rounds.due - 0.5)
+
+
+def test_there_is_no_calm_while_a_change_settles() -> None:
+    rounds = Rounds()
+    rounds.visited(0.0, 50.0, 50.0, calm=True)
+    assert rounds.due == SHORTEST_S
+    assert rounds.ends(PERIOD_S)

@@ -34,7 +34,7 @@ def test_levels_between_two_are_kept_by_chance_so_that_means_stay_right(a: float
 
 def test_the_least_and_the_highest_rate_are_kept() -> None:
     states = rounded(packed(np.array([0.5, 1.0]), np.array([1e9, 1e-9])), throw=1)
-    assert (A / B)[states] == pytest.approx(RATE[[0, -2]])
+    assert (A / B)[states] == pytest.approx(RATE[[1, -2]])
 
 
 def test_no_estimate_is_taken_for_unknown_or_stuck() -> None:
@@ -42,6 +42,7 @@ def test_no_estimate_is_taken_for_unknown_or_stuck() -> None:
     for throw in range(0, 60, 7):
         states = rounded(packed(a, b), throw)
         assert KNOWN[states].all()
+        assert states.all()
     assert not KNOWN[UNKNOWN]
     assert not KNOWN[STUCK]
 
