@@ -26,7 +26,13 @@ _PAST = 0.8
 """Weight of the rounds before, each time."""
 _MOST_SHARE = 0.6
 
-_TAIL, _WEIGHT, _SQUARES, _SHIFT, _EARLY, _SLOW, _SLOW_LATE, _FAST_LATE, _FAST = range(9)
+_TAIL, _WEIGHT, _SQUARES, _SHIFT, _HALF, _FAST_LATE, _FAST = range(7)
+_EARLY, _SLOW, _SLOW_LATE, _SEEN, _EXPECTED, _SUMS = range(7, 13)
+_SLOWEST = 0.25
+"""A program that goes slower than that looks like one whose hot pages have changed."""
+_LEAST_CHANCE = 1e-4
+_LEAST_EXPECTED = 30.0
+"""Accesses of the slow tier from which it can be told how fast the program is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,10 @@ class Changed:
 class ChangeWatch:
     """Of one process, over rounds; `FloatArray`s are sums by the indices above."""
 
-    _rounds: FloatArray = field(default_factory=lambda: np.zeros(9))
-    _closed: FloatArray = field(default_factory=lambda: np.zeros(9))
+    _rounds: FloatArray = field(default_factory=lambda: np.zeros(_SUMS))
+    _closed: FloatArray = field(default_factory=lambda: np.zeros(_SUMS))
     """Of this round: pages that were found accessed."""
-    _open: FloatArray = field(default_factory=lambda: np.zeros(9))
+    _open: FloatArray = field(default_factory=lambda: np.zeros(_SUMS))
     """Pages whose bit is clear so far, as of the latest visit."""
 
     def begin_visit(self) -> None:
@@ -69,12 +75,17 @@ class ChangeWatch:
             sums[_WEIGHT] += heavy.sum()
             sums[_SQUARES] += (weights * heavy).sum()
             sums[_SHIFT] += (heavy * (late - 0.5)).sum()
+            sums[_HALF] += (heavy * _in_first_half(late, still=still)).sum()
             sums[_FAST] += pages.sum()
             sums[_FAST_LATE] += (pages * late).sum()
         else:
             sums[_EARLY] += pages[late < TAIL].sum()
             sums[_SLOW] += pages.sum()
             sums[_SLOW_LATE] += (pages * late).sum()
+            # Hazard so far: as many accesses as that are to be expected (exponential times).
+            hazard = -np.log(np.maximum(1 - (2 * late - 1 if still else late), _LEAST_CHANCE))
+            sums[_EXPECTED] += (pages * hazard).sum()
+            sums[_SEEN] += 0.0 if still else pages.sum()
 
     def changed(self, capacity: int, slow_pages: int) -> Changed:
         """Judge what this round has seen so far, alone and with the rounds before."""
@@ -97,7 +108,7 @@ class ChangeWatch:
     def end_round(self, *, forget: bool) -> None:
         """All watches begin anew; `forget` what was seen so far, as something changed."""
         self._rounds = (self._rounds + self._closed + self._open) * (0.0 if forget else _PAST)
-        self._closed, self._open = np.zeros(9), np.zeros(9)
+        self._closed, self._open = np.zeros(_SUMS), np.zeros(_SUMS)
 
 
 def _fast_changed(sums: FloatArray) -> float:
@@ -106,26 +117,51 @@ def _fast_changed(sums: FloatArray) -> float:
     equal = sums[_WEIGHT] ** 2 / sums[_SQUARES]
     if equal < _LEAST_WEIGHT:
         return 0.0
-    has_slow = sums[_SLOW] >= _LEAST_SLOW
-    slow_mean = sums[_SLOW_LATE] / sums[_SLOW] if has_slow else 0.5
-    # Of a program at 1/n of its speed, a late observation is as likely as the n-th power says.
-    usual = TAIL ** float(np.clip(_speed(slow_mean), 0.05, 1.0))
+    speed = _slowed_to(sums)
+    usual = TAIL**speed
     excess = float(sums[_TAIL] / sums[_WEIGHT]) - usual
     share = 0.0
     if excess > max(_SIGMAS_FAST * np.sqrt(usual * (1 - usual) / equal), _LEAST_TAIL):
         share = excess
-    shift = float(sums[_SHIFT] / sums[_WEIGHT]) - max(0.0, slow_mean - 0.5)
+    shift = float(sums[_SHIFT] / sums[_WEIGHT]) + 0.5 - 1 / (1 + speed)
     if shift > max(_SIGMAS / np.sqrt(12 * equal), _LEAST_SHIFT):
         share = max(share, 2 * shift)
     return min(share, _MOST_SHARE)
+
+
+def _slowed_to(sums: FloatArray) -> float:
+    """How fast the program is, up to 1: by the slow tier, or by those pages of the fast tier that
+    have not changed.
+
+    Of pages at the s-th part of their rates, a share of 1 - 0.5 ** s is in the first half of what
+    was expected, and TAIL ** s in the tail.
+    """
+    half = min(0.5, float(sums[_HALF] / sums[_WEIGHT]))
+    speed = float(np.log2(1 / (1 - half)))
+    if sums[_EXPECTED] >= _LEAST_EXPECTED:
+        speed = max(speed, float(sums[_SEEN] / sums[_EXPECTED]))
+    return float(np.clip(speed, _SLOWEST, 1.0))
+
+
+def _in_first_half(late: FloatArray, *, still: bool) -> FloatArray:
+    """The chance that each observation is in the first half of what was expected. A page that is
+    still clear is known to be later than 2 * late - 1, no more.
+    """
+    if not still:
+        return (late < 0.5).astype(np.float64)
+    least = 2 * late - 1
+    return np.clip((0.5 - least) / np.maximum(1 - least, 1e-9), 0.0, 0.5)
 
 
 def _slow_changed(sums: FloatArray, capacity_share: float) -> float:
     pages = float(sums[_SLOW])
     if pages < _LEAST_SLOW:
         return 0.0
-    fast_mean = sums[_FAST_LATE] / sums[_FAST] if sums[_FAST] >= _LEAST_SLOW else 0.5
-    usual = TAIL * max(1.0, _speed(fast_mean)) * pages
+    # A change shows in a few pages; of a program that goes faster all are early.
+    speed = _speed(sums[_SLOW_LATE] / pages)
+    if sums[_FAST] >= _LEAST_SLOW:
+        speed = max(speed, _speed(sums[_FAST_LATE] / sums[_FAST]))
+    usual = TAIL * max(1.0, speed) * pages
     excess = float(sums[_EARLY]) - usual
     least = max(
         _LEAST_RISE * usual, _SIGMAS * np.sqrt(usual), _OF_FAST_TIER * capacity_share * pages

@@ -87,17 +87,19 @@ class Estimates:
         """See policy.ranking.Told."""
         return self._watch.agreement
 
-    def take(self, block: PageBlock, now: float) -> tuple[StateArray, BoolArray]:
-        """Take in a block that was read now: its words, and the slots whose bits to clear."""
+    def take(self, block: PageBlock, began: float, now: float) -> tuple[StateArray, BoolArray]:
+        """Take in a block that was read now, by a visit that `began` before: its words, and the
+        slots whose bits to clear.
+        """
         words, times = self.history.words(block), self.history.times(block, now)
         words = self._observe(words, block, times, now)
         cleared = np.zeros(words.shape, dtype=np.bool_)
-        if self.rounds.decides(now):
+        if self.rounds.decides(began):
             self._count_watched(words, now - times.cleared, block.pages_per_slot)
-        if ends := self.rounds.ends(now):
+        if ends := self.rounds.ends(began):
             words = self._begin_watches(words, block, now - times.cleared, now)
             cleared = block.accessed & (words & SEEN == 0)
-        if self.rounds.decides(now):
+        if self.rounds.decides(began):
             self.kinds += self._kinds(words, block.pages_per_slot)
         self.history.put(block, words, now, cleared=ends)
         return words, cleared
@@ -199,7 +201,8 @@ class Estimates:
         seen = self._watch.changed(fits, slow)
         if changed := not is_first and self.unrest.believes(now, seen):
             anew = self.unrest.begin(now, seen, self._middle, (slow, fast))
-            self.history.trust_less(self._trusted_level())
+            if self.unrest.presses:
+                self.history.trust_less(self._trusted_level())
         elif ended:
             self.unrest.end_round(now)
         if changed or ended:

@@ -126,7 +126,7 @@ class StopwatchChooser:
             self._began = self._latest = self._clock()
         slow = block.pages_in(block.slow)
         self._sizes += np.array([slow, block.pages_in(block.present) - slow])
-        words, cleared = self._estimates.take(block, self._began)
+        words, cleared = self._estimates.take(block, self._began, self._clock())
         state = np.where(words, words & STATE | (words & FAST) >> np.uint16(1), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
@@ -171,7 +171,8 @@ class StopwatchChooser:
         unproven = pages[0] * ~self._proven
         told = Told(rates, pages, unproven, self._estimates.agrees, self._by_plan.asked)
         self._ranking.tell(self._process, told)
-        promising = KNOWN & ~PROVEN & (rates > (self._estimates.edge or np.inf))
+        least = min(self._ranking.plan.promote_from, self._estimates.edge or np.inf)
+        promising = KNOWN & ~PROVEN & (rates >= least)
         unwatched = self._estimates.kinds.reshape(2, 2, STATES)[0, 1]
         if int((unwatched * promising).sum()) > _WANTING * fits:
             self._estimates.rounds.end_early()

@@ -7,6 +7,7 @@ from mmscand.engine.observation import CALM, Doubt
 
 _ROUNDS, _ACCESSES = 3, 3.0
 """Rounds, and accesses of a page of the usual rate, until estimates are good again."""
+_LONGEST_S = 15.0
 _DOUBTED_ACCESSES, _DOUBTED_S = 20.0, 5.0
 """How long an unlikely observation makes an estimate count less than else: pages that changed, and
 did not show it at once, are found so."""
@@ -80,7 +81,7 @@ class Unrest:
     def end_round(self, now: float) -> None:
         """A round is over in which nothing was noticed."""
         self._rounds_left = max(0, self._rounds_left - 1)
-        if not self._rounds_left and now - self._at < _ACCESSES / self._rate:
+        if not self._rounds_left and now - self._at < min(_ACCESSES / self._rate, _LONGEST_S):
             self._rounds_left = 1
         self._slow, self._fast = self._slow * _DECAY, self._fast * _DECAY
 

@@ -48,6 +48,14 @@ def test_early_accesses_on_the_slow_tier_are_a_change() -> None:
     assert seen(late(300), slow).slow == pytest.approx(0.05, abs=0.02)
 
 
+def test_where_the_slow_tier_says_nothing_the_rest_of_the_fast_one_says_how_fast_it_is() -> None:
+    for seed in range(10):
+        assert not seen(late(300, 0.5, seed), np.empty(0)).any
+    fast = late(300)
+    fast[:75] = 1.0
+    assert seen(fast, np.empty(0)).fast > 0
+
+
 @pytest.mark.parametrize("speed", [0.25, 0.5, 2.0, 4.0])
 def test_a_program_at_another_speed_has_not_changed(speed: float) -> None:
     for seed in range(10):

@@ -1,5 +1,7 @@
 """When a process is visited, and which visits clear bits."""
 
+from itertools import pairwise
+
 import pytest
 
 from mmscand.engine.rounds import PERIOD_S, SHORTEST_S, Rounds, usual_length
@@ -28,7 +30,7 @@ def test_reads_follow_a_clearing_at_growing_distances() -> None:
     rounds = started()
     found = moments(rounds, 7, edge=None)
     assert found[0] == SHORTEST_S
-    assert [b / a for a, b in zip(found[:5], found[1:6], strict=True)] == pytest.approx([3.0] * 5)
+    assert [b / a for a, b in pairwise(found[:6])] == pytest.approx([3.0] * 5)
     assert found[6] <= PERIOD_S
 
 
@@ -55,7 +57,7 @@ def test_between_two_decisions_is_a_period_at_least_and_a_second_at_most() -> No
         if rounds.decides(now):
             decided.append(now)
         rounds.visited(now, 0.01, None)
-    spans = [b - a for a, b in zip(decided, decided[1:], strict=False)]
+    spans = [b - a for a, b in pairwise(decided)]
     assert min(spans) > PERIOD_S / 2  # the last one of a round may be cut
     assert max(spans) <= 1.0 + 1e-9
 
