@@ -211,7 +211,7 @@ class Estimates:
         self.table.learn(self.pages.sum(axis=0))
         self._find_edge(fits)
         rounds.visited(now, self.edge, self.unrest.usual_rate, calm=self._is_calm)
-        if changed or (is_first and slow + fast >= _ENOUGH * fits):
+        if changed or (is_first and slow + fast >= _ENOUGH * fits > 0):
             rounds.end_early(at_once=changed)
         return anew
 

@@ -1,9 +1,33 @@
 """The stopwatch in simulation: near to the best placement, without an exposure that is tuned."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
+from mmscand.engine.stopwatch import StopwatchChooser
+from mmscand.model import REGION_BYTES, PageBlock, Process
+from mmscand.policy.ranking import Ranking
 from mmscand.sim.case import Case, Figures, run_case
+
+
+@dataclass
+class NoRoom:
+    """See policy.ranking.Room."""
+
+    pages: int = 0
+    coming: int = 0
+
+    def queued(self, process: Process) -> tuple[int, int]:
+        return 0, 0
+
+
+def row() -> PageBlock:
+    """512 pages of the slow tier, accessed."""
+    all_of_them = np.ones((1, 512), dtype=np.bool_)
+    frames = np.arange(512, dtype=np.uint64)[None, :] << np.uint64(12)
+    address = np.array([REGION_BYTES], dtype=np.uint64)
+    return PageBlock(address, 1, frames, all_of_them, all_of_them.copy(), all_of_them)
 
 
 def figures(
@@ -38,6 +62,26 @@ def test_a_full_shift_is_noticed_and_followed(intensity: float) -> None:
 
 def test_a_quarter_of_the_hot_set_that_moves_is_noticed_and_followed() -> None:
     assert figures("quarter-moves", intensity=10.0)["steady_regret_pp"] < 0.5
+
+
+def test_after_another_order_of_all_pages_what_was_known_counts_for_little() -> None:
+    assert figures("zipf-shift", intensity=10.0)["steady_regret_pp"] < 3.0
+
+
+def test_while_a_process_sleeps_its_round_goes_no_further() -> None:
+    now = [5.0]
+    chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
+    assert chooser.clears
+    chooser.choose(row())
+    chooser.end_pass()
+    due = chooser.due_s
+    now[0] = 605.0
+    chooser.nothing_ran(now[0])
+    assert chooser.due_s == pytest.approx(due + 600.0)
+    assert not chooser.clears
+    now[0] = 606.0
+    chooser.nothing_ran(now[0])
+    assert chooser.due_s == pytest.approx(due + 601.0)
 
 
 @pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])
