@@ -18,9 +18,6 @@ _SURE = 8.0
 """Accesses from which a rate is known well enough to clear the page's bit more rarely ..."""
 _NEAR, _RARELY, _OFTEN = 3.0, 1 / 16, 1 / 4
 """... at most so often a second: rarely, where the rate is more than so many times the edge's."""
-_HOTTEST = 0.003
-"""Share of the pages whose rates count for the edge as the next one's: a page that happened to be
-accessed at once after its clearing looks a thousand times as hot as any."""
 _CALM_ROUNDS = 20
 _LEAST_COUNTED = 64
 """Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
@@ -225,8 +222,6 @@ class Estimates:
         rates = np.where(KNOWN, self.table.expected, 0.0)
         order = np.argsort(-rates, kind="stable")
         rates, pages = rates[order], pages[order]
-        highest = rates[np.searchsorted(np.cumsum(pages), _HOTTEST * pages.sum())]
-        rates = np.minimum(rates, highest)
         self.edge = max(_LEAST_RATE, edge_of(rates, pages, fits, EDGE_SHARE))
         self._middle = max(_LEAST_RATE, edge_of(rates, pages, fits, 0.5))
 

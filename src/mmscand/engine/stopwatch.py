@@ -19,9 +19,6 @@ from mmscand.policy.by_plan import ByPlan
 from mmscand.policy.choosing import Choice, Held, Knobs
 from mmscand.policy.ranking import Ranking, Told
 
-_WANTING = 0.02
-"""Pages that look hot from one access and are not watched, as a share of what fits, that end a
-round early: another observation decides."""
 _STILL = 2.0
 """Pages on the migration list stay there while their rates are within this factor of the plan's: a
 rate that is estimated anew is another one each time."""
@@ -162,20 +159,15 @@ class StopwatchChooser:
             self._ranking.changed(self._process)
         self.history.end_pass()
         if decides and estimates.table.known:
-            self._tell(fits)
+            self._tell()
         self._begin()
 
-    def _tell(self, fits: int) -> None:
+    def _tell(self) -> None:
         rates = np.nan_to_num(self._estimates.table.expected)
         pages = self._estimates.pages
         unproven = pages[0] * ~self._proven
         told = Told(rates, pages, unproven, self._estimates.agrees, self._by_plan.asked)
         self._ranking.tell(self._process, told)
-        least = min(self._ranking.plan.promote_from, self._estimates.edge or np.inf)
-        promising = KNOWN & ~PROVEN & (rates >= least)
-        unwatched = self._estimates.kinds.reshape(2, 2, STATES)[0, 1]
-        if int((unwatched * promising).sum()) > _WANTING * fits:
-            self._estimates.rounds.end_early()
 
     def close(self) -> None:
         """See Chooser."""

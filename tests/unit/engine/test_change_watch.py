@@ -42,6 +42,12 @@ def test_a_few_heavy_pages_that_are_silent_are_a_change_among_many_light_ones() 
     assert seen(fast, late(3000)).fast == 0  # without weights it is 2 %
 
 
+def test_one_page_is_no_change_however_hot_it_was() -> None:
+    fast, weights = late(300), np.ones(300)
+    weights[0], fast[0] = 1000.0, 1.0
+    assert not seen(fast, late(3000), weights).any
+
+
 def test_early_accesses_on_the_slow_tier_are_a_change() -> None:
     slow = late(3000)
     slow[:150] = 0.001

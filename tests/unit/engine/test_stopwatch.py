@@ -68,6 +68,11 @@ def test_after_another_order_of_all_pages_what_was_known_counts_for_little() -> 
     assert figures("zipf-shift", intensity=10.0)["steady_regret_pp"] < 3.0
 
 
+def test_hot_pages_that_move_elsewhere_every_five_seconds_are_followed() -> None:
+    found = figures("stairs", ratio=2, intensity=10.0)
+    assert found["latency_ns"] < 1.25 * found["least_ns"]
+
+
 def test_while_a_process_sleeps_its_round_goes_no_further() -> None:
     now = [5.0]
     chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
