@@ -17,17 +17,18 @@ PROVEN: BoolArray = A >= 2
 _SURE = 8.0
 """Accesses from which a rate is known well enough to clear the page's bit more rarely ..."""
 _NEAR, _RARELY, _OFTEN = 3.0, 1 / 16, 1 / 4
-"""... at most so often a second: rarely, where the rate is more than so many times the edge's."""
+"""... this number of times a second at most; rarely above _NEAR times the rate at the edge."""
 _CALM_ROUNDS = 20
+"""Without a change, 5 s at least: visits are few from then on."""
 _LEAST_COUNTED = 64
 """Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
 _KINDS = 4 * STATES
 """States, each with and without SEEN and FAST."""
-_OBSERVED_LEVEL_1 = 1
 _LEAST_RATE = 1e-3
+"""The lowest of the mixture: nothing is divided by less."""
 _TRUSTED = 0.25
-"""After a change in which a share s of the pages changed, an estimate counts for so many accesses
-divided by s."""
+"""After a change of a share s of the pages, an estimate counts for this number of accesses, divided
+by s."""
 _ENOUGH = 0.5
 """Pages accessed in the first round, as a share of what fits, that end it."""
 _HEAVIEST = 4.0
@@ -51,13 +52,23 @@ class Estimates:
         plan."""
         self._middle = 1.0
         """The same of a page in the middle of all accesses."""
-        self.kinds: PageNumbers = np.zeros(_KINDS, dtype=np.intp)
-        """4 KiB pages of each kind, as this visit has found them so far."""
+        self._kinds: PageNumbers = np.zeros(_KINDS, dtype=np.intp)
+        """4 KiB pages of each kind, as this pass has found them so far."""
+        self._began: float | None = None
+        """When this pass began; None between passes."""
 
-    def begin_visit(self) -> None:
-        """All of the process is read anew."""
-        self.kinds = np.zeros(_KINDS, dtype=np.intp)
-        self._watch.begin_visit()
+    def begin_pass(self, now: float) -> bool:
+        """All of the process is read anew, or this goes on. Whether the pass ends a round."""
+        if self._began is None:
+            self._began = now
+            self._kinds = np.zeros(_KINDS, dtype=np.intp)
+            self._watch.begin_visit()
+        return self.rounds.ends(self._began)
+
+    @property
+    def decides(self) -> bool:
+        """Whether plans are made after this pass."""
+        return self._began is not None and self.rounds.decides(self._began)
 
     @property
     def _is_calm(self) -> bool:
@@ -76,7 +87,7 @@ class Estimates:
     @property
     def pages(self) -> PageNumbers:
         """(2, STATES) 4 KiB pages on the slow tier and on the fast one whose rate is known."""
-        result: PageNumbers = self.kinds.reshape(2, 2, STATES).sum(axis=1) * KNOWN
+        result: PageNumbers = self._kinds.reshape(2, 2, STATES).sum(axis=1) * KNOWN
         return result
 
     @property
@@ -84,22 +95,25 @@ class Estimates:
         """See policy.ranking.Told."""
         return self._watch.agreement
 
-    def take(self, block: PageBlock, began: float, now: float) -> tuple[StateArray, BoolArray]:
-        """Take in a block that was read now, by a visit that `began` before: its words, and the
-        slots whose bits to clear.
+    def take(self, block: PageBlock, now: float) -> tuple[StateArray, BoolArray]:
+        """Take in a block that was read now: its words, to `keep`, and the slots whose bits to
+        clear.
         """
         words, times = self.history.words(block), self.history.times(block, now)
         words = self._observe(words, block, times, now)
         cleared = np.zeros(words.shape, dtype=np.bool_)
-        if self.rounds.decides(began):
+        if self.decides:
             self._count_watched(words, now - times.cleared, block.pages_per_slot)
-        if ends := self.rounds.ends(began):
+        if self.begin_pass(now):
             words = self._begin_watches(words, block, now - times.cleared, now)
             cleared = block.accessed & (words & SEEN == 0)
-        if self.rounds.decides(began):
-            self.kinds += self._kinds(words, block.pages_per_slot)
-        self.history.put(block, words, now, cleared=ends)
+        if self.decides:
+            self._kinds += self._by_kind(words, block.pages_per_slot)
         return words, cleared
+
+    def keep(self, block: PageBlock, words: StateArray, now: float) -> None:
+        """Remember a block's words, as of now: those that are not SEEN have their bit clear."""
+        self.history.put(block, words, now, cleared=self.begin_pass(now))
 
     def _observe(self, words: StateArray, block: PageBlock, times: Times, now: float) -> StateArray:
         """Words after the pages that are on watch and have their bit set were observed."""
@@ -132,7 +146,7 @@ class Estimates:
             known = (pages * (KNOWN & PROVEN)).astype(np.float64)
             self._watch.add(late, known, weights, fast=fast, still=still)
 
-    def _kinds(self, words: StateArray, pages: int) -> PageNumbers:
+    def _by_kind(self, words: StateArray, pages: int) -> PageNumbers:
         """(_KINDS,) 4 KiB pages of each kind. Of many rows a part: shares are what matters, and
         counting costs 2 ns a page.
         """
@@ -147,7 +161,7 @@ class Estimates:
         if watched_s <= 0:
             return
         late = 1 - self.table.silent(watched_s) / 2
-        kinds = self._kinds(words, pages).reshape(2, 2, STATES)
+        kinds = self._by_kind(words, pages).reshape(2, 2, STATES)
         for fast in (False, True):
             self._look_for_change(late, kinds[int(fast), 0], fast=fast, still=True)
 
@@ -183,40 +197,48 @@ class Estimates:
         chances[~KNOWN | (A < _SURE)] = 1.0
         return chances
 
-    def end_visit(self, now: float, fits: int) -> bool:
-        """A visit is over that began now; `fits` 4 KiB pages fit the fast tier. Whether what is hot
-        was found to be other pages than before, anew.
+    def end_pass(self, fits: int) -> bool:
+        """A pass is over; `fits` 4 KiB pages fit the fast tier. Whether what is hot was found to be
+        other pages than before, anew.
         """
-        rounds = self.rounds
-        if rounds.at_once or not rounds.decides(
-            now
-        ):  # nothing was observed since the last decision
-            rounds.visited(now, self.edge, self.unrest.usual_rate, calm=self._is_calm)
+        now, self._began = self._began, None
+        if now is None:
             return False
-        ended, is_first, anew = rounds.ends(now), self.edge is None, False
+        # A pass that follows a change at once has observed nothing since.
+        if self.rounds.decides(now) and not self.rounds.at_once:
+            return self._decide(now, fits)
+        self._visited(now)
+        return False
+
+    def _visited(self, now: float) -> None:
+        self.rounds.visited(now, self.edge, self.unrest.usual_rate, calm=self._is_calm)
+
+    def _decide(self, now: float, fits: int) -> bool:
+        """See end_pass."""
+        ends, is_first, anew = self.rounds.ends(now), self.edge is None, False
         slow, fast = self.pages.sum(axis=1).tolist()
         seen = self._watch.changed(fits, slow)
         if changed := not is_first and self.unrest.believes(now, seen):
             anew = self.unrest.begin(now, seen, self._middle, (slow, fast))
             if self.unrest.presses:
                 self.history.trust_less(self._trusted_level())
-        elif ended:
+        elif ends:
             self.unrest.end_round(now)
-        if changed or ended:
+        if changed or ends:
             self._watch.end_round(forget=changed or self.unrest.settles)
             self._quiet_rounds = 0 if changed else self._quiet_rounds + 1
         self.table.learn(self.pages.sum(axis=0))
         self._find_edge(fits)
-        rounds.visited(now, self.edge, self.unrest.usual_rate, calm=self._is_calm)
+        self._visited(now)
         if changed or (is_first and slow + fast >= _ENOUGH * fits > 0):
-            rounds.end_early(at_once=changed)
+            self.rounds.end_early(at_once=changed)
         return anew
 
     def _trusted_level(self) -> int:
-        return max(_OBSERVED_LEVEL_1, int(np.log2(_TRUSTED / self.unrest.share)) + 1)
+        return max(1, int(np.log2(_TRUSTED / self.unrest.share)) + 1)
 
     def _find_edge(self, fits: int) -> None:
-        pages = self.kinds.reshape(4, STATES).sum(axis=0).astype(np.float64)
+        pages = self._kinds.reshape(4, STATES).sum(axis=0).astype(np.float64)
         if not self.table.known or fits <= 0 or not pages.any():
             return
         rates = np.where(KNOWN, self.table.expected, 0.0)

@@ -57,15 +57,12 @@ class StopwatchChooser:
         self._clock = now
         self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
         """4 KiB pages on the slow tier and on the fast one, as this visit finds them."""
-        self._began: float | None = None
-        """When this visit read its first block."""
         self._latest = now()
         """When the process was visited last, or was known not to have run since."""
         self._begin()
 
     def _begin(self) -> None:
-        self._sizes, self._began = np.zeros(2, dtype=np.intp), None
-        self._estimates.begin_visit()
+        self._sizes = np.zeros(2, dtype=np.intp)
         self._ranking.begin(self._process)
         rate = np.tile(self._estimates.table.expected, 2)
         plan = self._ranking.plan
@@ -107,10 +104,10 @@ class StopwatchChooser:
         """See Chooser."""
         return self._estimates.learns
 
-    @property
-    def clears(self) -> bool:
-        """See Chooser."""
-        return self._estimates.rounds.ends(self._clock() if self._began is None else self._began)
+    def begin_pass(self, now: float) -> bool:
+        """See Chooser. All of a pass goes by when it began: a round ends for all pages or none."""
+        self._latest = now
+        return self._estimates.begin_pass(now)
 
     def nothing_ran(self, now: float) -> None:
         """See Chooser."""
@@ -119,15 +116,18 @@ class StopwatchChooser:
 
     def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
         """See Chooser."""
-        if self._began is None:
-            self._began = self._latest = self._clock()
+        now = self._clock()
+        self.begin_pass(now)
         slow = block.pages_in(block.slow)
         self._sizes += np.array([slow, block.pages_in(block.present) - slow])
-        words, cleared = self._estimates.take(block, self._began, self._clock())
+        words, cleared = self._estimates.take(block, now)
         state = np.where(words, words & STATE | (words & FAST) >> np.uint16(1), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
-        return Choice(_REGISTERS[words & _KIND], up, down, stays, cleared & ~up)
+        # What is queued is not aged: it takes its bit to its new node, and is not on watch.
+        words[cleared & (up | down)] |= SEEN
+        self._estimates.keep(block, words, now)
+        return Choice(_REGISTERS[words & _KIND], up, down, stays, cleared & ~(up | down))
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser; nobody asks, as visits clear what later ones read."""
@@ -149,13 +149,13 @@ class StopwatchChooser:
 
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
-        now = self._clock() if self._began is None else self._began
+        self.begin_pass(self._clock())
         estimates = self._estimates
-        decides = estimates.rounds.decides(now)
+        decides = estimates.decides
         if decides:
             self._ranking.count(self._process, self._sizes)
         fits = round(self._ranking.fits * float(self._sizes.sum()))
-        if estimates.end_visit(now, fits):
+        if estimates.end_pass(fits):
             self._ranking.changed(self._process)
         self.history.end_pass()
         if decides and estimates.table.known:

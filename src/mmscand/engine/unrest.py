@@ -63,7 +63,7 @@ class Unrest:
         """A change was noticed; `pages` on the slow tier and on the fast one. Whether it is
         believed to be a new one, and not the rest of the one before.
         """
-        anew = now - self._at >= max(_AGAIN_S, _AGAIN_ACCESSES / self._rate)
+        anew = not self._is_soon(now)
         slow, fast = seen.slow, seen.fast
         ratio = pages[1] / max(1, pages[0])
         self._slow = min(_MOST, max(CALM.changed, slow or _CROSSED * fast * ratio))
@@ -75,8 +75,12 @@ class Unrest:
 
     def believes(self, now: float, seen: Changed) -> bool:
         """Whether what was seen is a change."""
-        soon = now - self._at < max(_AGAIN_S, _AGAIN_ACCESSES / self._rate)
-        return seen.any and not self.settles and (not soon or seen.fast >= _STRONG)
+        strong = seen.fast >= _STRONG or not self._is_soon(now)
+        return seen.any and not self.settles and strong
+
+    def _is_soon(self, now: float) -> bool:
+        """Whether what is seen now may be the rest of the latest change."""
+        return now - self._at < max(_AGAIN_S, _AGAIN_ACCESSES / self._rate)
 
     def end_round(self, now: float) -> None:
         """A round is over in which nothing was noticed."""

@@ -46,7 +46,6 @@ class CapacityChooser:
     """See policy.choosing.Chooser."""
 
     due_s = None
-    clears = True
 
     def __init__(
         self, process: Process, ranking: Ranking, knobs: Knobs, *, may_spare: bool = True
@@ -232,6 +231,10 @@ class CapacityChooser:
         self._seen.fast = int(self._watched.sum())
         self._seen.expected_hits = float(chances @ self._watched)
         self._seen.expected_slow_share = float(np.nan_to_num(chances) @ self._slow) / slow
+
+    def begin_pass(self, now: float) -> bool:
+        """See Chooser. The slot says so itself, by the exposure."""
+        return True
 
     def nothing_ran(self, now: float) -> None:
         """See Chooser. Exposures know it, see scan.exposure."""

@@ -140,9 +140,8 @@ class Chooser(Protocol):
         """Clock time at which the next pass is wanted; None leaves that to the pacing."""
         ...
 
-    @property
-    def clears(self) -> bool:
-        """Whether a pass that begins now clears bits for later ones."""
+    def begin_pass(self, now: float) -> bool:
+        """A pass begins, or goes on; whether it clears bits for later ones."""
         ...
 
     def nothing_ran(self, now: float) -> None:
@@ -163,7 +162,6 @@ class RuleChooser:
 
     exposure_s = due_s = None
     hurries = begins = opens = makes_room = False
-    clears = True
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:
@@ -200,6 +198,10 @@ class RuleChooser:
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         self.history.end_pass()
+
+    def begin_pass(self, now: float) -> bool:
+        """See Chooser."""
+        return True
 
     def nothing_ran(self, now: float) -> None:
         """See Chooser. What was accessed before stays known."""

@@ -363,7 +363,7 @@ class Slot:
     def _begin(self, now: float) -> Counter[str]:
         history = self._chooser.history
         apart = self._exposure.collects
-        self._ages = self._chooser.clears and not (apart and self._is_apart)
+        self._ages = self._chooser.begin_pass(now) and not (apart and self._is_apart)
         self._started = self._exposure.began if apart else now
         self._read_from, self._read_to = now, self._exposure.end
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)

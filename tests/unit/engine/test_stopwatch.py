@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmscand.engine.stopwatch import StopwatchChooser
+from mmscand.heat.word import SEEN
 from mmscand.model import REGION_BYTES, PageBlock, Process
 from mmscand.policy.ranking import Ranking
 from mmscand.sim.case import Case, Figures, run_case
@@ -76,17 +77,46 @@ def test_hot_pages_that_move_elsewhere_every_five_seconds_are_followed() -> None
 def test_while_a_process_sleeps_its_round_goes_no_further() -> None:
     now = [5.0]
     chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
-    assert chooser.clears
+    assert chooser.begin_pass(now[0])
     chooser.choose(row())
     chooser.end_pass()
     due = chooser.due_s
     now[0] = 605.0
     chooser.nothing_ran(now[0])
     assert chooser.due_s == pytest.approx(due + 600.0)
-    assert not chooser.clears
     now[0] = 606.0
     chooser.nothing_ran(now[0])
     assert chooser.due_s == pytest.approx(due + 601.0)
+    assert not chooser.begin_pass(now[0])
+
+
+def test_a_pass_that_begins_in_a_round_does_not_end_it_however_long_it_takes() -> None:
+    now = [5.0]
+    chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
+    chooser.begin_pass(now[0])
+    chooser.choose(row())
+    chooser.end_pass()
+    now[0] = 5.2
+    assert not chooser.begin_pass(now[0])
+    now[0] = 99.0  # the slot has found out that this pass ages nothing
+    assert not chooser.choose(row()).to_age.any()
+
+
+def test_a_page_that_is_queued_is_not_on_watch_as_its_bit_is_not_cleared() -> None:
+    now, room = [5.0], NoRoom(pages=512)
+    ranking = Ranking(room, lambda: now[0])
+    chooser = StopwatchChooser(Process(1, 1), ranking, lambda: now[0])
+    went_up = np.zeros((1, 512), dtype=np.bool_)
+    while not went_up.any():
+        choice = chooser.choose(row())
+        chooser.end_pass()
+        went_up = choice.up
+        assert not (choice.to_age & choice.up).any()
+        assert now[0] < 60.0
+        now[0] += 0.3
+    words = chooser.history.words(row())
+    assert (words[went_up] & SEEN != 0).all()
+    assert (words[choice.to_age] & SEEN == 0).all()
 
 
 @pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])
