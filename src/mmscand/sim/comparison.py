@@ -14,7 +14,9 @@ from typing import Any
 from mmscand.errors import MachineCannot, UsageError
 from mmscand.sim.case import Case, Record, run_case
 
-_DECIDES = ("workload", "workloads", "placement", "oracle", "case")
+_DECIDES = ("workload", "workloads", "placement", "watching", "oracle", "case")
+_FOLDERS = ("policy", "engine", "heat")
+"""What decides what comes out: of sim/, and whole folders beside it."""
 
 
 def cases_of(
@@ -83,9 +85,15 @@ def executor_at(address: str | None, workers: int) -> Executor:
 
 def fingerprint() -> str:
     """Of the code that decides what comes out: results of other code are made anew."""
+    return sha256(b"".join(file.read_bytes() for file in deciding_files())).hexdigest()[:16]
+
+
+def deciding_files() -> list[Path]:
+    """The sources of it, in order."""
     here = Path(__file__).parent
-    files = [*(here.parent / "policy").glob("*.py"), *(here / f"{name}.py" for name in _DECIDES)]
-    return sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:16]
+    files = [here / f"{name}.py" for name in _DECIDES]
+    files += [file for folder in _FOLDERS for file in (here.parent / folder).glob("*.py")]
+    return sorted(files)
 
 
 def _keep(folder: Path, case: Case, made_by: str, record: Record) -> None:

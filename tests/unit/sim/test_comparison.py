@@ -1,9 +1,11 @@
 """Cases, files that are kept, and what the figures are said to mean."""
 
 import json
+import sys
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
+from subprocess import run
 
 import pytest
 
@@ -142,3 +144,16 @@ def test_files_are_json_with_the_case_in_them(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "uniform-nothing-1to8-m0.1-s1-n256.json").read_text())
     assert found["case"]["intensity"] == 0.1
     assert found["figures"]["promotions"] == 0
+
+
+def test_all_code_that_runs_in_a_case_is_in_the_fingerprint() -> None:
+    script = "import sys, mmscand.sim.case; print(*(n for n in sys.modules if 'mmscand.' in n))"
+    loaded = run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    package = Path(comparison.__file__).parent.parent
+    decides = {
+        str(file.relative_to(package).with_suffix("")).replace("/", ".")
+        for file in comparison.deciding_files()
+    }
+    names = {name.removeprefix("mmscand.") for name in loaded.stdout.split()}
+    parts = {name for name in names if name.split(".")[0] in ("sim", "policy", "engine", "heat")}
+    assert {name for name in parts if "." in name} - decides == set()
