@@ -99,8 +99,5 @@ def _drawn_anew(
     """
     if not table.known:
         return 0.0
-    above, up_to = (None, edge) if fast else (edge, None)
-    silent = table.silent_if(after, above=above, up_to=up_to)
-    if until is not None:
-        silent -= table.silent_if(until, above=above, up_to=up_to)
-    return silent
+    silent = table.silent_if(after, edge, hotter=not fast)
+    return silent - (0.0 if until is None else table.silent_if(until, edge, hotter=not fast))

@@ -63,16 +63,11 @@ class RateTable:
         """(STATES,) the chance that a page is not accessed for so long."""
         return self._silent[:, span_of(seconds)] if seconds > 0 else np.ones(STATES)
 
-    def silent_if(self, seconds: float, *, above: float | None, up_to: float | None) -> float:
-        """The same of a page that is drawn anew, if its rate is `above` one, or `up_to` one."""
+    def silent_if(self, seconds: float, border: float, *, hotter: bool) -> float:
+        """The same of a page that is drawn anew, if it is hotter than a rate, or if it is not."""
         if seconds <= 0:
             return 1.0
-        some = np.ones(len(GRID), dtype=np.bool_)
-        if above is not None:
-            some &= above < GRID
-        if up_to is not None:
-            some &= up_to >= GRID
-        weights = self._weights * some
+        weights = self._weights * ((border < GRID) == hotter)
         return float(weights @ _SILENCE[:, span_of(seconds)] / max(float(weights.sum()), 1e-12))
 
 

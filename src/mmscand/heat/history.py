@@ -98,10 +98,10 @@ class History:
 
     def _rows_of(self, block: PageBlock) -> Rows:
         """What is known of the block's region."""
-        return self._regions.get(_key(block)) or Rows.none(block.slow.shape[1])
+        return self._regions.get(key_of(block)) or Rows.none(block.slow.shape[1])
 
     def _keep(self, rows: Rows, new: Rows, block: PageBlock) -> None:
-        key = _key(block)
+        key = key_of(block)
         if self._both_tiers and block.pages_per_slot in _RESTING_SLOTS:
             next_turn = self._turns.next(block.addresses)
             if rows.let_rest(new, block, key[0], next_turn):
@@ -332,7 +332,7 @@ class History:
         )
 
 
-def _key(block: PageBlock) -> tuple[int, int]:
+def key_of(block: PageBlock) -> tuple[int, int]:
     """Of its rows: number of the region, and the slot size."""
     return int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot
 

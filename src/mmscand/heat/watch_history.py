@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmscand.heat import state
-from mmscand.heat.history import History, tags_of
+from mmscand.heat.history import History, key_of, tags_of
 from mmscand.heat.hotness import hotness
 from mmscand.heat.rows import Rows, numbers_of
+from mmscand.heat.state import FAST as REGISTER_FAST
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
     FAST,
@@ -22,7 +22,7 @@ from mmscand.heat.word import (
     UNKNOWN,
     less_observed,
 )
-from mmscand.model import REGION_BYTES, BoolArray, IntArray, PageBlock, StateArray, UIntArray
+from mmscand.model import BoolArray, IntArray, PageBlock, StateArray, UIntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class WatchHistory(History):
 
     def times(self, block: PageBlock, now: float) -> Times:
         """When the block's bits were cleared and read; now, if they never were."""
-        return self._times.get(_key(block), Times(now, now))
+        return self._times.get(key_of(block), Times(now, now))
 
     def put(self, block: PageBlock, words: StateArray, now: float, *, cleared: bool) -> None:
         """Keep the words of the block's pages; its bits were read now, and `cleared` or not."""
-        key = _key(block)
+        key = key_of(block)
         before = self.times(block, now)
         self._times[key] = Times(now, now) if cleared else replace(before, read=now)
         new = Rows.of(block, block.present, words, self._turns.number)
@@ -94,7 +94,7 @@ class WatchHistory(History):
         }
 
     def trust_less(self, observed_level: int) -> None:
-        """What is hot has changed: no estimate counts for more than so many observations."""
+        """After a change: no estimate counts for more accesses than those of this level."""
         for rows in self._regions.values():
             rows.words[:] = less_observed(rows.words, observed_level)
 
@@ -112,10 +112,6 @@ def seconds_used(words: StateArray) -> StateArray:
     states = words & STATE
     used = np.rint(PASSES * -np.expm1(-RATE[states & np.uint16(RATE_LEVELS - 1)]))
     register = np.uint16(1 << PASSES) | (np.uint16(1) << used.astype(np.uint16)) - np.uint16(1)
-    on_fast = np.where(words & FAST, state.FAST, np.uint16(0))
+    on_fast = np.where(words & FAST, REGISTER_FAST, np.uint16(0))
     result: StateArray = np.where((words != 0) & KNOWN[states], register | on_fast, np.uint16(0))
     return result
-
-
-def _key(block: PageBlock) -> tuple[int, int]:
-    return int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot

@@ -9,25 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.model import (
-    HUGE_PAGE_BYTES,
-    PAGE_BYTES,
-    PAGES_PER_TABLE,
-    REGION_BYTES,
-    BoolArray,
-    PageBlock,
-    PageNumbers,
-    Process,
-    UIntArray,
-)
+from mmscand.model import BoolArray, PageBlock, PageNumbers, Process
 from mmscand.policy.by_capacity import CapacityChooser
+from mmscand.policy.fixed_pages import FixedPages, InstantRoom
 from mmscand.policy.placement import LEAST_PERIOD, LONGEST_EXPOSURE, Moves
 from mmscand.policy.proof import Proof
 from mmscand.policy.ranking import Ranking
 
 _WINDOW_MS = 1000
 """A base window, see policy.placement."""
-_PAGES_PER_REGION = REGION_BYTES // PAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +29,6 @@ class _Knobs:
     scan_period_max_ms = int(LONGEST_EXPOSURE * _WINDOW_MS)
 
 
-@dataclass(slots=True)
-class _Room:
-    """See policy.ranking.Room: pages move at once."""
-
-    pages: int
-    coming = 0
-
-    def queued(self, process: Process) -> tuple[int, int]:
-        return 0, 0
-
-
 class AsDaemon:
     """See policy.placement.PlacementPolicy."""
 
@@ -57,24 +36,21 @@ class AsDaemon:
 
     def __init__(self, pages: int, capacity: int) -> None:
         self._capacity = capacity
-        self._room = _Room(0)
+        self._room = InstantRoom()
         self._now_s = 0.0
         self._proof = Proof()
         ranking = Ranking(self._room, lambda: self._now_s)
         self._chooser = CapacityChooser(Process(1, 1), ranking, _Knobs())
-        rows = -(-pages // PAGES_PER_TABLE)
-        numbers = np.arange(rows * PAGES_PER_TABLE, dtype=np.uint64)
-        self._frames: UIntArray = numbers * np.uint64(PAGE_BYTES)
-        self._present: BoolArray = numbers < pages
-        self._bits = self._present.copy()
+        self._pages = FixedPages(pages)
+        self._bits = self._pages.present.copy()
         self._open(capacity)
         self.exposure = self._chooser.exposure_s * 1000 / _WINDOW_MS
 
     def _open(self, capacity: int) -> None:
         """All bits are cleared before the first pass; how much fits is known from then on."""
         self._room.pages = capacity
-        for first in range(0, len(self._present), _PAGES_PER_REGION):
-            self._chooser.to_clear(self._block(first, self._present))
+        for _, block in self._pages.blocks(self._bits, np.zeros(0, dtype=np.bool_)):
+            self._chooser.to_clear(block)
         self._bits[:] = False
         self._chooser.cleared()
 
@@ -83,9 +59,7 @@ class AsDaemon:
         self._now_s += max(self.exposure, LEAST_PERIOD) * _WINDOW_MS / 1000
         self._bits[: len(accessed)] |= accessed
         self._room.pages = self._capacity - int(np.count_nonzero(fast))
-        slow = self._present.copy()
-        slow[: len(fast)] &= ~fast
-        chosen = [self._choose(first, slow) for first in range(0, len(slow), _PAGES_PER_REGION)]
+        chosen = [self._choose(*region) for region in self._pages.blocks(self._bits, fast)]
         self._chooser.end_pass(self.exposure * _WINDOW_MS / 1000)
         if self._chooser.begins:
             self._bits[:] = False
@@ -94,9 +68,8 @@ class AsDaemon:
         up, down = (np.concatenate(each) for each in zip(*chosen, strict=True))
         return Moves(up, down)
 
-    def _choose(self, first: int, slow: BoolArray) -> tuple[PageNumbers, PageNumbers]:
+    def _choose(self, first: int, block: PageBlock) -> tuple[PageNumbers, PageNumbers]:
         """What goes up and down of a region's pages, which are aged as well."""
-        block = self._block(first, slow)
         choice = self._chooser.choose(block)
         block.accessed[choice.to_age] = False
         up, down = (first + np.flatnonzero(mask) for mask in (choice.up, choice.down))
@@ -106,16 +79,6 @@ class AsDaemon:
         self._chooser.queued(promoted=len(up), demoted=len(down))
         return up, down
 
-    def _block(self, first: int, slow: BoolArray) -> PageBlock:
-        """A region; its arrays are views."""
-        pages = slice(first, first + _PAGES_PER_REGION)
-        frames = self._frames[pages].reshape(-1, PAGES_PER_TABLE)
-        masks = (every[pages] for every in (self._present, self._bits, slow))
-        present, bits, slow = (mask.reshape(-1, PAGES_PER_TABLE) for mask in masks)
-        start = np.uint64(REGION_BYTES + first * PAGE_BYTES)
-        addresses = start + np.arange(len(slow), dtype=np.uint64) * np.uint64(HUGE_PAGE_BYTES)
-        return PageBlock(addresses, 1, frames, present, bits, slow)
-
     def forget(self, pages: PageNumbers) -> None:
         """See PlacementPolicy.forget: they have other frames."""
-        self._frames[pages] ^= np.uint64(PAGE_BYTES)
+        self._pages.renew(pages)

@@ -6,6 +6,7 @@ a hundred times a second. Accesses are Poisson, so a bit is set with probability
 hits are counted by expectation, so that only the policy's luck is luck.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,21 +60,19 @@ def simulate(
     workload: Workload, policy: PlacementPolicy, capacity: int, windows: float, seed: int
 ) -> Trace:
     """Run the policy for this number of base windows, from pages that lie at random."""
-    run = Run(workload, policy, capacity, seed)
+    run = _Passes(workload, policy, capacity, seed)
     while run.now < windows:
         run.go_through_a_pass(windows)
     return run.trace
 
 
-class Run:
+class Run(ABC):
     """Pages, where they are, and what was accessed so far."""
 
-    def __init__(
-        self, workload: Workload, policy: PlacementPolicy, capacity: int, seed: int
-    ) -> None:
+    def __init__(self, workload: Workload, capacity: int, seed: int) -> None:
         self.now = 0.0
         self.trace = Trace()
-        self._workload, self._policy, self._capacity = workload, policy, capacity
+        self._workload, self._capacity = workload, capacity
         self._rng = np.random.default_rng(seed)
         pages = len(workload.classes)
         self._fast: BoolArray = np.zeros(pages, dtype=np.bool_)
@@ -81,39 +80,6 @@ class Run:
         self._demoted: FloatArray = np.full(pages, -np.inf)
         self._placed: NDArray[np.intp] = self._placed_now()
         self._accesses = self._hits = self._best = 0.0
-
-    def go_through_a_pass(self, until: float) -> None:
-        """Expose, decide, move; what is left of the least period passes without bits."""
-        start = self.now
-        exposure = float(np.clip(self._policy.exposure, SHORTEST_EXPOSURE, LONGEST_EXPOSURE))
-        accessed = self._expose(start + exposure)
-        moves = self._policy.decide(accessed, self._fast)
-        self._record(exposure, self._apply(moves), len(moves.down))
-        if self.now < start + LEAST_PERIOD:
-            self._spend(min(start + LEAST_PERIOD, max(until, self.now)))
-
-    def _expose(self, end: float) -> BoolArray:
-        """(pages,) Accessed bits from now to `end`."""
-        expected, swept = self._spend(end)
-        chance = -np.expm1(-expected).astype(np.float32)
-        if len(chance) != len(self._fast) or self._workload.renewed_in is None:
-            chance = chance[self._workload.classes]
-        bits: BoolArray = self._rng.random(len(self._fast), dtype=np.float32) < chance
-        return bits if swept is None else bits | (swept > 0)
-
-    def _spend(self, end: float) -> tuple[FloatArray, FloatArray | None]:
-        """Let time pass; expected accesses by class, or by page where pages are renewed."""
-        load = self._workload
-        if load.renewed_in is None:
-            return self._count(self.now, end)
-        by_page = np.zeros(len(self._fast))
-        while self.now < end:
-            number = int(self.now / load.step + 1e-9)
-            if abs(self.now - number * load.step) < 1e-9 and number:
-                by_page[self._renew(number)] = 0.0
-            expected, _ = self._count(self.now, min(end, (number + 1) * load.step))
-            by_page += expected[load.classes]
-        return by_page, None
 
     def _count(self, start: float, end: float) -> tuple[FloatArray, FloatArray | None]:
         load = self._workload
@@ -139,9 +105,13 @@ class Run:
         room = self._capacity - int(np.count_nonzero(self._fast))
         self._fast[self._rng.permutation(pages)[:room]] = True
         self._demoted[pages] = -np.inf
-        self._policy.forget(pages)
+        self._forget(pages)
         self._placed = self._placed_now()
         return pages
+
+    @abstractmethod
+    def _forget(self, pages: NDArray[np.intp]) -> None:
+        """These pages were freed; others have their numbers now."""
 
     def _apply(self, moves: Moves) -> int:
         """Make room first; what does not fit stays. Returns how many pages go up."""
@@ -179,3 +149,49 @@ class Run:
         trace.up.append(up)
         trace.down.append(down)
         self._accesses = self._hits = self._best = 0.0
+
+
+class _Passes(Run):
+    """By a placement policy, a pass at a time."""
+
+    def __init__(
+        self, workload: Workload, policy: PlacementPolicy, capacity: int, seed: int
+    ) -> None:
+        super().__init__(workload, capacity, seed)
+        self._policy = policy
+
+    def go_through_a_pass(self, until: float) -> None:
+        """Expose, decide, move; what is left of the least period passes without bits."""
+        start = self.now
+        exposure = float(np.clip(self._policy.exposure, SHORTEST_EXPOSURE, LONGEST_EXPOSURE))
+        accessed = self._expose(start + exposure)
+        moves = self._policy.decide(accessed, self._fast)
+        self._record(exposure, self._apply(moves), len(moves.down))
+        if self.now < start + LEAST_PERIOD:
+            self._spend(min(start + LEAST_PERIOD, max(until, self.now)))
+
+    def _expose(self, end: float) -> BoolArray:
+        """(pages,) Accessed bits from now to `end`."""
+        expected, swept = self._spend(end)
+        chance = -np.expm1(-expected).astype(np.float32)
+        if len(chance) != len(self._fast) or self._workload.renewed_in is None:
+            chance = chance[self._workload.classes]
+        bits: BoolArray = self._rng.random(len(self._fast), dtype=np.float32) < chance
+        return bits if swept is None else bits | (swept > 0)
+
+    def _spend(self, end: float) -> tuple[FloatArray, FloatArray | None]:
+        """Let time pass; expected accesses by class, or by page where pages are renewed."""
+        load = self._workload
+        if load.renewed_in is None:
+            return self._count(self.now, end)
+        by_page = np.zeros(len(self._fast))
+        while self.now < end:
+            number = int(self.now / load.step + 1e-9)
+            if abs(self.now - number * load.step) < 1e-9 and number:
+                by_page[self._renew(number)] = 0.0
+            expected, _ = self._count(self.now, min(end, (number + 1) * load.step))
+            by_page += expected[load.classes]
+        return by_page, None
+
+    def _forget(self, pages: NDArray[np.intp]) -> None:
+        self._policy.forget(pages)

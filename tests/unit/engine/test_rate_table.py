@@ -1,4 +1,4 @@
-"""Expected rates: pages that differ by chance are worth the same, others are told apart."""
+"""Expected rates: pages that differ by chance have the same one, other pages do not."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from mmscand.model import FloatArray, PageNumbers
 
 
 def observed(rates: FloatArray, accesses: int, seed: int = 1) -> PageNumbers:
-    """(STATES,) pages after so many accesses of each, at rates (pages,)."""
+    """(STATES,) pages after this number of accesses of each, at rates (pages,)."""
     rng = np.random.default_rng(seed)
     seconds = rng.gamma(accesses, 1 / rates)
     states = rounded(packed(np.full(len(rates), float(accesses)), seconds), throw=seed)
@@ -52,8 +52,8 @@ def test_the_chance_of_silence_is_that_of_the_mixture() -> None:
 def test_pages_drawn_anew_are_those_of_the_range_that_is_asked_for() -> None:
     table = RateTable()
     table.learn(observed(np.repeat([1.0, 100.0], [4096, 512]), accesses=16))
-    hot = table.silent_if(0.1, above=10.0, up_to=None)
-    cold = table.silent_if(0.1, above=None, up_to=10.0)
+    hot = table.silent_if(0.1, 10.0, hotter=True)
+    cold = table.silent_if(0.1, 10.0, hotter=False)
     assert hot < 0.01
     assert cold == pytest.approx(np.exp(-0.1), abs=0.05)
 
