@@ -106,7 +106,7 @@ class Settings:
         get_args(PolicyName),
         "Which pages are promoted. capacity: the hottest that fit the fast tier, ranked over all "
         "processes, in exchange for the coldest there. stopwatch: the same, by the time from the "
-        "clearing of a page's bit to its next access; new. By the others nothing comes down. "
+        "clearing of a page's bit to its next access; new. The others demote nothing. "
         "frequency: what was accessed in four of six passes (memory-optimizer). two-pass: in "
         "hot_passes passes in a row (RFC V3). first-touch: in one (RFC V0 and V1).",
     )

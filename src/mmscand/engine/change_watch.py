@@ -2,8 +2,8 @@
 
 Each observation of a page has a place among what was expected of it, from 0 to 1 (Updates.late);
 these are uniform while nothing changes. Many late ones on the fast tier, weighted by what was
-expected of the pages, are a change; so are many early ones on the slow tier. A program that goes
-slower or faster as a whole shifts both tiers alike, which is no change.
+expected of the pages, are a change; so are many early ones on the slow tier. A program that runs
+slower or faster shifts both tiers alike, which is no change.
 """
 
 from dataclasses import dataclass, field
@@ -29,10 +29,11 @@ _MOST_SHARE = 0.6
 _TAIL, _WEIGHT, _SQUARES, _SHIFT, _HALF, _FAST_LATE, _FAST = range(7)
 _EARLY, _SLOW, _SLOW_LATE, _SEEN, _EXPECTED, _SUMS = range(7, 13)
 _SLOWEST = 0.25
-"""A program that goes slower than that looks like one whose hot pages have changed."""
+"""A program at less than this share of its speed looks like one whose hot pages have changed."""
 _LEAST_CHANCE = 1e-4
+"""Of an observation: no page counts for more than nine expected accesses."""
 _LEAST_EXPECTED = 30.0
-"""Accesses of the slow tier from which it can be told how fast the program is."""
+"""Accesses of the slow tier that are enough to know the speed of the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _slow_changed(sums: FloatArray, capacity_share: float) -> float:
     pages = float(sums[_SLOW])
     if pages < _LEAST_SLOW:
         return 0.0
-    # A change shows in a few pages; of a program that goes faster all are early.
+    # A change shows in a few pages; of a program that runs faster all are early.
     speed = _speed(sums[_SLOW_LATE] / pages)
     if sums[_FAST] >= _LEAST_SLOW:
         speed = max(speed, _speed(sums[_FAST_LATE] / sums[_FAST]))

@@ -80,7 +80,7 @@ class Estimates:
         return self.edge is None or self.unrest.settles or self.rounds.are_few
 
     def slept(self, seconds: float) -> None:
-        """The process has not run for so long: nothing is learned from that."""
+        """The process has not run for these seconds: nothing is learned from that."""
         self.history.slept(seconds)
         self.rounds.slept(seconds)
 

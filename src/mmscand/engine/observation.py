@@ -69,7 +69,7 @@ def accessed(
 def still_clear(
     table: RateTable, seconds: float, doubt: Doubt, edge: float, *, fast: bool
 ) -> Updates:
-    """For pages of a tier that were not accessed for so long."""
+    """For pages of a tier that were not accessed for these seconds."""
     silent = table.silent(seconds)
     anew = _is_change(silent, _drawn_anew(table, seconds, None, edge, fast=fast), doubt)
     a, b = _less_sure(silent, doubt)

@@ -60,7 +60,7 @@ class RateTable:
         self.expected, self._silent = every @ GRID, every @ _SILENCE
 
     def silent(self, seconds: float) -> FloatArray:
-        """(STATES,) the chance that a page is not accessed for so long."""
+        """(STATES,) the chance that a page is not accessed for these seconds."""
         return self._silent[:, span_of(seconds)] if seconds > 0 else np.ones(STATES)
 
     def silent_if(self, seconds: float, border: float, *, hotter: bool) -> float:

@@ -1,8 +1,8 @@
 """When a process is visited: bits are cleared, and read at growing distances from then on.
 
 The time from one clearing to the next is a round. The first read is soon after the clearing, each
-other one three times as late, so that pages whose rates differ are told apart by which read finds
-them. A round lasts until a page at the edge of the fast tier has most likely been accessed.
+other one three times as late: which read finds a page accessed depends on its rate. A round lasts
+until a page at the edge of the fast tier has most likely been accessed.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ _FIRST_LENGTH_S = 1.0
 """Of the first round, unless enough pages are accessed before. What is not accessed in it may make
 way for hot pages of other processes."""
 _FEW = 4
+"""Rounds in which a process counts as new."""
 PERIOD_S = 0.25
 """Least time between two decisions. RFC V3 goes down to 400 ms."""
 _CALM_PERIOD_S, _CALM_FIRST, _CALM_GROWTH = 1.0, 0.3, 4.0
@@ -103,7 +104,7 @@ class Rounds:
         return due
 
     def slept(self, seconds: float) -> None:
-        """For so long nothing could be accessed: rounds are longer by that."""
+        """In these seconds nothing could be accessed: rounds are longer by that."""
         self._began, self._decided = self._began + seconds, self._decided + seconds
 
 

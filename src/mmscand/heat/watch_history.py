@@ -87,7 +87,7 @@ class WatchHistory(History):
         self._update(addresses, pages_per_slot, STUCK)
 
     def slept(self, seconds: float) -> None:
-        """For so long nothing could be accessed: all watches began that much later."""
+        """In these seconds nothing could be accessed: all watches began that much later."""
         self._times = {
             key: Times(times.cleared + seconds, times.read + seconds)
             for key, times in self._times.items()

@@ -96,7 +96,7 @@ class ByPlan:
         self._ranking.take(self._process, promoted=promoted, demoted=demoted)
 
     def not_moved(self, pages: int, *, demotes: bool) -> None:
-        """So many 4 KiB pages did not move: no promotion was paid for."""
+        """This number of 4 KiB pages did not move: no promotion was paid for."""
         if not demotes:
             self._ranking.refund(pages)
 

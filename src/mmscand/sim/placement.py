@@ -161,7 +161,7 @@ class _Passes(Run):
         self._policy = policy
 
     def go_through_a_pass(self, until: float) -> None:
-        """Expose, decide, move; what is left of the least period passes without bits."""
+        """Expose, decide, move. The rest of the least period passes without bits."""
         start = self.now
         exposure = float(np.clip(self._policy.exposure, SHORTEST_EXPOSURE, LONGEST_EXPOSURE))
         accessed = self._expose(start + exposure)

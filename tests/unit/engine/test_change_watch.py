@@ -1,4 +1,4 @@
-"""A change is told from chance, and from a program that goes slower or faster as a whole."""
+"""A change is noticed; chance, and a program that runs slower or faster, are not."""
 
 import numpy as np
 import pytest
