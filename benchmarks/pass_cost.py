@@ -5,6 +5,9 @@ ranges at seeded places are accessed before each pass, and a fast node of an eig
 Passes are measured once nothing is promoted any more: CPU time of the scanner's thread, what the
 simulated machine takes for reading and aging apart from the rest, which is our own code. Beside it
 everything is read once more in the same run, and nothing remembered of it: the ratio's base.
+
+With `--seconds` the policy chooses its own times, from the first visit on: CPU time a second of
+watching, for policies that visit a process more or less often.
 """
 
 import argparse
@@ -52,6 +55,8 @@ _WHOLE_PASS_MB = 1 << 30
 _QUIET_PASSES = 16
 """In a row with nothing queued: more than a history remembers, so what is cold is known to be."""
 _MOST_PASSES = 1000
+_TOUCHED_EACH_S = 0.1
+_AT_THE_END_S = 60
 _LIMIT_S = 3600.0
 
 
@@ -113,15 +118,21 @@ class Bench:
     active_percent: float
     range_mib: int
     machine: TimedMachine = field(init=False)
+    clock: SimClock = field(default_factory=lambda: SimClock(threads=2))
     process: SimProcess = field(init=False)
     active: list[range] = field(init=False)
     """Page numbers from the start of the mapping."""
     cpu_ms: list[float] = field(default_factory=list)
     sim_ms: list[float] = field(default_factory=list)
     ends: list[PassEnd] = field(default_factory=list)
+    at_s: list[float] = field(default_factory=list)
+    """Simulated times of these ends."""
     _began: tuple[float, float] = (0.0, 0.0)
     wanted: int = 0
     """Passes that are to be measured."""
+    seconds: float | None = None
+    """Simulated ones that are to be measured, in place of passes."""
+    _touched_s: float = -1.0
     done: threading.Event = field(default_factory=threading.Event)
     profile: cProfile.Profile | None = None
 
@@ -149,29 +160,38 @@ class Bench:
             if self.profile is not None:
                 self.profile.disable()
             self._note(event, cpu - self._began[0], sim - self._began[1])
-            for pages in self.active:
-                self.process.touch(_START, pages)
+            self._touch()
             if self.profile is not None and self.quiet >= _QUIET_PASSES:
                 self.profile.enable()
             self._began = time.thread_time(), self.machine.meter.seconds
+
+    def _touch(self) -> None:
+        """What is active is accessed before each pass, but no more than ten times a second."""
+        if self.clock.now() >= self._touched_s + _TOUCHED_EACH_S:
+            self._touched_s = self.clock.now()
+            for pages in self.active:
+                self.process.touch(_START, pages)
 
     def _note(self, event: PassEnd, cpu_s: float, sim_s: float) -> None:
         self.ends.append(event)
         self.cpu_ms.append(cpu_s * 1e3)
         self.sim_ms.append(sim_s * 1e3)
-        if self.quiet >= _QUIET_PASSES + self.wanted or len(self.ends) >= _MOST_PASSES:
+        self.at_s.append(self.clock.now())
+        if self.seconds is not None:
+            enough = self.clock.now() >= self.seconds
+        else:
+            enough = self.quiet >= _QUIET_PASSES + self.wanted or len(self.ends) >= _MOST_PASSES
+        if enough:
             self.done.set()
 
-    def run(self, passes: int, policy: PolicyName) -> None:
-        """Until so many passes were measured in the steady state."""
-        self.wanted = passes
-        daemon = Daemon(
-            self.machine, settings=settings(policy), observer=self, clock=SimClock(threads=2)
-        )
+    def run(self, policy: PolicyName, *, passes: int = 0, seconds: float | None = None) -> None:
+        """Until this number of passes was measured in the steady state, or these seconds."""
+        self.wanted, self.seconds = passes, seconds
+        daemon = Daemon(self.machine, settings=settings(policy), observer=self, clock=self.clock)
         daemon.start()
         ended = self.done.wait(_LIMIT_S)
         daemon.stop()
-        if not ended or len(self.ends) >= _MOST_PASSES:
+        if not ended or (seconds is None and len(self.ends) >= _MOST_PASSES):
             raise TimeoutError(f"after {len(self.ends)} passes pages were still being promoted")
 
     def read_everything_ms(self) -> float:
@@ -200,7 +220,7 @@ def settings(policy: PolicyName) -> Settings:
 
 def measure(bench: Bench, passes: int, policy: PolicyName) -> dict[str, float | int | str]:
     """All figures."""
-    bench.run(passes, policy)
+    bench.run(policy, passes=passes)
     pages = bench.gib * _PAGES_PER_GIB
     cpu, sim = bench.cpu_ms[-passes:], bench.sim_ms[-passes:]
     own = [both - simulated for both, simulated in zip(cpu, sim, strict=True)]
@@ -226,6 +246,32 @@ def measure(bench: Bench, passes: int, policy: PolicyName) -> dict[str, float | 
     }
 
 
+def measure_seconds(
+    bench: Bench, seconds: float, policy: PolicyName
+) -> dict[str, float | int | str]:
+    """CPU time of each second of watching."""
+    bench.run(policy, seconds=seconds)
+    cpu, at = np.array(bench.cpu_ms), np.array(bench.at_s)
+    each = np.bincount(at.astype(np.intp), weights=cpu, minlength=int(seconds))[: int(seconds)]
+    everything = statistics.median(bench.read_everything_ms() for _ in range(5))
+    return {
+        "mean_ms_a_second": round(float(each.mean()), 2),
+        "median_at_the_end_ms_a_second": round(float(np.median(each[-_AT_THE_END_S:])), 2),
+        "longest_visit_ms": round(float(cpu.max()), 2),
+        "first_ten_seconds_ms": round(float(each[:10].sum()), 1),
+        "visits_a_second_at_the_end": round(
+            float((at > seconds - _AT_THE_END_S).sum()) / _AT_THE_END_S, 2
+        ),
+        "simulator_share": round(sum(bench.sim_ms) / float(cpu.sum()), 3),
+        "read_everything_ms": round(everything, 2),
+        "promoted_pages": int((~bench.process.vmas[0].slow).sum()),
+        "active_pages": sum(map(len, bench.active)),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "command": f"script/bench pass_cost --gib {bench.gib} --policy {policy}"
+        f" --seconds {seconds:g}",
+    }
+
+
 def main() -> int:
     """Print the figures, and write them as JSON when asked to."""
     parser = argparse.ArgumentParser(prog="script/bench pass_cost", description=__doc__)
@@ -233,6 +279,7 @@ def main() -> int:
     parser.add_argument("--active", type=float, default=5.0, help="of it in use, in percent")
     parser.add_argument("--range", type=int, default=32, help="one active range, in MiB")
     parser.add_argument("--passes", type=int, default=20, help="measured in the steady state")
+    parser.add_argument("--seconds", type=float, help="measure these, from the first visit on")
     parser.add_argument("--policy", choices=get_args(PolicyName), default="capacity")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     parser.add_argument(
@@ -242,7 +289,10 @@ def main() -> int:
     bench = Bench(options.gib, options.active, options.range)
     bench.profile = cProfile.Profile() if options.profile else None
     try:
-        figures = measure(bench, options.passes, options.policy)
+        if options.seconds:
+            figures = measure_seconds(bench, options.seconds, options.policy)
+        else:
+            figures = measure(bench, options.passes, options.policy)
     except TimeoutError as error:
         print(f"bench pass_cost: {error}", file=sys.stderr)
         return 1
