@@ -267,6 +267,12 @@ class PageBlock:
         known = self.frames_or_how
         return known() if callable(known) else known
 
+    def where(self, rows: BoolArray) -> "PageBlock":
+        """Some of its rows (rows,)."""
+        frames = self.frames
+        masks = (self.present[rows], self.accessed[rows], self.slow[rows])
+        return PageBlock(self.addresses[rows], self.pages_per_slot, frames[rows], *masks)
+
     def slot_addresses(self, mask: BoolArray) -> UIntArray:
         """Virtual addresses of the slots that `mask` (rows, width) picks, ascending."""
         rows, columns = np.nonzero(mask)

@@ -71,10 +71,16 @@ class RateTable:
         return float(weights @ _SILENCE[:, span_of(seconds)] / max(float(weights.sum()), 1e-12))
 
 
+def spans_of(seconds: FloatArray) -> PageNumbers:
+    """(n,) the index of the nearest of SPANS."""
+    place = np.rint((np.log(np.maximum(seconds, 1e-9)) - _FIRST_SPAN) / _SPAN_STEP)
+    spans: PageNumbers = np.clip(place, 0, len(SPANS) - 1).astype(np.intp)
+    return spans
+
+
 def span_of(seconds: float) -> int:
-    """The index of the nearest of SPANS."""
-    place = (np.log(max(seconds, 1e-9)) - _FIRST_SPAN) / _SPAN_STEP
-    return int(np.clip(round(float(place)), 0, len(SPANS) - 1))
+    """The same of one."""
+    return int(spans_of(np.array([seconds]))[0])
 
 
 def _shares(rows: FloatArray) -> FloatArray:

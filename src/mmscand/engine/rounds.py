@@ -56,11 +56,18 @@ class Rounds:
         return _CALM_PERIOD_S if self._calm else PERIOD_S
 
     def visited(
-        self, now: float, edge: float | None, settles_at: float | None, *, calm: bool = False
+        self,
+        now: float,
+        edge: float | None,
+        settles_at: float | None,
+        *,
+        calm: bool = False,
+        rests: bool = False,
     ) -> None:
         """A visit is over that began at this time. `edge`: accesses a second of a page at the edge
         of the fast tier, if it is known; `settles_at`: of one in the middle of all accesses, while
-        a change settles; `calm`: nothing has changed for long.
+        a change settles; `calm`: nothing has changed for long; `rests`: no page is to be read
+        before the next decision.
         """
         if self.decides(now):
             self._decided = now
@@ -74,7 +81,7 @@ class Rounds:
         quick = edge is None or settles_at is not None
         first = _CALM_FIRST if self._calm else _FIRST
         self._distance = SHORTEST_S if quick or not edge else max(SHORTEST_S, first / edge)
-        self._distance = min(self._distance, self._period)
+        self._distance = self._period if rests else min(self._distance, self._period)
 
     def _after(self, distance: float) -> float:
         """The distance that follows; a decision and the end of the round are not passed over."""

@@ -1,16 +1,17 @@
 """The policy `stopwatch`: the hottest pages that fit, by when they are accessed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from mmscand.engine.estimates import PROVEN, Estimates
+from mmscand.engine.estimates import Estimates
+from mmscand.engine.updates import place_of
 from mmscand.heat.watch_history import WatchHistory
-from mmscand.heat.word import FAST, KNOWN, SEEN, STATE, STATES, UNKNOWN
+from mmscand.heat.word import FAST, KNOWN, PROVEN, SEEN, STATE, STATES, UNKNOWN
 from mmscand.model import (
     BoolArray,
     PageBlock,
-    PageNumbers,
     Process,
     StateArray,
     UIntArray,
@@ -55,17 +56,16 @@ class StopwatchChooser:
         self._ranking = ranking
         self._by_plan = ByPlan(ranking, process)
         self._clock = now
-        self._sizes: PageNumbers = np.zeros(2, dtype=np.intp)
-        """4 KiB pages on the slow tier and on the fast one, as this visit finds them."""
-        self._latest = now()
-        """When the process was visited last, or was known not to have run since."""
+        self.glances = False
+        """See Chooser."""
         self._begin()
 
     def _begin(self) -> None:
-        self._sizes = np.zeros(2, dtype=np.intp)
         self._ranking.begin(self._process)
         rate = np.tile(self._estimates.table.expected, 2)
         plan = self._ranking.plan
+        if plan.demote_pages:
+            self.history.wake_colder(plan.demote_to)
         proven = np.tile(KNOWN & self._proven, 2)
         up = ~_IS_FAST & proven & (rate >= plan.promote_from)
         down = _IS_FAST & np.tile(KNOWN, 2) & (rate <= plan.demote_to)
@@ -106,28 +106,39 @@ class StopwatchChooser:
 
     def begin_pass(self, now: float) -> bool:
         """See Chooser. All of a pass goes by when it began: a round ends for all pages or none."""
-        self._latest = now
         return self._estimates.begin_pass(now)
 
-    def nothing_ran(self, now: float) -> None:
+    def slept(self, seconds: float) -> None:
         """See Chooser."""
-        self._estimates.slept(now - self._latest)
-        self._latest = now
+        self._estimates.slept(seconds)
 
     def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
         """See Chooser."""
         now = self._clock()
-        self.begin_pass(now)
-        slow = block.pages_in(block.slow)
-        self._sizes += np.array([slow, block.pages_in(block.present) - slow])
-        words, cleared = self._estimates.take(block, now)
-        state = np.where(words, words & STATE | (words & FAST) >> np.uint16(1), UNKNOWN)
+        ends = self.begin_pass(now)
+        words, times = self._estimates.look(block, now, moves=self._by_plan.wants)
+        self.glances = not ends and not self._by_plan.wants
+        if self.glances:
+            return _nothing(block)
+        if not ends:
+            return self._move(block, words, held)
+        begun = self._estimates.end_watches(block, times, now)
+        choice = self._move(block, begun.words, held)
+        # What is queued is not aged: it takes its bit to its new node, and is not on watch.
+        begun.words[begun.to_clear & (choice.up | choice.down)] |= SEEN
+        self._estimates.keep(block, begun, now)
+        return replace(choice, to_age=begun.to_clear & ~(choice.up | choice.down))
+
+    def _move(self, block: PageBlock, words: StateArray, held: Held | None) -> Choice:
+        """What moves, by the plan."""
+        register = _REGISTERS.take(words & _KIND)
+        if not self._by_plan.wants:
+            none = np.zeros_like(block.present)
+            return Choice(register, none, none, none, none)
+        state = np.where(words, place_of(words), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
-        # What is queued is not aged: it takes its bit to its new node, and is not on watch.
-        words[cleared & (up | down)] |= SEEN
-        self._estimates.keep(block, words, now)
-        return Choice(_REGISTERS[words & _KIND], up, down, stays, cleared & ~(up | down))
+        return Choice(register, up, down, stays, np.zeros_like(up))
 
     def to_clear(self, block: PageBlock) -> BoolArray:
         """See Chooser; nobody asks, as visits clear what later ones read."""
@@ -152,9 +163,10 @@ class StopwatchChooser:
         self.begin_pass(self._clock())
         estimates = self._estimates
         decides = estimates.decides
+        sizes = estimates.sizes
         if decides:
-            self._ranking.count(self._process, self._sizes)
-        fits = round(self._ranking.fits * float(self._sizes.sum()))
+            self._ranking.count(self._process, sizes)
+        fits = round(self._ranking.fits * float(sizes.sum()))
         if estimates.end_pass(fits):
             self._ranking.changed(self._process)
         self.history.end_pass()
@@ -169,6 +181,15 @@ class StopwatchChooser:
         told = Told(rates, pages, unproven, self._estimates.agrees, self._by_plan.asked)
         self._ranking.tell(self._process, told)
 
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See Chooser."""
+        self.history.moved(addresses, pages_per_slot)
+
     def close(self) -> None:
         """See Chooser."""
         self._ranking.leave(self._process)
+
+
+def _nothing(block: PageBlock) -> Choice:
+    none = np.zeros_like(block.present)
+    return Choice(np.zeros(none.shape, dtype=np.uint16), none, none, none, none)

@@ -50,6 +50,8 @@ from mmscand.model import (
 )
 from mmscand.sets import among, distinct
 
+Places = tuple[PageNumbers, ...]
+"""Rows and columns of some slots, (n,) each."""
 _NOWHERE = np.uint16(0)
 _ALL = slice(None)
 _RESTING_SLOTS = (1, HUGE_PAGE_BYTES // PAGE_BYTES)
@@ -194,7 +196,11 @@ class History:
                 stays = (rows.numbers < first) | (rows.numbers >= last)
                 stays |= among(rows.numbers, seen.get(size, rows.numbers[:0])) | self._rests(rows)
                 if not stays.all():
-                    self._put(key, rows.where(stays))
+                    self._drop(key, rows, ~stays)
+
+    def _drop(self, key: tuple[int, int], rows: Rows, gone: BoolArray) -> None:
+        """These rows of a region are there no more."""
+        self._put(key, rows.where(~gone))
 
     def look_up(self, block: PageBlock, some: PageNumbers | slice = _ALL) -> StateArray:
         """The states as they are, without an observation; of some of the block's rows."""
@@ -251,11 +257,9 @@ class History:
 
     def end_pass(self) -> None:
         """Drop regions that the whole pass did not meet, unless all of them rests."""
-        self._regions = {
-            key: rows
-            for key, rows in self._regions.items()
-            if key in self._visited or self._rests(rows).all()
-        }
+        for key, rows in list(self._regions.items()):
+            if key not in self._visited and not (rests := self._rests(rows)).all():
+                self._drop(key, rows, np.ones_like(rests))
         for key in self._surprises & self._regions.keys():
             self._regions[key].wake()
         self._visited, self._surprises = set(), set()
@@ -282,6 +286,9 @@ class History:
         """Make these slots prove themselves again, from the next pass on."""
         self._update(addresses, pages_per_slot, KNOWN)
 
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """These slots were moved to the other tier: their rows do not rest."""
+
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Remember that these slots' Accessed bits mean nothing."""
         self._update(addresses, pages_per_slot, STUCK)
@@ -298,7 +305,11 @@ class History:
                 first = np.uint64(region * REGION_BYTES) + rows.addresses[at]
                 stay = still(first + columns.astype(np.uint64) * np.uint64(pages * PAGE_BYTES))
                 at, columns = at[~stay], columns[~stay]
-            rows.words[at, columns] = 0
+            self._replace(pages, rows, (at, columns), np.zeros(len(at), dtype=np.uint16))
+
+    def _replace(self, pages: int, rows: Rows, at: Places, words: StateArray) -> None:
+        """Slots of rows, of this number of 4 KiB pages each, have other words."""
+        rows.words[at] = words
 
     def _update(self, addresses: UIntArray, pages_per_slot: int, state: np.uint16) -> None:
         """Give slots that have a state another one."""
@@ -311,7 +322,8 @@ class History:
                 numbers, column = numbers_of(addresses[mine]), columns[mine].astype(np.intp)
                 place, there = rows.place(numbers)
                 at = (place[there], column[there])
-                rows.words[at] = self._with_state(rows.words[at], state)
+                words = self._with_state(rows.words[at], state)
+                self._replace(pages_per_slot, rows, at, words)
 
     def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
         return restarted(words, state)

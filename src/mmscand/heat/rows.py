@@ -32,6 +32,10 @@ _ROW = np.dtype(
         ("level", "<u2"),  # it rests for 2**level passes; 0 is not at all
         ("due", "<i4"),  # number of the pass that looks at it
         ("seen", "<i4"),  # number of the pass that has looked at it last
+        ("cleared", "<f8"),  # time in s of the latest clearing of its bits ...
+        ("read", "<f8"),  # ... of the latest read ...
+        ("next", "<f8"),  # ... and from which on it is to be read again (heat.watch_history)
+        ("coldest", "<f4"),  # least accesses a second of its fast-tier pages
     ]
 )
 _MOST_LEVEL = 5
@@ -132,7 +136,7 @@ class Rows:
     def wake(self, which: BoolArray | None = None) -> None:
         """Look at them, or some of them, in the next pass."""
         mask = np.ones(len(self.about), dtype=np.bool_) if which is None else which
-        self.about["level"][mask] = self.about["due"][mask] = 0
+        self.about["level"][mask] = self.about["due"][mask] = self.about["next"][mask] = 0
 
     @property
     def addresses(self) -> UIntArray:

@@ -1,44 +1,83 @@
-"""What the stopwatch knows of each page of a process, and when bits were cleared and read."""
+"""What the stopwatch knows of each page of a process, and which rows (2 MiB) it reads when."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.heat.history import History, key_of, tags_of
+from mmscand.heat.history import History, Places, key_of, tags_of
 from mmscand.heat.hotness import hotness
 from mmscand.heat.rows import Rows, numbers_of
 from mmscand.heat.state import FAST as REGISTER_FAST
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
     FAST,
+    KIND,
+    KINDS,
     KNOWN,
     RATE,
     RATE_LEVELS,
     SEEN,
     STATE,
+    STATES,
     STUCK,
     TAG,
     UNKNOWN,
     less_observed,
 )
-from mmscand.model import BoolArray, IntArray, PageBlock, StateArray, UIntArray
+from mmscand.model import (
+    REGION_BYTES,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    PageBlock,
+    PageNumbers,
+    StateArray,
+    UIntArray,
+)
+from mmscand.sets import distinct
+
+_MAY_REST = (1, 512)
+"""Slots, in 4 KiB pages, whose rows may rest. A row of one 1 GiB page costs a look at one entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Of a region's pages of one size; in s."""
+    """(rows,) of a block each, in s: when the bits of each row were cleared and read last."""
 
-    cleared: float
-    read: float
+    cleared: FloatArray
+    read: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """(rows,) of a block each: when each is to be read again."""
+
+    level: PageNumbers
+    """How often in a row it was found quiet."""
+    until: FloatArray
+    """Time in s."""
+    coldest: FloatArray
+    """Lowest rate among its pages of the fast tier, in accesses a second; inf where is none."""
 
 
 class WatchHistory(History):
-    """Words as of heat.word, in place of registers."""
+    """Words as of heat.word, in place of registers. A row rests until a time of its own."""
 
     def __init__(self) -> None:
         super().__init__(both_tiers=True, may_spare=False)
-        self._times: dict[tuple[int, int], Times] = {}
+        self._now = 0.0
+        """When the pass under way began."""
+        self._ends = True
+        """Whether it ends a round."""
+        self.kinds: PageNumbers = np.zeros(KINDS, dtype=np.intp)
+        """(KINDS,) 4 KiB pages of each kind of word."""
+
+    def begin_pass(self, now: float, *, ends: bool) -> None:
+        """Rows whose time has come do not rest in this pass, if it ends a round: in the middle of
+        one their bits would be read and not cleared.
+        """
+        self._now, self._ends = now, ends
 
     def words(self, block: PageBlock) -> StateArray:
         """What is known of the block's pages; of those that are new, only that their bit is set.
@@ -46,37 +85,123 @@ class WatchHistory(History):
         A page whose frame is another one on the same tier is new: freed, and mapped again.
         """
         old = self._rows_of(block).at(numbers_of(block.addresses))
-        tag = tags_of(block)
+        return _renewed(old, tags_of(block), block.present, block.slow)
+
+    def meet(
+        self, block: PageBlock, now: float, *, closely: bool = True
+    ) -> tuple[StateArray, Times]:
+        """The words of the block's pages, and the times of its rows before this read. `closely`:
+        pages that were mapped, unmapped or moved since are found where that shows without their
+        frames.
+        """
+        place, known = self._rows_of(block).place(numbers_of(block.addresses))
+        if not known.all():
+            self.put(block, self.words(block), now, cleared=False)
+            place, _ = self._rows_of(block).place(numbers_of(block.addresses))
+        rows = self._rows_of(block)
+        about, times = rows.about, Times(rows.about["cleared"][place], rows.about["read"][place])
+        about["seen"][place], about["read"][place] = self._turns.number, now
+        self._visited.add(key_of(block))
+        words = rows.at(numbers_of(block.addresses))
+        if not closely:
+            return words, times
         fast = (block.present & ~block.slow) * FAST
-        moved = (old & FAST) != fast
-        same = (old != 0) & (moved | ((old ^ tag) & TAG == 0))
-        known = np.where(same, old & (STATE | SEEN), UNKNOWN | SEEN)
-        words: StateArray = (known | fast | tag) * block.present
-        return words
+        other = np.nonzero(((words ^ fast) & FAST != 0) | ((words != 0) != block.present))
+        if len(other[0]):
+            self.note(block, other, self.renewed(block, words, other))
+            words = rows.at(numbers_of(block.addresses))
+        return words, times
 
-    def times(self, block: PageBlock, now: float) -> Times:
-        """When the block's bits were cleared and read; now, if they never were."""
-        return self._times.get(key_of(block), Times(now, now))
+    def renewed(self, block: PageBlock, words: StateArray, at: Places) -> StateArray:
+        """(n,) words of some slots, after a look at their frames; see `words`."""
+        return _renewed(words[at], tags_of(block)[at], block.present[at], block.slow[at])
 
-    def put(self, block: PageBlock, words: StateArray, now: float, *, cleared: bool) -> None:
+    def note(self, block: PageBlock, at: Places, words: StateArray) -> None:
+        """Keep other words of some slots of the block, whose rows are known."""
+        rows = self._rows_of(block)
+        place, _ = rows.place(numbers_of(block.addresses))
+        self._replace(block.pages_per_slot, rows, (place[at[0]], at[1]), words)
+
+    def put(
+        self,
+        block: PageBlock,
+        words: StateArray,
+        now: float,
+        *,
+        cleared: bool,
+        rest: Rest | None = None,
+    ) -> None:
         """Keep the words of the block's pages; its bits were read now, and `cleared` or not."""
-        key = key_of(block)
-        before = self.times(block, now)
-        self._times[key] = Times(now, now) if cleared else replace(before, read=now)
+        key, rows = key_of(block), self._rows_of(block)
+        numbers = numbers_of(block.addresses)
+        place, known = rows.place(numbers)
         new = Rows.of(block, block.present, words, self._turns.number)
-        self._put(key, self._rows_of(block).updated(new))
+        about = new.about
+        about["cleared"] = about["read"] = now
+        if not cleared:
+            about["cleared"][known] = rows.about["cleared"][place[known]]
+        if rest is not None and block.pages_per_slot in _MAY_REST:
+            about["level"], about["next"], about["coldest"] = rest.level, rest.until, rest.coldest
+        self._count(rows.at(numbers), words, block.pages_per_slot)
+        self._put(key, rows.updated(new))
         self._visited.add(key)
+
+    def levels(self, block: PageBlock) -> PageNumbers:
+        """(rows,) how often in a row each was found quiet."""
+        result: PageNumbers = self._about(block, "level").astype(np.intp)
+        return result
+
+    def _count(self, old: StateArray, new: StateArray, pages: int) -> None:
+        """Words of slots of this number of 4 KiB pages were replaced."""
+        other = old != new
+        for words, sign in ((old, -pages), (new, pages)):
+            self.kinds += sign * np.bincount(words[other] & KIND, minlength=KINDS)
+        self.kinds[0] = 0  # a word of 0 is no page
+
+    def _replace(self, pages: int, rows: Rows, at: Places, words: StateArray) -> None:
+        self._count(rows.words[at], words, pages)
+        super()._replace(pages, rows, at, words)
+
+    def _drop(self, key: tuple[int, int], rows: Rows, gone: BoolArray) -> None:
+        words = rows.words[gone]
+        self._count(words, np.zeros_like(words), key[1])
+        super()._drop(key, rows, gone)
+
+    def _rests(self, rows: Rows) -> BoolArray:
+        waits = rows.about["next"] > self._now
+        if not self._ends:
+            waits |= rows.about["level"] > 0
+        rests: BoolArray = waits & (rows.about["seen"] < self._turns.number)
+        return rests
+
+    def wake(self) -> None:
+        """Read all rows in the next pass: what is hot has changed."""
+        for rows in self._regions.values():
+            rows.wake()
+
+    def wake_colder(self, rate: float) -> None:
+        """Read those with a page of the fast tier of at most this rate: one may make way."""
+        for rows in self._regions.values():
+            rows.wake((rows.about["coldest"] <= rate) & (rows.about["next"] > self._now))
+
+    def wake_region(self, block: PageBlock) -> None:
+        """Read all rows beside those of the block in the next pass."""
+        self._surprises.add(key_of(block))
+
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See History."""
+        regions = addresses // np.uint64(REGION_BYTES)
+        for region in distinct(regions).tolist():
+            rows = self._regions.get((region, pages_per_slot))
+            if rows is not None:
+                place, there = rows.place(numbers_of(addresses[regions == region]))
+                rows.about["next"][place[there]] = rows.about["level"][place[there]] = 0
 
     def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
         """See History: here, in how many of six seconds each page is accessed, by its rate."""
         regions = list(self._regions.items())
         seen = ((pages, Rows(rows.about, seconds_used(rows.words))) for (_, pages), rows in regions)
         return hotness(seen, nodes_of)
-
-    def end_pass(self) -> None:
-        """See History."""
-        super().end_pass()
-        self._times = {key: times for key, times in self._times.items() if key in self._regions}
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See History: what was known of these pages says nothing any more."""
@@ -86,17 +211,23 @@ class WatchHistory(History):
         """See History."""
         self._update(addresses, pages_per_slot, STUCK)
 
+    def forget_stuck(self, still: Callable[[UIntArray], BoolArray] | None = None) -> None:
+        """See History."""
+        if self.kinds.reshape(-1, STATES)[:, STUCK].any():
+            super().forget_stuck(still)
+
     def slept(self, seconds: float) -> None:
         """In these seconds nothing could be accessed: all watches began that much later."""
-        self._times = {
-            key: Times(times.cleared + seconds, times.read + seconds)
-            for key, times in self._times.items()
-        }
+        for rows in self._regions.values():
+            for name in ("cleared", "read", "next"):
+                rows.about[name] += seconds
 
     def trust_less(self, observed_level: int) -> None:
         """After a change: no estimate counts for more accesses than those of this level."""
-        for rows in self._regions.values():
-            rows.words[:] = less_observed(rows.words, observed_level)
+        for (_, pages), rows in self._regions.items():
+            words = less_observed(rows.words, observed_level)
+            self._count(rows.words, words, pages)
+            rows.words[:] = words
 
     def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
         result: StateArray = np.where(words, words & (TAG | FAST) | SEEN | state, np.uint16(0))
@@ -105,6 +236,15 @@ class WatchHistory(History):
     def _is_stuck(self, words: StateArray) -> BoolArray:
         result: BoolArray = words & STATE == STUCK
         return result
+
+
+def _renewed(old: StateArray, tag: StateArray, present: BoolArray, slow: BoolArray) -> StateArray:
+    fast = (present & ~slow) * FAST
+    moved = (old & FAST) != fast
+    same = (old != 0) & (moved | ((old ^ tag) & TAG == 0))
+    known = np.where(same, old & (STATE | SEEN), UNKNOWN | SEEN)
+    words: StateArray = (known | fast | tag) * present
+    return words
 
 
 def seconds_used(words: StateArray) -> StateArray:

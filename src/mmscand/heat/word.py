@@ -12,10 +12,11 @@ from the two levels: a is OBSERVED[observed level], b is a / RATE[rate level].
 """
 
 import random
+from functools import cache
 
 import numpy as np
 
-from mmscand.model import BoolArray, FloatArray, StateArray
+from mmscand.model import BoolArray, ByteArray, FloatArray, StateArray
 
 RATE_BITS, RATE_LEVELS, OBSERVED_LEVELS = 7, 128, 8
 STATES = RATE_LEVELS * OBSERVED_LEVELS
@@ -24,6 +25,9 @@ SEEN = np.uint16(0x400)
 """Nothing is learned of the page until its bit is cleared."""
 FAST = np.uint16(0x800)
 TAG = np.uint16(0xF000)
+KINDS = 1 << 12
+KIND = np.uint16(KINDS - 1)
+"""All but the tag: the kind of a page."""
 STUCK = np.uint16(RATE_LEVELS - 1)
 """The bit stays set whatever is done: others map the page, or it cannot be aged. As states this one
 and the next are impossible: no estimate has the highest rate."""
@@ -48,6 +52,8 @@ B: FloatArray = A / RATE[_STATES & np.uint16(RATE_LEVELS - 1)]
 """(STATES,) seconds in which they were."""
 KNOWN: BoolArray = (_STATES != UNKNOWN) & (_STATES != STUCK)
 """(STATES,) which say something of a page's rate."""
+PROVEN: BoolArray = A >= 2
+"""(STATES,) known from more than one access: one is no proof that there will be others (TPP)."""
 
 _PARTS = 256
 """Of a level: what is between two levels is kept by chance, so that the mean stays right."""
@@ -56,7 +62,12 @@ _DICE = np.frombuffer(random.Random(1).randbytes(1 << 17), dtype=np.uint8)
 """From the standard library: numpy.random would cost the daemon 3 MiB for this alone."""
 
 
-def packed(a: FloatArray, b: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+Packed = np.ndarray[tuple[int], np.dtype[np.uint32]]
+"""Estimates between the levels: the rate level in the low 16 bits, the observed one above them,
+each with eight more bits."""
+
+
+def packed(a: FloatArray, b: FloatArray) -> Packed:
     """(n,) estimates between the levels, as `rounded` takes them: levels with eight more bits."""
     rates = np.log2(np.maximum(a / np.maximum(b, 1e-9), _LOWEST_RATE) / _LOWEST_RATE)
     # A word of 0 is no page, and the highest level is no estimate.
@@ -75,20 +86,31 @@ def less_observed(words: StateArray, most: int) -> StateArray:
     return result
 
 
-def chosen(chances: FloatArray, throw: int) -> BoolArray:
-    """(n,) which of these to pick, each by its own chance, to a 256th."""
-    dice = np.resize(_DICE[throw % _PARTS :], len(chances))
-    result: BoolArray = dice < np.rint(chances * _PARTS)
-    return result
+def dice(count: int, throw: int) -> FloatArray:
+    """(count,) numbers from 0 up to below 1, to a 256th; others for another `throw`."""
+    thrown: FloatArray = _thrown(count, throw) / _PARTS
+    return thrown
 
 
-def rounded(estimates: np.ndarray[tuple[int], np.dtype[np.uint32]], throw: int) -> StateArray:
+def rounded(estimates: Packed, throw: int) -> StateArray:
     """(n,) states: each level rounded up or down by chance; `throw` is another number each time."""
     count = len(estimates)
-    dice = np.resize(_DICE[throw % _PARTS :], 2 * count).astype(np.uint32)
-    level = (estimates & np.uint32(0x7FFF)) + dice[:count] >> np.uint32(8)
+    thrown = _thrown(2 * count, throw)
+    pairs = estimates.view("<u2").reshape(count, 2)
+    level = pairs[:, 0] + thrown[:count] >> np.uint16(8)
     np.minimum(level, RATE_LEVELS - 2, out=level)
-    observed = (estimates >> _OBSERVED_SHIFT) + dice[count:] >> np.uint32(8)
+    observed = pairs[:, 1] + thrown[count:] >> np.uint16(8)
     np.minimum(observed, OBSERVED_LEVELS - 1, out=observed)
-    result: StateArray = (observed << np.uint32(RATE_BITS) | level).astype(np.uint16)
+    result: StateArray = observed << np.uint16(RATE_BITS) | level
     return result
+
+
+def _thrown(count: int, throw: int) -> ByteArray:
+    first = throw % _PARTS
+    return _dice_of((first + count).bit_length())[first : first + count]
+
+
+@cache
+def _dice_of(bits: int) -> ByteArray:
+    """2 ** bits of them: as many as the largest block needs, made once."""
+    return np.resize(_DICE, 1 << bits)

@@ -46,6 +46,7 @@ class CapacityChooser:
     """See policy.choosing.Chooser."""
 
     due_s = None
+    glances = False
 
     def __init__(
         self, process: Process, ranking: Ranking, knobs: Knobs, *, may_spare: bool = True
@@ -184,6 +185,9 @@ class CapacityChooser:
         """See Chooser. Their rates are what they were, and no promotion was paid for."""
         self._by_plan.not_moved(len(addresses) * pages_per_slot, demotes=demotes)
 
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See Chooser."""
+
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         pages = pages_by_bin(self._slots) * (OBSERVATIONS > 0)
@@ -236,7 +240,7 @@ class CapacityChooser:
         """See Chooser. The slot says so itself, by the exposure."""
         return True
 
-    def nothing_ran(self, now: float) -> None:
+    def slept(self, seconds: float) -> None:
         """See Chooser. Exposures know it, see scan.exposure."""
 
     def close(self) -> None:

@@ -25,6 +25,8 @@ class ByPlan:
         """4 KiB pages that would not move before and were tried again in this pass."""
         self.asked = 0
         """4 KiB pages that are to go up, and have no room yet."""
+        self.wants = False
+        """Whether pages may move, or not be moved any more."""
 
     def begin(
         self, rate: FloatArray, up: BoolArray, down: BoolArray, waits: BoolArray | None = None
@@ -35,6 +37,8 @@ class ByPlan:
         self._rate, self._up, self._down = rate, up, down
         self._waits = up | down if waits is None else up | down | waits
         self._tries = self.asked = 0
+        queued = self._ranking.queued(self._process)
+        self.wants = bool(up.any() or down.any() or queued)
 
     def moves(
         self, block: PageBlock, state: StateArray, movable: StateArray, held: Held | None

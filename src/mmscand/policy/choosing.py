@@ -115,6 +115,10 @@ class Chooser(Protocol):
         """These slots were queued to go up, or down if it `demotes`, and are where they were."""
         ...
 
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """These slots are on the other tier now."""
+        ...
+
     @property
     def hurries(self) -> bool:
         """Whether passes are to follow each other as fast as exposures do."""
@@ -136,6 +140,11 @@ class Chooser(Protocol):
         ...
 
     @property
+    def glances(self) -> bool:
+        """Whether this pass looked for accesses alone: what it counts are not all pages."""
+        ...
+
+    @property
     def due_s(self) -> float | None:
         """Clock time at which the next pass is wanted; None leaves that to the pacing."""
         ...
@@ -144,8 +153,8 @@ class Chooser(Protocol):
         """A pass begins, or goes on; whether it clears bits for later ones."""
         ...
 
-    def nothing_ran(self, now: float) -> None:
-        """The process has not run since its last pass, or since this was said last."""
+    def slept(self, seconds: float) -> None:
+        """The process could not access anything for these seconds since its last pass."""
         ...
 
     def end_pass(self, exposed_s: float | None = None) -> None:
@@ -161,7 +170,7 @@ class RuleChooser:
     """Hot is what a rule says of each page by itself; what comes down is the kernel's."""
 
     exposure_s = due_s = None
-    hurries = begins = opens = makes_room = False
+    hurries = begins = opens = makes_room = glances = False
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:
@@ -195,6 +204,9 @@ class RuleChooser:
         """See Chooser. They prove themselves again. It never demotes."""
         self.history.restart(addresses, pages_per_slot)
 
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See Chooser."""
+
     def end_pass(self, exposed_s: float | None = None) -> None:
         """See Chooser."""
         self.history.end_pass()
@@ -203,7 +215,7 @@ class RuleChooser:
         """See Chooser."""
         return True
 
-    def nothing_ran(self, now: float) -> None:
+    def slept(self, seconds: float) -> None:
         """See Chooser. What was accessed before stays known."""
 
     def close(self) -> None:

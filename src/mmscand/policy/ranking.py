@@ -137,6 +137,10 @@ class Ranking:
         member = self._member(process)
         member.counting, member.waited = Counter(up=up, down=down), up
 
+    def queued(self, process: Process) -> int:
+        """4 KiB pages of it that wait to move."""
+        return sum(self._room.queued(process))
+
     def count(self, process: Process, sizes: PageNumbers) -> None:
         """It has (2,) pages on the slow tier and on the fast one, whatever is known of them."""
         self._member(process).sizes = sizes

@@ -99,6 +99,7 @@ class Candidates:
             migration, moved = outcome.migration, outcome.moved
             self._benefit.note(outcome)
             arrived, size = outcome.arrived, migration.pages_per_slot
+            chooser.moved(migration.addresses[arrived], size)
             chooser.not_moved(migration.addresses[~arrived], size, demotes=migration.demotes)
             if migration.demotes:
                 self._proof.demoted(migration.addresses[moved], now)

@@ -1,4 +1,6 @@
-"""Which visits to a process can be left out, because it has not run since the last one."""
+"""By the CPU clock of a process: visits that can be left out, as it has not run since the last one,
+and time that does not count, as it stood still.
+"""
 
 from collections.abc import Callable
 
@@ -10,6 +12,16 @@ _MOST_SKIPPED = 64
 _SETTLED_VISITS = 4
 """Visits that find no fewer pages accessed each time: after four observations what is not
 accessed is cold. Of memory that was in use bits are cleared a part at a time, so fewer are set."""
+
+_LEAST_S = 0.05
+"""CPU time is compared over stretches of at least this length: a scheduler's slice is 3 ms."""
+_STANDS_STILL = 0.5
+"""Below this part of its usual CPU time a process is taken to have stood still for the rest."""
+_HALF_LIFE_S = 5.0
+"""Of what is usual, which is the most that was used: a program that needs less CPU time from now on
+is believed to within some seconds."""
+_LEAST_SHARE = 0.01
+"""Of a core: of a process that uses less the CPU time comes in drops."""
 
 
 class IdleWatch:
@@ -54,3 +66,39 @@ class IdleWatch:
         self._accessed = accessed
         skipped, self.skipped = self.skipped, 0
         return skipped
+
+
+class ProgramTime:
+    """Time in which a process could access its memory: less than has passed, where it stood still.
+
+    While pages move, a thread that needs one of them sleeps until it has arrived, and where CPUs
+    are few, the migrator takes one. To the Accessed bits that looks as if nothing were hot.
+    """
+
+    def __init__(self, cpu_ns: Callable[[], int]) -> None:
+        """`cpu_ns` is AddressSpace.cpu_ns."""
+        self._cpu_ns = cpu_ns
+        self._seen_ns: int | None = None
+        self._seen_at = 0.0
+        self._usual = 0.0
+        """CPU seconds a second."""
+
+    def slept(self, now: float) -> float:
+        """It has not run since it was asked for last; seconds."""
+        seconds = 0.0 if self._seen_ns is None else now - self._seen_at
+        self._seen_ns, self._seen_at = self._cpu_ns(), now
+        return seconds
+
+    def stood_still(self, now: float) -> float:
+        """Seconds in which it stood still, since it was asked for last."""
+        seconds = now - self._seen_at
+        if self._seen_ns is not None and seconds < _LEAST_S:
+            return 0.0
+        before_ns, self._seen_ns, self._seen_at = self._seen_ns, self._cpu_ns(), now
+        if before_ns is None:
+            return 0.0
+        share = (self._seen_ns - before_ns) * 1e-9 / seconds
+        self._usual = max(share, self._usual * 0.5 ** (seconds / _HALF_LIFE_S))
+        if self._usual < _LEAST_SHARE or share >= _STANDS_STILL * self._usual:
+            return 0.0
+        return seconds * (1 - share / self._usual)

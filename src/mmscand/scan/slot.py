@@ -21,7 +21,7 @@ from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.exposure import Exposure
-from mmscand.scan.idle import IdleWatch
+from mmscand.scan.idle import IdleWatch, ProgramTime
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
 from mmscand.scan.rules import Verdict
 from mmscand.scan.tiering import Tiering
@@ -69,6 +69,7 @@ class Slot:
         self._benefit = Benefit(topology, settings)
         self._candidates = Candidates(space, topology, migration_list, self._benefit)
         self._idle = IdleWatch(space.cpu_ns)
+        self._program_time = ProgramTime(space.cpu_ns)
         self._list = migration_list
         self._settings = settings
         self._generation = 0
@@ -248,7 +249,7 @@ class Slot:
         if not self._idle.skip(large=self._is_large):
             return False
         self._exposure.nothing_ran(now)
-        self._chooser.nothing_ran(now)
+        self._chooser.slept(self._program_time.slept(now))
         self.pacer.step(0)
         return True
 
@@ -276,7 +277,8 @@ class Slot:
             if not go_on():
                 return None
         self._cursor = 0
-        self._benefit.end_pass(self._chooser.history.rests)
+        if not self._chooser.glances:
+            self._benefit.end_pass(self._chooser.history.rests)
         self._chooser.end_pass(self._exposure.end_pass())
         self.passes += 1
         self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
@@ -342,8 +344,9 @@ class Slot:
         if complete:
             self._resident_pages = self._space.resident_pages()
         self._candidates.use.end_visit(complete=complete)
-        # Pages that must wait after a failure are no reason to come back soon.
-        self.pacer.step(max(0, counts["useful"] - counts["held"]))
+        if not self._chooser.glances:
+            # Pages that must wait after a failure are no reason to come back soon.
+            self.pacer.step(max(0, counts["useful"] - counts["held"]))
         if self._benefit.judge(self._now, self.cpu.seconds):
             effort, why = self._benefit.effort, self._benefit.why
             self._observer(EffortChanged(self.process, effort, why))
@@ -363,6 +366,8 @@ class Slot:
     def _begin(self, now: float) -> Counter[str]:
         history = self._chooser.history
         apart = self._exposure.collects
+        if stood_still := self._program_time.stood_still(now):
+            self._chooser.slept(stood_still)
         self._ages = self._chooser.begin_pass(now) and not (apart and self._is_apart)
         self._started = self._exposure.began if apart else now
         self._read_from, self._read_to = now, self._exposure.end

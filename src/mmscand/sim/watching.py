@@ -9,7 +9,7 @@ import numpy as np
 
 from mmscand.engine.rounds import PERIOD_S
 from mmscand.engine.stopwatch import StopwatchChooser
-from mmscand.model import BoolArray, PageBlock, PageNumbers, Process
+from mmscand.model import PAGES_PER_TABLE, BoolArray, PageBlock, PageNumbers, Process
 from mmscand.policy.fixed_pages import FixedPages, InstantRoom
 from mmscand.policy.placement import Moves
 from mmscand.policy.proof import Proof
@@ -34,6 +34,7 @@ class _Watching(Run):
         super().__init__(workload, capacity, seed)
         self._pages = FixedPages(len(workload.classes))
         self._thresholds = np.full(len(workload.classes), _SET)
+        self._none: PageNumbers = np.empty(0, dtype=np.intp)
         self._expected = np.zeros(len(workload.sizes))
         """(classes,) accesses of a page of each class so far, random ones."""
         self._renewed = 0
@@ -50,6 +51,7 @@ class _Watching(Run):
     def visit(self, until: float) -> None:
         """Wait as long as the chooser says, read all pages, clear and move."""
         self._spend(min(max(self.now, self._chooser.due_s), max(until, self.now)))
+        self._chooser.begin_pass(self.now)
         self._room.pages = self._capacity - int(np.count_nonzero(self._fast))
         bits = self._pages.padded(self._bits())
         chosen = [self._choose(*region) for region in self._pages.blocks(bits, self._fast)]
@@ -62,12 +64,18 @@ class _Watching(Run):
 
     def _choose(self, first: int, block: PageBlock) -> tuple[PageNumbers, PageNumbers]:
         """What goes up and down of a region's pages, after bits were cleared."""
+        due = ~self._chooser.history.rests(block.addresses)
+        if not due.any():
+            return self._none, self._none
+        block = block.where(due)
+        numbers = first + np.arange(due.size * PAGES_PER_TABLE).reshape(due.size, -1)[due]
         choice = self._chooser.choose(block)
-        self._clear(first + np.flatnonzero(choice.to_age))
-        up, down = (first + np.flatnonzero(mask) for mask in (choice.up, choice.down))
+        self._clear(numbers[choice.to_age])
+        up, down = numbers[choice.up], numbers[choice.down]
         up = up[~self._proof.lacks(up.astype(np.uint64), choice.state[choice.up], self.now)]
         self._proof.demoted(down.astype(np.uint64), self.now)
         self._chooser.queued(promoted=len(up), demoted=len(down))
+        self._chooser.moved(block.slot_addresses(choice.up | choice.down), 1)
         return up, down
 
     def _bits(self) -> BoolArray:

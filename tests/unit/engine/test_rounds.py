@@ -39,6 +39,12 @@ def test_what_is_known_of_the_edge_saves_the_shortest_reads() -> None:
     assert moments(started(edge=2.0, settles=2.0), 1, edge=2.0)[0] == SHORTEST_S
 
 
+def test_where_all_rows_rest_nothing_is_read_before_the_next_decision() -> None:
+    rounds = Rounds()
+    rounds.visited(0.0, 2.0, None, rests=True)
+    assert rounds.due == PERIOD_S
+
+
 @pytest.mark.parametrize(("edge", "length"), [(100.0, PERIOD_S), (2.0, 0.8), (0.01, 5.0)])
 def test_a_round_lasts_until_a_page_at_the_edge_was_accessed_most_likely(
     edge: float, length: float

@@ -1,6 +1,6 @@
 """The stopwatch in simulation: near to the best placement, without an exposure that is tuned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -82,10 +82,10 @@ def test_while_a_process_sleeps_its_round_goes_no_further() -> None:
     chooser.end_pass()
     due = chooser.due_s
     now[0] = 605.0
-    chooser.nothing_ran(now[0])
+    chooser.slept(600.0)
     assert chooser.due_s == pytest.approx(due + 600.0)
     now[0] = 606.0
-    chooser.nothing_ran(now[0])
+    chooser.slept(1.0)
     assert chooser.due_s == pytest.approx(due + 601.0)
     assert not chooser.begin_pass(now[0])
 
@@ -117,6 +117,22 @@ def test_a_page_that_is_queued_is_not_on_watch_as_its_bit_is_not_cleared() -> No
     words = chooser.history.words(row())
     assert (words[went_up] & SEEN != 0).all()
     assert (words[choice.to_age] & SEEN == 0).all()
+
+
+def test_pages_that_have_gone_up_are_not_chosen_again() -> None:
+    now, room = [5.0], NoRoom(pages=512)
+    chooser = StopwatchChooser(Process(1, 1), Ranking(room, lambda: now[0]), lambda: now[0])
+    fast, passes_after = np.zeros((1, 512), dtype=np.bool_), 0
+    while passes_after < 6:
+        block = replace(row(), slow=~fast)
+        choice = chooser.choose(block)
+        chooser.queued(promoted=int(choice.up.sum()), demoted=0)
+        chooser.end_pass()
+        assert not (choice.up & fast).any()
+        passes_after += int(fast.any())
+        fast |= choice.up
+        assert now[0] < 60.0
+        now[0] = max(now[0] + 0.001, chooser.due_s)
 
 
 @pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])

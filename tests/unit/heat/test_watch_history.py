@@ -1,10 +1,24 @@
 """What the stopwatch keeps of pages that are new, moved, stuck, or of a process that sleeps."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from mmscand.heat.watch_history import Times, WatchHistory
-from mmscand.heat.word import FAST, SEEN, STATE, STUCK, TAG, UNKNOWN, packed, rounded
-from mmscand.model import REGION_BYTES, IntArray, PageBlock, StateArray, UIntArray
+from mmscand.heat.history import tags_of
+from mmscand.heat.watch_history import Rest, WatchHistory
+from mmscand.heat.word import (
+    FAST,
+    KIND,
+    KINDS,
+    SEEN,
+    STATE,
+    STUCK,
+    TAG,
+    UNKNOWN,
+    packed,
+    rounded,
+)
+from mmscand.model import REGION_BYTES, IntArray, PageBlock, StateArray, UIntArray, Window
 
 PAGES = 512
 
@@ -20,9 +34,15 @@ def block(*, slow: bool = True, first_frame: int = 0, present: int = PAGES) -> P
 def known(history: WatchHistory, seen: PageBlock, rate: float) -> StateArray:
     """Keep an estimate of this rate of all pages, whose bits were cleared."""
     state = rounded(packed(np.full(PAGES, 8.0), np.full(PAGES, 8.0 / rate)), throw=1)
-    words = history.words(seen) & ~(STATE | SEEN) | state
+    words = (history.words(seen) & ~(STATE | SEEN) | state) * seen.present
     history.put(seen, words, 5.0, cleared=True)
     return words & STATE
+
+
+def times(history: WatchHistory, seen: PageBlock, now: float) -> tuple[float, float]:
+    """When the bits of its row were cleared and read before this look."""
+    _, found = history.meet(seen, now)
+    return float(found.cleared[0]), float(found.read[0])
 
 
 def test_of_new_pages_only_that_their_bits_are_set_is_known() -> None:
@@ -66,12 +86,18 @@ def test_pages_can_be_marked_and_forgiven() -> None:
     assert history.words(seen)[0, 4] & (STATE | SEEN) == UNKNOWN | SEEN
 
 
+def test_a_look_answers_the_times_of_the_looks_before() -> None:
+    history, seen = WatchHistory(), block()
+    known(history, seen, 4.0)
+    assert times(history, seen, 6.0) == (5.0, 5.0)
+    assert times(history, seen, 9.0) == (5.0, 6.0)
+
+
 def test_a_watch_takes_no_time_while_the_process_sleeps() -> None:
     history, seen = WatchHistory(), block()
     known(history, seen, 4.0)
-    history.put(seen, history.words(seen), 6.0, cleared=False)
     history.slept(2.5)
-    assert history.times(seen, 99.0) == Times(cleared=7.5, read=8.5)
+    assert times(history, seen, 99.0) == (7.5, 7.5)
 
 
 def test_what_is_unmapped_is_forgotten_with_its_times() -> None:
@@ -80,7 +106,107 @@ def test_what_is_unmapped_is_forgotten_with_its_times() -> None:
     history.end_pass()
     history.end_pass()  # a pass that did not meet it
     assert history.pages == 0
-    assert history.times(seen, 9.0) == Times(9.0, 9.0)
+    assert not history.kinds.any()
+    assert times(history, seen, 9.0) == (9.0, 9.0)
+
+
+def test_a_look_notices_what_was_mapped_unmapped_and_moved() -> None:
+    history, seen = WatchHistory(), block(present=100)
+    before = known(history, seen, 4.0)
+    there = (np.arange(PAGES) >= 50)[None, :]
+    now = PageBlock(seen.addresses, 1, seen.frames, there, there, there & (np.arange(PAGES) < 80))
+    words, _ = history.meet(now, 6.0)
+    assert (words[0, :50] == 0).all()
+    assert (words[0, 50:100] & (STATE | SEEN) == before[0, 50:100]).all()
+    assert (words[0, 80:] & FAST == FAST).all()
+    assert (words[0, 100:] & (STATE | SEEN) == UNKNOWN | SEEN).all()
+    assert (history.words(now) == words).all()
+
+
+def test_pages_are_counted_by_kind_whatever_happens_to_them() -> None:
+    history, seen, moved = WatchHistory(), block(present=300), block(present=200, slow=False)
+    at = np.array([0, 0]), np.array([5, 6])
+    other = tags_of(moved)[at] | FAST | SEEN | np.array([UNKNOWN, STUCK])
+    steps: list[tuple[Callable[[], object], PageBlock]] = [
+        (lambda: history.meet(seen, 1.0), seen),
+        (lambda: known(history, seen, 4.0), seen),
+        (lambda: history.mark_stuck(seen.addresses + np.uint64(8192), 1), seen),
+        (lambda: history.restart(seen.addresses + np.uint64(4096), 1), seen),
+        (lambda: history.trust_less(1), seen),
+        (lambda: history.meet(moved, 7.0), moved),
+        (lambda: history.note(seen, at, other), moved),
+    ]
+    for step, now in steps:
+        step()
+        expected = np.bincount(history.words(now)[0] & KIND, minlength=KINDS)
+        expected[0] = 0  # no page
+        assert (history.kinds == expected).all()
+    history.forget_stuck()
+    assert history.kinds.sum() == 198
+    history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
+    assert not history.kinds.any()
+
+
+def at_rest(history: WatchHistory, seen: PageBlock, until: float, coldest: float = 1.0) -> None:
+    """Let the row of the block rest from 5 s on."""
+    history.begin_pass(5.0, ends=True)
+    rest = Rest(np.array([1]), np.array([until]), np.array([coldest]))
+    history.put(seen, history.words(seen), 5.0, cleared=True, rest=rest)
+    history.end_pass()
+
+
+def rests(history: WatchHistory, seen: PageBlock, now: float, *, ends: bool = True) -> bool:
+    """Whether a pass at this time leaves the row out."""
+    history.begin_pass(now, ends=ends)
+    return bool(history.rests(seen.addresses)[0])
+
+
+def test_a_row_rests_until_the_first_round_that_ends_after_its_time() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0)
+    assert rests(history, seen, 8.9)
+    assert rests(history, seen, 9.1, ends=False)
+    assert not rests(history, seen, 9.1)
+
+
+def test_a_row_whose_pages_moved_is_read_at_once() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0)
+    history.moved(seen.addresses + np.uint64(4096), 1)
+    assert not rests(history, seen, 5.1, ends=False)
+
+
+def test_rows_with_fast_pages_that_may_make_way_are_read() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0, coldest=2.0)
+    history.wake_colder(1.9)
+    assert rests(history, seen, 5.1)
+    history.wake_colder(2.0)
+    assert not rests(history, seen, 5.1)
+
+
+def test_a_change_wakes_all_rows() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0)
+    history.wake()
+    assert not rests(history, seen, 5.1, ends=False)
+
+
+def test_a_surprise_wakes_the_rows_of_its_region() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0)
+    history.wake_region(seen)
+    history.end_pass()
+    assert not rests(history, seen, 5.1, ends=False)
+
+
+def test_a_row_that_rests_is_not_forgotten_when_a_pass_does_not_meet_it() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0)
+    history.begin_pass(6.0, ends=True)
+    history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
+    history.end_pass()
+    assert history.pages == PAGES
 
 
 def test_hotness_is_in_how_many_of_six_seconds_a_page_is_accessed() -> None:

@@ -15,7 +15,7 @@ from mmscand.heat.word import (
     UNKNOWN,
     A,
     B,
-    chosen,
+    dice,
     less_observed,
     packed,
     rounded,
@@ -62,9 +62,9 @@ def test_trusting_less_keeps_the_rate_and_the_other_bits() -> None:
     assert less[2:].tolist() == words[2:].tolist()
 
 
-def test_slots_are_picked_by_their_chances() -> None:
+def test_a_number_of_the_dice_is_below_a_chance_as_often_as_the_chance_says() -> None:
     chances = np.repeat([0.0, 0.25, 1.0], 40_000)
-    picked = chosen(chances, throw=5).reshape(3, -1).mean(axis=1)
+    picked = (dice(len(chances), throw=5) < chances).reshape(3, -1).mean(axis=1)
     assert picked[0] == 0
     assert picked[1] == pytest.approx(0.25, abs=0.01)
     assert picked[2] == 1

@@ -1,0 +1,126 @@
+"""Where a round ends: which pages are watched in the next one, and which rows rest.
+
+A page is watched, so that its bit is cleared, where its observation can change a decision. A row in
+which nothing happens rests for twice as long each time: its bits stay clear, so that an access is
+seen, only later.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmscand.engine.rate_table import RateTable
+from mmscand.engine.updates import place_of
+from mmscand.heat.watch_history import Rest
+from mmscand.heat.word import FAST, KNOWN, SEEN, STATE, STATES, STUCK, A, dice
+from mmscand.model import REGION_BYTES, BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
+
+_SURE = 8.0
+"""Accesses from which a rate is known well enough to clear the page's bit more rarely ..."""
+_NEAR, _RARELY, _OFTEN = 3.0, 1 / 16, 1 / 4
+"""... this number of times a second at most; rarely above _NEAR times the rate at the border."""
+_SAMPLED = 256
+"""Pages of the fast tier watched a second, at least: of few pages more often than rarely, as their
+number, not their share, says whether what is hot has changed."""
+_ALWAYS = 1e9
+_LEAST_WATCHED_S = 1e-6
+_QUIET = 0.5
+"""Part of a round in which nothing was accessed in a row, for it to be quiet."""
+_LONGEST_REST_S = 64.0
+_MOST_LEVEL = 16
+_SCATTER = 40503
+"""Fibonacci hashing of 16 bits: neighbours are far from each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A round of a block's pages."""
+
+    words: StateArray
+    to_clear: BoolArray
+    """Slots whose bit is set and has to be cleared."""
+    rest: Rest
+
+
+class Watches:
+    """Of one process, for a pass at a time."""
+
+    def __init__(self, table: RateTable) -> None:
+        self._table = table
+        self._throw = 0
+        self._now = self._length = 0.0
+        self._rests = False
+        self._rarely = _RARELY
+        self._often: FloatArray = np.full(STATES, _ALWAYS)
+        """(STATES,) clearings a second of a page, at most."""
+        self._rates: FloatArray = np.zeros(2 * STATES)
+
+    def begin_pass(self, now: float, border: float | None, length: float, fast: int) -> None:
+        """Go by what is known now: accesses a second of the hottest page that does not fit the fast
+        tier, the seconds of a round, and the 4 KiB pages on the fast tier. Without a border each
+        page is watched and no row rests.
+        """
+        self._now, self._length = now, length
+        self._rests = border is not None
+        self._often = np.full(STATES, _ALWAYS)
+        if border is not None:
+            self._rarely = float(np.clip(_SAMPLED / max(1, fast), _RARELY, _OFTEN))
+            often = np.where(self._table.expected > _NEAR * border, self._rarely, _OFTEN)
+            self._often = np.where(KNOWN & (A >= _SURE), often, _ALWAYS)
+            rates = np.where(KNOWN, self._table.expected, np.inf)
+            self._rates = np.concatenate((np.full(STATES, np.inf), rates))
+
+    def begin(
+        self, block: PageBlock, words: StateArray, watched_s: FloatArray, levels: PageNumbers
+    ) -> Begun:
+        """`watched_s` (rows,) is how long ago the last round of each row began, `levels` (rows,)
+        how often in a row it was found quiet.
+        """
+        at = np.flatnonzero((words & SEEN != 0) & (words & STATE != STUCK))
+        rows = at // words.shape[1]
+        often = self._often[words.take(at) & STATE]
+        self._throw += 7
+        least = dice(len(words), self._throw) / np.maximum(watched_s, _LEAST_WATCHED_S)
+        picked = (often > least[rows]) | ~block.accessed.take(at)
+        begins = np.zeros_like(block.accessed)
+        begins.flat[at[picked]] = True
+        result = np.where(begins, words & ~SEEN, words)
+        slow_seen = (result & (SEEN | FAST) == SEEN) & (result & STATE != STUCK)
+        active = (begins | slow_seen).any(axis=1)
+        longest = np.full(len(words), _LONGEST_REST_S)
+        for times in (self._rarely, _OFTEN):
+            longest[rows[~picked & (often >= times)]] = 1 / times
+        # After a moment nothing is quiet: a change has bits cleared again at once.
+        levels = levels + (watched_s >= _QUIET * self._length)
+        rest = self._rest(block, result, active, longest, levels)
+        return Begun(result, begins & block.accessed, rest)
+
+    def _rest(
+        self,
+        block: PageBlock,
+        words: StateArray,
+        active: BoolArray,
+        longest: FloatArray,
+        levels: PageNumbers,
+    ) -> Rest:
+        """For rows that are not `active`, no more than the `longest` (rows,) seconds."""
+        coldest = np.full(len(words), np.inf)
+        level = np.where(active, 0, np.minimum(levels, _MOST_LEVEL))
+        if not self._rests:
+            return Rest(level, np.zeros(len(words)), coldest)
+        on_watch = ((words != 0) & (words & SEEN == 0)).any(axis=1)
+        rest_s = np.where(on_watch, np.minimum(self._length * 2.0**level, longest), longest)
+        rest_s = np.exp2(np.floor(np.log2(rest_s)))
+        until = _in_step(self._now, rest_s, int(block.addresses[0]) // REGION_BYTES)
+        quiet = np.flatnonzero(~active)
+        coldest[quiet] = self._rates[place_of(words[quiet])].min(axis=1, initial=np.inf)
+        return Rest(level, np.where(level > 0, until, 0.0), coldest)
+
+
+def _in_step(now: float, rest_s: FloatArray, region: int) -> FloatArray:
+    """(n,) ends of rests of about these powers of two seconds. Rows of a region rest in step, so
+    that a pass looks at few regions, and regions out of step.
+    """
+    phase = _LONGEST_REST_S * (region * _SCATTER % (1 << 16)) / (1 << 16)
+    until: FloatArray = np.ceil((now + phase) / rest_s + 0.5) * rest_s - phase
+    return until
