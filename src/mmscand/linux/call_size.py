@@ -2,7 +2,8 @@
 
 process_madvise holds the mmap lock for reading, from 7.x on for its whole vector; a writer that
 waits for it (mmap, brk, fork) makes the page faults behind it wait too. So calls begin small,
-double while they take less than 5 ms, and halve above 10 ms: on any machine, also in emulation.
+double while they take less than 5 ms, and halve above 10 ms. Where the smallest calls take longer,
+as a flush of the TLB in emulation does, that is no matter of their size: it counts on top.
 """
 
 import time
@@ -10,16 +11,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _SHORT_S, _LONG_S = 0.005, 0.010
+_LOOKS_EVERY = 16
+_BELIEVED = 0.75
+"""With each call that takes too long it is less likely that it does so whatever its size."""
 
 
 class CallSize:
     """Of one kind of call; in whatever unit its owner counts."""
 
     def __init__(self, first: int, most: int, now: Callable[[], float] = time.perf_counter) -> None:
-        self._first, self._most = first, most
+        self._least, self._most = max(first // 8, 1), most
         self._now = now
         self.size = first
         """Most that the next call may take."""
+        self._fixed_s = 0.0
+        """What a call takes whatever its size, where that is more than a call may take."""
+        self._least_took_s = 0.0
+        """What one of the least size took, while the call that follows it is twice as large."""
+        self._calls = 0
+        """Of the least size that took too long."""
 
     @contextmanager
     def timed(self, used: int) -> Iterator[None]:
@@ -29,7 +39,25 @@ class CallSize:
             yield
         finally:
             seconds = self._now() - began
-            if seconds > _LONG_S:
-                self.size = max(self._first // 8, self.size // 2, 1)
-            elif seconds < _SHORT_S and used > self.size // 2:
-                self.size = min(self._most, self.size * 2)
+            self._judge(seconds, used)
+
+    def _judge(self, seconds: float, used: int) -> None:
+        self._fixed_s = min(self._fixed_s, seconds)
+        if self._least_took_s:
+            # A line through both, at size 0; half of it is its size's, then size matters.
+            fixed_s = min(2 * self._least_took_s - seconds, seconds)
+            self._fixed_s = fixed_s if fixed_s > self._least_took_s / 2 else 0.0
+            self._least_took_s = 0.0
+        if seconds > _LONG_S + self._fixed_s:
+            self.size = max(self._least, self.size // 2)
+            self._fixed_s *= _BELIEVED
+            self._look_closer(seconds, used)
+        elif seconds < _SHORT_S + self._fixed_s and used > self.size // 2:
+            self.size = min(self._most, self.size * 2)
+
+    def _look_closer(self, seconds: float, used: int) -> None:
+        """Now and then, if a call of the least size takes too long, try twice its size."""
+        if used <= self._least == self.size:
+            if self._calls % _LOOKS_EVERY == 0:
+                self._least_took_s, self.size = seconds, 2 * used
+            self._calls += 1

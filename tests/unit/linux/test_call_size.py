@@ -9,14 +9,14 @@ class World:
     """Calls that take so long for each unit."""
 
     def __init__(self, unit_s: float, *, first: int = 64, most: int = 65_536) -> None:
-        self.unit_s, self.now = unit_s, 100.0
+        self.unit_s, self.fixed_s, self.now = unit_s, 0.0, 100.0
         self.size = CallSize(first, most, lambda: self.now)
 
     def call(self, units: int | None = None) -> float:
         used = self.size.size if units is None else units
         with self.size.timed(used):
-            self.now += used * self.unit_s
-        return used * self.unit_s
+            self.now += self.fixed_s + used * self.unit_s
+        return self.fixed_s + used * self.unit_s
 
 
 @pytest.mark.parametrize("unit_s", [1e-7, 2e-6, 60e-6, 1e-4])
@@ -41,6 +41,25 @@ def test_a_machine_that_becomes_slow_has_small_calls_again() -> None:
         world.call()
     world.unit_s = 1e-3
     assert [world.call() for _ in range(20)][-1] <= 0.010
+
+
+def test_what_a_call_takes_whatever_its_size_does_not_make_calls_small() -> None:
+    world = World(1e-5)
+    world.fixed_s = 0.012
+    times = [world.call() for _ in range(40)]
+    assert all(0.012 + 0.0025 <= seconds <= 0.012 + 0.012 for seconds in times[-5:])
+    world.unit_s = world.fixed_s = 1e-4
+    assert max([world.call() for _ in range(40)][-5:]) <= 0.015
+
+
+def test_one_call_that_was_held_up_does_not_let_later_ones_take_long() -> None:
+    world = World(1e-3)
+    for _ in range(10):
+        world.call()
+    world.fixed_s = 2.0
+    world.call()
+    world.fixed_s = 0.0
+    assert max([world.call() for _ in range(20)][1:]) <= 0.010
 
 
 def test_a_call_that_fails_counts_too() -> None:
