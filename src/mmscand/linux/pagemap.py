@@ -8,6 +8,7 @@ import numpy as np
 
 from mmscand.linux.files import process_errors
 from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
+from mmscand.sets import distinct
 
 _WORD_BYTES = 8
 _KPF_COMPOUND_TAIL, _KPF_ZERO_PAGE = np.uint64(1 << 16), np.uint64(1 << 24)
@@ -82,10 +83,11 @@ class Pagemap:
         result = np.zeros(len(addresses), dtype=np.bool_)
         if not len(addresses):
             return result
-        rows, firsts = np.unique(addresses // HUGE_PAGE_BYTES, return_index=True)
-        for row, first, last in zip(
-            rows.tolist(), firsts, [*firsts[1:], len(addresses)], strict=True
-        ):
+        of = addresses // HUGE_PAGE_BYTES
+        rows = distinct(of)
+        firsts = np.searchsorted(of, rows).tolist()
+        lasts = [*firsts[1:], len(addresses)]
+        for row, first, last in zip(rows.tolist(), firsts, lasts, strict=True):
             entries = self._entries(row * HUGE_PAGE_BYTES, PAGES_PER_TABLE)
             slots = addresses[first:last] % HUGE_PAGE_BYTES // PAGE_BYTES
             mine = entries[slots.astype(np.intp)]

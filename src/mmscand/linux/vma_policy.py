@@ -16,6 +16,7 @@ from mmscand.linux.btf import StructOffsets
 from mmscand.linux.kernel_memory import KernelMemory, read_all
 from mmscand.linux.tasks import MmRef
 from mmscand.model import BoolArray, UIntArray, VmaFlag, VmaTable
+from mmscand.sets import distinct
 
 Wish = frozenset[int] | None
 """Nodes that a policy names; None is no wish, none at all is: leave the pages where they are."""
@@ -63,7 +64,7 @@ class PolicyReader:
         """What the mappings want, each wish once, and the place of each mapping's; -1: unknown."""
         fields = self._matching(mm, vmas)
         own, task = fields[:, 0], self._word(mm.task + self.offsets.task_mempolicy)
-        pointers = np.unique(np.append(own, np.uint64(task)))
+        pointers = distinct(np.append(own, np.uint64(task)))
         wishes = [self._wish(int(pointer)) for pointer in pointers.tolist()]
         of = np.searchsorted(pointers, np.where(own != 0, own, np.uint64(task)))
         left_alone = self._shared_policy(fields[:, 1], vmas)

@@ -52,7 +52,7 @@ class _Waiting:
         gone = [p.addresses[~stays] for p, stays in parts]
         self.migrations = deque(_part(p, p.addresses[s]) for p, s in parts if s.any())
         withdrawn = np.concatenate([np.empty(0, dtype=np.uint64), *gone])
-        self.addresses = np.setdiff1d(self.addresses, withdrawn, assume_unique=True)
+        self.addresses = self.addresses[~among(self.addresses, withdrawn)]
         return len(withdrawn)
 
     def first(self, enough: frozenset[int]) -> int | None:

@@ -157,11 +157,11 @@ def moved_event(outcome: Outcome, seconds: float) -> Moved:
     """The outcome in numbers of pages; failures by the name of their errno."""
     pages = outcome.migration.pages_per_slot
     failed = Counter[str]()
-    reasons = np.unique(outcome.status[~outcome.arrived], return_counts=True)
-    for status, slots in zip(*reasons, strict=True):
+    reasons = Counter(outcome.status[~outcome.arrived].tolist())
+    for status, slots in reasons.items():
         # A page that is on neither its source nor the target was moved by somebody else meanwhile.
-        name = "ELSEWHERE" if status >= 0 else errno.errorcode.get(-int(status), str(status))
-        failed[name] += int(slots) * pages
+        name = "ELSEWHERE" if status >= 0 else errno.errorcode.get(-status, str(status))
+        failed[name] += slots * pages
     moved = int(np.count_nonzero(outcome.moved)) * pages
     return Moved(
         process=outcome.migration.process,
