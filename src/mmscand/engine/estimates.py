@@ -46,6 +46,8 @@ class Estimates:
         """The same of a page in the middle of all accesses."""
         self._began: float | None = None
         """When this pass began; None between passes."""
+        self._cleared_at = 0.0
+        """When bits of the latest block were cleared."""
         self._active = 0
         """Rows that are to be read before the round ends, as far as this pass knows."""
 
@@ -112,7 +114,16 @@ class Estimates:
     def keep(self, block: PageBlock, begun: Begun, now: float) -> None:
         """A round of these pages begins now."""
         self._active += int(np.count_nonzero(begun.rest.level == 0))
+        self._cleared_at = now
         self.history.put(block, begun.words, now, cleared=True, rest=begun.rest)
+
+    def aged(self, block: PageBlock, now: float) -> None:
+        """Bits of a block were cleared from the begin of its round until now: of many pages that
+        takes longer than the first reads are after it.
+        """
+        middle = (self._cleared_at + now) / 2
+        self.history.were_cleared(block, middle)
+        self._cleared_at = now
 
     def end_pass(self, fits: int) -> bool:
         """A pass is over; `fits` 4 KiB pages fit the fast tier. Whether what is hot was found to be
@@ -129,7 +140,12 @@ class Estimates:
 
     def _visited(self, now: float) -> None:
         self.rounds.visited(
-            now, self.edge, self.unrest.usual_rate, calm=self._is_calm, rests=not self._active
+            now,
+            self.edge,
+            self.unrest.usual_rate,
+            cleared_at=max(now, self._cleared_at),
+            calm=self._is_calm,
+            rests=not self._active,
         )
 
     def _decide(self, now: float, fits: int) -> bool:

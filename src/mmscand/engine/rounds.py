@@ -61,20 +61,22 @@ class Rounds:
         edge: float | None,
         settles_at: float | None,
         *,
+        cleared_at: float | None = None,
         calm: bool = False,
         rests: bool = False,
     ) -> None:
         """A visit is over that began at this time. `edge`: accesses a second of a page at the edge
         of the fast tier, if it is known; `settles_at`: of one in the middle of all accesses, while
-        a change settles; `calm`: nothing has changed for long; `rests`: no page is to be read
-        before the next decision.
+        a change settles; `cleared_at`: when the last bits were cleared; `calm`: nothing has changed
+        for long; `rests`: no page is to be read before the next decision.
         """
         if self.decides(now):
             self._decided = now
         if not self.ends(now):
             self._distance = self._after(max(self._distance, now - self._began))
             return
-        self._began, self._ended, self.at_once = now, False, False
+        self._began = now if cleared_at is None else cleared_at
+        self._ended = self.at_once = False
         self._number += 1
         self._calm = calm and edge is not None and settles_at is None
         self._length = _length(edge, settles_at, calm=self._calm)

@@ -147,6 +147,10 @@ class StopwatchChooser:
     def cleared(self) -> None:
         """See Chooser."""
 
+    def aged(self, block: PageBlock) -> None:
+        """See Chooser."""
+        self._estimates.aged(block, self._clock())
+
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
 

@@ -146,6 +146,12 @@ class WatchHistory(History):
         self._put(key, rows.updated(new))
         self._visited.add(key)
 
+    def were_cleared(self, block: PageBlock, at: float) -> None:
+        """Bits of the block, which was put, were cleared at this time."""
+        rows = self._rows_of(block)
+        place, _ = rows.place(numbers_of(block.addresses))
+        rows.about["cleared"][place] = rows.about["read"][place] = at
+
     def levels(self, block: PageBlock) -> PageNumbers:
         """(rows,) how often in a row each was found quiet."""
         result: PageNumbers = self._about(block, "level").astype(np.intp)

@@ -172,6 +172,9 @@ class CapacityChooser:
             self._demand.open(self._ranking.fits, int(self._to_see[0]))
             self._to_see = None
 
+    def aged(self, block: PageBlock) -> None:
+        """See Chooser."""
+
     def adopt(self, knobs: Knobs) -> None:
         """See Chooser."""
         self._demand.longest_exposure_s = knobs.scan_period_max_ms / 1000

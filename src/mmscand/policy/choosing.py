@@ -103,6 +103,10 @@ class Chooser(Protocol):
         """An exposure has begun: all of these were."""
         ...
 
+    def aged(self, block: PageBlock) -> None:
+        """What was to be aged of a block that was chosen from is clear now."""
+        ...
+
     def adopt(self, knobs: Knobs) -> None:
         """Go by other settings."""
         ...
@@ -191,6 +195,9 @@ class RuleChooser:
         return block.accessed & block.slow & ~is_stuck(self.history.look_up(block))
 
     def cleared(self) -> None:
+        """See Chooser."""
+
+    def aged(self, block: PageBlock) -> None:
         """See Chooser."""
 
     def adopt(self, knobs: Knobs) -> None:

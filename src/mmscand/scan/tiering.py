@@ -110,6 +110,8 @@ class Tiering:
             aged = self._space.age(block, mask, vmas)
         self.chooser.history.mark_stuck(aged.missed, block.pages_per_slot)
         self._benefit.unaged(aged.missed)
+        if aged.pages:
+            self.chooser.aged(block)
         counts["aged"] += aged.pages
         counts["unaged"] += len(aged.missed) * block.pages_per_slot
 

@@ -102,6 +102,19 @@ def test_a_pass_that_begins_in_a_round_does_not_end_it_however_long_it_takes() -
     assert not chooser.choose(row()).to_age.any()
 
 
+def test_a_round_begins_when_bits_were_cleared_however_long_that_takes() -> None:
+    now = [5.0]
+    chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
+    assert chooser.choose(row()).to_age.any()
+    now[0] = 7.0
+    chooser.aged(row())
+    chooser.end_pass()
+    assert chooser.due_s == pytest.approx(7.0, abs=0.001)
+    _, times = chooser.history.meet(row(), now[0])
+    assert times.cleared.tolist() == times.read.tolist() == [6.0]
+    assert not chooser.begin_pass(7.2)  # a round of a second
+
+
 def test_a_page_that_is_queued_is_not_on_watch_as_its_bit_is_not_cleared() -> None:
     now, room = [5.0], NoRoom(pages=512)
     ranking = Ranking(room, lambda: now[0])
