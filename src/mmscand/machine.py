@@ -80,7 +80,21 @@ class AddressSpace(Protocol):
     def age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable) -> Aged:
         """Clear the Accessed bits of the slots in `mask`.
 
-        Pages around them may be aged too, but no large folio is ever split.
+        Pages around them may be aged too, but no large folio is ever split by it.
+        """
+        ...
+
+    def split(self, addresses: UIntArray) -> BoolArray:
+        """Make 4K pages of the huge pages at these addresses (n,); which of them are small now.
+
+        Their content, their node and their frames stay. One that others map too is not split.
+        """
+        ...
+
+    def collapse(self, addresses: UIntArray) -> BoolArray:
+        """Make one huge page of the 512 4K pages from each address (n,) on; which of them are huge.
+
+        On the node that has most of them. Each is copied, about 5 ms.
         """
         ...
 

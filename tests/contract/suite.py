@@ -139,6 +139,23 @@ def mapping(space: AddressSpace, address: int, pages: int) -> VmaTable:
     return VmaTable(start, start + np.uint64(pages * PAGE_BYTES), vmas.flags[row : row + 1])
 
 
+def written_huge_pages(actor: Actor) -> int:
+    """PAGES, none of which is all zero: a split maps the shared zero page for those (6.12 on)."""
+    address = actor.map(PAGES, huge=True)
+    actor.touch(address, list(range(PAGES)))
+    return address
+
+
+def sizes_and_frames(space: AddressSpace, address: int) -> list[tuple[int, int]]:
+    """4 KiB pages of a slot and first frame, of each row of PAGES from an address on."""
+    rows = [
+        (int(at), block.pages_per_slot, int(frame))
+        for block in Seen(space, address, PAGES).blocks
+        for at, frame in zip(block.addresses, block.frames[:, 0], strict=True)
+    ]
+    return [(pages, frame) for _, pages, frame in sorted(rows)]
+
+
 def addresses_of(address: int, pages: list[int]) -> UIntArray:
     return np.array([address + page * PAGE_BYTES for page in pages], dtype=np.uint64)
 
@@ -220,6 +237,68 @@ class ContractSuite:
         expected = np.zeros(PAGES, dtype=np.bool_)
         expected[PAGES_PER_TABLE : 2 * PAGES_PER_TABLE] = True
         assert_flags(world, after.flags("accessed"), expected)
+
+    @pytest.mark.area("huge pages")
+    def test_a_split_huge_page_is_512_small_ones_with_a_bit_each_and_no_other_is_split(
+        self, world: World
+    ) -> None:
+        actor = world.actor()
+        address = written_huge_pages(actor)
+        space = world.machine.open(actor.process)
+        frames = sizes_and_frames(space, address)
+        some = addresses_of(address, [512, 1024])
+        assert space.split(some).tolist() == [True, True]
+        assert [pages for pages, _ in sizes_and_frames(space, address)] == [512, 1, 1, 512]
+        assert sizes_and_frames(space, address)[1][1] == frames[1][1]  # it is where it was
+        Seen(space, address, PAGES).age()
+        assert not Seen(space, address, PAGES).flags("accessed").any()
+        actor.touch(address, [515, 1500])
+        expected = np.zeros(PAGES, dtype=np.bool_)
+        expected[[515, 1500]] = True
+        assert_flags(world, Seen(space, address, PAGES).flags("accessed"), expected)
+
+    @pytest.mark.area("huge pages")
+    def test_a_part_of_a_split_huge_page_moves_and_the_rest_stays(self, world: World) -> None:
+        actor = world.actor()
+        address = written_huge_pages(actor)
+        space = world.machine.open(actor.process)
+        assert space.split(addresses_of(address, [512])).all()
+        assert space.move(addresses_of(address, [514]), world.fast).tolist() == [world.fast]
+        found = space.nodes(addresses_of(address, [513, 514, 515, 1024])).tolist()
+        assert found == [world.slow, world.fast, world.slow, world.slow]
+
+    @pytest.mark.area("huge pages")
+    def test_small_pages_are_collapsed_where_most_of_them_are(self, world: World) -> None:
+        actor = world.actor()
+        address = written_huge_pages(actor)
+        space = world.machine.open(actor.process)
+        some = addresses_of(address, [512, 1024])
+        assert space.split(some).all()
+        space.move(addresses_of(address, list(range(512, 1000))), world.fast)
+        assert space.collapse(some).tolist() == [True, True]
+        assert [pages for pages, _ in sizes_and_frames(space, address)] == [512] * 4
+        assert space.nodes(some).tolist() == [world.fast, world.slow]
+        assert Seen(space, address, PAGES).flags("present").all()
+
+    @pytest.mark.area("huge pages")
+    def test_what_cannot_be_split_or_collapsed_keeps_no_other_page_back(self, world: World) -> None:
+        actor = world.actor()
+        address = written_huge_pages(actor)
+        space = world.machine.open(actor.process)
+        nowhere = np.array([1 << 40], dtype=np.uint64)
+        some = np.concatenate((addresses_of(address, [0]), nowhere, addresses_of(address, [512])))
+        assert space.split(some).tolist() == [True, False, True]
+        assert space.collapse(some).tolist() == [True, False, True]
+        assert [pages for pages, _ in sizes_and_frames(space, address)] == [512] * 4
+
+    @pytest.mark.area("huge pages")
+    def test_a_huge_page_that_others_map_too_is_not_split(self, world: World) -> None:
+        actor = world.actor()
+        address = written_huge_pages(actor)
+        space = world.machine.open(actor.process)
+        actor.share(address)
+        assert space.split(addresses_of(address, [512])).tolist() == [False]
+        assert [pages for pages, _ in sizes_and_frames(space, address)] == [512] * 4
 
     @pytest.mark.area("reading")
     def test_reading_resumes_at_an_address(self, world: World) -> None:
@@ -475,6 +554,10 @@ class ContractSuite:
             space.cpu_ns()
         with pytest.raises(ProcessGone):
             space.move(addresses_of(address, [0]), world.fast)
+        with pytest.raises(ProcessGone):
+            space.split(addresses_of(address, [0]))
+        with pytest.raises(ProcessGone):
+            space.collapse(addresses_of(address, [0]))
         with pytest.raises(ProcessGone):
             world.machine.open(actor.process)
 

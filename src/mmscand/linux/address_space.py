@@ -14,6 +14,7 @@ from mmscand.linux import unseen_use
 from mmscand.linux.aging import Ager
 from mmscand.linux.call_size import CallSize
 from mmscand.linux.folios import aging_ranges
+from mmscand.linux.huge_pages import HugePages
 from mmscand.linux.moving import move, nodes
 from mmscand.linux.numa_policy import MemoryPolicies, Wishes, by_numa_maps, marked
 from mmscand.linux.page_tables import Entries, Walk
@@ -90,6 +91,7 @@ class LinuxAddressSpace:
                 raise ProcessDenied(process.pid, "age", "", reason=_NO_LEADER)
             undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
+            self._huge_pages = HugePages(process.pid, pidfd, self)
             self._policies = MemoryPolicies(self._wishes, self._cpuset)
             self._exit_poll = select.poll()
             self._exit_poll.register(pidfd, select.POLLIN)
@@ -254,6 +256,14 @@ class LinuxAddressSpace:
         covered, refused = self._ager.age(ranges, vmas)
         missed = np.concatenate((left_out, refused))
         return Aged(covered // PAGE_BYTES, _inside(missed, block, mask))
+
+    def split(self, addresses: UIntArray) -> BoolArray:
+        """By MADV_COLD of the first 4K page of each."""
+        return self._huge_pages.split(addresses)
+
+    def collapse(self, addresses: UIntArray) -> BoolArray:
+        """By MADV_COLLAPSE, which Linux has from 6.1 on: nothing is collapsed before."""
+        return self._huge_pages.collapse(addresses)
 
     def frames(self, start: int, pages: int) -> UIntArray:
         """See folios.Beyond."""

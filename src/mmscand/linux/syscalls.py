@@ -20,7 +20,7 @@ _NR_PIDFD_OPEN = 434
 _NR_PROCESS_MADVISE = 440
 
 # include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
-MADV_COLD = 20
+MADV_COLD, MADV_COLLAPSE = 20, 25
 _MPOL_MF_MOVE, _MPOL_MF_MOVE_ALL = 1 << 1, 1 << 2
 UNTOLD = -4096
 """No errno and no node: the kernel has not written this entry."""

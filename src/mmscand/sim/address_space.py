@@ -3,6 +3,7 @@
 import errno
 import threading
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +51,14 @@ class Memory(Protocol):
         """Move slots: for each the node that it is on afterwards, or a negative errno."""
         ...
 
+    def split(self, process: SimProcess, addresses: UIntArray) -> BoolArray:
+        """See machine.AddressSpace."""
+        ...
+
+    def collapse(self, process: SimProcess, addresses: UIntArray) -> BoolArray:
+        """See machine.AddressSpace."""
+        ...
+
 
 class SimAddressSpace:
     """See machine.AddressSpace."""
@@ -94,14 +103,14 @@ class SimAddressSpace:
         return self._sim.unseen_use
 
     def vmas(self) -> VmaTable:
-        """All mappings."""
+        """All mappings, whatever the size of their pages."""
         self._require_alive()
         self._costs.visit()
-        vmas = self._sim.vmas
+        joined = [list(parts) for _, parts in groupby(self._sim.vmas, lambda vma: vma.mapping)]
         return VmaTable(
-            np.array([vma.start for vma in vmas], dtype=np.uint64),
-            np.array([vma.end for vma in vmas], dtype=np.uint64),
-            np.array([vma.flags | self._stays(vma) for vma in vmas], dtype=np.uint16),
+            np.array([parts[0].start for parts in joined], dtype=np.uint64),
+            np.array([parts[-1].end for parts in joined], dtype=np.uint64),
+            np.array([parts[0].flags | self._stays(parts[0]) for parts in joined], dtype=np.uint16),
         )
 
     def _stays(self, vma: SimVma) -> VmaFlag:
@@ -177,6 +186,16 @@ class SimAddressSpace:
         aged = int(np.count_nonzero(mask)) - len(left)
         self._costs.age(aged)
         return Aged(aged * block.pages_per_slot, left)
+
+    def split(self, addresses: UIntArray) -> BoolArray:
+        """By the machine, which knows all that have the mapping."""
+        self._require_alive()
+        return self._machine.split(self._sim, addresses)
+
+    def collapse(self, addresses: UIntArray) -> BoolArray:
+        """See split."""
+        self._require_alive()
+        return self._machine.collapse(self._sim, addresses)
 
     def nodes(self, addresses: UIntArray) -> IntArray:
         """Where each slot is."""

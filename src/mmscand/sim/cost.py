@@ -15,6 +15,8 @@ _VISIT_S = 0.9e-3
 """A visit to a process of any size: mappings, policies, and calls on nearly empty windows."""
 _AGE_NS = 50.0
 """A 4K page by MADV_COLD, its part of the TLB flush included; scan/node_use.py goes by it too."""
+_SPLIT_S, _COLLAPSE_S = 0.4e-3, 5e-3
+"""A huge page made small, and one made of small pages, which copies it."""
 _ASK_NS = 160.0
 """A page that move_pages only looks at."""
 
@@ -52,6 +54,10 @@ class Costs:
     def age(self, slots: int) -> None:
         """Accessed bits were cleared."""
         self.clock.spend(slots * _AGE_NS * 1e-9)
+
+    def resize(self, *, split: int = 0, collapsed: int = 0) -> None:
+        """These numbers of huge pages were split and made."""
+        self.clock.spend(split * _SPLIT_S + collapsed * _COLLAPSE_S)
 
     def ask(self, slots: int) -> None:
         """Somebody asked where pages are."""

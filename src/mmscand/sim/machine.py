@@ -10,6 +10,7 @@ from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGES_PER_TABLE,
+    BoolArray,
     IntArray,
     Look,
     PageNumbers,
@@ -22,6 +23,7 @@ from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.cost import Costs, FreeOfCharge, Spends
 from mmscand.sim.kswapd import Kswapd
 from mmscand.sim.memory import PhysicalMemory, Watermarks
+from mmscand.sim.page_sizes import PageSizes
 from mmscand.sim.process import SimProcess, SimVma
 
 
@@ -46,6 +48,7 @@ class SimMachine:
         self.demotion = demotion
         """numa/demotion_enabled, which may be changed at any time."""
         self._kswapd = Kswapd(self._memory)
+        self._sizes = PageSizes(self._memory)
         self.lock = threading.RLock()
         """Of frames: who reads, who moves pages and who ends a process are several threads."""
         self._processes: dict[int, SimProcess] = {}
@@ -234,6 +237,28 @@ class SimMachine:
         self._costs.ask(len(slots))
         self._costs.move(moved, vma.pages_per_slot)
         return status[places]
+
+    def split(self, process: SimProcess, addresses: UIntArray) -> BoolArray:
+        """See machine.AddressSpace."""
+        with self.lock:
+            done, vmas = self._sizes.split(process, addresses)
+            self._replace(process, vmas)
+        self._costs.resize(split=int(np.count_nonzero(done)))
+        return done
+
+    def collapse(self, process: SimProcess, addresses: UIntArray) -> BoolArray:
+        """See machine.AddressSpace."""
+        with self.lock:
+            done, vmas = self._sizes.collapse(process, addresses)
+            self._replace(process, vmas)
+        self._costs.resize(collapsed=int(np.count_nonzero(done)))
+        return done
+
+    def _replace(self, process: SimProcess, vmas: list[SimVma]) -> None:
+        """Give it, and who shares its address space, these in place of what they have."""
+        self._kswapd.forget([vma for vma in process.vmas if vma not in vmas])
+        for each in self._sharing(process):
+            each.vmas = vmas
 
     def _refusals(self, vma: SimVma, slots: PageNumbers, node: int, *, shared: bool) -> IntArray:
         """The node that each slot is on, or why it cannot be moved: nothing of who is there."""

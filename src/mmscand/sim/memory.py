@@ -64,6 +64,14 @@ class PhysicalMemory:
         """Take frames back."""
         self._frames.release(numbers, pages_per_slot)
 
+    def whole(self, node: int) -> int:
+        """How many huge pages can be made on a node."""
+        return self._frames.whole(node)
+
+    def take_whole(self, node: int, slots: int) -> FrameNumbers:
+        """(slots,) first frames of huge pages, of which `whole` says that they are there."""
+        return self._frames.allocate(node, slots, PAGES_PER_TABLE)
+
     def nodes_of(self, numbers: FrameNumbers) -> IntArray:
         """Node of each frame, shape as `numbers`; -1 where there is none."""
         return self._frames.nodes_of(numbers)

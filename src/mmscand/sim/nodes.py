@@ -81,6 +81,11 @@ class _NodeFrames:
         self.give(fresh[missing:], 1)
         return np.concatenate((loose, fresh[:missing])) if len(loose) else fresh[:missing]
 
+    @property
+    def whole(self) -> int:
+        """How many 2 MiB are all free."""
+        return int(np.count_nonzero(self._left == PAGES_PER_TABLE))
+
     def _take_whole(self, blocks: int) -> FrameNumbers:
         """(blocks, 512) all frames of whole 2 MiB."""
         whole = np.flatnonzero(self._left == PAGES_PER_TABLE)[:blocks]
@@ -130,6 +135,10 @@ class Frames:
     def pages(self, node: int) -> int:
         """How many are free, in 4 KiB pages."""
         return self._of[node].pages
+
+    def whole(self, node: int) -> int:
+        """How many 2 MiB of a node are all free."""
+        return self._of[node].whole
 
     def allocate(
         self, node: int, slots: int, pages_per_slot: int, *, leave: int = 0

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,8 @@ class SimVma:
         self.row_addresses: UIntArray = np.uint64(start) + np.arange(
             len(frame_numbers), dtype=np.uint64
         ) * np.uint64(HUGE_PAGE_BYTES)
+        self.mapping = start
+        """Parts of one mapping, of pages of different sizes, have the same number here."""
         self.flags = VmaFlag.READ | VmaFlag.WRITE
         self.unaged = False
         """Aging does not take it."""
@@ -84,6 +87,21 @@ class SimVma:
         if self._pinned is None:
             self._pinned = np.zeros(self.accessed.shape, dtype=np.bool_)
         return self._pinned
+
+    def part(self, first: int, last: int) -> "SimVma":
+        """Its rows from `first` to before `last`, as a view: a change of either is one of both."""
+        part = copy(self)
+        part.start = self.start + first * HUGE_PAGE_BYTES
+        for name in ("frame_numbers", "accessed", "slow", "row_addresses"):
+            setattr(part, name, getattr(self, name)[first:last])
+        for name in ("holes", "_shared", "_pinned"):
+            if getattr(self, name) is not None:
+                setattr(part, name, getattr(self, name)[first:last])
+        return part
+
+    def forget_marks(self) -> None:
+        """It has pages of another size: no slot is a hole, shared or pinned."""
+        self.holes = self._shared = self._pinned = None
 
     def slots(self, addresses: UIntArray) -> PageNumbers:
         """Which slot holds each of these, counted from the start of the mapping."""
