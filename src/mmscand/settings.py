@@ -110,6 +110,13 @@ class Settings:
         "frequency: what was accessed in four of six passes (memory-optimizer). two-pass: in "
         "hot_passes passes in a row (RFC V3). first-touch: in one (RFC V0 and V1).",
     )
+    split_huge_pages: bool = truth(
+        True,
+        "Policies capacity and stopwatch: whether hot huge pages are looked into. A sample, at "
+        "most 1 %, is split and watched; where few parts are hot, hot huge pages are split and "
+        "these parts promoted, else they are promoted whole. A huge page has one Accessed bit: "
+        "524 hot 4K pages can cost 450 MiB of fast memory.",
+    )
     hot_passes: int = whole(
         2,
         (1, 6),

@@ -128,7 +128,7 @@ def as_text(event: Event) -> str:
 def _none_queued(event: PassEnd) -> str:
     """Why, where there is a reason."""
     reasons = {
-        "wait after a failure": event.held,
+        "wait after a failure or to be split": event.held,
         "are mapped by other processes too": event.shared,
         "may not leave their node": event.bound,
     }

@@ -16,7 +16,7 @@ hot, cold   to be promoted by the policy; on the fast tier and to be demoted
 queued      of both, put on the migration list (migadded)
 waiting     hot or cold, and on the list since an earlier pass; each pass counts it again
 cooled      struck off the list: while they waited they became what had better stay
-shared, held hot but mapped by others too; hot but waiting after a failure
+shared, held hot but mapped by others too; hot but waiting after a failure, or to be split
 bound       hot but kept on slow nodes by a memory policy or a cpuset, or not known not to be
 aged        pages that were covered by aging
 unaged      pages whose bit could not be cleared, so that it says nothing: no candidates
@@ -28,6 +28,9 @@ failed_X    pages that did not move, X the errno (migrate_failed); ELSEWHERE is 
             its source nor the target, ENOENT one that was freed
 again       promoted pages that were accessed again on the top tier, each once; by a sample
 returned    promoted pages that were found on the slow tier again; by a sample
+split       pages of huge pages that were split, to look inside or to promote parts of them
+collapsed   pages of huge pages that were made again of those
+unresized   pages of huge pages that could not be split, or not be made again
 discarded   page-table pages that were garbage
 """
 
@@ -58,6 +61,9 @@ _SUMMED = (
     "skipped",
     "again",
     "returned",
+    "split",
+    "collapsed",
+    "unresized",
 )
 
 

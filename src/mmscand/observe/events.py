@@ -74,7 +74,7 @@ class PassEnd:
     shared: int
     """Hot by their bits, but mapped by other processes too."""
     held: int
-    """Hot, but not to be tried again yet after a failure."""
+    """Hot, but not to be tried again yet after a failure, or waiting to be split."""
     bound: int
     """Hot, but on a memory policy or cpuset without a fast node, or not known to be on none."""
     discarded: int
@@ -85,6 +85,12 @@ class PassEnd:
     """Promoted pages that were found accessed for the first time since; estimated by a sample."""
     returned: int
     """Promoted pages that are on the slow tier again; estimated by a sample."""
+    split: int
+    """Of huge pages that were split, to look inside or to promote parts of them."""
+    collapsed: int
+    """Of huge pages that were made again of what was split."""
+    unresized: int
+    """Of huge pages that could not be split, or made again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,10 +184,10 @@ class Candidates:
             shared[~held] = self._space.shared(slots.addresses[~held])
         history.mark_stuck(slots.addresses[shared], slots.pages_per_slot)
         bound = ~held & ~shared & ~self._may_move(slots)
-        waiting = self._on_list(slots.addresses)
+        waiting = self.on_list(slots.addresses)
         return {"held": held, "shared": shared, "bound": bound, "waiting": waiting}
 
-    def _on_list(self, addresses: UIntArray) -> BoolArray:
+    def on_list(self, addresses: UIntArray) -> BoolArray:
         """Which of these ascending addresses wait for the migrator or are in its hands."""
         if not len(addresses):
             return np.zeros(0, dtype=np.bool_)

@@ -82,6 +82,7 @@ class Slot:
             watcher,
             dry_run=dry_run,
         )
+        self._tiering.look.enabled = _looks(settings)
         self._exposure = Exposure()
         self._cursor = 0
         self._skipped = NOTHING_SKIPPED
@@ -229,6 +230,7 @@ class Slot:
         before, self._settings = self._settings, settings
         if settings.policy != before.policy:
             self._restart()
+        self._tiering.look.enabled = _looks(settings)
         self._chooser.adopt(settings)
         self.pacer.adopt(settings)
         self._benefit.adopt(settings)
@@ -280,6 +282,7 @@ class Slot:
         if not self._chooser.glances:
             self._benefit.end_pass(self._chooser.history.rests)
         self._chooser.end_pass(self._exposure.end_pass())
+        self._tiering.look.end_pass(now)
         self.passes += 1
         self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
         if began_at and not counts["examined"]:
@@ -358,6 +361,7 @@ class Slot:
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
         self._restart()
+        self._tiering.look.forget()
         self._candidates.forget()
         self._watcher.restart(self.process)
         self._cursor = self.passes = 0
@@ -393,3 +397,8 @@ class Slot:
         self._chooser.close()
         self._space.close()
         self._watcher.left(self.process, self.passes, self._generation)
+
+
+def _looks(settings: Settings) -> bool:
+    """By the policies that rank pages: the others are those of the RFC, which does not look."""
+    return settings.split_huge_pages and settings.policy in ("capacity", "stopwatch")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mmscand.policy.eligible import countable
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.counting import counted
+from mmscand.scan.huge_look import HugeLook
 from mmscand.scan.pacing import FailureRatio
 from mmscand.scan.visit import Watcher
 
@@ -33,6 +35,7 @@ class Tiering:
     ) -> None:
         self._space = space
         self._candidates = candidates
+        self.look = HugeLook(space, candidates.on_list)
         self._benefit = benefit
         self._make_chooser = make_chooser
         self._aging = aging
@@ -57,7 +60,7 @@ class Tiering:
     ) -> None:
         """Take in what a visit saw; `ages` says whether this clears what the next one reads."""
         block = countable(block, vmas)
-        held = self._candidates.held(block, now)
+        held = self.look.held(block, self._candidates.held(block, now))
         choice = self.chooser.choose(block, held)
         hot = choice.up
         if held is not None:
@@ -70,12 +73,15 @@ class Tiering:
         if self._dry_run:
             return
         counts["cooled"] += self._candidates.withdraw(block, choice.stays)
+        up = choice.up if self._benefit.promotes else np.zeros_like(choice.up)
+        choice = replace(choice, up=self.look.take(block, up, vmas, now))
         to_age = choice.to_age & ~self._queue(block, choice, vmas, counts, failures, now)
         if self._candidates.use.chooses and ages:
             to_age |= self._candidates.use.to_age(block)
         self._benefit.look(block, to_age, counts, more=ages)
         if ages:
             self._age(block, to_age, vmas, counts)
+        self.look.act(counts, now)
 
     def _queue(
         self,
@@ -88,7 +94,7 @@ class Tiering:
     ) -> BoolArray:
         """Put what was chosen on the migration list; the slots that it has taken."""
         queued = [np.zeros_like(choice.up)] * 2
-        wanted = (choice.up if self._benefit.promotes else queued[0], choice.down)
+        wanted = (choice.up, choice.down)
         for demotes in (True, False):  # what goes up may need the room
             chosen = wanted[demotes]
             if chosen.any():
@@ -106,8 +112,11 @@ class Tiering:
     def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:
         if self._candidates.shared_too and mask.any():
             mask = mask & ~_aged_in_bulk(block, vmas)
+        if (watched := self.look.to_age(block)) is not None:
+            mask = mask | watched
         with self._aging:
             aged = self._space.age(block, mask, vmas)
+        self.look.cleared(block)
         self.chooser.history.mark_stuck(aged.missed, block.pages_per_slot)
         self._benefit.unaged(aged.missed)
         if aged.pages:

@@ -98,3 +98,10 @@ def test_where_slow_memory_is_slow_throughput_is_a_share_of_all_fast(
     assert shown["cache misses that fast memory serves"] == "75 %"
     assert short(make_result(**SLOWED, app_ops_per_s_after=4.7e6)) == ["afterwards"]
     assert short(make_result(**SLOWED, app_ops_per_s_after=4.7e6), "thp") == []
+
+
+def test_of_huge_pages_one_in_a_hundred_may_be_split_to_look_inside(
+    make_result: MakeResult,
+) -> None:
+    assert short(make_result(thp_splits=2), "thp") == []
+    assert short(make_result(thp_splits=3), "thp") == ["huge pages split"]

@@ -30,6 +30,9 @@ def pass_end(process: Process, *, complete: bool = True) -> PassEnd:
         skipped=4,
         again=7,
         returned=2,
+        split=1024,
+        collapsed=512,
+        unresized=1536,
     )
 
 
