@@ -157,7 +157,7 @@ def _with_daemon(
     argv = daemon_command(
         "--pid", str(workload.process.pid), *nodes, knobs=(*budget, *scenario.knobs)
     )
-    splits, kernel_promoted = vmstat("thp_split"), vmstat("pgpromote_success")
+    splits, kernel_promoted = vmstat("thp_split_page"), vmstat("pgpromote_success")
     started = time.monotonic()
     with running("daemon", argv, results, results / EVENTS) as daemon:
         programs, process = [workload, daemon], psutil.Process(daemon.process.pid)
@@ -179,7 +179,7 @@ def _with_daemon(
             peak_mib=peak,
         ),
         fast_share=speeds.fast_share(served, watch.fast),
-        thp_splits=vmstat("thp_split") - splits,
+        thp_splits=vmstat("thp_split_page") - splits,
         kernel_promoted=vmstat("pgpromote_success") - kernel_promoted,
     )
 

@@ -71,6 +71,11 @@ class Scenario:
     least_pages_to: Mapping[int, int] = field(default_factory=dict)
     """Pages that each of these nodes must be given at least: the right targets."""
 
+    @property
+    def splits_target(self) -> int:
+        """Huge pages that may be split: to look inside one in a hundred, but one."""
+        return max(1, self.mib // 2 // 100) if self.huge else 0
+
     def workload_arguments(self) -> list[str]:
         """The options of `mmscand_lab.workload` that make this workload."""
         hot = ("share", self.hot_share) if self.hot_mib is None else ("mib", self.hot_mib)

@@ -82,7 +82,12 @@ def _promotion(scenario: Scenario, result: Result) -> list[Row]:
             f"<= {_plain_percent(scenario.cold_target)}",
             cold <= scenario.cold_target,
         ),
-        Row("huge pages split", str(result["thp_splits"]), "0", result["thp_splits"] == 0),
+        Row(
+            "huge pages split",
+            str(result["thp_splits"]),
+            f"<= {scenario.splits_target}" if scenario.splits_target else "0",
+            result["thp_splits"] <= scenario.splits_target,
+        ),
     ]
 
 

@@ -36,7 +36,7 @@ def test_the_hot_pages_and_only_they_are_promoted_in_three_passes(
     found = result["pass_found_99_9" if strict else "pass_found_99"]
     assert found is not None
     assert found <= scenario.passes_target
-    assert result["thp_splits"] == 0
+    assert result["thp_splits"] <= scenario.splits_target
     for node, least in scenario.least_pages_to.items():
         assert result["pages_promoted_to"].get(str(node), 0) >= least
     pages = result["pages_hot"] + result["pages_cold"]
