@@ -46,8 +46,8 @@ class HugeLook:
         """The process has another address space."""
         self._opinion = HugeOpinion()
         self._watch = HugeWatch()
-        self._to_split, self._to_collapse, self._even = _NONE, _NONE, _NONE
-        """Addresses of the block that was taken in last; of the second, those that go up whole."""
+        self._to_split: UIntArray = _NONE
+        """Addresses in the block that was taken in last."""
         self._whole: UIntArray = _NONE
         """Sorted addresses of huge pages that go up whole: evenly hot, or they cannot be split."""
         self._waiting: UIntArray = _NONE
@@ -86,17 +86,21 @@ class HugeLook:
             return self._take_huge(block, up, vmas, now)
         if len(rows := self._watch.rows(block)):
             self._watch.see(block, rows)
-            small = self._judge(block.addresses[rows], now)
             up = up.copy()
-            up[rows[~small]] = False
+            up[rows] = False
         return up
 
-    def act(self, counts: Counter[str], now: float) -> None:
+    def act(self, block: PageBlock, counts: Counter[str], now: float) -> None:
         """Split huge pages, and make others again: after their block was aged, as it was read."""
         if len(self._to_split):
             self._split(counts, now)
-        if len(self._to_collapse):
-            self._collapse(counts, now)
+        if len(rows := self._watch.rows(block)):
+            self._judge(block.addresses[rows], counts, now)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether hot huge pages wait for what visits to the sample will show."""
+        return self.enabled and len(self._watch) > 0 and not self._opinion.is_known
 
     def end_pass(self, now: float) -> None:
         """All of the process was visited."""
@@ -135,17 +139,17 @@ class HugeLook:
         result: UIntArray = hot[spread]
         return result
 
-    def _judge(self, addresses: UIntArray, now: float) -> BoolArray:
-        """Which of these (n,), that are on watch, stay small from now on; some are made huge."""
+    def _judge(self, addresses: UIntArray, counts: Counter[str], now: float) -> None:
+        """Of these (n,), that are on watch, some stay small from now on, others are made huge."""
         sparse, even = self._watch.findings(addresses)
         ready = self._watch.ready(addresses, now) | (not self.enabled)
         again = np.flatnonzero(ready & ~sparse)[: self._opinion.may_collapse(now)]
-        even_again = again[even[again]]
-        self._to_collapse, self._even = addresses[again], addresses[even_again]
-        sparse &= ready
-        self._opinion.judged(now, sparse=int(np.count_nonzero(sparse)), even=len(even_again))
-        self._watch.drop(np.concatenate((addresses[sparse], self._to_collapse)))
-        return sparse
+        even_ones = addresses[again[even[again]]]
+        small = addresses[ready & sparse]
+        self._opinion.judged(now, sparse=len(small), even=len(even_ones))
+        self._watch.drop(np.concatenate((small, addresses[again])))
+        if len(again):
+            self._collapse(addresses[again], even_ones, counts, now)
 
     def _split(self, counts: Counter[str], now: float) -> None:
         addresses, self._to_split = self._to_split, _NONE
@@ -156,13 +160,15 @@ class HugeLook:
         self._watch.add(addresses[done], now)
         self._whole = _both(self._whole, addresses[~done])
 
-    def _collapse(self, counts: Counter[str], now: float) -> None:
-        addresses, self._to_collapse = self._to_collapse, _NONE
+    def _collapse(
+        self, addresses: UIntArray, even: UIntArray, counts: Counter[str], now: float
+    ) -> None:
+        """`even` are those of them that go up whole from now on."""
         done = self._space.collapse(addresses)
         counts["collapsed"] += int(np.count_nonzero(done)) * PAGES_PER_TABLE
         counts["unresized"] += int(np.count_nonzero(~done)) * PAGES_PER_TABLE
         self._opinion.has_collapsed(len(addresses), now, any_done=bool(done.any()))
-        self._whole = _both(self._whole, addresses[done & among(addresses, self._even)])
+        self._whole = _both(self._whole, addresses[done & among(addresses, even)])
 
 
 def _both(some: UIntArray, others: UIntArray) -> UIntArray:

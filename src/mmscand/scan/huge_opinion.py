@@ -30,6 +30,11 @@ class HugeOpinion:
         """... as of this clock time."""
 
     @property
+    def is_known(self) -> bool:
+        """Whether any was judged, or is taken for even."""
+        return self._score != 0
+
+    @property
     def are_sparse(self) -> bool:
         """Whether those that become hot are split before they go up."""
         return self._score > 0

@@ -18,8 +18,10 @@ from mmscand.model import (
 )
 from mmscand.sets import among
 
-_EARLY, OBSERVATIONS = 2, 4
-"""Two accesses are the least for a 4K page to go up, and as many observations confirm them."""
+_EARLY, OBSERVATIONS = 2, 3
+"""Two accesses are the least for a 4K page to go up; another observation shows which go on."""
+_MOST = 2 * OBSERVATIONS
+"""Of a page in which nothing is seen in the later ones."""
 _LONGEST_S = 120.0
 """After which it is judged by what was seen: six visits, where these are 10 s apart and two make an
 observation."""
@@ -103,7 +105,8 @@ class HugeWatch:
     def ready(self, addresses: UIntArray, now: float) -> BoolArray:
         """Which of these, which are on watch, were observed enough, or for long enough."""
         place = self._place(addresses)
-        enough = self._rounds[place] > OBSERVATIONS
+        seen = self._rounds[place] - 1
+        enough = (seen >= OBSERVATIONS) & self._later[place].any(axis=1) | (seen >= _MOST)
         result: BoolArray = enough | (now - self._since[place] > _LONGEST_S)
         return result
 

@@ -155,8 +155,8 @@ class Slot:
 
     @property
     def _hurries(self) -> bool:
-        wanted = self._chooser.hurries and self._settings.profile == "auto"
-        return wanted and self._benefit.effort == FULL
+        wanted = self._chooser.hurries or self._tiering.look.hurries
+        return wanted and self._settings.profile == "auto" and self._benefit.effort == FULL
 
     @property
     def _is_large(self) -> bool:

@@ -81,7 +81,7 @@ class Tiering:
         self._benefit.look(block, to_age, counts, more=ages)
         if ages:
             self._age(block, to_age, vmas, counts)
-        self.look.act(counts, now)
+        self.look.act(block, counts, now)
 
     def _queue(
         self,

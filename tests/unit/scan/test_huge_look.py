@@ -52,10 +52,16 @@ class World:
             for block in window.blocks:
                 up[block.pages_per_slot] = self.look.take(block, block.accessed, vmas, self.now)
                 self.age(block)
-                self.look.act(self.counts, self.now)
+                self.look.act(block, self.counts, self.now)
         self.look.end_pass(self.now)
         self.now += 1.0
         return up
+
+    def held(self) -> int:
+        """Huge pages that wait to be split."""
+        (window,) = self.space.read(self.space.vmas())
+        held = [self.look.held(block, None) for block in window.blocks]
+        return sum(int(each.slots.sum()) for each in held if each is not None)
 
     def age(self, block: PageBlock) -> None:
         self.space.age(block, block.accessed, self.space.vmas())
@@ -94,14 +100,25 @@ def test_a_huge_page_that_is_small_for_good_lets_its_parts_up_and_the_next_are_s
     world = World()
     world.visit()
     for _ in range(OBSERVATIONS + 1):
-        world.visit(range(2))
+        assert not world.visit(range(2))[1].any()
+    assert world.visit(range(2))[1].sum() == 2
     assert world.small == [0, 100, 200, 300]
-    up = world.visit(range(PAGES))  # the others were not used, and are huge again
-    assert up[1].any()
-    assert 0 in world.small
-    assert world.counts["collapsed"] == 3 * PAGES_PER_TABLE
     world.visit(range(PAGES))
-    assert len(world.small) == 1 + 250  # for which 0.1 s of CPU are enough
+    assert len(world.small) == 4 + 250  # for which 0.1 s of CPU are enough
+    # The others wait, and nothing makes way for them; of those that cool none waits any more.
+    assert world.held() == ROWS - len(world.small)
+    world.visit(range(0))
+    assert world.held() == 0
+
+
+def test_one_that_is_not_used_any_more_is_made_huge_again_and_says_nothing() -> None:
+    world = World()
+    world.visit()
+    for _ in range(2 * OBSERVATIONS + 1):
+        world.visit()
+    assert world.small == []
+    assert world.counts["collapsed"] == 4 * PAGES_PER_TABLE
+    assert not world.visit(range(PAGES))[PAGES_PER_TABLE].any()
 
 
 def test_what_the_kernel_made_huge_meanwhile_is_judged_by_what_is_seen_after_the_next_split() -> (

@@ -15,6 +15,7 @@ from mmscand.model import (
     PageNumbers,
 )
 from mmscand.observe.events import Event, PassEnd, PassStart
+from mmscand.scan import huge_opinion
 from mmscand.settings import Settings
 from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
@@ -226,3 +227,15 @@ def test_pages_that_are_evenly_hot_are_looked_at_again_as_they_may_have_changed(
     world.hot = scattered()
     world.run(120.0, policy=policy)
     assert world.on_fast[world.hot].mean() >= 0.8
+
+
+def test_huge_pages_that_wait_to_be_split_are_held_and_go_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(huge_opinion, "_MOST_S", 0.004)  # ten at once
+    monkeypatch.setattr(huge_opinion, "_CPU_SHARE", 0.0004)  # and one a second
+    world = World(scattered())
+    counters = world.run(60.0, policy="capacity")
+    assert 0 < world.small < ROWS // 2
+    assert counters["held"] > 0
+    assert world.on_fast.sum() == world.on_fast[world.hot].sum() > 0
