@@ -212,8 +212,9 @@ def test_a_look_is_undone_when_the_knob_is_turned_off(policy: str) -> None:
     world = World(EVEN_ROWS)
     world.off_when_split = True
     counters = world.run(60.0, policy=policy)
-    assert (world.small, world.most_small) == (0, ROWS // 100)
-    assert counters["split"] == counters["collapsed"] == ROWS // 100 * PAGES_PER_TABLE
+    assert world.small == 0
+    assert 0 < world.most_small <= ROWS // 100
+    assert counters["split"] == counters["collapsed"] == world.most_small * PAGES_PER_TABLE
     assert np.array_equal(np.flatnonzero(world.on_fast), EVEN_ROWS)
 
 
