@@ -116,7 +116,10 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
         scenario.name: scenario
         for scenario in (
             _RANDOM,
-            Scenario("thp", "512 MiB of huge pages, a random tenth hot", huge=True),
+            # A sample is watched for three exposures first: 8 passes in emulation.
+            Scenario(
+                "thp", "512 MiB of huge pages, a random tenth hot", huge=True, passes_target=10
+            ),
             Scenario("range", "512 MiB of 4K pages, one contiguous tenth hot", layout="range"),
             Scenario("small", "512 MiB of 4K pages, 1 MiB of them hot", hot_mib=1.0),
             replace(_SHORT, name="quick", summary="64 MiB of 4K pages, a random tenth hot, short"),

@@ -47,7 +47,7 @@ def test_each_promise_can_fall_short(
 def test_the_other_scenarios_promise_less_and_no_speed(make_result: MakeResult) -> None:
     change = {"hot_promoted_share": 0.99, "cold_promoted_share": 0.01, "app_ops_ratio": 0.1}
     assert short(make_result(**change, passes_to_99_9=None), "thp") == []
-    assert short(make_result(passes_to_99=4), "thp") == ["passes until 99 % were"]
+    assert short(make_result(passes_to_99=4), "range") == ["passes until 99 % were"]
 
 
 def test_the_right_node_is_a_promise_too(make_result: MakeResult) -> None:
