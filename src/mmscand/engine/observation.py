@@ -14,10 +14,12 @@ from mmscand.engine.rate_table import RateTable
 from mmscand.heat.word import KNOWN, MOST_OBSERVED, A, B, packed
 from mmscand.model import BoolArray, FloatArray
 
-_FIRST_READ = 64.0
-"""An access before the first read is taken to be at an eighth of its time: pages that are set in
-each first read would look alike else. 4 leave huge pages at 100 accesses a 4K page and second at
-1.7 times O-cost, 64 at 1.06."""
+_SOON, _FIRST_READ, _LATE_READ = 1e-3, 64.0, 4.0
+"""An access before a first read that comes soon is taken to be at an eighth of its time: pages that
+are set in each first read would look alike else. 4 leave huge pages at 100 accesses a 4K page and
+second at 1.7 times O-cost, 64 at 1.06. Where the first read comes late, as in emulation and after a
+pass over much memory, it is taken to be at half of its time: rates that are believed to be ten
+times as high as they are look like a change in the next round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def accessed(
     silent, before = table.silent(until), table.silent(after)
     anew = _is_change(before - silent, _drawn_anew(table, after, until, edge, fast=fast), doubt)
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
-    at = float(np.sqrt(max(after, until / _FIRST_READ) * until))
+    first = float(np.clip(_FIRST_READ * _SOON / until, _LATE_READ, _FIRST_READ))
+    at = float(np.sqrt(max(after, until / first) * until))
     more = np.where(a < 1, 1.0, np.minimum(a + 1, MOST_OBSERVED))
     # At the most, the oldest of the observations is forgotten: a mean of constant weight.
     seconds = np.where(a < 1, b, b * (more - 1) / a) + at
