@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmscand.clock import CpuMeter, SystemClock
+from mmscand.clock import Clock, CpuMeter, SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, Process
 from mmscand.policy.by_capacity import CapacityChooser
@@ -14,19 +14,33 @@ from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
+from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
 
 
-def slot_of(machine: SimMachine, sim: SimProcess, **values: str | int) -> Slot:
+class Eager(RuleChooser):
+    """Wants the next visit at once."""
+
+    due_s = 0.0  # type: ignore[assignment]
+
+
+def slot_of(
+    machine: SimMachine,
+    sim: SimProcess,
+    *,
+    clock: Clock | None = None,
+    eager: bool = False,
+    **values: str | int,
+) -> Slot:
     settings = replace(Settings(policy="two-pass"), **values)
     pages = MigrationList(512)
     ranking = Ranking(FastTierRoom(machine, pages, SettingsStore(settings)), lambda: 0.0)
 
     def chooser(process: Process) -> Chooser:
         if settings.policy == "two-pass":
-            return RuleChooser(settings)
+            return Eager(settings) if eager else RuleChooser(settings)
         return CapacityChooser(process, ranking, settings)
 
     return Slot(
@@ -38,7 +52,7 @@ def slot_of(machine: SimMachine, sim: SimProcess, **values: str | int) -> Slot:
         chooser,
         dry_run=False,
         aging=CpuMeter(SystemClock()),
-        cpu=CpuMeter(SystemClock()),
+        cpu=CpuMeter(clock or SystemClock()),
         observer=lambda event: None,
         watcher=NoWatcher(),
     )
@@ -61,6 +75,22 @@ def test_a_visit_that_goes_on_after_an_execve_starts_anew() -> None:
     assert (visit.started, visit.complete, visit.counts["examined"]) == (3.0, True, 1024)
     assert visit.counts["useful"] == 0  # bits of pages that were never seen before say nothing
     assert slot.passes == 1
+
+
+@pytest.mark.parametrize(("hurries", "waits_ms"), [(False, 2000), (True, 0)])
+def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
+    monkeypatch: pytest.MonkeyPatch, *, hurries: bool, waits_ms: int
+) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim, clock = machine.spawn(100), SimClock()
+    machine.map(sim, REGION_BYTES, 512, 1)
+    monkeypatch.setattr(Eager, "hurries", hurries)
+    slot = slot_of(machine, sim, clock=clock, eager=True)
+    for now in (1.0, 7.0):
+        with slot.cpu:
+            clock.spend(0.5)
+            assert slot.visit(now, lambda: True) is not None
+        assert slot.period_ms == waits_ms
 
 
 def test_an_interrupted_visit_is_never_skipped() -> None:
