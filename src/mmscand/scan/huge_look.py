@@ -28,7 +28,7 @@ from mmscand.sets import among
 _MOST_SAMPLED = 16
 """By 16 the share of sparse ones is known within a quarter. To make them huge again takes 80 ms."""
 _SHARE = 100
-"""And at most one of so many huge pages, but one."""
+"""And at most one in this number of huge pages, but at least one."""
 _NONE: UIntArray = np.empty(0, dtype=np.uint64)
 
 

@@ -29,7 +29,7 @@ _LOST_S = 4 * _LONGEST_S
 """Not met again since: it was unmapped, or made huge by the kernel."""
 _DENSER = 2.0
 """Hot parts have at least this number of times the accesses of a page of the whole: with 256 hot
-pages of 512 it is 2. So many times their fast memory the whole may take, to save TLB entries."""
+pages of 512 it is 2. The whole may take as many times their fast memory, to save TLB entries."""
 
 
 class HugeWatch:

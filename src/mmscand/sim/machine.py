@@ -255,7 +255,7 @@ class SimMachine:
         return done
 
     def _replace(self, process: SimProcess, vmas: list[SimVma]) -> None:
-        """Give it, and who shares its address space, these in place of what they have."""
+        """Other mappings for it, and for processes that share its address space."""
         self._kswapd.forget([vma for vma in process.vmas if vma not in vmas])
         for each in self._sharing(process):
             each.vmas = vmas

@@ -101,7 +101,7 @@ def _with(part: SimVma, pages_per_slot: int, accessed: BoolArray, slow: BoolArra
 def _parts(vma: SimVma, rows: PageNumbers, convert: _Convert) -> list[SimVma]:
     """The mapping in parts: those rows converted, the others as they are.
 
-    Who still has the old one finds nothing mapped in the rows that were converted.
+    A caller that still has the old one finds nothing mapped in the rows that were converted.
     """
     mask = np.zeros(len(vma.frame_numbers), dtype=np.bool_)
     mask[rows] = True
