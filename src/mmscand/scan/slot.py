@@ -160,7 +160,7 @@ class Slot:
         if due is None or self._settings.profile != "auto" or self._benefit.effort != FULL:
             return None
         spent_s = self.cpu.seconds - self._cpu_before_s
-        return due if self._hurries else max(due, self._now + _REST * spent_s)
+        return due if self._chooser.hurries else max(due, self._now + _REST * spent_s)
 
     @property
     def _hurries(self) -> bool:

@@ -8,7 +8,6 @@ from mmscand.model import REGION_BYTES, Process
 from mmscand.policy.by_capacity import CapacityChooser
 from mmscand.policy.choosing import Chooser, RuleChooser
 from mmscand.policy.ranking import Ranking
-from mmscand.scan.huge_look import HugeLook
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
@@ -78,17 +77,14 @@ def test_a_visit_that_goes_on_after_an_execve_starts_anew() -> None:
     assert slot.passes == 1
 
 
-@pytest.mark.parametrize(
-    ("hurries", "looks", "waits_ms"), [(False, False, 2000), (True, False, 0), (False, True, 0)]
-)
+@pytest.mark.parametrize(("hurries", "waits_ms"), [(False, 2000), (True, 0)])
 def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
-    monkeypatch: pytest.MonkeyPatch, *, hurries: bool, looks: bool, waits_ms: int
+    monkeypatch: pytest.MonkeyPatch, *, hurries: bool, waits_ms: int
 ) -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim, clock = machine.spawn(100), SimClock()
     machine.map(sim, REGION_BYTES, 512, 1)
     monkeypatch.setattr(Eager, "hurries", hurries)
-    monkeypatch.setattr(HugeLook, "hurries", looks)
     slot = slot_of(machine, sim, clock=clock, eager=True)
     for now in (1.0, 7.0):
         with slot.cpu:
