@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.call_size import CallSize
+from mmscand.linux.files import raise_fatal
 from mmscand.linux.syscalls import MADV_COLD, process_madvise
 from mmscand.model import UIntArray, VmaFlag, VmaTable
 from mmscand.sets import among
@@ -94,10 +94,7 @@ class Ager:
 
     def _refuse(self, error: OSError, at: UIntArray, vmas: VmaTable) -> None:
         code = error.errno or 0
-        if code == errno.ESRCH:
-            raise ProcessGone(self.pid)
-        if code in (errno.EPERM, errno.EACCES):
-            raise ProcessDenied(self.pid, "age", "CAP_SYS_NICE")
+        raise_fatal(code, self.pid, "age", "CAP_SYS_NICE")
         self.errors[code] += 1
         row = int(vmas.index_of(at[:1])[0])
         if code == errno.EINVAL and row >= 0:

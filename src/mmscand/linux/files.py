@@ -47,6 +47,14 @@ def _of_process(error: OSError, pid: int, verb: str, capability: str) -> Mmscand
     return ProcessDenied(pid, verb, capability, reason=error.strerror or str(error))
 
 
+def raise_fatal(code: int, pid: int, verb: str, capability: str) -> None:
+    """For an errno after which nothing can be done to the process; others concern some pages."""
+    if code == errno.ESRCH:
+        raise ProcessGone(pid) from None
+    if code in _KEPT_FROM_US:
+        raise ProcessDenied(pid, verb, capability) from None
+
+
 @contextlib.contextmanager
 def process_errors(
     pid: int, verb: str = "read", capability: str = _NEEDED_TO_READ

@@ -6,14 +6,13 @@ first one tells: it is a tail page as long as the folio is whole.
 process_madvise(MADV_COLLAPSE) (Linux 6.1) of 2 MiB copies them to a huge page: 5 ms.
 """
 
-import errno
 from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux.call_size import CallSize
+from mmscand.linux.files import raise_fatal
 from mmscand.linux.folios import Beyond
 from mmscand.linux.syscalls import MADV_COLD, MADV_COLLAPSE, process_madvise
 from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, BoolArray, UIntArray
@@ -72,9 +71,7 @@ class HugePages:
             with size.timed(len(addresses)):
                 return process_madvise(self.pidfd, ranges, advice) // bytes_each
         except OSError as error:
-            if error.errno == errno.ESRCH:
-                raise ProcessGone(self.pid) from None
-            if error.errno in (errno.EPERM, errno.EACCES):
-                raise ProcessDenied(self.pid, "age", "CAP_SYS_NICE") from None
-            self.errors[error.errno or 0] += 1
+            code = error.errno or 0
+            raise_fatal(code, self.pid, "age", "CAP_SYS_NICE")
+            self.errors[code] += 1
             return 0
