@@ -119,7 +119,7 @@ class StopwatchChooser:
         words, times = self._estimates.look(block, now, moves=self._by_plan.wants)
         self.glances = not ends and not self._by_plan.wants
         if self.glances:
-            return _nothing(block)
+            return _nothing(block, np.zeros(block.present.shape, dtype=np.uint16))
         if not ends:
             return self._move(block, words, held)
         begun = self._estimates.end_watches(block, times, now)
@@ -133,8 +133,7 @@ class StopwatchChooser:
         """What moves, by the plan."""
         register = _REGISTERS.take(words & _KIND)
         if not self._by_plan.wants:
-            none = np.zeros_like(block.present)
-            return Choice(register, none, none, none, none)
+            return _nothing(block, register)
         state = np.where(words, place_of(words), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
@@ -194,6 +193,7 @@ class StopwatchChooser:
         self._ranking.leave(self._process)
 
 
-def _nothing(block: PageBlock) -> Choice:
+def _nothing(block: PageBlock, register: StateArray) -> Choice:
+    """No slot moves or is aged."""
     none = np.zeros_like(block.present)
-    return Choice(np.zeros(none.shape, dtype=np.uint16), none, none, none, none)
+    return Choice(register, none, none, none, none)
