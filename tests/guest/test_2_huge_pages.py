@@ -66,7 +66,10 @@ def touching(actor: LiveActor, address: int, pages: list[int]) -> Callable[[Even
 def watching(world: LiveWorld, process: Process, recorder: Recorder, policy: str) -> Daemon:
     """As shipped, but for the budget: in emulation all takes ten times as long."""
     settings = Settings(policy=policy, cpu_budget_percent=100.0)
-    select = lambda processes: [each for each in processes if each == process]  # noqa: E731
+
+    def select(processes: list[Process]) -> list[Process]:
+        return [each for each in processes if each == process]
+
     return Daemon(world.machine, select, settings=settings, observer=recorder)
 
 

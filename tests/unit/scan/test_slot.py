@@ -20,18 +20,11 @@ from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
 
 
-class Eager(RuleChooser):
-    """Wants the next visit at once."""
-
-    due_s = 0.0  # type: ignore[assignment]
-
-
 def slot_of(
     machine: SimMachine,
     sim: SimProcess,
     *,
     clock: Clock | None = None,
-    eager: bool = False,
     **values: str | int,
 ) -> Slot:
     settings = replace(Settings(policy="two-pass"), **values)
@@ -40,7 +33,7 @@ def slot_of(
 
     def chooser(process: Process) -> Chooser:
         if settings.policy == "two-pass":
-            return Eager(settings) if eager else RuleChooser(settings)
+            return RuleChooser(settings)
         return CapacityChooser(process, ranking, settings)
 
     return Slot(
@@ -84,8 +77,9 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim, clock = machine.spawn(100), SimClock()
     machine.map(sim, REGION_BYTES, 512, 1)
-    monkeypatch.setattr(Eager, "hurries", hurries)
-    slot = slot_of(machine, sim, clock=clock, eager=True)
+    monkeypatch.setattr(RuleChooser, "due_s", 0.0)  # at once
+    monkeypatch.setattr(RuleChooser, "hurries", hurries)
+    slot = slot_of(machine, sim, clock=clock)
     for now in (1.0, 7.0):
         with slot.cpu:
             clock.spend(0.5)
