@@ -40,7 +40,7 @@ from mmscand.model import (
     VmaTable,
     Window,
 )
-from mmscand.observe.events import Event, PassEnd
+from mmscand.observe.events import Event, PassEnd, PassStart
 from mmscand.settings import PolicyName, Settings
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.clock import SimClock
@@ -55,7 +55,8 @@ _WHOLE_PASS_MB = 1 << 30
 _QUIET_PASSES = 16
 """In a row with nothing queued: more than a history remembers, so what is cold is known to be."""
 _MOST_PASSES = 1000
-_TOUCHED_EACH_S = 0.1
+_ACCESSES_A_SECOND = 10.0
+"""Of a page in use, by chance (Poisson)."""
 _AT_THE_END_S = 60
 _LIMIT_S = 3600.0
 
@@ -133,6 +134,7 @@ class Bench:
     seconds: float | None = None
     """Simulated ones that are to be measured, in place of passes."""
     _touched_s: float = -1.0
+    _random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
     done: threading.Event = field(default_factory=threading.Event)
     profile: cProfile.Profile | None = None
 
@@ -154,23 +156,30 @@ class Bench:
         return len(self.ends) - 1 - max(busy, default=-1)
 
     def __call__(self, event: Event) -> None:
-        """In the scanner's thread: what it does between two ends of passes is one pass."""
-        if isinstance(event, PassEnd):
+        """In the scanner's thread: what it does between two ends of passes is one pass, but for
+        the accesses, which come before bits are read.
+        """
+        if isinstance(event, PassStart):
+            began = time.thread_time()
+            self._touch()
+            self._began = self._began[0] + time.thread_time() - began, self._began[1]
+        elif isinstance(event, PassEnd):
             cpu, sim = time.thread_time(), self.machine.meter.seconds
             if self.profile is not None:
                 self.profile.disable()
             self._note(event, cpu - self._began[0], sim - self._began[1])
-            self._touch()
             if self.profile is not None and self.quiet >= _QUIET_PASSES:
                 self.profile.enable()
             self._began = time.thread_time(), self.machine.meter.seconds
 
     def _touch(self) -> None:
-        """What is active is accessed before each pass, but no more than ten times a second."""
-        if self.clock.now() >= self._touched_s + _TOUCHED_EACH_S:
-            self._touched_s = self.clock.now()
-            for pages in self.active:
-                self.process.touch(_START, pages)
+        """What is active is accessed for as long as it is since the pass before."""
+        seconds = self.clock.now() - self._touched_s
+        self._touched_s = self.clock.now()
+        chance = -np.expm1(-_ACCESSES_A_SECOND * seconds)
+        for pages in self.active:
+            some = self._random.random(len(pages), dtype=np.float32) < chance
+            self.process.touch(_START, pages.start + np.flatnonzero(some))
 
     def _note(self, event: PassEnd, cpu_s: float, sim_s: float) -> None:
         self.ends.append(event)
