@@ -151,7 +151,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 # The daemon takes some of it too: between a half and none of the hot pages fit.
                 home_leaves_mib=128,
                 least_pages_to={1: 2048, 0: 4096},
-                # Not all fits, so that its first exposures are short: not all that is hot is used
+                # Not all fits, so that its first rounds are short: not all that is hot is used
                 # in one of them, on a slow core.
                 passes_target=5,
             ),

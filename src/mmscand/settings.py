@@ -10,7 +10,7 @@ from mmscand.shown import quoted
 
 Profile = Literal["auto", "v0", "v1", "v3"]
 TargetPolicyName = Literal["accessed", "nearest", "most-free", "one-tier-up"]
-PolicyName = Literal["capacity", "stopwatch", "frequency", "two-pass", "first-touch"]
+PolicyName = Literal["capacity", "frequency", "two-pass", "first-touch", "nothing"]
 _HOUR_MS = 3_600_000
 
 
@@ -49,13 +49,6 @@ class Settings:
         (1, _HOUR_MS),
         "Longest period that tuning goes up to: a process that wakes up waits no "
         "longer to be seen. RFC: 5000; an idle pass here costs a tenth.",
-    )
-    quick_passes: int = whole(
-        8,
-        (0, 100),
-        "Passes that follow each other as fast as exposures do, 0.1 s at first: over a "
-        "new process that does not fit the fast tier; after a change five of them. 0 waits for the "
-        "period each time. 8 find the exposure and exchange the fast tier once.",
     )
     scan_size_mb: int = whole(
         16_384,
@@ -105,14 +98,13 @@ class Settings:
         "capacity",
         get_args(PolicyName),
         "Which pages are promoted. capacity: the hottest that fit the fast tier, ranked over all "
-        "processes, in exchange for the coldest there. stopwatch: the same, by the time from the "
-        "clearing of a page's bit to its next access; new. The others demote nothing. "
+        "processes, in exchange for the coldest there. The others demote nothing. "
         "frequency: what was accessed in four of six passes (memory-optimizer). two-pass: in "
-        "hot_passes passes in a row (RFC V3). first-touch: in one (RFC V0 and V1).",
+        "hot_passes passes in a row (RFC V3). first-touch: in one (RFC V0 and V1). nothing: none.",
     )
     split_huge_pages: bool = truth(
         True,
-        "Policies capacity and stopwatch: whether hot huge pages are looked into. A sample, at "
+        "Policy capacity: whether hot huge pages are looked into. A sample, at "
         "most 1 %, is split and watched; where few parts are hot, hot huge pages are split and "
         "these parts promoted, else they are promoted whole. A huge page has one Accessed bit: "
         "524 hot 4K pages can cost 450 MiB of fast memory.",

@@ -18,7 +18,6 @@ from support.sim_daemon import Recorder
 ROWS = 256
 PAGES = ROWS * PAGES_PER_TABLE
 HOT_PAGES = 524
-both = pytest.mark.parametrize("policy", ["capacity", "stopwatch"])
 
 
 def thp() -> dict[str, int]:
@@ -63,9 +62,9 @@ def touching(actor: LiveActor, address: int, pages: list[int]) -> Callable[[Even
     return hook
 
 
-def watching(world: LiveWorld, process: Process, recorder: Recorder, policy: str) -> Daemon:
+def watching(world: LiveWorld, process: Process, recorder: Recorder) -> Daemon:
     """As shipped, but for the budget: in emulation all takes ten times as long."""
-    settings = Settings(policy=policy, cpu_budget_percent=100.0)
+    settings = Settings(cpu_budget_percent=100.0)
 
     def select(processes: list[Process]) -> list[Process]:
         return [each for each in processes if each == process]
@@ -73,10 +72,9 @@ def watching(world: LiveWorld, process: Process, recorder: Recorder, policy: str
     return Daemon(world.machine, select, settings=settings, observer=recorder)
 
 
-@both
 @pytest.mark.area("huge pages")
 @pytest.mark.usefixtures("khugepaged_sleeps")
-def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld, policy: str) -> None:
+def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld) -> None:
     actor, address = written(world, PAGES)
     hot = np.sort(np.random.default_rng(1).permutation(PAGES)[:HOT_PAGES])
     recorder, before = Recorder(touching(actor, address, hot.tolist())), thp()
@@ -86,7 +84,7 @@ def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld, polic
         left[0] -= event.promoted
         return left[0] <= 0
 
-    with watching(world, actor.process, recorder, policy) as daemon:
+    with watching(world, actor.process, recorder) as daemon:
         recorder.wait_for(Moved, enough)
         seconds = time.monotonic() - began
         number = recorder.wait_for(PassEnd).number
@@ -95,29 +93,28 @@ def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld, polic
     fast = on_node(actor, address, PAGES, world.fast)
     split = thp()["thp_split_page"] - before["thp_split_page"]
     # Seconds are printed, not asserted: 7 to 16 on a quiet host (docs/results.md), 34 on another.
-    print(f"{policy}: {fast[hot].sum()} of {HOT_PAGES} hot pages up after {seconds:.1f} s")
+    print(f"{fast[hot].sum()} of {HOT_PAGES} hot pages up after {seconds:.1f} s")
     print(f"{fast.sum()} pages on the fast tier, {split} huge pages split, {dict(counters)}")
     assert fast[hot].mean() >= 0.95
     assert fast.sum() <= 4096  # 16 MiB
     assert split * PAGES_PER_TABLE == counters["split"] <= PAGES
 
 
-@both
 @pytest.mark.area("huge pages")
 @pytest.mark.usefixtures("khugepaged_sleeps")
 def test_of_evenly_hot_huge_pages_one_is_split_and_made_again_and_all_go_up_whole(
-    world: LiveWorld, policy: str
+    world: LiveWorld,
 ) -> None:
     actor, address = written(world, 16 * PAGES_PER_TABLE)
     hot = [*range(512, 1024), *range(2048, 3072), *range(7680, 8192)]
     recorder, before = Recorder(touching(actor, address, hot)), thp()
-    with watching(world, actor.process, recorder, policy) as daemon:
+    with watching(world, actor.process, recorder) as daemon:
         recorder.wait_for_promoted(actor.process, len(hot))
         number = recorder.wait_for(PassEnd).number
         recorder.wait_for(PassEnd, lambda event: event.number >= number + 4)
         counters = daemon.status().counters
     fast = on_node(actor, address, 16 * PAGES_PER_TABLE, world.fast)
-    print(policy, dict(counters))
+    print(dict(counters))
     assert np.flatnonzero(fast).tolist() == hot
     assert (counters["split"], counters["collapsed"]) == (PAGES_PER_TABLE, PAGES_PER_TABLE)
     assert thp()["thp_split_page"] - before["thp_split_page"] == 1

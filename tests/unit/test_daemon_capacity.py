@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pytest
 
 from mmscand.daemon import Daemon
 from mmscand.model import REGION_BYTES
@@ -20,9 +19,6 @@ from support.sim_daemon import TIMEOUT_S, steady
 FAST_PAGES = 4096
 HEADROOM = 81
 """2 % of it."""
-
-
-both = pytest.mark.parametrize("policy", ["capacity", "stopwatch"])
 
 
 def capacity(**more: float | str) -> Settings:
@@ -38,6 +34,11 @@ class FullTier:
     )
     used: dict[int, list[int]] = field(default_factory=dict)
     """By pid, the slots that a process uses between two passes."""
+    a_second: float | None = None
+    """Accesses to each of these, by chance; None is each of them between any two visits."""
+    asked: dict[int, float] = field(default_factory=dict)
+    """By pid, when its accesses were made last."""
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
     passes: Counter[int] = field(default_factory=Counter)
     moved: list[Moved] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
@@ -52,12 +53,19 @@ class FullTier:
     def observe(self, event: Event) -> None:
         if isinstance(event, PassStart | PassEnd):  # also between clearing bits and reading them
             pid = event.process.pid
-            self.vmas[pid].accessed.reshape(-1)[self.used.get(pid, [])] = True
+            self.vmas[pid].touch(self._accessed(pid))
             self.machine.process(pid).run()
             self.passes[pid] += isinstance(event, PassEnd)
         elif isinstance(event, Moved):
             self.moved.append(event)
             self.failed.update(event.failed)
+
+    def _accessed(self, pid: int) -> np.ndarray:
+        """Of what a process uses: all, or as many as in the time since it was asked for last."""
+        used, now = np.array(self.used.get(pid, []), dtype=np.intp), time.monotonic()
+        seconds, self.asked[pid] = now - self.asked.get(pid, now), now
+        chance = 1 if self.a_second is None else -np.expm1(-self.a_second * seconds)
+        return used[self.random.random(len(used)) < chance]
 
     def watched(self, settings: Settings) -> Daemon:
         return Daemon(self.machine, settings=settings, observer=self.observe)
@@ -91,10 +99,9 @@ def some(slots: int, of: int, seed: int = 1) -> list[int]:
     return sorted(np.random.default_rng(seed).permutation(of)[:slots].tolist())
 
 
-@both
-def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails(policy: str) -> None:
+def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails() -> None:
     world = FullTier()
-    with world.settled(capacity(policy=policy)) as daemon:
+    with world.settled(capacity()) as daemon:
         world.rest()
         counters = daemon.status().counters
     assert world.fast(200)[world.used[200]].all()
@@ -111,10 +118,9 @@ def changes(daemon: Daemon) -> int:
     return sum(one.changes for one in daemon.status().processes if one.process.pid == 100)
 
 
-@both
-def test_another_hot_set_is_noticed_told_and_followed(policy: str) -> None:
+def test_another_hot_set_is_noticed_told_and_followed() -> None:
     world = FullTier()
-    with world.settled(capacity(policy=policy)) as daemon:
+    with world.settled(capacity()) as daemon:
         world.rest()
         before = changes(daemon)
         world.used[100] = sorted({*range(8192)} - {*world.used[100]})[:2000]
@@ -130,29 +136,26 @@ def test_what_waits_for_a_slow_migrator_stays_on_the_list_while_it_is_hot() -> N
     assert counters["cooled"] < 100
 
 
-@both
-def test_in_the_end_nothing_moves(policy: str) -> None:
+def test_in_the_end_nothing_moves() -> None:
     world = FullTier()
-    with world.settled(capacity(policy=policy)):
+    with world.settled(capacity()):
         world.rest()
         moved = len(world.moved)
         world.rest(30)
     assert len(world.moved) == moved
 
 
-@both
-def test_pages_that_are_used_alike_never_trade_places(policy: str) -> None:
-    world = FullTier()
+def test_pages_that_are_used_alike_never_trade_places() -> None:
+    world = FullTier(a_second=20.0)
     world.used = {100: list(range(8192)), 200: list(range(3584))}
-    with world.watched(capacity(policy=policy)):
+    with world.watched(capacity()):
         world.rest(30)
     # Which of them fill what is free is all the same.
     assert sum(event.demoted for event in world.moved) == 0
     assert world.fast(100).sum() <= 512 - HEADROOM
 
 
-@both
-def test_a_touch_a_page_promotes_nothing(policy: str) -> None:
+def test_a_touch_a_page_promotes_nothing() -> None:
     world = FullTier()
     rounds = iter(range(0, 8192, 256))
 
@@ -162,7 +165,7 @@ def test_a_touch_a_page_promotes_nothing(policy: str) -> None:
             world.used[100] = list(range(first, min(first + 256, 8192)))
         world.observe(event)
 
-    daemon = Daemon(world.machine, settings=capacity(policy=policy), observer=streaming)
+    daemon = Daemon(world.machine, settings=capacity(), observer=streaming)
     daemon.start()
     world.rest(40)
     daemon.stop()

@@ -41,10 +41,11 @@ ALLOWED = {
     "config_changes": {"config", "scan", "settings", "settings_store"},
     "control": {"config_socket", "knobs", "mistakes", "observe", "settings", "settings_store"},
     "api": {"cli", "config_socket", "control", "knobs", "mistakes", "settings"},
-    "record": {"clock", "heat", "machine", "policy"},
+    "record": {"clock", "engine", "heat", "machine", "policy"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
     | {
         "daemon",
+        "engine",
         "linux",
         "observe",
         "policy",
@@ -115,7 +116,7 @@ def test_only_the_wiring_knows_both_machines() -> None:
 
 def test_the_daemon_loads_no_plotting_and_no_terminal_code() -> None:
     heavy = "{'rich', 'matplotlib', 'hypothesis', 'psutil'}"
-    ours = "{'mmscand.policy.registry', 'mmscand.sim.workloads', 'mmscand.sim.case'}"
+    ours = "{'mmscand.engine.trial', 'mmscand.sim.workloads', 'mmscand.sim.case'}"
     code = f"import sys, mmscand.cli.run; print(sorted(({heavy} | {ours}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

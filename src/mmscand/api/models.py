@@ -107,12 +107,12 @@ class WatchedProcess(Answer):
     rule: str = Field(description="The rule that says so; 'default' when none does.")
     scan_period_ms: int = Field(description="Time between two passes in force, in milliseconds.")
     exposure_ms: int | None = Field(
-        description="Policy capacity: how long Accessed bits collect before they are read; null is "
-        "a whole period."
+        description="Policy capacity: time from one clearing of Accessed bits to the next; null is "
+        "from each pass to the next."
     )
     changes: int = Field(
         description="Policy capacity: how often other pages were found to be hot than before; "
-        "what was known of them is forgotten then."
+        "what was known counts for less then."
     )
     scan_size_mb: int = Field(description="Memory examined in one pass in force, in MiB.")
     cursor: int = Field(description="Address at which the next pass goes on; 0 is the start.")

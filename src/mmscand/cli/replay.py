@@ -14,7 +14,7 @@ from mmscand.errors import UsageError
 from mmscand.shown import json_text
 
 if TYPE_CHECKING:
-    from mmscand.record.replay import MakePolicy, Replayed
+    from mmscand.record.replay import Replayed
 
 
 @click.command("replay")
@@ -30,22 +30,17 @@ def replay_(file: Path, policy: str, ratio: str, json_file: Path | None) -> None
     FILE is what `mmscand record` wrote. Needs no root. An access is a page in a pass that
     found it accessed.
     """
+    from mmscand.engine.registry import require_policy  # noqa: PLC0415 - not for the daemon
     from mmscand.record.file import Recording  # noqa: PLC0415
     from mmscand.record.replay import replay  # noqa: PLC0415
 
+    require_policy(policy)
     if json_file is not None:
         require_writable(json_file)
-    found = replay(Recording(file), _policy(policy), _ratio(ratio))
+    found = replay(Recording(file), policy, _ratio(ratio))
     if json_file is not None:
         write_text(json_file, json_text({"file": str(file), "ratio": ratio, **asdict(found)}))
     print(_shown(found))
-
-
-def _policy(name: str) -> "MakePolicy":
-    from mmscand.policy.registry import placement_policy  # noqa: PLC0415 - not for the daemon
-
-    placement_policy(name, 1, 1)  # a name that is none is told at once
-    return lambda pages, capacity: placement_policy(name, pages, capacity)
 
 
 def _ratio(text: str) -> tuple[int, int]:

@@ -107,7 +107,7 @@ def compare(
 ) -> None:
     """Put policies side by side on many workloads; say which targets are met, and where we lose."""
     _require_extra()
-    from mmscand.policy.registry import NAMES  # noqa: PLC0415
+    from mmscand.engine.registry import NAMES  # noqa: PLC0415
     from mmscand.sim.comparison import cases_of, executor_at  # noqa: PLC0415
     from mmscand.sim.judgement import medians  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
@@ -161,17 +161,15 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
 def _write(
     records: "list[Record]", table: "Table", json_file: Path | None, picture: Path | None
 ) -> None:
-    from mmscand.sim.judgement import JUDGED, losses, verdicts, worst_regrets  # noqa: PLC0415
+    from mmscand.sim.judgement import losses, verdicts, worst_regrets  # noqa: PLC0415
 
     if json_file is not None:
         whole = {
             "worst_regret_pp": worst_regrets(table),
             "targets": [
-                {"policy": policy, "target": v.promise.name, "limit": v.promise.limit}
-                | {"unit": v.promise.unit, "worst": v.worst}
-                | {"where": v.where, "kept": v.kept, "of": v.cells}
-                for policy in JUDGED
-                for v in verdicts(table, policy)
+                {"target": v.promise.name, "limit": v.promise.limit, "unit": v.promise.unit}
+                | {"worst": v.worst, "where": v.where, "kept": v.kept, "of": v.cells}
+                for v in verdicts(table)
             ],
             "losses": [
                 {"where": x.where, "to": x.other, "latency_percent": x.percent}
@@ -189,8 +187,8 @@ def _write(
 
 def _report(table: "Table") -> None:
     from mmscand.cli.table import table as text  # noqa: PLC0415
-    from mmscand.policy.registry import DEFAULT  # noqa: PLC0415
-    from mmscand.sim.judgement import JUDGED, worst_regrets  # noqa: PLC0415
+    from mmscand.engine.registry import DEFAULT  # noqa: PLC0415
+    from mmscand.sim.judgement import worst_regrets  # noqa: PLC0415
 
     policies = list(dict.fromkeys(cell.policy for cell in table))
     print("worst regret over all ratios and intensities, points of hit share")
@@ -198,17 +196,17 @@ def _report(table: "Table") -> None:
         [name, *(round(row[p], 2) for p in policies)] for name, row in worst_regrets(table).items()
     ]
     print(text(["workload", *policies], rows))
-    for policy in (name for name in JUDGED if name in policies):
-        _report_targets(table, policy)
     if DEFAULT in policies:
+        _report_targets(table)
         _report_losses(table)
 
 
-def _report_targets(table: "Table", policy: str) -> None:
+def _report_targets(table: "Table") -> None:
     from mmscand.cli.table import table as text  # noqa: PLC0415
+    from mmscand.engine.registry import DEFAULT  # noqa: PLC0415
     from mmscand.sim.judgement import verdicts  # noqa: PLC0415
 
-    print(f"\ntargets of {policy}, by its worst case")
+    print(f"\ntargets of {DEFAULT}, by its worst case")
     found = [
         [
             v.promise.name,
@@ -217,14 +215,14 @@ def _report_targets(table: "Table", policy: str) -> None:
             f"{v.kept} of {v.cells}",
             v.where,
         ]
-        for v in verdicts(table, policy)
+        for v in verdicts(table)
     ]
     print(text(["target", "worst", "limit", "kept", "where"], found))
 
 
 def _report_losses(table: "Table") -> None:
     from mmscand.cli.table import table as text  # noqa: PLC0415
-    from mmscand.policy.registry import DEFAULT  # noqa: PLC0415
+    from mmscand.engine.registry import DEFAULT  # noqa: PLC0415
     from mmscand.sim.judgement import losses  # noqa: PLC0415
 
     lost = losses(table)
@@ -238,7 +236,7 @@ def _report_losses(table: "Table") -> None:
 
 
 def _require_known(workloads: Sequence[str], policies: Sequence[str]) -> None:
-    from mmscand.policy.registry import NAMES  # noqa: PLC0415
+    from mmscand.engine.registry import NAMES  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
     for what, wanted, known in (("workload", workloads, WORKLOADS), ("policy", policies, NAMES)):

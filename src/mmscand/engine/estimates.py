@@ -7,10 +7,11 @@ from mmscand.engine.looks import Looks
 from mmscand.engine.rate_table import RateTable
 from mmscand.engine.rounds import Rounds, usual_length
 from mmscand.engine.unrest import Unrest
+from mmscand.engine.updates import place_of
 from mmscand.engine.watches import Begun, Watches
 from mmscand.heat.watch_history import Times, WatchHistory
 from mmscand.heat.word import KNOWN, STATES
-from mmscand.model import FloatArray, PageBlock, PageNumbers, StateArray
+from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
 from mmscand.policy.plan import EDGE_SHARE, edge_of
 
 _CALM_ROUNDS = 20
@@ -27,7 +28,9 @@ _ENOUGH = 0.5
 class Estimates:
     """Owned by the scanner thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, watches_all: bool = False) -> None:
+        """`watches_all`: also pages whose observation can change no decision."""
+        self._watches_all = watches_all
         self.history = WatchHistory()
         self.table = RateTable()
         self.unrest = Unrest()
@@ -50,15 +53,21 @@ class Estimates:
         """When bits of the latest block were cleared."""
         self._active = 0
         """Rows that are to be read before the round ends, as far as this pass knows."""
+        self._left_out: PageNumbers = np.zeros(2 * STATES, dtype=np.intp)
+        """4 KiB pages that would not move, by their state (updates.place_of), as of the latest pass
+        that plans are made after."""
 
     def begin_pass(self, now: float) -> bool:
         """A pass begins, or this one goes on. Whether it ends a round."""
         if self._began is None:
             self._began, self._active = now, 0
             self.history.begin_pass(now, ends=self.rounds.ends(now))
+            if self.decides:
+                self._left_out[:] = 0
             self._looks.begin_pass(now, self.edge)
             length = usual_length(self.edge or 1.0, calm=self._is_calm)
-            border = None if self.edge is None or self.unrest.settles else self._border
+            watches_all = self._watches_all or self.edge is None or self.unrest.settles
+            border = None if watches_all else self._border
             self._watches.begin_pass(now, border, length, int(self.sizes[1]))
         return self.rounds.ends(self._began)
 
@@ -89,9 +98,17 @@ class Estimates:
 
     @property
     def pages(self) -> PageNumbers:
-        """(2, STATES) those whose rate is known."""
-        result: PageNumbers = self.history.kinds.reshape(2, 2, STATES).sum(axis=1) * KNOWN
+        """(2, STATES) those whose rate is known, and that may move."""
+        pages = self.history.kinds.reshape(2, 2, STATES).sum(axis=1)
+        result: PageNumbers = np.maximum(0, pages - self._left_out.reshape(2, STATES)) * KNOWN
         return result
+
+    def leave_out(self, block: PageBlock, words: StateArray, slots: BoolArray) -> None:
+        """Some slots would not move: nothing is to make way for them, so they are not counted."""
+        if self.decides:
+            places = place_of(words[slots & (words != 0)])
+            pages = np.bincount(places, minlength=2 * STATES) * block.pages_per_slot
+            self._left_out += pages
 
     @property
     def agrees(self) -> float:
@@ -177,7 +194,7 @@ class Estimates:
         self.history.wake()
 
     def _find_edge(self, fits: int) -> None:
-        pages = self.history.kinds.reshape(4, STATES).sum(axis=0).astype(np.float64)
+        pages = self.pages.sum(axis=0).astype(np.float64)
         if not self.table.known or fits <= 0 or not pages.any():
             return
         rates = np.where(KNOWN, self.table.expected, 0.0)

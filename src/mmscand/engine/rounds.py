@@ -94,6 +94,11 @@ class Rounds:
         return self._length if distance < self._length < later else later
 
     @property
+    def length(self) -> float:
+        """Of the round under way, unless it ends early."""
+        return self._length
+
+    @property
     def are_few(self) -> bool:
         """Whether pages can have been observed a few times only."""
         return self._number < _FEW

@@ -7,8 +7,9 @@ import numpy as np
 
 from mmscand.engine.estimates import Estimates
 from mmscand.engine.updates import place_of
+from mmscand.heat.state import STUCK as REGISTER_STUCK
 from mmscand.heat.watch_history import WatchHistory
-from mmscand.heat.word import FAST, KNOWN, PROVEN, SEEN, STATE, STATES, UNKNOWN
+from mmscand.heat.word import FAST, KNOWN, PROVEN, SEEN, STATE, STATES, STUCK, UNKNOWN
 from mmscand.model import (
     BoolArray,
     PageBlock,
@@ -36,7 +37,8 @@ def _registers() -> StateArray:
     observations = np.where(PROVEN[kinds & STATE], np.uint16(0b100), np.uint16(0b10))
     used = np.where(kinds & SEEN, observations - np.uint16(1), np.uint16(0))
     known = KNOWN[kinds & STATE] & (kinds != 0)  # a word of 0 is no page
-    result: StateArray = np.where(known, observations | used, np.uint16(0))
+    stuck = np.where(kinds & STATE == STUCK, REGISTER_STUCK, np.uint16(0))
+    result: StateArray = np.where(known, observations | used, stuck)
     return result
 
 
@@ -46,12 +48,18 @@ _REGISTERS = _registers()
 class StopwatchChooser:
     """See policy.choosing.Chooser."""
 
-    exposure_s = None
-    begins = opens = False
-
-    def __init__(self, process: Process, ranking: Ranking, now: Callable[[], float]) -> None:
-        """`now` is a clock in seconds, the ranking's."""
-        self._estimates = Estimates()
+    def __init__(
+        self,
+        process: Process,
+        ranking: Ranking,
+        now: Callable[[], float],
+        *,
+        records: bool = False,
+    ) -> None:
+        """`now` is a clock in seconds, the ranking's. `records`: every page of the slow tier is to
+        be observed in each round.
+        """
+        self._estimates = Estimates(watches_all=records)
         self._process = process
         self._ranking = ranking
         self._by_plan = ByPlan(ranking, process)
@@ -72,7 +80,8 @@ class StopwatchChooser:
         waits = np.where(
             _IS_FAST, rate <= _STILL * plan.demote_to, _STILL * rate >= plan.promote_from
         )
-        self._by_plan.begin(rate, up, down, waits & np.tile(KNOWN, 2))
+        belongs = ~_IS_FAST & proven & (rate >= plan.belongs_from)
+        self._by_plan.begin(rate, up, down, waits & np.tile(KNOWN, 2), belongs)
 
     @property
     def _proven(self) -> BoolArray:
@@ -83,6 +92,11 @@ class StopwatchChooser:
     def history(self) -> WatchHistory:
         """See Chooser."""
         return self._estimates.history
+
+    @property
+    def exposure_s(self) -> float:
+        """See Chooser."""
+        return self._estimates.rounds.length
 
     @property
     def changes(self) -> int:
@@ -117,34 +131,31 @@ class StopwatchChooser:
         now = self._clock()
         ends = self.begin_pass(now)
         words, times = self._estimates.look(block, now, moves=self._by_plan.wants)
+        if held is not None:
+            self._estimates.leave_out(block, words, held.left_out(block))
         self.glances = not ends and not self._by_plan.wants
         if self.glances:
             return _nothing(block, np.zeros(block.present.shape, dtype=np.uint16))
+        register = _REGISTERS.take(words & _KIND)
         if not ends:
-            return self._move(block, words, held)
+            return self._move(block, words, register, held)
         begun = self._estimates.end_watches(block, times, now)
-        choice = self._move(block, begun.words, held)
+        choice = self._move(block, begun.words, register, held)
         # What is queued is not aged: it takes its bit to its new node, and is not on watch.
         begun.words[begun.to_clear & (choice.up | choice.down)] |= SEEN
         self._estimates.keep(block, begun, now)
         return replace(choice, to_age=begun.to_clear & ~(choice.up | choice.down))
 
-    def _move(self, block: PageBlock, words: StateArray, held: Held | None) -> Choice:
-        """What moves, by the plan."""
-        register = _REGISTERS.take(words & _KIND)
-        if not self._by_plan.wants:
+    def _move(
+        self, block: PageBlock, words: StateArray, register: StateArray, held: Held | None
+    ) -> Choice:
+        """What moves, by the plan; slots that would not move before are tried again beside it."""
+        if not self._by_plan.wants and (held is None or not held.due.any()):
             return _nothing(block, register)
         state = np.where(words, place_of(words), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
         return Choice(register, up, down, stays, np.zeros_like(up))
-
-    def to_clear(self, block: PageBlock) -> BoolArray:
-        """See Chooser; nobody asks, as visits clear what later ones read."""
-        return np.zeros_like(block.present)
-
-    def cleared(self) -> None:
-        """See Chooser."""
 
     def aged(self, block: PageBlock) -> None:
         """See Chooser."""
@@ -161,7 +172,7 @@ class StopwatchChooser:
         """See Chooser."""
         self._by_plan.not_moved(len(addresses) * pages_per_slot, demotes=demotes)
 
-    def end_pass(self, exposed_s: float | None = None) -> None:
+    def end_pass(self) -> None:
         """See Chooser."""
         self.begin_pass(self._clock())
         estimates = self._estimates

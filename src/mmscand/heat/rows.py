@@ -1,16 +1,10 @@
-"""History of the rows (2 MiB) of one region (1 GiB), and which of them rest.
-
-A row in which nothing was accessed is looked at ever more rarely: after 2, 4, up to 32 passes. Its
-bits stay clear meanwhile, so that an access is seen, only later; then the row is looked at in each
-pass again, and so are the others of its region.
-"""
+"""What is known of the rows (2 MiB) of one region (1 GiB)."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.heat.state import cold, in_use
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     NO_FRAME,
@@ -23,24 +17,22 @@ from mmscand.model import (
 )
 from mmscand.sets import among
 
+TAG = np.uint16(0xF000)
+"""The bits of a word that come from the frame's number; the others are its state."""
 _ROW = np.dtype(
     [
         ("number", "<i8"),  # of the region's rows
         ("frames", "<u8", 2),  # the first slow and the first fast one, or NO_FRAME: its nodes
         ("slots", "<u2", 2),  # on the slow tier, and on the fast one
-        ("quiet", "?"),  # nothing in it was accessed when it was looked at last
-        ("level", "<u2"),  # it rests for 2**level passes; 0 is not at all
-        ("due", "<i4"),  # number of the pass that looks at it
-        ("seen", "<i4"),  # number of the pass that has looked at it last
+        ("seen", "<i4"),  # number of the pass that has read it last
+        # Of heat.watch_history alone:
+        ("level", "<u2"),  # in how many rounds in a row it was quiet
         ("cleared", "<f8"),  # time in s of the latest clearing of its bits ...
         ("read", "<f8"),  # ... of the latest read ...
-        ("next", "<f8"),  # ... and from which on it is to be read again (heat.watch_history)
+        ("next", "<f8"),  # ... and from which on it is to be read again
         ("coldest", "<f4"),  # least accesses a second of its fast-tier pages
     ]
 )
-_MOST_LEVEL = 5
-"""32 passes: what was cold costs a thirtieth of what is active, and a passing glance at 32 rows
-finds one within a pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +50,10 @@ class Rows:
         return cls(np.empty(0, dtype=_ROW), np.empty((0, width), dtype=np.uint16))
 
     @classmethod
-    def of(cls, block: PageBlock, kept: BoolArray, words: StateArray, turn: int) -> "Rows":
-        """As a pass saw them."""
+    def of(cls, block: PageBlock, kept: BoolArray, words: StateArray, number: int) -> "Rows":
+        """As the pass of this number saw them."""
         about = np.zeros(len(words), dtype=_ROW)
-        about["number"], about["seen"], about["due"] = numbers_of(block.addresses), turn, turn
+        about["number"], about["seen"] = numbers_of(block.addresses), number
         for tier, mask in enumerate((block.slow, kept & ~block.slow)):
             about["frames"][:, tier] = _first(block.frames, mask)
             about["slots"][:, tier] = np.count_nonzero(mask, axis=1)
@@ -109,44 +101,16 @@ class Rows:
         words = np.concatenate((self.words[others], new.words[some]))
         return Rows(about[order], words[order])
 
-    def let_rest(self, new: "Rows", block: PageBlock, region: int, next_turn: PageNumbers) -> bool:
-        """Say how long the rows of `new` rest now: longer each time, as long as nothing happens.
-
-        Rows that are all on the fast tier and in use rest until it is their turn to be sampled, in
-        the pass `next_turn` (n,): until then their bits cannot tell anything new. The answer is
-        whether one that rested was accessed.
-        """
-        place, known = self.place(new.numbers)
-        level = np.zeros(len(known), dtype=np.int64)
-        level[known] = self.about["level"][place[known]]
-        quiet: BoolArray = np.logical_not(block.accessed.any(axis=1))
-        new.about["quiet"] = quiet
-        fresh = np.flatnonzero(quiet & (level == 0))
-        quiet[fresh] = cold(new.words[fresh]).all(axis=1)
-        surprise = bool((~quiet & (level > 0)).any())
-        level = np.where(quiet, np.minimum(level + 1, _MOST_LEVEL), 0)
-        # Regions that went cold together are not looked at together.
-        early = region * _SCATTER % np.maximum(1, (1 << level) >> 1)
-        about = new.about
-        about["level"], about["due"] = level, new.about["seen"] + (1 << level) - early
-        hot = (about["slots"][:, 0] == 0) & in_use(new.words).all(axis=1)
-        about["due"][hot] = next_turn[hot]
-        return surprise
-
     def wake(self, which: BoolArray | None = None) -> None:
-        """Look at them, or some of them, in the next pass."""
+        """Read them, or some of them, in the next pass."""
         mask = np.ones(len(self.about), dtype=np.bool_) if which is None else which
-        self.about["level"][mask] = self.about["due"][mask] = self.about["next"][mask] = 0
+        self.about["level"][mask] = self.about["next"][mask] = 0
 
     @property
     def addresses(self) -> UIntArray:
         """First address of each row, counted from the region's start."""
         addresses: UIntArray = self.about["number"].astype(np.uint64) * np.uint64(HUGE_PAGE_BYTES)
         return addresses
-
-
-_SCATTER = 40503
-"""Fibonacci hashing: neighbours are far from each other."""
 
 
 def numbers_of(addresses: UIntArray) -> PageNumbers:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.heat.history import History, Places, key_of, tags_of
-from mmscand.heat.hotness import hotness
-from mmscand.heat.rows import Rows, numbers_of
+from mmscand.heat.rows import TAG, Rows, numbers_of
 from mmscand.heat.state import FAST as REGISTER_FAST
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
@@ -21,7 +20,6 @@ from mmscand.heat.word import (
     STATE,
     STATES,
     STUCK,
-    TAG,
     UNKNOWN,
     less_observed,
 )
@@ -29,7 +27,6 @@ from mmscand.model import (
     REGION_BYTES,
     BoolArray,
     FloatArray,
-    IntArray,
     PageBlock,
     PageNumbers,
     StateArray,
@@ -65,7 +62,9 @@ class WatchHistory(History):
     """Words as of heat.word, in place of registers. A row rests until a time of its own."""
 
     def __init__(self) -> None:
-        super().__init__(both_tiers=True, may_spare=False)
+        super().__init__()
+        self._surprises: set[tuple[int, int]] = set()
+        """Regions with a row that was accessed while it rested."""
         self._now = 0.0
         """When the pass under way began."""
         self._ends = True
@@ -94,23 +93,36 @@ class WatchHistory(History):
         pages that were mapped, unmapped or moved since are found where that shows without their
         frames.
         """
-        place, known = self._rows_of(block).place(numbers_of(block.addresses))
-        if not known.all():
-            self.put(block, self.words(block), now, cleared=False)
-            place, _ = self._rows_of(block).place(numbers_of(block.addresses))
+        numbers = numbers_of(block.addresses)
         rows = self._rows_of(block)
-        about, times = rows.about, Times(rows.about["cleared"][place], rows.about["read"][place])
-        about["seen"][place], about["read"][place] = self._turns.number, now
+        place, known = rows.place(numbers)
+        times = self._times(rows, place, known, now)
+        new = ~known & block.present.any(axis=1)
+        if new.any():
+            some = block.where(new)
+            self.put(some, self.words(some), now, cleared=False)
+            rows = self._rows_of(block)
+            place, known = rows.place(numbers)
+        rows.about["seen"][place[known]], rows.about["read"][place[known]] = self._number, now
         self._visited.add(key_of(block))
-        words = rows.at(numbers_of(block.addresses))
+        words = rows.at(numbers)
         if not closely:
             return words, times
         fast = (block.present & ~block.slow) * FAST
         other = np.nonzero(((words ^ fast) & FAST != 0) | ((words != 0) != block.present))
         if len(other[0]):
             self.note(block, other, self.renewed(block, words, other))
-            words = rows.at(numbers_of(block.addresses))
+            words = rows.at(numbers)
         return words, times
+
+    def _times(self, rows: Rows, place: PageNumbers, known: BoolArray, now: float) -> Times:
+        """Of new rows, and of those without a page that counts: they are read now."""
+        if known.all():
+            return Times(rows.about["cleared"][place], rows.about["read"][place])
+        times = Times(np.full(len(place), now), np.full(len(place), now))
+        times.cleared[known] = rows.about["cleared"][place[known]]
+        times.read[known] = rows.about["read"][place[known]]
+        return times
 
     def renewed(self, block: PageBlock, words: StateArray, at: Places) -> StateArray:
         """(n,) words of some slots, after a look at their frames; see `words`."""
@@ -135,7 +147,7 @@ class WatchHistory(History):
         key, rows = key_of(block), self._rows_of(block)
         numbers = numbers_of(block.addresses)
         place, known = rows.place(numbers)
-        new = Rows.of(block, block.present, words, self._turns.number)
+        new = Rows.of(block, block.present, words, self._number)
         about = new.about
         about["cleared"] = about["read"] = now
         if not cleared:
@@ -149,13 +161,16 @@ class WatchHistory(History):
     def were_cleared(self, block: PageBlock, at: float) -> None:
         """Bits of the block, which was put, were cleared at this time."""
         rows = self._rows_of(block)
-        place, _ = rows.place(numbers_of(block.addresses))
-        rows.about["cleared"][place] = rows.about["read"][place] = at
+        place, known = rows.place(numbers_of(block.addresses))
+        rows.about["cleared"][place[known]] = rows.about["read"][place[known]] = at
 
     def levels(self, block: PageBlock) -> PageNumbers:
-        """(rows,) how often in a row each was found quiet."""
-        result: PageNumbers = self._about(block, "level").astype(np.intp)
-        return result
+        """(rows,) how often in a row each was found quiet; 0 of new ones."""
+        rows = self._rows_of(block)
+        place, known = rows.place(numbers_of(block.addresses))
+        levels = np.zeros(len(known), dtype=np.intp)
+        levels[known] = rows.about["level"][place[known]]
+        return levels
 
     def _count(self, old: StateArray, new: StateArray, pages: int) -> None:
         """Words of slots of this number of 4 KiB pages were replaced."""
@@ -173,11 +188,18 @@ class WatchHistory(History):
         self._count(words, np.zeros_like(words), key[1])
         super()._drop(key, rows, gone)
 
+    def end_pass(self) -> None:
+        """See History. The neighbours of a row that was accessed while it rested are read next."""
+        super().end_pass()
+        for key in self._surprises & self._regions.keys():
+            self._regions[key].wake()
+        self._surprises = set()
+
     def _rests(self, rows: Rows) -> BoolArray:
         waits = rows.about["next"] > self._now
         if not self._ends:
             waits |= rows.about["level"] > 0
-        rests: BoolArray = waits & (rows.about["seen"] < self._turns.number)
+        rests: BoolArray = waits & (rows.about["seen"] < self._number)
         return rests
 
     def wake(self) -> None:
@@ -195,7 +217,7 @@ class WatchHistory(History):
         self._surprises.add(key_of(block))
 
     def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See History."""
+        """These slots were moved to the other tier: their rows do not rest."""
         regions = addresses // np.uint64(REGION_BYTES)
         for region in distinct(regions).tolist():
             rows = self._regions.get((region, pages_per_slot))
@@ -203,11 +225,9 @@ class WatchHistory(History):
                 place, there = rows.place(numbers_of(addresses[regions == region]))
                 rows.about["next"][place[there]] = rows.about["level"][place[there]] = 0
 
-    def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
+    def registers(self, words: StateArray) -> StateArray:
         """See History: here, in how many of six seconds each page is accessed, by its rate."""
-        regions = list(self._regions.items())
-        seen = ((pages, Rows(rows.about, seconds_used(rows.words))) for (_, pages), rows in regions)
-        return hotness(seen, nodes_of)
+        return seconds_used(words)
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See History: what was known of these pages says nothing any more."""

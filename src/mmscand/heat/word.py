@@ -24,7 +24,6 @@ STATE = np.uint16(STATES - 1)
 SEEN = np.uint16(0x400)
 """Nothing is learned of the page until its bit is cleared."""
 FAST = np.uint16(0x800)
-TAG = np.uint16(0xF000)
 KINDS = 1 << 12
 KIND = np.uint16(KINDS - 1)
 """All but the tag: the kind of a page."""

@@ -8,8 +8,7 @@ visits      looks at a process, complete or not
 skipped     visits left out, as the process had not run; told by the visit that follows
 examined    pages that had an entry in the page tables that were read
 slow        of these, present on the slow tier (slowtier)
-accessed    of these, with the Accessed bit set; also since an earlier pass, where it was left alone
-            (heat.turns)
+accessed    of these, with the Accessed bit set since it was cleared last
 idle        of these, without it (idlepage)
 fast, fast_accessed  of the examined, present on other nodes (toptier); with the bit set
 hot, cold   to be promoted by the policy; on the fast tier and to be demoted

@@ -21,7 +21,8 @@ class ProcessStatus:
     scan_period_ms: int
     """As it is in force: the tuned base, scaled by aggressiveness and failures."""
     exposure_ms: int | None
-    """Policy capacity: how long bits collect before they are read; None is a whole period."""
+    """Policy capacity: time from one clearing of bits to the next; None is from each pass to the
+    next."""
     changes: int
     """Policy capacity: how often what is hot was found to be other pages, since `passes` began."""
     scan_size_mb: int

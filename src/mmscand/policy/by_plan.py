@@ -20,7 +20,7 @@ class ByPlan:
         self._ranking = ranking
         self._process = process
         self._rate: FloatArray = np.empty(0)
-        self._up = self._down = self._waits = np.empty(0, dtype=np.bool_)
+        self._up = self._down = self._waits = self._belongs = np.empty(0, dtype=np.bool_)
         self._tries = 0
         """4 KiB pages that would not move before and were tried again in this pass."""
         self.asked = 0
@@ -29,13 +29,14 @@ class ByPlan:
         """Whether pages may move, or not be moved any more."""
 
     def begin(
-        self, rate: FloatArray, up: BoolArray, down: BoolArray, waits: BoolArray | None = None
+        self, rate: FloatArray, up: BoolArray, down: BoolArray, waits: BoolArray, belongs: BoolArray
     ) -> None:
-        """A pass begins: the rate of each state (states,), which may go up, which come down, and
-        which go on waiting for a move if they are on the list already, beside those.
+        """A pass begins: the rate of each state (states,), which may go up, which come down, which
+        go on waiting for a move if they are on the list already, beside those, and which belong on
+        the fast tier.
         """
         self._rate, self._up, self._down = rate, up, down
-        self._waits = up | down if waits is None else up | down | waits
+        self._waits, self._belongs = up | down | waits, belongs
         self._tries = self.asked = 0
         queued = self._ranking.queued(self._process)
         self.wants = bool(up.any() or down.any() or queued)
@@ -74,11 +75,11 @@ class ByPlan:
         return up, down
 
     def _again(self, block: PageBlock, state: StateArray, held: Held, promoted: int) -> BoolArray:
-        """Hot slots that would not move before, to try again now: as many as fit into the room, or
-        into the headroom of a full fast tier. Nothing is demoted for them.
+        """Slots that belong on the fast tier and would not move before, to try again now: as many
+        as fit into the room, or into the headroom of a full fast tier. Nothing is demoted for them.
         """
         room = max(self._ranking.plan.promote_pages - promoted, _TRIES - self._tries, 0)
-        hot = held.due & block.slow & _where(self._up, state)
+        hot = held.due & block.slow & _where(self._belongs, state)
         again = self._hottest(hot, state, room // block.pages_per_slot)
         self._tries += block.pages_in(again)
         return again

@@ -4,9 +4,11 @@ That a move pays is an estimate, and where pages change all the time it is wrong
 is spent is held against what the fast tier was accessed more than as many pages drawn by chance.
 """
 
+PAYBACK_ACCESSES = 16.0
+"""What a trade has to bring in: two moves of 1.24 us each against 157 ns an access."""
 _FIRST = 1.0
 """Fills of the fast tier that may be spent before anything came in. With 0.7 stairs at 1:8 with 1
-access go bankrupt before the exposure is found, 1.5 costs phases at 0.1 accesses half a percent."""
+access go bankrupt at first, 1.5 costs phases at 0.1 accesses half a percent."""
 _FORGIVEN = 0.005
 """Of all accesses: what may be spent for nothing, so that nobody stops for ever. 0.02 makes phases
 at 1:16 with 0.1 accesses 1.4 % slower than doing nothing, this 0.6."""
@@ -17,9 +19,7 @@ _MOST = 2.0
 class Credit:
     """Counted in fills: a trade for each page of the fast tier, whose size is told each time."""
 
-    def __init__(self, payback_accesses: float) -> None:
-        """`payback_accesses`: what a trade costs, in accesses; see policy.placement."""
-        self._payback = payback_accesses
+    def __init__(self) -> None:
         self._left = _FIRST
 
     def pages(self, capacity: int) -> int:
@@ -38,4 +38,4 @@ class Credit:
         number of pages drawn by chance.
         """
         came_in = max(0.0, more) + _FORGIVEN * accesses
-        self._left = min(_MOST, self._left + came_in / (max(1, capacity) * self._payback))
+        self._left = min(_MOST, self._left + came_in / (max(1, capacity) * PAYBACK_ACCESSES))

@@ -1,34 +1,21 @@
-"""The policy `frequency`: a counter of eight bits that ages, and trades with a gap.
+"""The policy `frequency`: hot is what was accessed in most of the last passes.
 
-The aging counter of textbooks (Tanenbaum: not frequently used), with memory-optimizer's rule that
-hot and cold pages trade places only when their counts are far enough apart.
+The aging counter of textbooks (Tanenbaum: not frequently used) over the register of six passes, as
+memory-optimizer counts over ten scans.
 """
 
-import numpy as np
+from mmscand.heat.state import PASSES, REGISTER, accessed_passes
+from mmscand.model import BoolArray, StateArray
 
-from mmscand.model import BoolArray, ByteArray, PageNumbers
-from mmscand.policy.placement import Moves, exchange
-
-_GAP = 64.0
-"""A quarter of the counter's range. memory-optimizer asks for a difference of 2 in 10 scans."""
+_FULL = 1 << PASSES
+MOST = 4
+"""Of six: two thirds."""
 
 
 class Frequency:
-    """See policy.placement.PlacementPolicy."""
+    """Promote what was observed six times, and accessed in at least four of them."""
 
-    name = "frequency"
-    exposure = 1.0
-
-    def __init__(self, pages: int, capacity: int) -> None:
-        self._capacity = capacity
-        self._counts: ByteArray = np.zeros(pages, dtype=np.uint8)
-
-    def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
-        """See PlacementPolicy.decide."""
-        self._counts >>= 1
-        self._counts |= accessed.astype(np.uint8) << 7
-        return exchange(fast, self._counts.astype(np.float64), self._capacity, _GAP)
-
-    def forget(self, pages: PageNumbers) -> None:
-        """See PlacementPolicy.forget."""
-        self._counts[pages] = 0
+    def hot(self, state: StateArray) -> BoolArray:
+        """Slots to promote, shape of `state` (heat.state)."""
+        result: BoolArray = (state & REGISTER >= _FULL) & (accessed_passes(state) >= MOST)
+        return result

@@ -3,19 +3,14 @@
 Alto (OSDI'25) and NOMAD (OSDI'24) found that most systems lose to it somewhere.
 """
 
-from mmscand.model import BoolArray, PageNumbers
-from mmscand.policy.placement import NO_MOVES, Moves
+import numpy as np
+
+from mmscand.model import BoolArray, StateArray
 
 
 class Nothing:
-    """See policy.placement.PlacementPolicy."""
+    """No page is hot."""
 
-    name = "nothing"
-    exposure = 1.0
-
-    def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
-        """See PlacementPolicy.decide."""
-        return NO_MOVES
-
-    def forget(self, pages: PageNumbers) -> None:
-        """See PlacementPolicy.forget."""
+    def hot(self, state: StateArray) -> BoolArray:
+        """Slots to promote, shape of `state` (heat.state)."""
+        return np.zeros(state.shape, dtype=np.bool_)

@@ -34,6 +34,8 @@ class Plan:
     demote_pages: int
     trades: int = 0
     """The number of those, the last ones, that make room for as many more that go up."""
+    belongs_from: float = float("inf")
+    """Pages of at least this rate belong on the fast tier, whether any go there now or not."""
 
     def traded(self, demoted: int) -> int:
         """Pages that may go up when this number comes down now."""
@@ -75,7 +77,8 @@ def plan(
     rates, pages = rates[order], pages[:, order]
     proven = pages[0] if unproven is None else pages[0] - unproven[order]
     up, down = np.cumsum(proven) - pending[0], np.cumsum(pages[1][::-1]) - pending[1]
-    edge = edge_of(rates, pages.sum(axis=0), capacity_of(pages, room, coming, pending))
+    capacity, every = capacity_of(pages, room, coming, pending), pages.sum(axis=0)
+    edge = edge_of(rates, every, capacity)
     pays = float(pages[0][rates > price / 2].sum()) - pending[0]
     filled = int(max(0, min(room, pays)))
     excess = int(np.clip(-room - coming, 0, max(0, down[-1]))) if len(down) else 0
@@ -85,7 +88,8 @@ def plan(
         up_from = min(up_from, _rate_at(rates, proven, pending[0] + filled + trades, np.inf))
     demoted = excess + trades
     down_to = _rate_at(rates[::-1], pages[1][::-1], pending[1] + demoted, -np.inf)
-    return Plan(up_from, room if filled else 0, down_to, demoted, trades)
+    belongs_from = max(price / 2, _rate_at(rates, every, max(0, int(capacity)), np.inf))
+    return Plan(up_from, room if filled else 0, down_to, demoted, trades, belongs_from)
 
 
 def capacity_of(pages: FloatArray, room: int, coming: int, pending: tuple[int, int]) -> float:

@@ -12,10 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from mmscand.model import FloatArray, PageNumbers, Process
-from mmscand.policy.credit import Credit
-from mmscand.policy.placement import PAYBACK_ACCESSES
+from mmscand.policy.credit import PAYBACK_ACCESSES, Credit
+from mmscand.policy.lasting import Lasting
 from mmscand.policy.plan import NOTHING, Plan, capacity_of, plan
-from mmscand.policy.tuning import Lasting
 
 _LASTING_S = 256.0
 """How long a placement is taken to hold until a change was seen: a trade has to pay for itself
@@ -115,7 +114,7 @@ class Ranking:
         self._members: dict[Process, _Member] = {}
         self._plan = NOTHING
         self._made_at = float("-inf")
-        self._credit = Credit(PAYBACK_ACCESSES)
+        self._credit = Credit()
         self._earned_at: float | None = None
         """None while nothing is known."""
         self._capacity = 0

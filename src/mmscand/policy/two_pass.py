@@ -1,9 +1,13 @@
-"""The RFC V3's rule: hot is what was accessed in two consecutive passes."""
+"""The policies `two-pass` and `first-touch`: hot is what was accessed in consecutive passes.
+
+Two passes are the rule of the RFC's V3 (lore 20250814153307.1553061-1), one is that of V0 and V1
+(20250319193028.29514-1-raghavendra.kt@amd.com). The RFC leaves demotion to the kernel.
+"""
 
 from dataclasses import dataclass
 
-from mmscand.heat.state import accessed_in_a_row, is_stuck
-from mmscand.model import BoolArray, PageBlock, StateArray
+from mmscand.heat.state import accessed_in_a_row
+from mmscand.model import BoolArray, StateArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +16,6 @@ class TwoPass:
 
     hot_passes: int = 2
 
-    def hot(self, block: PageBlock, state: StateArray) -> BoolArray:
-        """Slots to promote, shape as the block's arrays."""
-        result: BoolArray = accessed_in_a_row(state, self.hot_passes) & ~is_stuck(state)
-        return result
-
-    def to_age(self, block: PageBlock, state: StateArray) -> BoolArray:
-        """Slots whose Accessed bit has to be cleared for the next pass to mean anything."""
-        result: BoolArray = block.accessed & block.slow & ~is_stuck(state)
-        return result
+    def hot(self, state: StateArray) -> BoolArray:
+        """Slots to promote, shape of `state` (heat.state)."""
+        return accessed_in_a_row(state, self.hot_passes)

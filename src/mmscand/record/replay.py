@@ -5,21 +5,19 @@ recording cannot tell is left out: pages whose bits say nothing, and how the pro
 had its memory been faster.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmscand.engine.trial import Trial, Visited
 from mmscand.errors import UsageError
 from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, PageNumbers, UIntArray
-from mmscand.policy.placement import Moves, PlacementPolicy
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass, Table, unpack
 from mmscand.sets import among
 
-MakePolicy = Callable[[int, int], PlacementPolicy]
-"""From the number of pages, and how many fit the fast tier."""
 _NEARLY = 0.95
 """Of the share of the later half: what a warm-up ends with."""
 _Space = tuple[int, int, int]
@@ -30,6 +28,8 @@ _Space = tuple[int, int, int]
 class Round:
     """What one pass over all processes found; arrays of (pages,), valid until the next round."""
 
+    at_s: float
+    """When the last process of it was read."""
     accessed: BoolArray
     present: BoolArray
     """There, and with a bit that tells something."""
@@ -57,12 +57,13 @@ class Pages:
         shape = (self._count, PAGES_PER_TABLE)
         present, slow, accessed = (np.zeros(shape, dtype=np.bool_) for _ in range(3))
         huge = np.ones(self._count, dtype=np.uint32)
-        number, generation = 0, dict[tuple[int, int], _Space]()
+        number, at_s, generation = 0, 0.0, dict[tuple[int, int], _Space]()
         for seen in self._recording.passes():
             if number not in (0, int(seen.about["pass"][0])):
-                yield Round(accessed.reshape(-1), present.reshape(-1), slow.reshape(-1))
+                yield Round(at_s, accessed.reshape(-1), present.reshape(-1), slow.reshape(-1))
                 accessed[:] = False
             number, space = int(seen.about["pass"][0]), _space(seen)
+            at_s = float(seen.about["at_ns"][0]) * 1e-9
             before = generation.get(space[:2], space)
             if before != space or seen.about["left"][0]:
                 present[self._all_of(before)] = False
@@ -75,7 +76,7 @@ class Pages:
             rows = self._at(space, seen.accessed)
             accessed[rows] = unpack(seen.accessed["accessed"], huge[rows]) & present[rows]
         if number:
-            yield Round(accessed.reshape(-1), present.reshape(-1), slow.reshape(-1))
+            yield Round(at_s, accessed.reshape(-1), present.reshape(-1), slow.reshape(-1))
 
     def _all_of(self, space: _Space) -> slice:
         first = self._first.get(space, 0)
@@ -146,24 +147,23 @@ class _Tier:
         self.hits.append(int(np.count_nonzero(accessed & self.fast)))
 
 
-def replay(recording: Recording, make: MakePolicy, ratio: tuple[int, int]) -> Replayed:
-    """Run a policy; UsageError when there is nothing in the recording to run it over."""
+def replay(recording: Recording, policy: str, ratio: tuple[int, int]) -> Replayed:
+    """Run the policy of that name; UsageError when the recording has no access."""
     pages = Pages(recording)
     counts, peak, totals, as_recorded = _survey(pages)
     capacity = peak * ratio[0] // sum(ratio)
     if not totals or not sum(totals) or not capacity:
         raise UsageError("no accessed page in the recording", hint="record for longer")
-    policy = make(len(pages), capacity)
     run = _Run(policy, pages, capacity)
     for each in pages.rounds():
         run.take(each)
-    hits = {policy.name: run.own.hits, "nothing": run.unmoved.hits, "as-recorded": as_recorded}
+    hits = {policy: run.own.hits, "nothing": run.unmoved.hits, "as-recorded": as_recorded}
     share = {name: sum(found) / sum(totals) for name, found in hits.items()}
     share["best-static"] = int(np.sort(counts)[::-1][:capacity].sum()) / sum(totals)
     by_pass = {name: _shares(found, totals) for name, found in hits.items()}
-    warm_up = _warm_up(by_pass[policy.name])
+    warm_up = _warm_up(by_pass[policy])
     return Replayed(
-        policy=policy.name,
+        policy=policy,
         passes=len(totals),
         pages=peak,
         fast_pages=capacity,
@@ -212,38 +212,43 @@ def _survey(pages: Pages) -> tuple[NDArray[np.uint32], int, list[int], list[int]
 class _Run:
     """A policy at work, beside a machine that moves nothing."""
 
-    def __init__(self, policy: PlacementPolicy, pages: Pages, capacity: int) -> None:
-        self._policy = policy
+    def __init__(self, policy: str, pages: Pages, capacity: int) -> None:
+        self._now = 0.0
+        self._trial = Trial(policy, len(pages), capacity, lambda: self._now)
         none = np.zeros(len(pages), dtype=np.bool_)
         self.own = _Tier(none.copy(), capacity)
         self.unmoved = _Tier(none.copy(), capacity)
-        self._present, self._collected = none.copy(), none.copy()
-        self._collected_for = 0
+        self._present, self._bits = none.copy(), none.copy()
         self.promoted = self.demoted = self.decisions = 0
 
     def take(self, each: Round) -> None:
-        """One round: count, and decide when the exposure is over."""
+        """One round: count accesses, and visit the pages if the policy wants to.
+
+        Bits are set by the first access after their clearing, and by the program that maps a page.
+        Between two rounds of a recording nothing can be read.
+        """
+        self._now = each.at_s
         appeared = np.flatnonzero(each.present & ~self._present)
         vanished = np.flatnonzero(self._present & ~each.present)
         self._present = each.present.copy()
-        self._policy.forget(vanished)
+        self._trial.pages.renew(vanished)
+        self._trial.pages.present[:] = each.present
         for tier in (self.own, self.unmoved):
             tier.place(appeared, vanished)
             tier.count(each.accessed)
-        if not self.decisions and not each.accessed.any():
-            return  # the first pass clears what was set before it, and tells of no access
-        self._collected |= each.accessed
-        self._collected_for += 1
-        # A shorter exposure than a pass cannot be had of a recording.
-        if self._collected_for >= max(1, round(self._policy.exposure)):
-            self._apply(self._policy.decide(self._collected, self.own.fast))
-            self._collected[:], self._collected_for = False, 0
+        self._bits |= each.accessed
+        self._bits[appeared] = True
+        due = self._trial.due_s
+        if due is None or self._now >= due:
+            visited = self._trial.visit(self._bits, self.own.fast)
+            self._bits[visited.cleared] = False
+            self._apply(visited)
 
-    def _apply(self, moves: Moves) -> None:
-        down = moves.down[self.own.fast[moves.down]]
+    def _apply(self, visited: Visited) -> None:
+        down = visited.down[self.own.fast[visited.down]]
         self.own.fast[down] = False
         room = self.own.capacity - int(np.count_nonzero(self.own.fast))
-        up = moves.up[self._present[moves.up] & ~self.own.fast[moves.up]][:room]
+        up = visited.up[self._present[visited.up] & ~self.own.fast[visited.up]][:room]
         self.own.fast[up] = True
         self.promoted += len(up)
         self.demoted += len(down)

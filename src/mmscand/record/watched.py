@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmscand.clock import CpuMeter
-from mmscand.heat.history import History
+from mmscand.heat.pass_history import PassHistory
 from mmscand.heat.state import accessed_passes, is_stuck
 from mmscand.machine import AddressSpace
 from mmscand.model import BoolArray, PageBlock, VmaTable
@@ -24,7 +24,7 @@ class WatchedProcess:
         self._space = space
         self._cpu = cpu
         self._tape = ProcessTape(space.process)
-        self._history = History()
+        self._history = PassHistory()
         self._generation = self._passes = 0
 
     def look(self, number: int, at_ns: int) -> ProcessPass:
@@ -32,7 +32,7 @@ class WatchedProcess:
         before = self._cpu.seconds
         with self._cpu:
             if (generation := self._space.generation()) != self._generation:
-                self._generation, self._history = generation, History()
+                self._generation, self._history = generation, PassHistory()
                 self._tape.restart()
             if self._passes % _RECHECK_PASSES == 0:
                 self._history.forget_stuck()
@@ -56,7 +56,7 @@ class WatchedProcess:
 
     def _take(self, block: PageBlock, vmas: VmaTable) -> int:
         """Tell and age a block; how many pages were aged."""
-        # History keeps slow-tier pages only: here it keeps all of them.
+        # A PassHistory keeps slow-tier pages only: here it keeps all of them.
         state = self._history.fold(replace(block, slow=block.present))
         stuck = is_stuck(state)
         # Accessed in this one alone of the last six passes: asked once of a page that stays hot.

@@ -49,7 +49,7 @@ class _Group:
         """The next round; who takes part.
 
         It is due as those want it that were in the last one, and nobody waits for it longer than
-        half its length: rounds that followed closely would be exposures of no length.
+        half its length: rounds that followed closely would see no access.
         """
         due = min((self.read or self.left_out).values())
         waits = min(self.left_out.values(), default=due)

@@ -2,7 +2,7 @@
 
 The Accessed bits of top-tier pages stay set, where nobody clears them. A quarter of the sample is
 aged in each pass, another one each time, and looked at in the next: a page takes part in every
-fourth exposure. As in scan.node_use, to age more would cost more and make what is aged the first to
+fourth pass. As in scan.node_use, to age more would cost more and make what is aged the first to
 go. Policies age pages too; what they have aged is looked at as well.
 """
 
@@ -41,7 +41,7 @@ class Looked:
     judged: int
     """Slots of the sample that were aged before: the evidence. Not scaled."""
     accessed: int
-    """Accessed in an exposure, which stands for the passes since the one before."""
+    """Accessed in a pass, which stands for the passes since the one before."""
     again: int
     """Of these, for the first time since their promotion."""
     returned: int

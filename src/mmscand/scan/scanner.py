@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from mmscand.clock import Clock, CpuMeter
+from mmscand.engine.registry import chooser_of
 from mmscand.errors import LeftAlone, MmscandError, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
@@ -12,8 +13,7 @@ from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
-from mmscand.policy.by_capacity import CapacityChooser
-from mmscand.policy.choosing import Chooser, RuleChooser
+from mmscand.policy.choosing import Chooser
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
@@ -207,15 +207,14 @@ class Scanner:
         return slot
 
     def _chooser_of(self, process: Process) -> Chooser:
-        # Nothing is aged in a dry run, so that rates would be told of bits that say nothing.
-        if self._settings.policy not in ("capacity", "stopwatch") or self._dry_run:
-            return RuleChooser(self._settings)
-        if self._settings.policy == "stopwatch" and not self._watcher.wants_all:
-            from mmscand.engine.stopwatch import StopwatchChooser  # noqa: PLC0415 - a start is short
-
-            return StopwatchChooser(process, self._ranking, self._clock.now)
-        may_spare = not self._watcher.wants_all
-        return CapacityChooser(process, self._ranking, self._settings, may_spare=may_spare)
+        return chooser_of(
+            process,
+            self._settings,
+            self._ranking,
+            self._clock.now,
+            records=self._watcher.wants_all,
+            ages=not self._dry_run,
+        )
 
     def _visit(self, slot: Slot) -> None:
         try:

@@ -20,16 +20,12 @@ from mmscand.policy.choosing import Chooser
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
-from mmscand.scan.exposure import Exposure
 from mmscand.scan.idle import IdleWatch, ProgramTime
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
 from mmscand.scan.rules import Verdict
 from mmscand.scan.tiering import Tiering
 from mmscand.scan.visit import Visit, Watcher
 from mmscand.settings import Settings
-
-_APART = 0.8
-"""An exposure this much shorter than the period is one of its own, at the price of another read."""
 
 _REST = 4.0
 """Times what the latest visit took, before the next one that a policy asks for: a fifth of a core
@@ -41,9 +37,6 @@ _NEW_PASSES = 4
 """Passes in which a large process is new: as many as the first promotions take."""
 _PROMISING_PAGES = 256
 """Hot pages on the slow tier, 1 MiB: worth its turn too."""
-_WORTH_OPENING_PAGES = 1024
-"""Of address space, 4 MiB: where it is less the first visit does no more than clear, as 500 small
-processes would cost another third of a second."""
 
 
 class Slot:
@@ -87,15 +80,13 @@ class Slot:
             dry_run=dry_run,
         )
         self._tiering.look.enabled = _looks(settings)
-        self._exposure = Exposure()
         self._cursor = 0
         self._skipped = NOTHING_SKIPPED
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
-        self._started = self._now = self._read_from = 0.0
-        self._read_to = 0
+        self._started = self._now = 0.0
         self._ages = True
-        """This visit clears what the next one reads, or the last one has."""
+        """This visit clears what later ones read."""
         self._aged_by = ""
         self._resident_pages = space.resident_pages()
         """As of the last complete pass, or of the begin."""
@@ -125,39 +116,32 @@ class Slot:
     def set_aging(self, group: str | None, why: str) -> None:
         """See scan.bulk.Member."""
         if self._candidates.shared_too != (group is not None):
-            self._restart()  # bits of shared pages said nothing until now
+            self._tiering.restart()  # bits of shared pages said nothing until now
         self._candidates.shared_too = group is not None
         self._aged_by = why
-
-    def _restart(self) -> None:
-        self._tiering.restart()
-        self._exposure.cancel()
 
     @property
     def _chooser(self) -> Chooser:
         return self._tiering.chooser
 
     @property
-    def _exposure_ms(self) -> int:
-        """How long bits are to collect; 0 is a whole period."""
-        return round(1000 * (self._chooser.exposure_s or 0.0))
-
-    @property
     def period_ms(self) -> int:
         """From the begin of one visit to that of the next."""
+        if (wanted_at := self._wanted_at) is None:
+            return self.pacer.period_ms
         # As quick as the policy asks, but no quicker than the rules allow for this process.
         slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
-        if self._wanted_at is not None:
-            return round(1000 * slower * max(0.0, self._wanted_at - self._started))
-        if self._hurries:
-            return round(self._exposure_ms * slower)
-        return max(self.pacer.period_ms, self._exposure_ms)
+        return round(1000 * slower * max(0.0, wanted_at - self._started))
 
     @property
     def _wanted_at(self) -> float | None:
-        """When the policy wants the next visit; None where others say it."""
+        """When the policy wants the next visit; None where the pacing says it: for a process that
+        does not run, and for small ones, as 300 of them visited ten times a second cost a core.
+        """
         due = self._chooser.due_s
-        if due is None or self._settings.profile != "auto" or self._benefit.effort != FULL:
+        if due is None or not self._is_large or self._idle.skipped:
+            return None
+        if self._settings.profile != "auto" or self._benefit.effort != FULL:
             return None
         spent_s = self.cpu.seconds - self._cpu_before_s
         return due if self._chooser.hurries else max(due, self._now + _REST * spent_s)
@@ -185,7 +169,7 @@ class Slot:
     @property
     def under_way(self) -> bool:
         """See scan.visit_order.Visited."""
-        return self._counts is not None or self._exposure.begins or self._exposure.collects
+        return self._counts is not None
 
     @property
     def visit_cost_s(self) -> float:
@@ -216,7 +200,7 @@ class Slot:
             aggressiveness=self.verdict.aggressiveness,
             rule=str(self.verdict),
             scan_period_ms=self.period_ms,
-            exposure_ms=self._exposure_ms or None,
+            exposure_ms=round(1000 * (self._chooser.exposure_s or 0.0)) or None,
             changes=self._chooser.changes,
             scan_size_mb=self.pacer.pace.size_mb,
             cursor=self._cursor,
@@ -238,7 +222,7 @@ class Slot:
         """Run by other settings from the next visit on."""
         before, self._settings = self._settings, settings
         if settings.policy != before.policy:
-            self._restart()
+            self._tiering.restart()
         self._tiering.look.enabled = _looks(settings)
         self._chooser.adopt(settings)
         self.pacer.adopt(settings)
@@ -253,14 +237,16 @@ class Slot:
     def skip(self, now: float) -> bool:
         """Leave out the visit that is due, if the process has not run since the last one.
 
-        A pass that found nothing, for the pacing; for the history none, so that it stays.
+        A pass that found nothing, for the pacing; for the history none, so that it stays. Of a new
+        process it is an observation: nobody else can say that its pages are cold.
         """
         if self.under_way or self._chooser.makes_room:
             return False
         if not self._idle.skip(large=self._is_large):
             return False
-        self._exposure.nothing_ran(now)
-        self._chooser.slept(self._program_time.slept(now))
+        slept_s = self._program_time.slept(now)
+        if not self._chooser.hurries:
+            self._chooser.slept(slept_s)
         self.pacer.step(0)
         return True
 
@@ -275,53 +261,26 @@ class Slot:
         if generation != self._generation:  # execve: nothing that was known holds any more
             self._forget_all(generation)
         vmas = self._mappings()
-        if self._counts is None and self._must_clear_first(vmas):
-            self._clear(vmas, now, go_on)
-            return None
         counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
         for window in self._space.read(self._due(vmas), self._cursor):
             self._take(window, vmas, counts)
             most = self.pacer.most_pages(counts["accessed"])
-            if counts["examined"] >= most or window.end >= self._read_to:
+            if counts["examined"] >= most:
                 return self._end(counts, complete=False)
             if not go_on():
                 return None
         self._cursor = 0
         if not self._chooser.glances:
             self._benefit.end_pass(self._chooser.history.rests)
-        self._chooser.end_pass(self._exposure.end_pass())
+        self._chooser.end_pass()
         self._tiering.look.end_pass(now)
         self.passes += 1
-        self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
+        if self._ages:
+            self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
         if began_at and not counts["examined"]:
             return self.visit(now, go_on)  # the last visit had come just to the end
         return self._end(counts, complete=True)
-
-    def _must_clear_first(self, vmas: VmaTable) -> bool:
-        """Whether the exposure is apart from the period, or the last pass has cleared nothing for
-        this one.
-
-        Not where it cannot be: bits of shared memory are cleared for a whole group at a time.
-        """
-        if not self._exposure_ms or self._candidates.shared_too or self._exposure.collects:
-            return False
-        begins = self._exposure.begins or self._chooser.begins
-        opens = self._chooser.opens and vmas.pages >= _WORTH_OPENING_PAGES
-        return begins or opens or self._is_apart or not self._ages
-
-    @property
-    def _is_apart(self) -> bool:
-        """Whether a pass is not to clear what the next one reads, long after it."""
-        return self._exposure_ms < _APART * self.period_ms
-
-    def _clear(self, vmas: VmaTable, now: float, go_on: Callable[[], bool]) -> None:
-        """Begin an exposure; what was cleared is read by the next visit, at its end."""
-        most, clear = self.pacer.most_pages(0), self._tiering.clear
-        at = (self._space, self._due(vmas), self._cursor)
-        if self._exposure.clear(*at, most, clear, now=now, go_on=go_on):
-            self._chooser.cleared()
-            self.due = now + self._exposure_ms / 1000
 
     def _due(self, vmas: VmaTable) -> VmaTable:
         """What of them a pass has to look at."""
@@ -343,7 +302,6 @@ class Slot:
     def _take(self, window: Window, vmas: VmaTable, counts: Counter[str]) -> None:
         counts["examined"] += window.pages
         counts["discarded"] += window.discarded
-        self._exposure.read(self._now, window.pages)
         failures, ages = self.pacer.failures, self._ages
         for block in window.blocks:
             self._tiering.take(block, vmas, counts, failures, self._now, ages=ages)
@@ -363,13 +321,11 @@ class Slot:
             effort, why = self._benefit.effort, self._benefit.why
             self._observer(EffortChanged(self.process, effort, why))
         counts["skipped"] = self._idle.taken(counts["accessed"] + counts["fast_accessed"])
-        # Who clears what the next visit reads leaves it as long for that from now on.
-        started = self._read_from if complete and self._ages else self._started
-        return Visit(started, complete, counts)
+        return Visit(self._started, complete, counts)
 
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
-        self._restart()
+        self._tiering.restart()
         self._tiering.look.forget()
         self._candidates.forget()
         self._watcher.restart(self.process)
@@ -379,18 +335,16 @@ class Slot:
     def _begin(self, now: float) -> Counter[str]:
         history = self._chooser.history
         self._cpu_before_s = self.cpu.seconds
-        apart = self._exposure.collects
         if stood_still := self._program_time.stood_still(now):
             self._chooser.slept(stood_still)
-        self._ages = self._chooser.begin_pass(now) and not (apart and self._is_apart)
-        self._started = self._exposure.began if apart else now
-        self._read_from, self._read_to = now, self._exposure.end
+        self._ages = self._chooser.begin_pass(now)
+        self._started = now
         self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             # Where bits of shared pages are cleared in bulk they mean something.
             history.forget_stuck(None if self._candidates.shared_too else self._space.shared)
         self._observer(PassStart(self.process, self.passes + 1, self._cursor))
-        self._counts = self._exposure.take()
+        self._counts = Counter()
         return self._counts
 
     def interrupted(self) -> PassEnd | None:
@@ -410,5 +364,5 @@ class Slot:
 
 
 def _looks(settings: Settings) -> bool:
-    """By the policies that rank pages: the others are those of the RFC, which does not look."""
-    return settings.split_huge_pages and settings.policy in ("capacity", "stopwatch")
+    """By the policy that ranks pages: the others are those of the RFC, which does not look."""
+    return settings.split_huge_pages and settings.policy == "capacity"

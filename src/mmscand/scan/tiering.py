@@ -58,7 +58,7 @@ class Tiering:
         *,
         ages: bool,
     ) -> None:
-        """Take in what a visit saw; `ages` says whether this clears what the next one reads."""
+        """Take in what a visit saw; `ages` says whether this clears what later ones read."""
         block = countable(block, vmas)
         held = self.look.held(block, self._candidates.held(block, now))
         choice = self.chooser.choose(block, held)
@@ -69,7 +69,8 @@ class Tiering:
             hot = hot | waits
         counts.update(counted(block, choice.state, hot, choice.down))
         self._candidates.use.see(block)
-        self._watcher.see(self._space.process, block, choice.state)
+        if ages:
+            self._watcher.see(self._space.process, block, choice.state)
         if self._dry_run:
             return
         counts["cooled"] += self._candidates.withdraw(block, choice.stays)
@@ -103,11 +104,6 @@ class Tiering:
         up, down = map(block.pages_in, queued)
         self.chooser.queued(promoted=up, demoted=down)
         return queued[0] | queued[1]
-
-    def clear(self, block: PageBlock, vmas: VmaTable, counts: Counter[str]) -> None:
-        """Begin an exposure."""
-        block = countable(block, vmas)
-        self._age(block, self.chooser.to_clear(block), vmas, counts)
 
     def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:
         if self._candidates.shared_too and mask.any():

@@ -18,7 +18,7 @@ class Visited(Protocol):
 
     @property
     def under_way(self) -> bool:
-        """Its exposure or its visit has begun: what was cleared for it is lost if it waits."""
+        """Its visit has begun."""
         ...
 
     @property

@@ -6,10 +6,8 @@ from typing import TypedDict
 import numpy as np
 
 from mmscand.model import BoolArray, FloatArray
-from mmscand.policy.registry import WATCHING, placement_policy
 from mmscand.sim.oracle import least_latency_ns, static_share
-from mmscand.sim.placement import FAST_NS, SLOW_NS, Trace, payback_accesses, simulate
-from mmscand.sim.watching import simulate_watching
+from mmscand.sim.placement import FAST_NS, SLOW_NS, Trace, simulate
 from mmscand.sim.workload import Workload
 from mmscand.sim.workloads import Frame, workload_named
 
@@ -68,7 +66,7 @@ class Figures(TypedDict):
     """In the whole run."""
     again_percent: float
     """Of all promotions: of pages demoted less than 10 windows before."""
-    recovery_exposures: int | None
+    recovery_periods: int | None
     """After a full shift, until 95 % of the new optimum; the number of passes where never."""
     swept_percent: float | None
     """Of the fast tier: pages promoted that a pass over cold pages had touched."""
@@ -78,8 +76,6 @@ class Figures(TypedDict):
     """O-cost's bound of it."""
     whole_latency_ns: float
     """Over the whole run, the start included."""
-    exposure: float
-    """The last one, in base windows."""
     passes: int
 
 
@@ -94,12 +90,7 @@ def run_case(case: Case) -> Record:
     """Simulate it. The same case gives the same figures, anywhere."""
     frame = Frame(case.pages, case.capacity, case.length, case.intensity, case.seed)
     workload = workload_named(case.workload, frame)
-    payback = payback_accesses(workload.move_ns)
-    if case.policy == WATCHING:
-        trace = simulate_watching(workload, case.capacity, case.length, case.seed)
-    else:
-        policy = placement_policy(case.policy, case.pages, case.capacity, payback)
-        trace = simulate(workload, policy, case.capacity, case.length, case.seed)
+    trace = simulate(workload, case.policy, case.capacity, case.length, case.seed)
     return Record(case=asdict(case), figures=figures_of(trace, workload, case))
 
 
@@ -119,12 +110,11 @@ def figures_of(trace: Trace, workload: Workload, case: Case) -> Figures:
         moves_percent=float(100 * up[last].mean() / case.capacity),
         promotions=int(up.sum()),
         again_percent=100 * sum(trace.again) / max(1, int(up.sum())),
-        recovery_exposures=_recovery(trace, workload.shift_at),
+        recovery_periods=_recovery(trace, workload.shift_at),
         swept_percent=100 * trace.swept_up / case.capacity if workload.sweep else None,
         latency_ns=latency.mean_ns(later),
         least_ns=least_latency_ns(workload, case.capacity, start, end),
         whole_latency_ns=latency.mean_ns(times > 0),
-        exposure=trace.exposures[-1],
         passes=len(times),
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 from mmscand.errors import MachineCannot, UsageError
 from mmscand.sim.case import Case, Record, run_case
 
-_DECIDES = ("workload", "workloads", "placement", "watching", "oracle", "case")
+_DECIDES = ("workload", "workloads", "placement", "oracle", "case")
 _FOLDERS = ("policy", "engine", "heat")
 """What decides what comes out: of sim/, and whole folders beside it."""
 

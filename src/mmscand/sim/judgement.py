@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, cast
 
-from mmscand.policy.registry import DEFAULT
+from mmscand.engine.registry import DEFAULT
 from mmscand.sim.case import Figures, Record
 from mmscand.sim.workloads import STATIONARY
 
-JUDGED = (DEFAULT, "daemon")
-"""Policies that are held against the promises: the best one, and what `mmscand run` decides by."""
 MORE = 0.01
 """Latency above which one is said to be worse than another: 1 %."""
 
@@ -64,7 +62,7 @@ PROMISES = (
     Promise("regret, GUPS", 0.1, "pp", lambda f: f["steady_regret_pp"], ("gups",)),
     Promise("regret, zipf 0.7", 2.5, "pp", lambda f: f["steady_regret_pp"], ("zipf-0.7",)),
     Promise("regret, everywhere", 3.0, "pp", lambda f: f["regret_pp"]),
-    Promise("full shift", 5, "exposures", lambda f: f["recovery_exposures"]),
+    Promise("full shift", 5, "periods", lambda f: f["recovery_periods"]),
     Promise("moves a pass, stationary", 0.2, "%", lambda f: f["moves_percent"], STATIONARY),
     Promise(
         "moves a pass, uniform, GUPS", 0, "%", lambda f: f["moves_percent"], ("uniform", "gups")

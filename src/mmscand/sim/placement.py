@@ -1,31 +1,29 @@
-"""A placement policy against a workload: bits are drawn, pages move, accesses hit or miss.
+"""A policy against a workload: the daemon's own choosers, with Accessed bits that stay set.
 
-A pass is: clear the bits, let them collect for the policy's exposure, read, decide, move. Passes
-begin at least `LEAST_PERIOD` apart, however short the exposure: a daemon cannot read all of memory
-a hundred times a second. Accesses are Poisson, so a bit is set with probability 1 - exp(-expected);
-hits are counted by expectation, so that only the policy's luck is luck.
+A bit is set by the first access after its clearing and stays set until it is cleared again. So each
+page has a threshold: the expected accesses of its class, counted from the begin, at which its first
+access comes (exponential beyond the clearing; a Poisson process has no memory). Hits are counted by
+expectation, so that only the policy's luck is luck.
 """
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.model import BoolArray, FloatArray
-from mmscand.policy.placement import (
-    LEAST_PERIOD,
-    LONGEST_EXPOSURE,
-    SHORTEST_EXPOSURE,
-    Moves,
-    PlacementPolicy,
-)
+from mmscand.engine.rounds import PERIOD_S
+from mmscand.engine.trial import Trial, Visited
+from mmscand.model import BoolArray, FloatArray, PageNumbers
 from mmscand.sim.workload import Workload, total
 
 FAST_NS, SLOW_NS = 114.0, 271.0
 """Of an access: local DRAM, and a real CXL device (Soar/Alto, OSDI'25)."""
+SCAN_PERIOD_S = 1.0
+"""Between two passes of a policy that does not choose its times: the knob scan_period_ms."""
 SOON = 10.0
 """Windows: who comes back up within these should not have gone down."""
+_SET = -1.0
+"""Threshold of a page whose bit is set."""
 
 
 @dataclass
@@ -34,7 +32,6 @@ class Trace:
 
     times: list[float] = field(default_factory=list)
     """When it decided."""
-    exposures: list[float] = field(default_factory=list)
     accesses: list[float] = field(default_factory=list)
     """Since the decision before."""
     hits: list[float] = field(default_factory=list)
@@ -51,27 +48,25 @@ class Trace:
     """Pages promoted that a single pass over cold memory had touched."""
 
 
-def payback_accesses(move_ns: float) -> float:
-    """Accesses that two moves cost: one up, one down."""
-    return 2 * move_ns / (SLOW_NS - FAST_NS)
+def simulate(workload: Workload, policy: str, capacity: int, windows: float, seed: int) -> Trace:
+    """Run the policy for this number of base windows, a second each, from pages that lie at random.
 
-
-def simulate(
-    workload: Workload, policy: PlacementPolicy, capacity: int, windows: float, seed: int
-) -> Trace:
-    """Run the policy for this number of base windows, from pages that lie at random."""
-    run = _Passes(workload, policy, capacity, seed)
+    Visits are as far apart as the policy says; what they did is noted at least `PERIOD_S` apart.
+    """
+    run = Run(workload, policy, capacity, seed)
     while run.now < windows:
-        run.go_through_a_pass(windows)
+        run.visit(windows)
     return run.trace
 
 
-class Run(ABC):
+class Run:
     """Pages, where they are, and what was accessed so far."""
 
-    def __init__(self, workload: Workload, capacity: int, seed: int) -> None:
+    def __init__(self, workload: Workload, policy: str, capacity: int, seed: int) -> None:
         self.now = 0.0
         self.trace = Trace()
+        self.cleared = 0
+        """Accessed bits, so far."""
         self._workload, self._capacity = workload, capacity
         self._rng = np.random.default_rng(seed)
         pages = len(workload.classes)
@@ -80,6 +75,71 @@ class Run(ABC):
         self._demoted: FloatArray = np.full(pages, -np.inf)
         self._placed: NDArray[np.intp] = self._placed_now()
         self._accesses = self._hits = self._best = 0.0
+        self.trial = Trial(policy, pages, capacity, lambda: self.now)
+        self._thresholds = np.full(pages, _SET)
+        self._expected = np.zeros(len(workload.sizes))
+        """(classes,) accesses of a page of each class so far, random ones."""
+        self._renewed = 0
+        """Number of the step whose pages were renewed last."""
+        self._noted = 0.0
+        self._up = self._down = 0
+        """Pages moved since then."""
+
+    def visit(self, until: float) -> None:
+        """Wait as long as the policy says, read all pages, clear and move."""
+        due = self.trial.due_s
+        due = self.now + SCAN_PERIOD_S if due is None else max(self.now, due)
+        self._spend(min(due, max(until, self.now)))
+        visited = self.trial.visit(self._bits(), self._fast)
+        self._clear(visited.cleared)
+        self._up, self._down = self._up + self._apply(visited), self._down + len(visited.down)
+        if self.now - self._noted >= PERIOD_S - 1e-9 or self.now >= until:
+            self._record(self._up, self._down)
+            self._noted, self._up, self._down = self.now, 0, 0
+
+    def _bits(self) -> BoolArray:
+        result: BoolArray = self._thresholds <= self._expected[self._workload.classes]
+        return result
+
+    def _clear(self, pages: PageNumbers) -> None:
+        self.cleared += len(pages)
+        if self._workload.only_swept:
+            self._thresholds[pages] = np.inf
+            return
+        beyond = self._rng.exponential(size=len(pages))
+        self._thresholds[pages] = self._expected[self._workload.classes[pages]] + beyond
+
+    def _spend(self, end: float) -> None:
+        """Let time pass."""
+        load = self._workload
+        while load.renewed_in is not None and self.now < end:
+            number = int(self.now / load.step + 1e-9)
+            if abs(self.now - number * load.step) < 1e-9 and number > self._renewed:
+                self._renewed = number
+                self._renew(load.renewed_in(number))
+            self._pass(min(end, (number + 1) * load.step))
+        if self.now < end:
+            self._pass(end)
+
+    def _pass(self, end: float) -> None:
+        expected, swept = self._count(self.now, end)
+        self._expected += expected
+        if swept is not None:
+            self._thresholds[swept > 0] = _SET
+
+    def _renew(self, classes: NDArray[np.intp]) -> None:
+        """Free pages, allocate others: on the fast tier while it has room, as the kernel does.
+
+        Their bits are set: whoever maps a page accesses it.
+        """
+        pages = np.flatnonzero(np.isin(self._workload.classes, classes))
+        self._fast[pages] = False
+        room = self._capacity - int(np.count_nonzero(self._fast))
+        self._fast[self._rng.permutation(pages)[:room]] = True
+        self._demoted[pages] = -np.inf
+        self._thresholds[pages] = _SET
+        self.trial.pages.renew(pages)
+        self._placed = self._placed_now()
 
     def _count(self, start: float, end: float) -> tuple[FloatArray, FloatArray | None]:
         load = self._workload
@@ -97,34 +157,18 @@ class Run(ABC):
         self.now = end
         return expected, swept
 
-    def _renew(self, step: int) -> NDArray[np.intp]:
-        """Free pages, allocate others: on the fast tier while it has room, as the kernel does."""
-        assert self._workload.renewed_in is not None
-        pages = np.flatnonzero(np.isin(self._workload.classes, self._workload.renewed_in(step)))
-        self._fast[pages] = False
-        room = self._capacity - int(np.count_nonzero(self._fast))
-        self._fast[self._rng.permutation(pages)[:room]] = True
-        self._demoted[pages] = -np.inf
-        self._forget(pages)
-        self._placed = self._placed_now()
-        return pages
-
-    @abstractmethod
-    def _forget(self, pages: NDArray[np.intp]) -> None:
-        """These pages were freed; others have their numbers now."""
-
-    def _apply(self, moves: Moves) -> int:
+    def _apply(self, visited: Visited) -> int:
         """Make room first; what does not fit stays. Returns how many pages go up."""
-        self._fast[moves.down] = False
+        self._fast[visited.down] = False
         room = self._capacity - int(np.count_nonzero(self._fast))
-        up = moves.up[: max(0, room)]
+        up = visited.up[: max(0, room)]
         self._fast[up] = True
         self.trace.again.append(int(np.count_nonzero(self.now - self._demoted[up] <= SOON)))
-        self._demoted[moves.down] = self.now
+        self._demoted[visited.down] = self.now
         sweep = self._workload.sweep
         if sweep is not None and sweep[0] <= self.now <= sweep[1] + SOON:
             self.trace.swept_up += int(np.count_nonzero(np.isin(up, sweep[2])))
-        if len(up) or len(moves.down):
+        if len(up) or len(visited.down):
             self._placed = self._placed_now()
         return len(up)
 
@@ -133,14 +177,13 @@ class Run(ABC):
         load = self._workload
         return np.bincount(load.classes[self._fast], minlength=len(load.sizes))
 
-    def _record(self, exposure: float, up: int, down: int) -> None:
+    def _record(self, up: int, down: int) -> None:
         trace, load = self.trace, self._workload
         number = load.steps(self.now, self.now + 1e-6)[0][0]
         held = total(load.rates_in(number), self._placed)
         trace.capture.append(held / load.best(self.now, self.now + 1e-6, self._capacity) * 1e-6)
         for values, value in (
             (trace.times, self.now),
-            (trace.exposures, exposure),
             (trace.accesses, self._accesses),
             (trace.hits, self._hits),
             (trace.best, self._best),
@@ -149,49 +192,3 @@ class Run(ABC):
         trace.up.append(up)
         trace.down.append(down)
         self._accesses = self._hits = self._best = 0.0
-
-
-class _Passes(Run):
-    """By a placement policy, a pass at a time."""
-
-    def __init__(
-        self, workload: Workload, policy: PlacementPolicy, capacity: int, seed: int
-    ) -> None:
-        super().__init__(workload, capacity, seed)
-        self._policy = policy
-
-    def go_through_a_pass(self, until: float) -> None:
-        """Expose, decide, move. The rest of the least period passes without bits."""
-        start = self.now
-        exposure = float(np.clip(self._policy.exposure, SHORTEST_EXPOSURE, LONGEST_EXPOSURE))
-        accessed = self._expose(start + exposure)
-        moves = self._policy.decide(accessed, self._fast)
-        self._record(exposure, self._apply(moves), len(moves.down))
-        if self.now < start + LEAST_PERIOD:
-            self._spend(min(start + LEAST_PERIOD, max(until, self.now)))
-
-    def _expose(self, end: float) -> BoolArray:
-        """(pages,) Accessed bits from now to `end`."""
-        expected, swept = self._spend(end)
-        chance = -np.expm1(-expected).astype(np.float32)
-        if len(chance) != len(self._fast) or self._workload.renewed_in is None:
-            chance = chance[self._workload.classes]
-        bits: BoolArray = self._rng.random(len(self._fast), dtype=np.float32) < chance
-        return bits if swept is None else bits | (swept > 0)
-
-    def _spend(self, end: float) -> tuple[FloatArray, FloatArray | None]:
-        """Let time pass; expected accesses by class, or by page where pages are renewed."""
-        load = self._workload
-        if load.renewed_in is None:
-            return self._count(self.now, end)
-        by_page = np.zeros(len(self._fast))
-        while self.now < end:
-            number = int(self.now / load.step + 1e-9)
-            if abs(self.now - number * load.step) < 1e-9 and number:
-                by_page[self._renew(number)] = 0.0
-            expected, _ = self._count(self.now, min(end, (number + 1) * load.step))
-            by_page += expected[load.classes]
-        return by_page, None
-
-    def _forget(self, pages: NDArray[np.intp]) -> None:
-        self._policy.forget(pages)

@@ -1,6 +1,6 @@
 """What a workload is: how often each page is used, in classes of pages and steps of time.
 
-Expected accesses over any span are exact and cheap so, also when rates change inside an exposure.
+Expected accesses over any span are exact and cheap so, also when rates change inside it.
 """
 
 from collections.abc import Callable

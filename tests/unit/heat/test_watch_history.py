@@ -1,10 +1,12 @@
 """What the stopwatch keeps of pages that are new, moved, stuck, or of a process that sleeps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from mmscand.heat.history import tags_of
+from mmscand.heat.rows import TAG
 from mmscand.heat.watch_history import Rest, WatchHistory
 from mmscand.heat.word import (
     FAST,
@@ -13,12 +15,19 @@ from mmscand.heat.word import (
     SEEN,
     STATE,
     STUCK,
-    TAG,
     UNKNOWN,
     packed,
     rounded,
 )
-from mmscand.model import REGION_BYTES, IntArray, PageBlock, StateArray, UIntArray, Window
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    REGION_BYTES,
+    IntArray,
+    PageBlock,
+    StateArray,
+    UIntArray,
+    Window,
+)
 
 PAGES = 512
 
@@ -91,6 +100,24 @@ def test_a_look_answers_the_times_of_the_looks_before() -> None:
     known(history, seen, 4.0)
     assert times(history, seen, 6.0) == (5.0, 5.0)
     assert times(history, seen, 9.0) == (5.0, 6.0)
+
+
+def test_of_a_row_without_a_page_that_counts_nothing_is_kept() -> None:
+    history, nothing = WatchHistory(), block(present=0)
+    assert times(history, nothing, 1.0) == (1.0, 1.0)
+    assert times(history, nothing, 2.0) == (2.0, 2.0)
+    two = replace(
+        nothing,
+        addresses=np.array([REGION_BYTES, REGION_BYTES + HUGE_PAGE_BYTES], dtype=np.uint64),
+        frames_or_how=np.repeat(nothing.frames, 2, axis=0),
+        present=np.repeat([[False], [True]], PAGES, axis=1),
+        accessed=np.zeros((2, PAGES), dtype=np.bool_),
+        slow=np.zeros((2, PAGES), dtype=np.bool_),
+    )
+    history.meet(two, 3.0)
+    history.were_cleared(nothing, 4.0)
+    _, found = history.meet(two, 5.0)
+    assert found.read.tolist() == [5.0, 3.0]
 
 
 def test_a_watch_takes_no_time_while_the_process_sleeps() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mmscand.heat.rows import TAG
 from mmscand.heat.word import (
     FAST,
     KNOWN,
@@ -11,7 +12,6 @@ from mmscand.heat.word import (
     SEEN,
     STATE,
     STUCK,
-    TAG,
     UNKNOWN,
     A,
     B,

@@ -1,5 +1,7 @@
 """What goes up and down: room first, then trades that pay, by rates that pages are counted at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +25,8 @@ def planned(
     pages = np.array([slow, fast], dtype=np.float64)
     few = None if unproven is None else np.array(unproven, dtype=np.float64)
     told = np.array(rates, dtype=np.float64), pages, room, 0.1
-    return plan(*told, coming=coming, pending=pending, unproven=few)
+    found = plan(*told, coming=coming, pending=pending, unproven=few)
+    return replace(found, belongs_from=float("inf"))  # see below
 
 
 def test_room_is_filled_with_the_hottest_that_pay() -> None:
@@ -39,6 +42,22 @@ def test_without_room_a_hotter_one_goes_up_for_each_of_the_coldest_that_comes_do
     assert found.traded(30) == 30
     left = found.less(promoted=10, demoted=30, traded=30)
     assert left == Plan(5, 20, 0.01, 70, trades=70)
+
+
+@pytest.mark.parametrize(
+    ("pages", "room", "least"),
+    [
+        ([[0, 0, 300], [10, 90, 0]], 0, 3.0),  # as the coldest of what fits
+        ([[50, 0, 300], [0, 90, 10]], 0, 3.0),
+        ([[0, 0, 300], [10, 90, 0]], 500, 0.05),  # with room, what pays for its move
+    ],
+)
+def test_what_belongs_on_the_fast_tier_is_known_where_nothing_moves(
+    pages: list[list[int]], room: int, least: float
+) -> None:
+    every = np.array(pages, dtype=np.float64)
+    found = plan(np.array([5, 3, 0.01]), every, room, 0.1)
+    assert found.belongs_from == least
 
 
 def test_what_is_too_much_comes_down_first_and_makes_no_room() -> None:

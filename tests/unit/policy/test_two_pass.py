@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from mmscand.heat.history import History
+from mmscand.engine.trial import Knobs
 from mmscand.model import PageBlock
-from mmscand.policy.frequent import Frequent
-from mmscand.policy.two_pass import TwoPass
+from mmscand.policy.by_rule import RuleChooser
 
 REGION = 5 << 30
 
@@ -24,14 +23,10 @@ def block(accessed: bool, *, slow: bool = True) -> PageBlock:
     )
 
 
-def hot_after(policy: TwoPass, passes: str) -> list[bool]:
+def hot_after(passes: str, policy: str = "two-pass", hot_passes: int = 2) -> list[bool]:
     """For each pass ('x' accessed, '.' not) whether the page is hot then."""
-    history = History()
-    result = []
-    for mark in passes:
-        seen = block(mark == "x")
-        result.append(bool(policy.hot(seen, history.fold(seen))[0, 0]))
-    return result
+    chooser = RuleChooser(Knobs(policy, hot_passes))
+    return [bool(chooser.choose(block(mark == "x")).up[0, 0]) for mark in passes]
 
 
 def marks(text: str) -> list[bool]:
@@ -51,45 +46,44 @@ def marks(text: str) -> list[bool]:
     ],
 )
 def test_two_passes_in_a_row_make_a_page_hot(passes: str, hot: str) -> None:
-    assert hot_after(TwoPass(), passes) == marks(hot)
+    assert hot_after(passes) == marks(hot)
 
 
 @pytest.mark.parametrize(("wanted", "hot"), [(1, "-HHHHHHHH"), (3, "---HHHHHH"), (6, "------HHH")])
 def test_the_number_of_passes_can_be_chosen(wanted: int, hot: str) -> None:
-    assert hot_after(TwoPass(wanted), "xxxxxxxxx") == marks(hot)
+    assert hot_after("xxxxxxxxx", hot_passes=wanted) == marks(hot)
 
 
 def test_what_is_not_slow_is_neither_hot_nor_aged() -> None:
-    history, policy = History(), TwoPass()
+    chooser = RuleChooser(Knobs("two-pass"))
     for _ in range(5):
-        seen = block(True, slow=False)
-        state = history.fold(seen)
-        assert not policy.hot(seen, state).any()
-        assert not policy.to_age(seen, state).any()
+        choice = chooser.choose(block(True, slow=False))
+        assert not choice.up.any()
+        assert not choice.to_age.any()
 
 
 def test_only_slow_pages_that_were_accessed_are_aged_from_the_first_look_on() -> None:
-    history, policy = History(), TwoPass()
-    aged = []
-    for mark in "x.x":
-        seen = block(mark == "x")
-        aged.append(bool(policy.to_age(seen, history.fold(seen))[0, 0]))
+    chooser = RuleChooser(Knobs("two-pass"))
+    aged = [bool(chooser.choose(block(mark == "x")).to_age[0, 0]) for mark in "x.x"]
     assert aged == [True, False, True]
 
 
-def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance() -> None:
-    history, policy = History(), TwoPass()
+@pytest.mark.parametrize("policy", ["two-pass", "first-touch", "frequency"])
+def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
+    policy: str,
+) -> None:
+    chooser = RuleChooser(Knobs(policy))
     seen = block(True)
     for _ in range(3):
-        history.fold(seen)
-    history.mark_stuck(seen.addresses, 512)
-    for _ in range(4):
-        state = history.fold(seen)
-        assert not policy.hot(seen, state).any()
-        assert not policy.to_age(seen, state).any()
-    history.forget_stuck()
-    hot = [bool(policy.hot(seen, history.fold(seen)).any()) for _ in range(3)]
-    assert hot == [False, False, True]  # as a page that was never seen before
+        chooser.choose(seen)
+    chooser.history.mark_stuck(seen.addresses, 512)
+    for _ in range(7):
+        choice = chooser.choose(seen)
+        assert not choice.up.any()
+        assert not choice.to_age.any()
+    chooser.history.forget_stuck()
+    assert not chooser.choose(seen).up.any()  # as a page that was never seen before
+    assert any(chooser.choose(seen).up.any() for _ in range(6))
 
 
 @pytest.mark.parametrize(
@@ -103,4 +97,8 @@ def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
     ],
 )
 def test_frequent_is_four_passes_of_six(passes: str, hot: str) -> None:
-    assert hot_after(Frequent(), passes) == marks(hot)
+    assert hot_after(passes, "frequency") == marks(hot)
+
+
+def test_by_the_policy_nothing_all_is_watched_and_nothing_is_hot() -> None:
+    assert hot_after("xxxxxxxx", "nothing") == [False] * 8

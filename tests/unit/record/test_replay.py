@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from mmscand.cli.app import main
+from mmscand.engine.trial import Trial, Visited
 from mmscand.errors import UsageError
 from mmscand.model import BoolArray
-from mmscand.policy.capacity import Capacity
-from mmscand.policy.placement import NO_MOVES, Moves, PageNumbers
+from mmscand.record import replay as replay_module
 from mmscand.record.file import Recording, RecordingWriter, _packed
 from mmscand.record.replay import Pages, Replayed, _warm_up, replay
 from mmscand.record.tables import (
@@ -50,7 +50,8 @@ def seen(
     rows = np.flatnonzero(accessed.any(axis=1))
     table = np.zeros(len(rows), dtype=ACCESSED)
     table["address"], table["accessed"] = ROW * (rows + 1), pack(accessed)[rows]
-    about = one_row(PASS, **{"pass": number, "pid": pid, "generation": generation, "left": left})
+    columns = {"pass": number, "pid": pid, "generation": generation, "left": left}
+    about = one_row(PASS, at_ns=number * 10**9, **columns)
     return ProcessPass(about, np.empty(0, dtype=VMAS), layout, table, np.empty(0, dtype=MOVES))
 
 
@@ -61,19 +62,6 @@ def recording(path: Path, passes: list[ProcessPass]) -> Recording:
         for each in passes:
             writer.write(each)
     return Recording(path)
-
-
-class Still:
-    name, exposure = "still", 1.0
-
-    def __init__(self, pages: int, capacity: int) -> None:
-        self.forgotten: list[int] = []
-
-    def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
-        return NO_MOVES
-
-    def forget(self, pages: PageNumbers) -> None:
-        self.forgotten += pages.tolist()
 
 
 def bits(rng: np.random.Generator, rates: np.ndarray) -> BoolArray:
@@ -95,20 +83,19 @@ def zipf(tmp_path: Path, rounds: int = 60) -> tuple[Recording, BoolArray]:
 
 def test_first_touch_and_the_best_static_placement_are_what_they_are(tmp_path: Path) -> None:
     tape, accessed = zipf(tmp_path)
-    found = replay(tape, Still, (1, 8))
+    found = replay(tape, "nothing", (1, 8))
     total = accessed.sum()
     best = np.sort(accessed.sum(axis=0))[::-1][: 4096 // 9].sum() / total
     assert (found.pages, found.fast_pages, found.accesses) == (4096, 455, total)
     assert found.hit_share["best-static"] == pytest.approx(best)
     assert found.hit_share["nothing"] == pytest.approx(accessed[:, :455].sum() / total)
-    assert found.hit_share["still"] == found.hit_share["nothing"]
     assert found.hit_share["as-recorded"] == 0
     assert (found.promoted, found.demoted, found.decisions) == (0, 0, 60)
 
 
 def test_capacity_comes_near_the_best_static_placement(tmp_path: Path) -> None:
     tape, _ = zipf(tmp_path, rounds=120)
-    found = replay(tape, Capacity, (1, 8))
+    found = replay(tape, "capacity", (1, 8))
     share = found.hit_share
     assert share["nothing"] < 0.2 < share["capacity"] <= share["best-static"] + 1e-9
     late = [value for value in found.by_pass["capacity"][60:] if value is not None]
@@ -132,17 +119,10 @@ def test_new_pages_take_room_that_others_left_and_are_forgotten(tmp_path: Path) 
         seen(3, everything, pid=8),
         seen(4, everything, pid=8, generation=2, present=everything),
     ]
-    made: list[Still] = []
-
-    def make(pages: int, capacity: int) -> Still:
-        made.append(Still(pages, capacity))
-        return made[0]
-
-    found = replay(recording(tmp_path / "r", passes), make, (1, 1))
+    found = replay(recording(tmp_path / "r", passes), "nothing", (1, 1))
     assert (found.pages, found.fast_pages) == (2048, 1024)
-    # The first process has all of the fast tier; after its exit only who comes later gets it.
-    assert found.by_pass["still"] == [None, 0.5, 0.0, 1.0]
-    assert made[0].forgotten == [*range(1024), *range(1024, 2048)]
+    # The first process has all of the fast tier; after its exit only what comes later gets it.
+    assert found.by_pass["nothing"] == [None, 0.5, 0.0, 1.0]
 
 
 def test_a_huge_page_is_its_512_pages_and_may_be_split_later(tmp_path: Path) -> None:
@@ -166,18 +146,21 @@ def test_pages_whose_bits_say_nothing_do_not_count(tmp_path: Path) -> None:
     first = seen(1, ~everything, present=everything)
     first.layout["stuck"][0, :32] = 255
     tape = recording(tmp_path / "r", [first, seen(2, everything)])
-    assert replay(tape, Still, (1, 1)).pages == 256
+    assert replay(tape, "nothing", (1, 1)).pages == 256
 
 
-def test_moves_to_pages_that_are_not_there_or_beyond_the_room_are_not_made(tmp_path: Path) -> None:
-    class Greedy(Still):
-        def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
-            return Moves(np.arange(1024)[::-1], np.arange(0))
+def test_moves_to_pages_that_are_not_there_or_beyond_the_room_are_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Greedy(Trial):
+        def visit(self, bits: BoolArray, fast: BoolArray) -> Visited:
+            return Visited(np.arange(1024)[::-1], np.arange(0), np.arange(0))
 
+    monkeypatch.setattr(replay_module, "Trial", Greedy)
     present = np.ones((2, 512), dtype=np.bool_)
     present[1, 256:] = False
     passes = [seen(1, ~present, present=present), *(seen(n, present) for n in (2, 3))]
-    found = replay(recording(tmp_path / "r", passes), Greedy, (1, 1))
+    found = replay(recording(tmp_path / "r", passes), "nothing", (1, 1))
     assert (found.fast_pages, found.promoted, found.demoted) == (384, 0, 0)
 
 
@@ -230,9 +213,9 @@ def test_a_recording_without_an_access_is_refused(tmp_path: Path) -> None:
     everything = np.ones((1, 512), dtype=np.bool_)
     tape = recording(tmp_path / "r", [seen(1, ~everything, present=everything)])
     with pytest.raises(UsageError, match="no accessed page"):
-        replay(tape, Still, (1, 8))
+        replay(tape, "nothing", (1, 8))
     with pytest.raises(UsageError, match="no accessed page"):
-        replay(recording(tmp_path / "s", []), Still, (1, 8))
+        replay(recording(tmp_path / "s", []), "nothing", (1, 8))
 
 
 def without_rows(path: Path, *, heads: int = 1, passes: int = 1, layout: bool = True) -> Path:
@@ -263,13 +246,16 @@ def test_a_whole_file_that_is_no_whole_recording_is_one_line(
     assert words in line
 
 
-def test_the_first_pass_of_a_recording_is_no_exposure_to_decide_by(tmp_path: Path) -> None:
-    class Noting(Still):
-        def decide(self, accessed: BoolArray, fast: BoolArray) -> Moves:
-            decided.append(int(np.count_nonzero(accessed)))
-            return NO_MOVES
+def test_bits_are_set_by_the_mapping_and_then_by_the_accesses_since_they_were_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Noting(Trial):
+        def visit(self, bits: BoolArray, fast: BoolArray) -> Visited:
+            noted.append(int(np.count_nonzero(bits)))
+            return super().visit(bits, fast)
 
-    decided: list[int] = []
+    monkeypatch.setattr(replay_module, "Trial", Noting)
+    noted: list[int] = []
     everything, nothing = np.ones((2, 512), dtype=np.bool_), np.zeros((2, 512), dtype=np.bool_)
     passes = [
         seen(1, nothing, present=everything),
@@ -277,8 +263,33 @@ def test_the_first_pass_of_a_recording_is_no_exposure_to_decide_by(tmp_path: Pat
         seen(3, nothing),
         seen(4, everything),
     ]
-    replay(recording(tmp_path / "r", passes), Noting, (1, 2))
-    assert decided == [1024, 0, 1024]
+    replay(recording(tmp_path / "r", passes), "two-pass", (1, 2))
+    assert noted == [1024, 1024, 0, 1024]
+
+
+def test_a_policy_sees_the_pages_that_are_there_and_others_in_place_of_those_that_were_unmapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Noting(Trial):
+        def visit(self, bits: BoolArray, fast: BoolArray) -> Visited:
+            there.append(int(np.count_nonzero(self.pages.present)))
+            ((_, block),) = self.pages.blocks(bits, fast)
+            frames.append(int(block.frames[1, 7]))
+            return super().visit(bits, fast)
+
+    monkeypatch.setattr(replay_module, "Trial", Noting)
+    there, frames = list[int](), list[int]()
+    everything, none = np.ones((2, 512), dtype=np.bool_), np.zeros((2, 512), dtype=np.bool_)
+    one = everything.copy()
+    one[1] = False
+    passes = [
+        seen(1, none, present=everything),
+        seen(2, one, present=one),
+        seen(3, everything, present=everything),
+    ]
+    replay(recording(tmp_path / "r", passes), "two-pass", (1, 2))
+    assert there == [1024, 512, 1024]
+    assert frames[0] != frames[1] == frames[2]
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,6 @@ def test_hot_pages_of_a_large_process_come_up_beside_many_small_ones(
     assert server.cold_promoted <= 0.01 * server.large_pages
 
 
-@pytest.mark.parametrize("fast_mib", [32, 1024])
-def test_by_the_stopwatch_they_come_up_too(fast_mib: int) -> None:
-    server = BusyServer(256 * MIB, 23 * MIB, 300, fast_mib * MIB)
-    server.run(60, until=0.99, settings=Settings(policy="stopwatch"))
-    assert server.seconds_to(0.95) <= 15
-    assert server.cold_promoted <= 0.01 * server.large_pages
-
-
 def test_small_processes_are_looked_at_in_the_rest_and_waiting_is_said() -> None:
     server = BusyServer(256 * MIB, 23 * MIB, 1500, 1024 * MIB)
     server.run(60)

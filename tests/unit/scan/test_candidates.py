@@ -9,7 +9,7 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Migration, Outcome, PageBlock
-from mmscand.policy.choosing import RuleChooser
+from mmscand.policy.by_rule import RuleChooser
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import FailureRatio

@@ -3,10 +3,11 @@ from dataclasses import replace
 import pytest
 
 from mmscand.clock import Clock, CpuMeter, SystemClock
+from mmscand.engine.registry import chooser_of
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, Process
-from mmscand.policy.by_capacity import CapacityChooser
-from mmscand.policy.choosing import Chooser, RuleChooser
+from mmscand.policy.by_rule import RuleChooser
+from mmscand.policy.choosing import Chooser
 from mmscand.policy.ranking import Ranking
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
@@ -32,9 +33,7 @@ def slot_of(
     ranking = Ranking(FastTierRoom(machine, pages, SettingsStore(settings)), lambda: 0.0)
 
     def chooser(process: Process) -> Chooser:
-        if settings.policy == "two-pass":
-            return RuleChooser(settings)
-        return CapacityChooser(process, ranking, settings)
+        return chooser_of(process, settings, ranking, (clock or SystemClock()).now)
 
     return Slot(
         machine.open(sim.process),
@@ -76,7 +75,7 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
 ) -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim, clock = machine.spawn(100), SimClock()
-    machine.map(sim, REGION_BYTES, 512, 1)
+    machine.map(sim, REGION_BYTES, 4096, 1)
     monkeypatch.setattr(RuleChooser, "due_s", 0.0)  # at once
     monkeypatch.setattr(RuleChooser, "hurries", hurries)
     slot = slot_of(machine, sim, clock=clock)
@@ -145,109 +144,61 @@ def test_a_visit_that_will_not_go_on_tells_what_it_counted_once() -> None:
 @pytest.mark.parametrize(
     ("values", "period_ms"),
     [
-        ({"policy": "capacity"}, 100),
-        ({"policy": "capacity", "quick_passes": 0}, 1000),
+        ({"policy": "capacity"}, 0),
         ({"policy": "capacity", "profile": "v3"}, 2000),
+        ({"policy": "capacity", "pages": 3584}, 1000),
         ({"policy": "two-pass"}, 1000),
     ],
 )
-def test_a_process_that_does_not_fit_is_begun_with_quick_passes(
+def test_a_policy_that_chooses_its_times_does_so_for_large_processes_but_in_profiles_of_the_rfc(
     values: dict[str, str | int], period_ms: int
 ) -> None:
-    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
-    machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, room_pages=0, **values)
-    assert slot.visit(1.0, lambda: True) or slot.visit(3.0, lambda: True)
+    machine.map(sim, REGION_BYTES, int(values.pop("pages", 4096)), 1)
+    slot = slot_of(machine, sim, clock=clock, room_pages=0, **values)
+    assert slot.visit(clock.now(), lambda: True)
     # The other ones are slower by what the first pass found, which is nothing.
     assert period_ms <= slot.period_ms <= 2 * period_ms
 
 
-def test_after_an_exposure_of_its_own_bits_are_cleared_before_they_are_read() -> None:
-    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
-    sim = machine.spawn(100)
-    vma = machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, policy="capacity", quick_passes=0)
-    assert slot.visit(1.0, lambda: True) is None
-    assert slot.visit(1.1, lambda: True) is not None
-    vma.accessed[:] = True
-    assert slot.visit(2.0, lambda: True) is None  # the exposure of 0.1 s begins
-    assert not vma.accessed.any()
-    assert slot.due == 2.1
-    vma.accessed[0, :7] = True
-    visit = slot.visit(2.1, lambda: True)
-    assert visit is not None
-    assert (visit.started, visit.counts["accessed"]) == (2.0, 7)
-
-
-@pytest.mark.parametrize(("pages", "clears_first"), [(512, False), (1024, True)])
-def test_bits_are_cleared_before_the_first_pass_over_a_process_that_is_not_small(
-    pages: int, clears_first: bool
-) -> None:
-    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
-    sim = machine.spawn(100)
-    vma = machine.map(sim, REGION_BYTES, pages, 1)
-    vma.accessed[:] = True
-    slot = slot_of(machine, sim, policy="capacity")
-    visit = slot.visit(1.0, lambda: True)
-    assert not vma.accessed.any()
-    if clears_first:
-        assert (visit, slot.due) == (None, 1.1)
-        vma.accessed[0, :7] = True
-        visit = slot.visit(1.1, lambda: True)
-    assert visit is not None
-    assert visit.counts["accessed"] == (7 if clears_first else pages)
-
-
-def test_a_visit_that_clears_for_the_next_one_leaves_it_a_whole_exposure() -> None:
-    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+def new_slot() -> Slot:
+    """A large process that does not fit, after its first visit."""
+    machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, policy="capacity")
-    assert slot.visit(1.0, lambda: True) is None
-    visit = slot.visit(1.1, lambda: True)
-    assert visit is not None
-    assert visit.started == 1.1
-
-
-def test_of_many_visits_each_reads_what_was_cleared_for_it() -> None:
-    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
-    sim = machine.spawn(100)
-    vmas = [machine.map(sim, region * REGION_BYTES, 512, 1) for region in (1, 2, 3)]
-    slot = slot_of(machine, sim, policy="capacity", scan_size_mb=2, scan_size_max_mb=2)
-    for number, vma in enumerate(vmas):
-        at = 1.0 + number
-        assert slot.visit(at, lambda: True) is None
-        assert [bool(v.accessed.any()) for v in vmas] == [n > number for n in range(3)]
-        vma.accessed[0, :7] = True
-        visit = slot.visit(slot.due, lambda: True)
-        assert visit is not None
-        assert (visit.complete, visit.counts["accessed"], visit.started) == (False, 7, at)
-        vma.accessed[:] = False
-
-
-def hurried_slot() -> Slot:
-    """A large process that does not fit, after its first exposure has begun."""
-    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
-    sim = machine.spawn(100)
-    machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, policy="capacity", room_pages=1)
-    slot.visit(1.0, lambda: True)
-    slot.visit(3.0, lambda: True)
+    slot = slot_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
+    for _ in range(4):  # the first reads are less than a millisecond apart
+        clock.spend(0.002)
+        assert slot.visit(clock.now(), lambda: True)
     return slot
 
 
-def test_quick_passes_are_no_quicker_than_the_rules_allow() -> None:
-    slot = hurried_slot()
+def test_visits_are_no_quicker_than_the_rules_allow() -> None:
+    slot = new_slot()
     quick_ms = slot.period_ms
-    assert quick_ms < slot.pacer.period_ms
+    assert 0 < quick_ms < slot.pacer.period_ms
     slot.pacer.aggressiveness = 1
-    assert slot.period_ms == 5 * quick_ms
+    assert slot.period_ms == pytest.approx(5 * quick_ms, abs=3)
 
 
-def test_a_process_for_which_it_does_not_pay_has_no_quick_passes_and_no_burst() -> None:
-    slot = hurried_slot()
+def test_a_process_for_which_it_does_not_pay_has_no_quick_visits_and_no_burst() -> None:
+    slot = new_slot()
     assert slot.urgent
     slot._benefit.effort = "stopped"
     assert slot.period_ms == slot.pacer.period_ms >= 600_000
     assert not slot.urgent
+
+
+def test_a_process_that_does_not_run_is_asked_for_at_the_pace_of_the_profile() -> None:
+    machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    slot = slot_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
+    asked = []
+    for _ in range(200):
+        if not slot.skip(clock.now()):
+            assert slot.visit(clock.now(), lambda: True)
+        asked.append(slot.period_ms)
+        clock.spend(slot.period_ms / 1000)
+    assert max(asked) <= 10_000  # scan_period_max_ms

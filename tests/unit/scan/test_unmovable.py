@@ -9,10 +9,11 @@ import numpy as np
 from mmscand.clock import Clock
 from mmscand.model import REGION_BYTES, BoolArray, PageNumbers
 from mmscand.observe.events import Event, Moved, PassEnd, PassStart
+from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess, SimVma
-from support.sim_daemon import FastClock, Recorder, running
+from support.sim_daemon import Recorder, running
 
 FAST_PAGES, COLD_PAGES, IMMOVABLE_PAGES, MOVABLE_PAGES, HOT_PAGES = 8192, 4096, 16_384, 8192, 2048
 OTHERS, BOUND, APP = 200, 100, 300
@@ -72,10 +73,9 @@ class World:
         def wait_for_a_pass() -> None:
             recorder.wait_for(PassEnd, lambda event: event.process.pid == APP)
 
+        clock = clock or SimClock(threads=2)
         with running(self.machine, recorder, scan_period_ms=5, clock=clock) as daemon:
-            daemon.settings.change(
-                {"policy": "capacity", "quick_passes": 0, "migrate_batch_pages": BATCH_PAGES}
-            )
+            daemon.settings.change({"policy": "capacity", "migrate_batch_pages": BATCH_PAGES})
             while not done():
                 wait_for_a_pass()
             yield wait_for_a_pass
@@ -105,8 +105,9 @@ def test_the_cold_pages_that_may_not_be_demoted_are_no_room() -> None:
     world = World()
     world.cold.policy, world.immovable.policy = frozenset({0}), frozenset({1})
     recorder = Recorder(world)
-    with running(world.machine, recorder, scan_period_ms=5) as daemon:
-        daemon.settings.change({"policy": "capacity", "quick_passes": 0})
+    clock = SimClock(threads=2)
+    with running(world.machine, recorder, scan_period_ms=5, clock=clock) as daemon:
+        daemon.settings.change({"policy": "capacity"})
         recorder.wait_for(PassEnd, lambda e: e.process.pid == APP and e.number >= 40)
     assert world.on_fast(world.cold).all()
     assert world.on_fast(world.memory)[world.hot].all()  # in what is free
@@ -114,7 +115,7 @@ def test_the_cold_pages_that_may_not_be_demoted_are_no_room() -> None:
 
 
 def test_nothing_makes_way_for_pinned_pages_when_they_are_tried_again() -> None:
-    world, clock = World(), FastClock()
+    world, clock = World(), SimClock(threads=2)
     world.immovable.pinned[:] = True
     with world.run_until(world.hot_is_up, clock) as wait_for_a_pass:
         for _ in range(20):
@@ -136,7 +137,7 @@ def test_hot_pages_that_are_pinned_for_a_while_go_up_later() -> None:
     world, some = World(), slice(0, 50)
     world.immovable.policy = frozenset({1})
     world.memory.pinned.reshape(-1)[world.hot[some]] = True
-    with world.run_until(lambda: world.failed > 0, FastClock()) as wait_for_a_pass:
+    with world.run_until(lambda: world.failed > 0) as wait_for_a_pass:
         world.memory.pinned[:] = False
         while not world.hot_is_up():
             wait_for_a_pass()

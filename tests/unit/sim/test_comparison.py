@@ -48,7 +48,7 @@ def test_figures_agree_with_each_other() -> None:
     assert figures["regret_pp"] == pytest.approx(
         100 * (figures["epoch_share"] - figures["hit_share"])
     )
-    assert figures["recovery_exposures"] is not None
+    assert figures["recovery_periods"] is not None
     assert figures["swept_percent"] is None
 
 
@@ -94,8 +94,8 @@ def test_without_a_dask_client_an_address_is_refused(monkeypatch: pytest.MonkeyP
 def record(policy: str, seed: int = 1, workload: str = "gups", **figures: float) -> Record:
     known = Figures(
         hit_share=0.9, epoch_share=0.9, static_share=0.9, regret_pp=0.0, steady_regret_pp=0.0,
-        moves_percent=0.0, promotions=10, again_percent=0.0, recovery_exposures=None,
-        swept_percent=None, latency_ns=130.0, least_ns=130.0, whole_latency_ns=130.0, exposure=1.0,
+        moves_percent=0.0, promotions=10, again_percent=0.0, recovery_periods=None,
+        swept_percent=None, latency_ns=130.0, least_ns=130.0, whole_latency_ns=130.0,
         passes=10,
     )  # fmt: skip
     case: dict[str, object] = {

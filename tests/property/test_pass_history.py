@@ -1,4 +1,4 @@
-"""History against a model that keeps one small record for each slot."""
+"""PassHistory against a model that keeps one small record for each slot."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.heat.history import History
-from mmscand.heat.state import FAST, PASSES, STUCK
+from mmscand.heat.pass_history import PassHistory
+from mmscand.heat.state import PASSES, STUCK
 from mmscand.model import PageBlock, UIntArray, Window
 from synthetic.tables import HUGE, PAGE, REGION
 
@@ -34,33 +34,23 @@ class Record:
     """What is known of one slot."""
 
     frame: int
-    fast: bool
     bits: list[bool] = field(default_factory=list)
     """Accessed or not, the latest first."""
     shared: bool = False
 
     @property
     def state(self) -> int:
-        """Without an average."""
-        fast = int(FAST) if self.fast else 0
+        """As heat.state has it."""
         if self.shared:
-            return int(STUCK) | fast
+            return int(STUCK)
         bits = self.bits[:PASSES]
-        register = 1 << len(bits) | sum(1 << at for at, bit in enumerate(bits) if bit)
-        return register | fast
-
-    def is_page(self, page: Page) -> bool:
-        """Whether it is the same page still; one that is on the other tier was migrated."""
-        migrated = self.fast == page.slow and not self.shared
-        return self.frame == page.frame or migrated
+        return 1 << len(bits) | sum(1 << at for at, bit in enumerate(bits) if bit)
 
 
 class Model:
     """The past of one address space, slot by slot."""
 
-    def __init__(self, *, both_tiers: bool = False) -> None:
-        self.both_tiers = both_tiers
-        self.turn = 0
+    def __init__(self) -> None:
         self.records: dict[Key, Record] = {}
         self.met: set[tuple[int, int]] = set()
         """Number of a region, and a slot size that it had."""
@@ -68,16 +58,13 @@ class Model:
     def see(self, key: Key, page: Page | None) -> int:
         """The state that a pass leads to, 0 for what is unknown or not slow."""
         record = self.records.get(key)
-        if page is None or not (page.slow or self.both_tiers):
+        if page is None or not page.slow:
             self.records.pop(key, None)
             return 0
-        if record is None or not record.is_page(page):
-            self.records[key] = Record(page.frame, not page.slow)
+        if record is None or record.frame != page.frame:
+            self.records[key] = Record(page.frame)
             return 0
-        watched = (key[0] // HUGE % 512 + self.turn - 1) % 4 == 0
-        if not record.fast or watched or record.bits[:1] == [False]:
-            record.bits.insert(0, page.accessed)
-        record.frame, record.fast = page.frame, not page.slow
+        record.bits.insert(0, page.accessed)
         return record.state
 
     def forget(self, start: int, end: int, seen: set[Key]) -> None:
@@ -91,7 +78,6 @@ class Model:
         for key in [k for k in self.records if (k[0] // REGION, k[1]) not in self.met]:
             del self.records[key]
         self.met = set()
-        self.turn += 1
 
     @property
     def pages(self) -> int:
@@ -141,7 +127,7 @@ def keys_of(block: PageBlock) -> Iterator[tuple[tuple[int, int], Key]]:
             yield (row, column), (address + column * size * PAGE, size)
 
 
-def one_pass(history: History, model: Model, seen: Seen, first: int, ends: bool) -> None:
+def one_pass(history: PassHistory, model: Model, seen: Seen, first: int, ends: bool) -> None:
     """Feed both with the same windows, from row `first` of the first region on."""
     for number, (region, window) in enumerate(sorted(seen.items())):
         start_row = first if number == 0 else 0
@@ -161,8 +147,7 @@ def one_pass(history: History, model: Model, seen: Seen, first: int, ends: bool)
                         int(block.frames[at]), bool(block.slow[at]), bool(block.accessed[at])
                     )
                 found, expected = int(state[at]), model.see(key, page)
-                assert found & 0xFF == expected & 0xFF, (key, page)
-                assert (found == STUCK) == (expected == STUCK)
+                assert found == expected, (key, page)
             there |= {(address, size) for address in block.addresses.tolist()}
             model.met.add((region, size))
         start, end = region * REGION + start_row * HUGE, (region + 1) * REGION
@@ -189,11 +174,9 @@ def words(addresses: list[int]) -> UIntArray:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.data(), st.booleans())
-def test_history_remembers_what_a_record_for_each_slot_would(
-    data: st.DataObject, both_tiers: bool
-) -> None:
-    history, model = History(both_tiers=both_tiers), Model(both_tiers=both_tiers)
+@given(st.data())
+def test_history_remembers_what_a_record_for_each_slot_would(data: st.DataObject) -> None:
+    history, model = PassHistory(), Model()
     for _ in range(data.draw(st.integers(1, 12))):
         match data.draw(st.sampled_from(["pass"] * 5 + ["restart", "shared", "forget_stuck"])):
             case "pass":
@@ -221,29 +204,29 @@ def test_history_remembers_what_a_record_for_each_slot_would(
         assert history.pages == model.pages
 
 
-def repeat(history: History, pages: list[Page]) -> list[int]:
+def repeat(history: PassHistory, pages: list[Page]) -> list[int]:
     """States of one slot through passes."""
     return [int(history.fold(block_of(3, {1: {7: page}}, 1))[0, 7]) for page in pages]
 
 
 def test_the_first_look_says_nothing_and_the_register_holds_six_passes() -> None:
     hot = Page(PAGE, True, True)
-    states = repeat(History(), [hot] * 9)
+    states = repeat(PassHistory(), [hot] * 9)
     assert states == [0] + [(2 << n) - 1 for n in (1, 2, 3, 4, 5, 6, 6, 6)]
 
 
 def test_a_page_with_another_frame_starts_without_a_past() -> None:
     hot, other = Page(PAGE, True, True), Page(2 * PAGE, True, True)
-    assert repeat(History(), [hot, hot, other, other]) == [0, 0b11, 0, 0b11]
+    assert repeat(PassHistory(), [hot, hot, other, other]) == [0, 0b11, 0, 0b11]
 
 
 def test_a_page_that_was_promoted_and_comes_back_starts_without_a_past() -> None:
     hot, promoted = Page(PAGE, True, True), Page(PAGE, False, True)
-    assert repeat(History(), [hot, hot, promoted, hot, hot]) == [0, 0b11, 0, 0, 0b11]
+    assert repeat(PassHistory(), [hot, hot, promoted, hot, hot]) == [0, 0b11, 0, 0, 0b11]
 
 
 def test_a_row_that_became_a_huge_page_and_back_is_new_each_time() -> None:
-    history = History()
+    history = PassHistory()
     page = Page(HUGE, True, True)
 
     def look(size: int) -> int:
@@ -257,7 +240,7 @@ def test_a_row_that_became_a_huge_page_and_back_is_new_each_time() -> None:
 
 
 def test_a_gigabyte_page_has_a_history_of_its_own() -> None:
-    history = History()
+    history = PassHistory()
     yes = np.ones((1, 1), dtype=np.bool_)
     frames = np.full((1, 1), REGION, dtype=np.uint64)
     block = PageBlock(words([3 * REGION]), 1 << 18, frames, yes, yes, yes)
@@ -269,57 +252,8 @@ def test_a_gigabyte_page_has_a_history_of_its_own() -> None:
 
 def both(pages: list[Page], *, row: int = 1) -> list[int]:
     """States without an average of one slot through passes, where all pages have a history."""
-    history, states = History(both_tiers=True), []
+    history, states = PassHistory(both_tiers=True), []
     for page in pages:
         states.append(int(history.fold(block_of(3, {row: {7: page}}, 1))[0, 7]) & 0xFF)
         history.end_pass()
     return states
-
-
-def test_a_fast_page_is_observed_when_its_row_was_aged_or_its_bit_was_clear() -> None:
-    used, idle = Page(PAGE, False, True), Page(PAGE, False, False)
-    # Row 1 is aged in pass 3, counted from 0: what comes before says nothing of a bit that is set.
-    assert both([used] * 5) == [0] + [0x81] * 3 + [0x83]
-    assert both([used] * 4 + [idle, idle, used, used])[4:] == [0x82, 0x84, 0x89, 0x89]
-
-
-def test_a_page_keeps_its_past_when_it_is_migrated() -> None:
-    slow, fast = Page(PAGE, True, True), Page(2 * PAGE, False, True)
-    assert both([slow, slow, fast, fast, slow]) == [0, 3, 0x87, 0x87, 0xF]
-
-
-def test_the_average_goes_where_the_share_of_accesses_is() -> None:
-    history = History(both_tiers=True)
-    shares = np.linspace(0, 1, 512)
-    rng = np.random.default_rng(3)
-    seen = np.ones((64, 512), dtype=np.bool_)
-    addresses = REGION * 3 + np.arange(64, dtype=np.uint64) * np.uint64(HUGE)
-    frames = np.zeros(seen.shape, dtype=np.uint64)
-    for _ in range(200):
-        accessed = rng.random(seen.shape) < shares
-        state = history.fold(PageBlock(addresses, 1, frames, seen, accessed, seen))
-        history.end_pass()
-    means = ((state >> np.uint16(8)).mean(axis=0) - 1) / 14
-    assert np.abs(means - shares).mean() < 0.02
-
-
-def test_after_a_change_only_the_latest_observation_counts() -> None:
-    history = History(both_tiers=True)
-    for accessed in (True, True, False, True, True, False, True, True, True):
-        state = history.fold(block_of(3, {1: {7: Page(PAGE, True, accessed)}}, 1))
-    assert int(state[0, 7]) & 0xFF == 0b1110111
-    assert int(state[0, 7]) > 0xFF
-    history.forget(but_the_last=True)
-    assert int(history.look_up(block_of(3, {1: {}}, 1))[0, 7]) == 0b11
-    history.forget(but_the_last=False)
-    assert int(history.look_up(block_of(3, {1: {}}, 1))[0, 7]) == 1
-
-
-def test_a_stuck_page_stays_stuck_whatever_passes() -> None:
-    history = History(both_tiers=True)
-    seen = block_of(3, {1: {7: Page(PAGE, True, True)}}, 1)
-    history.fold(seen)
-    history.mark_stuck(words([3 * REGION + HUGE + 7 * PAGE]), 1)
-    for _ in range(6):
-        assert int(history.fold(seen)[0, 7]) == int(STUCK)
-        history.end_pass()

@@ -45,17 +45,18 @@ class FixedPages:
         """These were freed, and others are mapped in their place: their frames are others."""
         self._frames[pages] ^= np.uint64(PAGE_BYTES)
 
-    def padded(self, mask: BoolArray) -> BoolArray:
+    def _padded(self, mask: BoolArray) -> BoolArray:
         """A mask of the pages (pages,), false beyond them."""
         result = np.zeros_like(self.present)
         result[: len(mask)] = mask
         return result
 
-    def blocks(self, accessed: BoolArray, fast: BoolArray) -> Iterator[tuple[int, PageBlock]]:
-        """The number of the first page of each region, and its block; `accessed` is padded, and
-        blocks have views of it. `fast` (pages,) are on the fast tier.
+    def blocks(self, bits: BoolArray, fast: BoolArray) -> Iterator[tuple[int, PageBlock]]:
+        """The number of the first page of each region, and its block. `bits` (pages,) are the
+        Accessed bits, `fast` (pages,) are on the fast tier.
         """
-        slow = self.present & ~self.padded(fast)
+        slow = self.present & ~self._padded(fast)
+        accessed = self.present & self._padded(bits)
         for first in range(0, len(slow), _PAGES_PER_REGION):
             pages = slice(first, first + _PAGES_PER_REGION)
             frames = self._frames[pages].reshape(-1, PAGES_PER_TABLE)

@@ -1,0 +1,56 @@
+"""In which of the last six passes each slow-tier page was accessed, for the policies of the RFC.
+
+Each pass clears all bits of the slow tier, and the next one reads them. A page whose frame is
+another one is a new page at an old address (freed and mapped again), and starts without a past; one
+in 16 such changes goes unnoticed.
+"""
+
+import numpy as np
+
+from mmscand.heat.history import History, key_of, tags_of
+from mmscand.heat.rows import TAG, Rows, numbers_of
+from mmscand.heat.state import KNOWN, STATE, STUCK, is_stuck, observed, restarted
+from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
+
+
+class PassHistory(History):
+    """Words are registers of passes, see heat.state."""
+
+    def fold(self, block: PageBlock) -> StateArray:
+        """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
+
+        State 0: not on the slow tier, or never seen before this pass (it is KNOWN from the next one
+        on). Else bit 0 says whether it was accessed since the pass before.
+        """
+        rows = self._rows_of(block)
+        old, tag = rows.at(numbers_of(block.addresses)), tags_of(block)
+        state = observed(old, block.accessed)
+        state *= block.slow & ((old ^ tag) & TAG == 0)
+        words = (np.where(state, state, KNOWN) | tag) * block.slow
+        key = key_of(block)
+        self._put(key, rows.updated(Rows.of(block, block.slow, words, self._number)))
+        self._visited.add(key)
+        return state
+
+    def states(self, block: PageBlock) -> StateArray:
+        """As they are, without an observation."""
+        states: StateArray = self._rows_of(block).at(numbers_of(block.addresses)) & STATE
+        return states
+
+    def registers(self, words: StateArray) -> StateArray:
+        """See History."""
+        return words
+
+    def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See History."""
+        self._update(addresses, pages_per_slot, KNOWN)
+
+    def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See History."""
+        self._update(addresses, pages_per_slot, STUCK)
+
+    def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
+        return restarted(words, state)
+
+    def _is_stuck(self, words: StateArray) -> BoolArray:
+        return is_stuck(words)

@@ -1,0 +1,88 @@
+"""The policies of the RFC and its kind: a rule says of each page by itself whether it is hot.
+
+Each pass clears the bits of the slow tier, which the next one reads. What comes down is left to the
+kernel.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from mmscand.heat.pass_history import PassHistory
+from mmscand.heat.state import is_stuck
+from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
+from mmscand.policy.choosing import Choice, Held, Knobs
+from mmscand.policy.frequency import Frequency
+from mmscand.policy.nothing import Nothing
+from mmscand.policy.two_pass import TwoPass
+
+
+class Rule(Protocol):
+    """Which pages are hot."""
+
+    def hot(self, state: StateArray) -> BoolArray:
+        """Slots to promote, shape of `state` (heat.state)."""
+        ...
+
+
+class RuleChooser:
+    """See policy.choosing.Chooser."""
+
+    exposure_s = due_s = None
+    hurries = makes_room = glances = False
+    changes = 0
+
+    def __init__(self, knobs: Knobs) -> None:
+        self.history = PassHistory()
+        self.adopt(knobs)
+
+    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
+        """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
+        state = self.history.fold(block)
+        works = ~is_stuck(state)
+        hot, to_age = self._rule.hot(state) & works, block.accessed & block.slow & works
+        if held is not None:
+            hot &= ~held.slots | held.due
+        stays = block.slow & ~block.accessed
+        return Choice(state, hot, np.zeros_like(hot), stays, to_age)
+
+    def aged(self, block: PageBlock) -> None:
+        """See Chooser."""
+
+    def adopt(self, knobs: Knobs) -> None:
+        """See Chooser."""
+        self._rule = rule_of(knobs)
+
+    def queued(self, *, promoted: int, demoted: int) -> None:
+        """See Chooser."""
+
+    def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
+        """See Chooser. They prove themselves again. It never demotes."""
+        self.history.restart(addresses, pages_per_slot)
+
+    def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
+        """See Chooser."""
+
+    def end_pass(self) -> None:
+        """See Chooser."""
+        self.history.end_pass()
+
+    def begin_pass(self, now: float) -> bool:
+        """See Chooser."""
+        return True
+
+    def slept(self, seconds: float) -> None:
+        """See Chooser. What was accessed before stays known."""
+
+    def close(self) -> None:
+        """See Chooser."""
+
+
+def rule_of(knobs: Knobs) -> Rule:
+    """By the name of the policy; two passes where it has no rule, as `capacity` in a dry run."""
+    rules: dict[str, Rule] = {
+        "first-touch": TwoPass(1),
+        "frequency": Frequency(),
+        "nothing": Nothing(),
+    }
+    return rules.get(knobs.policy, TwoPass(knobs.hot_passes))
