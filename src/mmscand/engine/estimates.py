@@ -65,10 +65,11 @@ class Estimates:
             if self.decides:
                 self._left_out[:] = 0
             self._looks.begin_pass(now, self.edge)
-            length = usual_length(self.edge or 1.0, calm=self._is_calm)
+            calm = self._is_calm
+            length = usual_length(self.edge or 1.0, calm=calm)
             watches_all = self._watches_all or self.edge is None or self.unrest.settles
             border = None if watches_all else self._border
-            self._watches.begin_pass(now, border, length, int(self.sizes[1]))
+            self._watches.begin_pass(now, border, length, int(self.sizes[1]), calm=calm)
         return self.rounds.ends(self._began)
 
     @property
