@@ -1,4 +1,4 @@
-"""A fixed set of 4 KiB pages as a chooser sees them: blocks of a region each, without a machine."""
+"""A fixed set of 4 KiB pages as a policy sees them: blocks of a region each, without a machine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

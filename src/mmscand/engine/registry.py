@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from mmscand.errors import UsageError
 from mmscand.model import Process
-from mmscand.policy.choosing import Chooser, Knobs
+from mmscand.policy.interface import Knobs, Policy
 from mmscand.policy.ranking import Ranking
 
 DEFAULT = "capacity"
 NAMES = (DEFAULT, "frequency", "two-pass", "first-touch", "nothing")
 
 
-def chooser_of(
+def policy_of(
     process: Process,
     knobs: Knobs,
     ranking: Ranking,
@@ -19,19 +19,19 @@ def chooser_of(
     *,
     records: bool = False,
     ages: bool = True,
-) -> Chooser:
+) -> Policy:
     """Of the policy that the knobs name, for one process; `now` is a clock in seconds, the
     ranking's. `records`: every page is to be observed in each round. Without `ages` no bit is
     cleared, so that nothing can be learned of rates.
     """
     # A daemon loads what it decides by, and no more: a start in emulation takes 12 s.
     if knobs.policy == DEFAULT and ages:
-        from mmscand.engine.stopwatch import StopwatchChooser  # noqa: PLC0415
+        from mmscand.engine.stopwatch import Stopwatch  # noqa: PLC0415
 
-        return StopwatchChooser(process, ranking, now, records=records)
-    from mmscand.policy.by_rule import RuleChooser  # noqa: PLC0415
+        return Stopwatch(process, ranking, now, records=records)
+    from mmscand.policy.by_rule import ByRule  # noqa: PLC0415
 
-    return RuleChooser(knobs)
+    return ByRule(knobs)
 
 
 def require_policy(name: str) -> None:

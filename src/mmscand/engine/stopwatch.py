@@ -18,7 +18,7 @@ from mmscand.model import (
     UIntArray,
 )
 from mmscand.policy.by_plan import ByPlan
-from mmscand.policy.choosing import Choice, Held, Knobs
+from mmscand.policy.interface import Decision, Held, Knobs
 from mmscand.policy.ranking import Ranking, Told
 
 _STILL = 2.0
@@ -45,8 +45,8 @@ def _registers() -> StateArray:
 _REGISTERS = _registers()
 
 
-class StopwatchChooser:
-    """See policy.choosing.Chooser."""
+class Stopwatch:
+    """See policy.interface.Policy."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class StopwatchChooser:
         self._by_plan = ByPlan(ranking, process)
         self._clock = now
         self.glances = False
-        """See Chooser."""
+        """See Policy."""
         self._begin()
 
     def _begin(self) -> None:
@@ -90,44 +90,44 @@ class StopwatchChooser:
 
     @property
     def history(self) -> WatchHistory:
-        """See Chooser."""
+        """See Policy."""
         return self._estimates.history
 
     @property
     def exposure_s(self) -> float:
-        """See Chooser."""
+        """See Policy."""
         return self._estimates.rounds.length
 
     @property
     def changes(self) -> int:
-        """See Chooser."""
+        """See Policy."""
         return self._estimates.unrest.changes
 
     @property
     def makes_room(self) -> bool:
-        """See Chooser."""
+        """See Policy."""
         return self._by_plan.makes_room
 
     @property
     def due_s(self) -> float:
-        """See Chooser."""
+        """See Policy."""
         return self._estimates.rounds.due
 
     @property
     def hurries(self) -> bool:
-        """See Chooser."""
+        """See Policy."""
         return self._estimates.learns
 
     def begin_pass(self, now: float) -> bool:
-        """See Chooser. All of a pass goes by when it began: a round ends for all pages or none."""
+        """See Policy. All of a pass goes by when it began: a round ends for all pages or none."""
         return self._estimates.begin_pass(now)
 
     def slept(self, seconds: float) -> None:
-        """See Chooser."""
+        """See Policy."""
         self._estimates.slept(seconds)
 
-    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
-        """See Chooser."""
+    def decide(self, block: PageBlock, held: Held | None = None) -> Decision:
+        """See Policy."""
         now = self._clock()
         ends = self.begin_pass(now)
         words, times = self._estimates.look(block, now, moves=self._by_plan.wants)
@@ -140,40 +140,40 @@ class StopwatchChooser:
         if not ends:
             return self._move(block, words, register, held)
         begun = self._estimates.end_watches(block, times, now)
-        choice = self._move(block, begun.words, register, held)
+        decision = self._move(block, begun.words, register, held)
         # What is queued is not aged: it takes its bit to its new node, and is not on watch.
-        begun.words[begun.to_clear & (choice.up | choice.down)] |= SEEN
+        begun.words[begun.to_clear & (decision.promote | decision.demote)] |= SEEN
         self._estimates.keep(block, begun, now)
-        return replace(choice, to_age=begun.to_clear & ~(choice.up | choice.down))
+        return replace(decision, to_age=begun.to_clear & ~(decision.promote | decision.demote))
 
     def _move(
         self, block: PageBlock, words: StateArray, register: StateArray, held: Held | None
-    ) -> Choice:
+    ) -> Decision:
         """What moves, by the plan; slots that would not move before are tried again beside it."""
         if not self._by_plan.wants and (held is None or not held.due.any()):
             return _nothing(block, register)
         state = np.where(words, place_of(words), UNKNOWN)
         movable = state if held is None else np.where(held.left_out(block), UNKNOWN, state)
         up, down, stays = self._by_plan.moves(block, state, movable, held)
-        return Choice(register, up, down, stays, np.zeros_like(up))
+        return Decision(register, up, down, stays, np.zeros_like(up))
 
     def aged(self, block: PageBlock) -> None:
-        """See Chooser."""
+        """See Policy."""
         self._estimates.aged(block, self._clock())
 
     def adopt(self, knobs: Knobs) -> None:
-        """See Chooser."""
+        """See Policy."""
 
     def queued(self, *, promoted: int, demoted: int) -> None:
-        """See Chooser."""
+        """See Policy."""
         self._by_plan.queued(promoted=promoted, demoted=demoted)
 
     def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
-        """See Chooser."""
+        """See Policy."""
         self._by_plan.not_moved(len(addresses) * pages_per_slot, demotes=demotes)
 
     def end_pass(self) -> None:
-        """See Chooser."""
+        """See Policy."""
         self.begin_pass(self._clock())
         estimates = self._estimates
         decides = estimates.decides
@@ -196,15 +196,15 @@ class StopwatchChooser:
         self._ranking.tell(self._process, told)
 
     def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See Chooser."""
+        """See Policy."""
         self.history.moved(addresses, pages_per_slot)
 
     def close(self) -> None:
-        """See Chooser."""
+        """See Policy."""
         self._ranking.leave(self._process)
 
 
-def _nothing(block: PageBlock, register: StateArray) -> Choice:
+def _nothing(block: PageBlock, register: StateArray) -> Decision:
     """No slot moves or is aged."""
     none = np.zeros_like(block.present)
-    return Choice(register, none, none, none, none)
+    return Decision(register, none, none, none, none)

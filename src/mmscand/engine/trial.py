@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.engine.fixed_pages import FixedPages, InstantRoom
-from mmscand.engine.registry import DEFAULT, chooser_of
+from mmscand.engine.registry import DEFAULT, policy_of
 from mmscand.model import PAGES_PER_TABLE, BoolArray, PageBlock, PageNumbers, Process
-from mmscand.policy.proof import Proof
 from mmscand.policy.ranking import Ranking
+from mmscand.policy.repromotion_guard import RepromotionGuard
 
 _NONE: PageNumbers = np.empty(0, dtype=np.intp)
 
 
 @dataclass(frozen=True, slots=True)
 class Knobs:
-    """See policy.choosing.Knobs."""
+    """See policy.interface.Knobs."""
 
     policy: str
     hot_passes: int = 2
@@ -45,29 +45,29 @@ class Trial:
         self.pages = FixedPages(pages)
         self._capacity = capacity
         self._now = now
-        self._room, self._proof = InstantRoom(), Proof()
+        self._room, self._guard = InstantRoom(), RepromotionGuard()
         ranking = Ranking(self._room, now)
-        self._chooser = chooser_of(Process(1, 1), Knobs(policy), ranking, now)
+        self._policy = policy_of(Process(1, 1), Knobs(policy), ranking, now)
         self._kernel = None if policy == DEFAULT else ClockHand(capacity)
 
     @property
     def due_s(self) -> float | None:
-        """See Chooser."""
-        return self._chooser.due_s
+        """See Policy."""
+        return self._policy.due_s
 
     @property
     def changes(self) -> int:
-        """See Chooser."""
-        return self._chooser.changes
+        """See Policy."""
+        return self._policy.changes
 
     def visit(self, bits: BoolArray, fast: BoolArray) -> Visited:
         """Read the Accessed `bits` (pages,) of pages of which some are on the `fast` tier."""
         now = self._now()
-        self._chooser.begin_pass(now)
+        self._policy.begin_pass(now)
         self._room.pages = self._capacity - int(np.count_nonzero(fast))
         regions = self.pages.blocks(bits, fast)
         chosen = [self._choose(first, block, now) for first, block in regions]
-        self._chooser.end_pass()
+        self._policy.end_pass()
         visited = Visited(*(np.concatenate(each) for each in zip(*chosen, strict=True)))
         return visited if self._kernel is None else self._kernel.makes_room(visited, bits, fast)
 
@@ -75,20 +75,20 @@ class Trial:
         self, first: int, block: PageBlock, now: float
     ) -> tuple[PageNumbers, PageNumbers, PageNumbers]:
         """What goes up and down of a region's pages, and what is cleared."""
-        due = ~self._chooser.history.rests(block.addresses)
+        due = ~self._policy.history.rests(block.addresses)
         if not due.any():
             return _NONE, _NONE, _NONE
         block = block.where(due)
         numbers = first + np.arange(due.size * PAGES_PER_TABLE).reshape(due.size, -1)[due]
-        choice = self._chooser.choose(block)
-        if choice.to_age.any():
-            self._chooser.aged(block)
-        up, down = numbers[choice.up], numbers[choice.down]
-        up = up[~self._proof.lacks(up.astype(np.uint64), choice.state[choice.up], now)]
-        self._proof.demoted(down.astype(np.uint64), now)
-        self._chooser.queued(promoted=len(up), demoted=len(down))
-        self._chooser.moved(block.slot_addresses(choice.up | choice.down), 1)
-        return up, down, numbers[choice.to_age]
+        decision = self._policy.decide(block)
+        if decision.to_age.any():
+            self._policy.aged(block)
+        up, down = numbers[decision.promote], numbers[decision.demote]
+        up = up[~self._guard.forbids(up.astype(np.uint64), decision.state[decision.promote], now)]
+        self._guard.demoted(down.astype(np.uint64), now)
+        self._policy.queued(promoted=len(up), demoted=len(down))
+        self._policy.moved(block.slot_addresses(decision.promote | decision.demote), 1)
+        return up, down, numbers[decision.to_age]
 
 
 class ClockHand:

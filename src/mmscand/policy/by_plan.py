@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmscand.model import BoolArray, FloatArray, PageBlock, Process, StateArray
-from mmscand.policy.choosing import Held
+from mmscand.policy.interface import Held
 from mmscand.policy.ranking import Ranking
 
 _TRIES = 64
@@ -107,7 +107,7 @@ class ByPlan:
 
     @property
     def makes_room(self) -> bool:
-        """See Chooser."""
+        """See Policy."""
         return self._ranking.asked > 0 and self._ranking.gives(self._process)
 
 

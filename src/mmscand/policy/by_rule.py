@@ -11,8 +11,8 @@ import numpy as np
 from mmscand.heat.pass_history import PassHistory
 from mmscand.heat.state import is_stuck
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
-from mmscand.policy.choosing import Choice, Held, Knobs
 from mmscand.policy.frequency import Frequency
+from mmscand.policy.interface import Decision, Held, Knobs
 from mmscand.policy.nothing import Nothing
 from mmscand.policy.two_pass import TwoPass
 
@@ -25,8 +25,8 @@ class Rule(Protocol):
         ...
 
 
-class RuleChooser:
-    """See policy.choosing.Chooser."""
+class ByRule:
+    """See policy.interface.Policy."""
 
     exposure_s = due_s = None
     hurries = makes_room = glances = False
@@ -36,46 +36,46 @@ class RuleChooser:
         self.history = PassHistory()
         self.adopt(knobs)
 
-    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
-        """See Chooser. A waiting page that was not accessed for a whole pass has cooled."""
+    def decide(self, block: PageBlock, held: Held | None = None) -> Decision:
+        """See Policy. A waiting page that was not accessed for a whole pass has cooled."""
         state = self.history.fold(block)
         works = ~is_stuck(state)
         hot, to_age = self._rule.hot(state) & works, block.accessed & block.slow & works
         if held is not None:
             hot &= ~held.slots | held.due
         stays = block.slow & ~block.accessed
-        return Choice(state, hot, np.zeros_like(hot), stays, to_age)
+        return Decision(state, hot, np.zeros_like(hot), stays, to_age)
 
     def aged(self, block: PageBlock) -> None:
-        """See Chooser."""
+        """See Policy."""
 
     def adopt(self, knobs: Knobs) -> None:
-        """See Chooser."""
+        """See Policy."""
         self._rule = rule_of(knobs)
 
     def queued(self, *, promoted: int, demoted: int) -> None:
-        """See Chooser."""
+        """See Policy."""
 
     def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
-        """See Chooser. They prove themselves again. It never demotes."""
+        """See Policy. They prove themselves again. It never demotes."""
         self.history.restart(addresses, pages_per_slot)
 
     def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See Chooser."""
+        """See Policy."""
 
     def end_pass(self) -> None:
-        """See Chooser."""
+        """See Policy."""
         self.history.end_pass()
 
     def begin_pass(self, now: float) -> bool:
-        """See Chooser."""
+        """See Policy."""
         return True
 
     def slept(self, seconds: float) -> None:
-        """See Chooser. What was accessed before stays known."""
+        """See Policy. What was accessed before stays known."""
 
     def close(self) -> None:
-        """See Chooser."""
+        """See Policy."""
 
 
 def rule_of(knobs: Knobs) -> Rule:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmscand.model import FloatArray, PageNumbers, Process
 from mmscand.policy.credit import PAYBACK_ACCESSES, Credit
-from mmscand.policy.lasting import Lasting
+from mmscand.policy.phase_length import PhaseLength
 from mmscand.policy.plan import NOTHING, Plan, capacity_of, plan
 
 _LASTING_S = 256.0
@@ -79,7 +79,7 @@ class Told:
 class _Member:
     """What is known of one process."""
 
-    lasting: Lasting
+    lasting: PhaseLength
     sizes: PageNumbers = field(default_factory=lambda: np.zeros(2, dtype=np.intp))
     """(2,) pages on the slow tier and on the fast one, also where their rates are not known."""
     told: Told | None = None
@@ -122,7 +122,7 @@ class Ranking:
 
     def _member(self, process: Process) -> _Member:
         if process not in self._members:
-            self._members[process] = _Member(Lasting(self._now()))
+            self._members[process] = _Member(PhaseLength(self._now()))
         return self._members[process]
 
     @property
@@ -206,7 +206,7 @@ class Ranking:
         """
         now = self._now()
         accesses = [told.accesses for _, told in known]
-        lasts = [max(member.lasting.lasts(now, _LASTING_S), _FRESH_S) for member, _ in known]
+        lasts = [max(member.lasting.expected(now, _LASTING_S), _FRESH_S) for member, _ in known]
         a_second = sum(each / span for each, span in zip(accesses, lasts, strict=True))
         return float(PAYBACK_ACCESSES * a_second / max(1e-9, sum(accesses)))
 

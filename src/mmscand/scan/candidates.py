@@ -24,8 +24,8 @@ from mmscand.model import (
     VmaTable,
 )
 from mmscand.policy.back_off import BackOff
-from mmscand.policy.choosing import Chooser, Held
-from mmscand.policy.proof import Proof
+from mmscand.policy.interface import Held, Policy
+from mmscand.policy.repromotion_guard import RepromotionGuard
 from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.node_use import NodeUse
@@ -62,7 +62,7 @@ class Candidates:
         self._outcomes: deque[Outcome] = deque()
         self._moved: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted addresses that moved since this visit began: it may have read them before."""
-        self._back_off, self._proof = BackOff(), Proof()
+        self._back_off, self._guard = BackOff(), RepromotionGuard()
         self.use = NodeUse(topology)
         self.shared_too = False
         """Whether the bits of pages that others map too are cleared, and so mean something."""
@@ -75,9 +75,9 @@ class Candidates:
         """Take what became of a migration; looked at when the scanner comes by."""
         self._outcomes.append(outcome)
 
-    def begin_visit(self, chooser: Chooser, failures: FailureRatio, now: float) -> None:
+    def begin_visit(self, policy: Policy, failures: FailureRatio, now: float) -> None:
         """Start anew with what has moved."""
-        self.take_outcomes(chooser, failures, now)
+        self.take_outcomes(policy, failures, now)
         self._moved = np.empty(0, dtype=np.uint64)
         self._benefit.begin_visit()
 
@@ -85,11 +85,11 @@ class Candidates:
         """The process has another address space: nothing that was known holds any more."""
         self._list.drop(self._space.process)
         self._outcomes.clear()
-        self._back_off, self._proof = BackOff(), Proof()
+        self._back_off, self._guard = BackOff(), RepromotionGuard()
         self._benefit.restart()
         self.use = NodeUse(self._topology)
 
-    def take_outcomes(self, chooser: Chooser, failures: FailureRatio, now: float) -> None:
+    def take_outcomes(self, policy: Policy, failures: FailureRatio, now: float) -> None:
         """A page that did not move has to wait if it was its own fault.
 
         One that came down has to wait before it goes up again.
@@ -99,10 +99,10 @@ class Candidates:
             migration, moved = outcome.migration, outcome.moved
             self._benefit.note(outcome)
             arrived, size = outcome.arrived, migration.pages_per_slot
-            chooser.moved(migration.addresses[arrived], size)
-            chooser.not_moved(migration.addresses[~arrived], size, demotes=migration.demotes)
+            policy.moved(migration.addresses[arrived], size)
+            policy.not_moved(migration.addresses[~arrived], size, demotes=migration.demotes)
             if migration.demotes:
-                self._proof.demoted(migration.addresses[moved], now)
+                self._guard.demoted(migration.addresses[moved], now)
             self._back_off.note(migration.addresses, outcome.status, now)
             both = np.concatenate((self._moved, migration.addresses[arrived]))
             self._moved = np.sort(both, kind="stable")
@@ -125,7 +125,7 @@ class Candidates:
         state: StateArray,
         chosen: BoolArray,
         vmas: VmaTable,
-        chooser: Chooser,
+        policy: Policy,
         failures: FailureRatio,
         counts: Counter[str],
         now: float,
@@ -138,9 +138,9 @@ class Candidates:
         What waits there for longer is aged, so that it is seen when it cools.
         """
         slots = self._chosen(block, state, chosen, vmas, demotes=demotes)
-        masks = self._kept_back(slots, chooser.history, now)
+        masks = self._kept_back(slots, policy.history, now)
         # Last: what moved, or failed, while the kernel was asked must not be offered again.
-        self.take_outcomes(chooser, failures, now)
+        self.take_outcomes(policy, failures, now)
         moved = among(slots.addresses, self._moved)
         wanted = ~np.logical_or.reduce([*masks.values(), moved])
         failed = wanted & self._back_off.holds(slots.addresses, now)
@@ -176,7 +176,7 @@ class Candidates:
         """Which slots are not to be queued, by the name of the counter that says why."""
         held = self._back_off.holds(slots.addresses, now)
         if not slots.demotes:
-            held |= self._proof.lacks(slots.addresses, slots.states, now)
+            held |= self._guard.forbids(slots.addresses, slots.states, now)
         shared = np.zeros_like(held)
         # That one process has no use for a page says nothing of the others: of 242 that came down
         # so in PostgreSQL 227 went up again.

@@ -20,7 +20,7 @@ from mmscand.model import (
     VmaFlag,
     VmaTable,
 )
-from mmscand.policy.choosing import Held
+from mmscand.policy.interface import Held
 from mmscand.scan.huge_opinion import HugeOpinion
 from mmscand.scan.huge_watch import HugeWatch
 from mmscand.sets import among

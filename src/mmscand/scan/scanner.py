@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from mmscand.clock import Clock, CpuMeter
-from mmscand.engine.registry import chooser_of
+from mmscand.engine.registry import policy_of
 from mmscand.errors import LeftAlone, MmscandError, OutOfResources, ProcessDenied, ProcessGone
 from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
@@ -13,7 +13,7 @@ from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
-from mmscand.policy.choosing import Chooser
+from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
@@ -193,7 +193,7 @@ class Scanner:
             self._list,
             self._settings,
             verdict,
-            self._chooser_of,
+            self._policy_of,
             dry_run=self._dry_run,
             aging=self._aging,
             cpu=CpuMeter(self._clock),
@@ -206,8 +206,8 @@ class Scanner:
         self._urgency.note(slot, starts=self._budget.starts)
         return slot
 
-    def _chooser_of(self, process: Process) -> Chooser:
-        return chooser_of(
+    def _policy_of(self, process: Process) -> Policy:
+        return policy_of(
             process,
             self._settings,
             self._ranking,

@@ -16,8 +16,8 @@ from mmscand.model import (
 )
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
-from mmscand.policy.choosing import Chooser
 from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
+from mmscand.policy.interface import Policy
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
@@ -49,7 +49,7 @@ class Slot:
         migration_list: MigrationList,
         settings: Settings,
         verdict: Verdict,
-        make_chooser: Callable[[Process], Chooser],
+        make_policy: Callable[[Process], Policy],
         *,
         dry_run: bool,
         aging: CpuMeter,
@@ -74,7 +74,7 @@ class Slot:
             space,
             self._candidates,
             self._benefit,
-            make_chooser,
+            make_policy,
             aging,
             watcher,
             dry_run=dry_run,
@@ -121,8 +121,8 @@ class Slot:
         self._aged_by = why
 
     @property
-    def _chooser(self) -> Chooser:
-        return self._tiering.chooser
+    def _policy(self) -> Policy:
+        return self._tiering.policy
 
     @property
     def period_ms(self) -> int:
@@ -138,17 +138,17 @@ class Slot:
         """When the policy wants the next visit; None where the pacing says it: for a process that
         does not run, and for small ones, as 300 of them visited ten times a second cost a core.
         """
-        due = self._chooser.due_s
+        due = self._policy.due_s
         if due is None or not self._is_large or self._idle.skipped:
             return None
         if self._settings.profile != "auto" or self._benefit.effort != FULL:
             return None
         spent_s = self.cpu.seconds - self._cpu_before_s
-        return due if self._chooser.hurries else max(due, self._now + _REST * spent_s)
+        return due if self._policy.hurries else max(due, self._now + _REST * spent_s)
 
     @property
     def _hurries(self) -> bool:
-        wanted = self._chooser.hurries or self._tiering.look.hurries
+        wanted = self._policy.hurries or self._tiering.look.hurries
         return wanted and self._settings.profile == "auto" and self._benefit.effort == FULL
 
     @property
@@ -200,8 +200,8 @@ class Slot:
             aggressiveness=self.verdict.aggressiveness,
             rule=str(self.verdict),
             scan_period_ms=self.period_ms,
-            exposure_ms=round(1000 * (self._chooser.exposure_s or 0.0)) or None,
-            changes=self._chooser.changes,
+            exposure_ms=round(1000 * (self._policy.exposure_s or 0.0)) or None,
+            changes=self._policy.changes,
             scan_size_mb=self.pacer.pace.size_mb,
             cursor=self._cursor,
             aging=self._aged_by,
@@ -212,7 +212,7 @@ class Slot:
             effort_why=self._benefit.why,
             saved_s=self._benefit.account.saved_s,
             spent_s=self._benefit.account.spent_s,
-            hotness=self._chooser.history.hotness(self._topology.nodes_of),
+            hotness=self._policy.history.hotness(self._topology.nodes_of),
             skipped_mappings=self._skipped.mappings,
             skipped_pages=self._skipped.pages,
             counters=counters,
@@ -224,7 +224,7 @@ class Slot:
         if settings.policy != before.policy:
             self._tiering.restart()
         self._tiering.look.enabled = _looks(settings)
-        self._chooser.adopt(settings)
+        self._policy.adopt(settings)
         self.pacer.adopt(settings)
         self._benefit.adopt(settings)
 
@@ -240,13 +240,13 @@ class Slot:
         A pass that found nothing, for the pacing; for the history none, so that it stays. Of a new
         process it is an observation: nobody else can say that its pages are cold.
         """
-        if self.under_way or self._chooser.makes_room:
+        if self.under_way or self._policy.makes_room:
             return False
         if not self._idle.skip(large=self._is_large):
             return False
         slept_s = self._program_time.slept(now)
-        if not self._chooser.hurries:
-            self._chooser.slept(slept_s)
+        if not self._policy.hurries:
+            self._policy.slept(slept_s)
         self.pacer.step(0)
         return True
 
@@ -271,9 +271,9 @@ class Slot:
             if not go_on():
                 return None
         self._cursor = 0
-        if not self._chooser.glances:
-            self._benefit.end_pass(self._chooser.history.rests)
-        self._chooser.end_pass()
+        if not self._policy.glances:
+            self._benefit.end_pass(self._policy.history.rests)
+        self._policy.end_pass()
         self._tiering.look.end_pass(now)
         self.passes += 1
         if self._ages:
@@ -284,7 +284,7 @@ class Slot:
 
     def _due(self, vmas: VmaTable) -> VmaTable:
         """What of them a pass has to look at."""
-        return vmas if self._watcher.wants_all else self._chooser.history.due(vmas)
+        return vmas if self._watcher.wants_all else self._policy.history.due(vmas)
 
     def _mappings(self) -> VmaTable:
         """Those that are looked at."""
@@ -305,7 +305,7 @@ class Slot:
         failures, ages = self.pacer.failures, self._ages
         for block in window.blocks:
             self._tiering.take(block, vmas, counts, failures, self._now, ages=ages)
-        self._chooser.history.forget_missing(window)
+        self._policy.history.forget_missing(window)
         self._cursor = max(self._cursor, window.end)
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
@@ -314,7 +314,7 @@ class Slot:
         if complete:
             self._resident_pages = self._space.resident_pages()
         self._candidates.use.end_visit(complete=complete)
-        if not self._chooser.glances:
+        if not self._policy.glances:
             # Pages that must wait after a failure are no reason to come back soon.
             self.pacer.step(max(0, counts["useful"] - counts["held"]))
         if self._benefit.judge(self._now, self.cpu.seconds):
@@ -333,13 +333,13 @@ class Slot:
         self._counts = None
 
     def _begin(self, now: float) -> Counter[str]:
-        history = self._chooser.history
+        history = self._policy.history
         self._cpu_before_s = self.cpu.seconds
         if stood_still := self._program_time.stood_still(now):
-            self._chooser.slept(stood_still)
-        self._ages = self._chooser.begin_pass(now)
+            self._policy.slept(stood_still)
+        self._ages = self._policy.begin_pass(now)
         self._started = now
-        self._candidates.begin_visit(self._chooser, self.pacer.failures, now)
+        self._candidates.begin_visit(self._policy, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             # Where bits of shared pages are cleared in bulk they mean something.
             history.forget_stuck(None if self._candidates.shared_too else self._space.shared)
@@ -358,7 +358,7 @@ class Slot:
     def close(self) -> None:
         """Drop the process' entries and let go of it."""
         self._list.drop(self.process)
-        self._chooser.close()
+        self._policy.close()
         self._space.close()
         self._watcher.left(self.process, self.passes, self._generation)
 

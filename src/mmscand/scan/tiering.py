@@ -9,8 +9,8 @@ import numpy as np
 from mmscand.clock import CpuMeter
 from mmscand.machine import AddressSpace
 from mmscand.model import HUGE_PAGE_BYTES, BoolArray, PageBlock, Process, VmaFlag, VmaTable
-from mmscand.policy.choosing import Choice, Chooser
 from mmscand.policy.eligible import countable
+from mmscand.policy.interface import Decision, Policy
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.counting import counted
@@ -27,7 +27,7 @@ class Tiering:
         space: AddressSpace,
         candidates: Candidates,
         benefit: Benefit,
-        make_chooser: Callable[[Process], Chooser],
+        make_policy: Callable[[Process], Policy],
         aging: CpuMeter,
         watcher: Watcher,
         *,
@@ -37,16 +37,16 @@ class Tiering:
         self._candidates = candidates
         self.look = HugeLook(space, candidates.on_list)
         self._benefit = benefit
-        self._make_chooser = make_chooser
+        self._make_policy = make_policy
         self._aging = aging
         self._watcher = watcher
         self._dry_run = dry_run
-        self.chooser = make_chooser(space.process)
+        self.policy = make_policy(space.process)
 
     def restart(self) -> None:
         """Nothing that is known of its pages says anything any more."""
-        self.chooser.close()
-        self.chooser = self._make_chooser(self._space.process)
+        self.policy.close()
+        self.policy = self._make_policy(self._space.process)
 
     def take(
         self,
@@ -61,22 +61,22 @@ class Tiering:
         """Take in what a visit saw; `ages` says whether this clears what later ones read."""
         block = countable(block, vmas)
         held = self.look.held(block, self._candidates.held(block, now))
-        choice = self.chooser.choose(block, held)
-        hot = choice.up
+        decision = self.policy.decide(block, held)
+        hot = decision.promote
         if held is not None:
             waits = held.slots & ~held.due & block.slow & block.accessed
             counts["held"] += block.pages_in(waits)
             hot = hot | waits
-        counts.update(counted(block, choice.state, hot, choice.down))
+        counts.update(counted(block, decision.state, hot, decision.demote))
         self._candidates.use.see(block)
         if ages:
-            self._watcher.see(self._space.process, block, choice.state)
+            self._watcher.see(self._space.process, block, decision.state)
         if self._dry_run:
             return
-        counts["cooled"] += self._candidates.withdraw(block, choice.stays)
-        up = choice.up if self._benefit.promotes else np.zeros_like(choice.up)
-        choice = replace(choice, up=self.look.take(block, up, vmas, now))
-        to_age = choice.to_age & ~self._queue(block, choice, vmas, counts, failures, now)
+        counts["cooled"] += self._candidates.withdraw(block, decision.cancel)
+        up = decision.promote if self._benefit.promotes else np.zeros_like(decision.promote)
+        decision = replace(decision, promote=self.look.take(block, up, vmas, now))
+        to_age = decision.to_age & ~self._queue(block, decision, vmas, counts, failures, now)
         if self._candidates.use.chooses and ages:
             to_age |= self._candidates.use.to_age(block)
         self._benefit.look(block, to_age, counts, more=ages)
@@ -87,22 +87,22 @@ class Tiering:
     def _queue(
         self,
         block: PageBlock,
-        choice: Choice,
+        decision: Decision,
         vmas: VmaTable,
         counts: Counter[str],
         failures: FailureRatio,
         now: float,
     ) -> BoolArray:
         """Put what was chosen on the migration list; the slots that it has taken."""
-        queued = [np.zeros_like(choice.up)] * 2
-        wanted = (choice.up, choice.down)
+        queued = [np.zeros_like(decision.promote)] * 2
+        wanted = (decision.promote, decision.demote)
         for demotes in (True, False):  # what goes up may need the room
             chosen = wanted[demotes]
             if chosen.any():
-                told = (block, choice.state, chosen, vmas, self.chooser, failures, counts, now)
+                told = (block, decision.state, chosen, vmas, self.policy, failures, counts, now)
                 queued[demotes] = self._candidates.queue(*told, demotes=demotes)
         up, down = map(block.pages_in, queued)
-        self.chooser.queued(promoted=up, demoted=down)
+        self.policy.queued(promoted=up, demoted=down)
         return queued[0] | queued[1]
 
     def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:
@@ -113,10 +113,10 @@ class Tiering:
         with self._aging:
             aged = self._space.age(block, mask, vmas)
         self.look.cleared(block)
-        self.chooser.history.mark_stuck(aged.missed, block.pages_per_slot)
+        self.policy.history.mark_stuck(aged.missed, block.pages_per_slot)
         self._benefit.unaged(aged.missed)
         if aged.pages:
-            self.chooser.aged(block)
+            self.policy.aged(block)
         counts["aged"] += aged.pages
         counts["unaged"] += len(aged.missed) * block.pages_per_slot
 

@@ -1,4 +1,4 @@
-"""A policy against a workload: the daemon's own choosers, with Accessed bits that stay set.
+"""A policy against a workload: as the daemon has it, with Accessed bits that stay set.
 
 A bit is set by the first access after its clearing and stays set until it is cleared again. So each
 page has a threshold: the expected accesses of its class, counted from the begin, at which its first

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from mmscand.engine.stopwatch import StopwatchChooser
+from mmscand.engine.stopwatch import Stopwatch
 from mmscand.heat.word import SEEN
 from mmscand.model import REGION_BYTES, PageBlock, Process
 from mmscand.policy.ranking import Ranking
@@ -78,76 +78,76 @@ def test_hot_pages_that_move_elsewhere_every_five_seconds_are_followed() -> None
 
 def test_while_a_process_sleeps_its_round_goes_no_further() -> None:
     now = [5.0]
-    chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
-    assert chooser.begin_pass(now[0])
-    chooser.choose(row())
-    chooser.end_pass()
-    due = chooser.due_s
+    policy = Stopwatch(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
+    assert policy.begin_pass(now[0])
+    policy.decide(row())
+    policy.end_pass()
+    due = policy.due_s
     now[0] = 605.0
-    chooser.slept(600.0)
-    assert chooser.due_s == pytest.approx(due + 600.0)
+    policy.slept(600.0)
+    assert policy.due_s == pytest.approx(due + 600.0)
     now[0] = 606.0
-    chooser.slept(1.0)
-    assert chooser.due_s == pytest.approx(due + 601.0)
-    assert not chooser.begin_pass(now[0])
+    policy.slept(1.0)
+    assert policy.due_s == pytest.approx(due + 601.0)
+    assert not policy.begin_pass(now[0])
 
 
 def test_a_pass_that_begins_in_a_round_does_not_end_it_however_long_it_takes() -> None:
     now = [5.0]
-    chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
-    chooser.begin_pass(now[0])
-    chooser.choose(row())
-    chooser.end_pass()
+    policy = Stopwatch(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
+    policy.begin_pass(now[0])
+    policy.decide(row())
+    policy.end_pass()
     now[0] = 5.2
-    assert not chooser.begin_pass(now[0])
+    assert not policy.begin_pass(now[0])
     now[0] = 99.0  # the slot has found out that this pass ages nothing
-    assert not chooser.choose(row()).to_age.any()
+    assert not policy.decide(row()).to_age.any()
 
 
 def test_a_round_begins_when_bits_were_cleared_however_long_that_takes() -> None:
     now = [5.0]
-    chooser = StopwatchChooser(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
-    assert chooser.choose(row()).to_age.any()
+    policy = Stopwatch(Process(1, 1), Ranking(NoRoom(), lambda: now[0]), lambda: now[0])
+    assert policy.decide(row()).to_age.any()
     now[0] = 7.0
-    chooser.aged(row())
-    chooser.end_pass()
-    assert chooser.due_s == pytest.approx(7.0, abs=0.001)
-    _, times = chooser.history.meet(row(), now[0])
+    policy.aged(row())
+    policy.end_pass()
+    assert policy.due_s == pytest.approx(7.0, abs=0.001)
+    _, times = policy.history.meet(row(), now[0])
     assert times.cleared.tolist() == times.read.tolist() == [6.0]
-    assert not chooser.begin_pass(7.2)  # a round of a second
+    assert not policy.begin_pass(7.2)  # a round of a second
 
 
 def test_a_page_that_is_queued_is_not_on_watch_as_its_bit_is_not_cleared() -> None:
     now, room = [5.0], NoRoom(pages=512)
     ranking = Ranking(room, lambda: now[0])
-    chooser = StopwatchChooser(Process(1, 1), ranking, lambda: now[0])
+    policy = Stopwatch(Process(1, 1), ranking, lambda: now[0])
     went_up = np.zeros((1, 512), dtype=np.bool_)
     while not went_up.any():
-        choice = chooser.choose(row())
-        chooser.end_pass()
-        went_up = choice.up
-        assert not (choice.to_age & choice.up).any()
+        decision = policy.decide(row())
+        policy.end_pass()
+        went_up = decision.promote
+        assert not (decision.to_age & decision.promote).any()
         assert now[0] < 60.0
         now[0] += 0.3
-    words = chooser.history.words(row())
+    words = policy.history.words(row())
     assert (words[went_up] & SEEN != 0).all()
-    assert (words[choice.to_age] & SEEN == 0).all()
+    assert (words[decision.to_age] & SEEN == 0).all()
 
 
 def test_pages_that_have_gone_up_are_not_chosen_again() -> None:
     now, room = [5.0], NoRoom(pages=512)
-    chooser = StopwatchChooser(Process(1, 1), Ranking(room, lambda: now[0]), lambda: now[0])
+    policy = Stopwatch(Process(1, 1), Ranking(room, lambda: now[0]), lambda: now[0])
     fast, passes_after = np.zeros((1, 512), dtype=np.bool_), 0
     while passes_after < 6:
         block = replace(row(), slow=~fast)
-        choice = chooser.choose(block)
-        chooser.queued(promoted=int(choice.up.sum()), demoted=0)
-        chooser.end_pass()
-        assert not (choice.up & fast).any()
+        decision = policy.decide(block)
+        policy.queued(promoted=int(decision.promote.sum()), demoted=0)
+        policy.end_pass()
+        assert not (decision.promote & fast).any()
         passes_after += int(fast.any())
-        fast |= choice.up
+        fast |= decision.promote
         assert now[0] < 60.0
-        now[0] = max(now[0] + 0.001, chooser.due_s)
+        now[0] = max(now[0] + 0.001, policy.due_s)
 
 
 @pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])
@@ -178,8 +178,8 @@ def test_for_a_recording_every_page_is_observed_in_each_round() -> None:
         workload = workload_named("gups", Frame(2048, 227, 30, 10.0, 1))
         run = Run(workload, "capacity", 227, 1)
         ranking = Ranking(run.trial._room, lambda: run.now)
-        chooser = StopwatchChooser(Process(1, 1), ranking, lambda: run.now, records=records)
-        run.trial._chooser = chooser
+        policy = Stopwatch(Process(1, 1), ranking, lambda: run.now, records=records)
+        run.trial._policy = policy
         while run.now < 30:
             run.visit(30)
         return run.cleared

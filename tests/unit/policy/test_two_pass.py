@@ -5,7 +5,7 @@ import pytest
 
 from mmscand.engine.trial import Knobs
 from mmscand.model import PageBlock
-from mmscand.policy.by_rule import RuleChooser
+from mmscand.policy.by_rule import ByRule
 
 REGION = 5 << 30
 
@@ -25,8 +25,8 @@ def block(accessed: bool, *, slow: bool = True) -> PageBlock:
 
 def hot_after(passes: str, policy: str = "two-pass", hot_passes: int = 2) -> list[bool]:
     """For each pass ('x' accessed, '.' not) whether the page is hot then."""
-    chooser = RuleChooser(Knobs(policy, hot_passes))
-    return [bool(chooser.choose(block(mark == "x")).up[0, 0]) for mark in passes]
+    policy = ByRule(Knobs(policy, hot_passes))
+    return [bool(policy.decide(block(mark == "x")).up[0, 0]) for mark in passes]
 
 
 def marks(text: str) -> list[bool]:
@@ -55,16 +55,16 @@ def test_the_number_of_passes_can_be_chosen(wanted: int, hot: str) -> None:
 
 
 def test_what_is_not_slow_is_neither_hot_nor_aged() -> None:
-    chooser = RuleChooser(Knobs("two-pass"))
+    policy = ByRule(Knobs("two-pass"))
     for _ in range(5):
-        choice = chooser.choose(block(True, slow=False))
-        assert not choice.up.any()
-        assert not choice.to_age.any()
+        decision = policy.decide(block(True, slow=False))
+        assert not decision.promote.any()
+        assert not decision.to_age.any()
 
 
 def test_only_slow_pages_that_were_accessed_are_aged_from_the_first_look_on() -> None:
-    chooser = RuleChooser(Knobs("two-pass"))
-    aged = [bool(chooser.choose(block(mark == "x")).to_age[0, 0]) for mark in "x.x"]
+    policy = ByRule(Knobs("two-pass"))
+    aged = [bool(policy.decide(block(mark == "x")).to_age[0, 0]) for mark in "x.x"]
     assert aged == [True, False, True]
 
 
@@ -72,18 +72,18 @@ def test_only_slow_pages_that_were_accessed_are_aged_from_the_first_look_on() ->
 def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
     policy: str,
 ) -> None:
-    chooser = RuleChooser(Knobs(policy))
+    policy = ByRule(Knobs(policy))
     seen = block(True)
     for _ in range(3):
-        chooser.choose(seen)
-    chooser.history.mark_stuck(seen.addresses, 512)
+        policy.decide(seen)
+    policy.history.mark_stuck(seen.addresses, 512)
     for _ in range(7):
-        choice = chooser.choose(seen)
-        assert not choice.up.any()
-        assert not choice.to_age.any()
-    chooser.history.forget_stuck()
-    assert not chooser.choose(seen).up.any()  # as a page that was never seen before
-    assert any(chooser.choose(seen).up.any() for _ in range(6))
+        decision = policy.decide(seen)
+        assert not decision.promote.any()
+        assert not decision.to_age.any()
+    policy.history.forget_stuck()
+    assert not policy.decide(seen).up.any()  # as a page that was never seen before
+    assert any(policy.decide(seen).up.any() for _ in range(6))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, BoolArray, IntArray, Migration, Outcome, PageBlock
-from mmscand.policy.by_rule import RuleChooser
+from mmscand.policy.by_rule import ByRule
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.pacing import FailureRatio
@@ -43,7 +43,7 @@ class Bench:
         topology = self.machine.topology()
         benefit = Benefit(topology, Settings())
         self.candidates = Candidates(self.space, topology, self.list, benefit)
-        self.chooser = RuleChooser(Settings())
+        self.policy = ByRule(Settings())
 
     def block(self) -> PageBlock:
         (window,) = self.space.read(self.space.vmas())
@@ -61,7 +61,7 @@ class Bench:
         hot: BoolArray = np.zeros(block.present.shape, dtype=np.bool_)
         hot.flat[list(slots)] = True
         state = np.where(hot, np.uint16(self.hot_state), np.uint16(0b100))
-        told = (block, state, hot, self.space.vmas(), self.chooser, self.failures, self.counts)
+        told = (block, state, hot, self.space.vmas(), self.policy, self.failures, self.counts)
         taken = self.candidates.queue(*told, now, demotes=demotes)
         return np.flatnonzero(taken).tolist()
 
@@ -85,7 +85,7 @@ def test_a_slot_is_queued_once_and_waits_after_that() -> None:
     assert bench.queue(3) == []  # it is being moved
     bench.report(taken, 0)
     assert bench.queue(3) == []  # it was, since this visit began
-    bench.candidates.begin_visit(bench.chooser, bench.failures, 0.0)
+    bench.candidates.begin_visit(bench.policy, bench.failures, 0.0)
     assert bench.queue(3) == [3]
 
 
@@ -93,7 +93,7 @@ def test_a_slot_that_failed_is_held_until_its_time_has_come() -> None:
     bench = Bench()
     bench.queue(3)
     bench.report(bench.take(), EBUSY)
-    bench.candidates.begin_visit(bench.chooser, bench.failures, 10.0)
+    bench.candidates.begin_visit(bench.policy, bench.failures, 10.0)
     assert bench.queue(3, 4, now=11.0) == [4]
     assert bench.counts["held"] == 1
     assert bench.queue(3, now=14.5) == [3]
@@ -106,7 +106,7 @@ def test_a_slot_that_came_down_needs_more_accesses_in_a_row_to_go_up_again() -> 
     down = replace(taken, demotes=True)
     bench.candidates.report(Outcome(down, 1, np.ones(1, np.int32), np.ones(1, np.bool_)))
     bench.list.done(taken)
-    bench.candidates.begin_visit(bench.chooser, bench.failures, 10.0)
+    bench.candidates.begin_visit(bench.policy, bench.failures, 10.0)
     bench.hot_state = 0b1101
     assert bench.queue(3, 4, now=11.0) == [4]
     assert bench.counts["held"] == 1

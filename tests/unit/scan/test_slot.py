@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 
 from mmscand.clock import Clock, CpuMeter, SystemClock
-from mmscand.engine.registry import chooser_of
+from mmscand.engine.registry import policy_of
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, Process
-from mmscand.policy.by_rule import RuleChooser
-from mmscand.policy.choosing import Chooser
+from mmscand.policy.by_rule import ByRule
+from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
@@ -32,8 +32,8 @@ def slot_of(
     pages = MigrationList(512)
     ranking = Ranking(FastTierRoom(machine, pages, SettingsStore(settings)), lambda: 0.0)
 
-    def chooser(process: Process) -> Chooser:
-        return chooser_of(process, settings, ranking, (clock or SystemClock()).now)
+    def policy(process: Process) -> Policy:
+        return policy_of(process, settings, ranking, (clock or SystemClock()).now)
 
     return Slot(
         machine.open(sim.process),
@@ -41,7 +41,7 @@ def slot_of(
         pages,
         settings,
         Rules().default,
-        chooser,
+        policy,
         dry_run=False,
         aging=CpuMeter(SystemClock()),
         cpu=CpuMeter(clock or SystemClock()),
@@ -76,8 +76,8 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim, clock = machine.spawn(100), SimClock()
     machine.map(sim, REGION_BYTES, 4096, 1)
-    monkeypatch.setattr(RuleChooser, "due_s", 0.0)  # at once
-    monkeypatch.setattr(RuleChooser, "hurries", hurries)
+    monkeypatch.setattr(ByRule, "due_s", 0.0)  # at once
+    monkeypatch.setattr(ByRule, "hurries", hurries)
     slot = slot_of(machine, sim, clock=clock)
     for now in (1.0, 7.0):
         with slot.cpu:

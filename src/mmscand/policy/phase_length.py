@@ -4,7 +4,7 @@ _WEIGHT = 0.25
 """Of the latest span: it counts for as much as the three before it."""
 
 
-class Lasting:
+class PhaseLength:
     """How long a placement holds: from one change that was noticed to the next."""
 
     def __init__(self, now: float = 0.0) -> None:
@@ -21,6 +21,6 @@ class Lasting:
         self._mean += (now - self._began - self._mean) * max(_WEIGHT, 1 / self._spans)
         self._began = now
 
-    def lasts(self, now: float, guess: float) -> float:
+    def expected(self, now: float, guess: float) -> float:
         """How long the placement of now will hold; a guess where no change was seen."""
         return max(self._mean if self._spans else guess, now - self._began)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmscand.model import StateArray, UIntArray
-from mmscand.policy.proof import Proof
+from mmscand.policy.repromotion_guard import RepromotionGuard
 
 PAGES: UIntArray = np.arange(0x1000, 0x5000, 0x1000, dtype=np.uint64)
 
@@ -14,22 +14,22 @@ def accessed(*passes: int) -> StateArray:
 
 
 def test_who_never_came_down_needs_no_more_proof() -> None:
-    assert not Proof().lacks(PAGES, accessed(0, 1, 2, 3), 0.0).any()
+    assert not RepromotionGuard().forbids(PAGES, accessed(0, 1, 2, 3), 0.0).any()
 
 
 def test_two_passes_in_a_row_after_it_came_down() -> None:
-    proof = Proof()
+    proof = RepromotionGuard()
     proof.demoted(PAGES[:3], 0.0)
-    assert proof.lacks(PAGES, accessed(1, 2, 3, 0), 1.0).tolist() == [True, False, False, False]
+    assert proof.forbids(PAGES, accessed(1, 2, 3, 0), 1.0).tolist() == [True, False, False, False]
 
 
 def test_a_gap_in_between_is_no_proof() -> None:
-    proof = Proof()
+    proof = RepromotionGuard()
     proof.demoted(PAGES[:1], 0.0)
-    assert proof.lacks(PAGES[:1], np.array([0b1111101], dtype=np.uint16), 1.0).tolist() == [True]
+    assert proof.forbids(PAGES[:1], np.array([0b1111101], dtype=np.uint16), 1.0).tolist() == [True]
 
 
 def test_after_ten_minutes_it_is_forgotten() -> None:
-    proof = Proof()
+    proof = RepromotionGuard()
     proof.demoted(PAGES[:1], 0.0)
-    assert not proof.lacks(PAGES[:1], accessed(1), 601.0).any()
+    assert not proof.forbids(PAGES[:1], accessed(1), 601.0).any()

@@ -15,7 +15,7 @@ twice the fast tier are better with four (1.30, else 1.42); but who does not get
 cost stops anyway (policy.credit)."""
 
 
-class Proof:
+class RepromotionGuard:
     """Of the pages of one process, for ten minutes after they came down."""
 
     def __init__(self) -> None:
@@ -25,6 +25,6 @@ class Proof:
         """These came down, ascending."""
         self._came_down.hold(addresses, np.full(len(addresses), LONGEST_DELAY_S), now)
 
-    def lacks(self, addresses: UIntArray, state: StateArray, now: float) -> BoolArray:
+    def forbids(self, addresses: UIntArray, state: StateArray, now: float) -> BoolArray:
         """Which of these (n,) came down, and were not accessed in enough passes since."""
         return self._came_down.holds(addresses, now) & ~accessed_in_a_row(state, _PROOF)

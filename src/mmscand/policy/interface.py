@@ -22,15 +22,13 @@ class Knobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Decision:
     """Masks of the shape of the block's arrays."""
 
     state: StateArray
-    up: BoolArray
-    """To promote."""
-    down: BoolArray
-    """To demote."""
-    stays: BoolArray
+    promote: BoolArray
+    demote: BoolArray
+    cancel: BoolArray
     """Not to be moved any more, should it be on the migration list."""
     to_age: BoolArray
     """Whose Accessed bit has to be cleared for the next pass to mean anything."""
@@ -53,7 +51,7 @@ class Held:
         return left_out
 
 
-class Chooser(Protocol):
+class Policy(Protocol):
     """Of one process, which it has the history of."""
 
     @property
@@ -71,7 +69,7 @@ class Chooser(Protocol):
         """How often what is hot was found to be other pages than before."""
         ...
 
-    def choose(self, block: PageBlock, held: Held | None = None) -> Choice:
+    def decide(self, block: PageBlock, held: Held | None = None) -> Decision:
         """Fold the block into the history, and decide."""
         ...
 
