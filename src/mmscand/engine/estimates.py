@@ -113,7 +113,7 @@ class Estimates:
 
     @property
     def agrees(self) -> float:
-        """See policy.ranking.Told."""
+        """See policy.ranking.Counted."""
         return self._change_watch.agreement
 
     def look(self, block: PageBlock, now: float, *, moves: bool) -> tuple[StateArray, Times]:

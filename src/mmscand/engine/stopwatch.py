@@ -19,7 +19,7 @@ from mmscand.model import (
 )
 from mmscand.policy.by_plan import ByPlan
 from mmscand.policy.interface import Decision, Held, Knobs
-from mmscand.policy.ranking import Ranking, Told
+from mmscand.policy.ranking import Counted, Ranking
 
 _STILL = 2.0
 """Pages on the migration list stay there while their rates are within this factor of the plan's: a
@@ -185,15 +185,15 @@ class Stopwatch:
             self._ranking.changed(self._process)
         self.history.end_pass()
         if decides and estimates.table.known:
-            self._tell()
+            self._update_ranking()
         self._begin()
 
-    def _tell(self) -> None:
+    def _update_ranking(self) -> None:
         rates = np.nan_to_num(self._estimates.table.expected)
         pages = self._estimates.pages
         unproven = pages[0] * ~self._proven
-        told = Told(rates, pages, unproven, self._estimates.agrees, self._by_plan.asked)
-        self._ranking.tell(self._process, told)
+        counted = Counted(rates, pages, unproven, self._estimates.agrees, self._by_plan.deferred)
+        self._ranking.update(self._process, counted)
 
     def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See Policy."""

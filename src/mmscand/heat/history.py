@@ -56,10 +56,6 @@ class History(ABC):
         """Which of the words have a bit that says nothing."""
 
     @abstractmethod
-    def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """Make these slots prove themselves again, from the next pass on."""
-
-    @abstractmethod
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Remember that these slots' Accessed bits mean nothing."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmscand.heat.history import History, key_of, tags_of
 from mmscand.heat.rows import TAG, Rows, numbers_of
-from mmscand.heat.state import KNOWN, STATE, STUCK, is_stuck, observed, restarted
+from mmscand.heat.state import KNOWN, STUCK, is_stuck, observed, restarted
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
 
 
@@ -32,17 +32,12 @@ class PassHistory(History):
         self._visited.add(key)
         return state
 
-    def states(self, block: PageBlock) -> StateArray:
-        """As they are, without an observation."""
-        states: StateArray = self._rows_of(block).at(numbers_of(block.addresses)) & STATE
-        return states
-
     def registers(self, words: StateArray) -> StateArray:
         """See History."""
         return words
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See History."""
+        """Make these slots prove themselves again, from the next pass on."""
         self._update(addresses, pages_per_slot, KNOWN)
 
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:

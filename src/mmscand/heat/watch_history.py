@@ -229,10 +229,6 @@ class WatchHistory(History):
         """See History: here, in how many of six seconds each page is accessed, by its rate."""
         return seconds_used(words)
 
-    def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
-        """See History: what was known of these pages says nothing any more."""
-        self._update(addresses, pages_per_slot, UNKNOWN)
-
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See History."""
         self._update(addresses, pages_per_slot, STUCK)

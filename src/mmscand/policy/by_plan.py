@@ -23,7 +23,7 @@ class ByPlan:
         self._up = self._down = self._waits = self._belongs = np.empty(0, dtype=np.bool_)
         self._tries = 0
         """4 KiB pages that would not move before and were tried again in this pass."""
-        self.asked = 0
+        self.deferred = 0
         """4 KiB pages that are to go up, and have no room yet."""
         self.wants = False
         """Whether pages may move, or not be moved any more."""
@@ -37,7 +37,7 @@ class ByPlan:
         """
         self._rate, self._up, self._down = rate, up, down
         self._waits, self._belongs = up | down | waits, belongs
-        self._tries = self.asked = 0
+        self._tries = self.deferred = 0
         queued = self._ranking.queued(self._process)
         self.wants = bool(up.any() or down.any() or queued)
 
@@ -66,12 +66,12 @@ class ByPlan:
         plan, size, wanted = self._ranking.plan, block.pages_per_slot, block.pages_in(hot)
         makes_room = plan.demote_pages - plan.trades
         if plan.trades:
-            asked = max(wanted - plan.promote_pages, self._ranking.asked)
-            makes_room += min(plan.trades, asked)
+            deferred = max(wanted - plan.promote_pages, self._ranking.deferred)
+            makes_room += min(plan.trades, deferred)
         down = self._hottest(cold, state, -(makes_room // size))
         room = plan.promote_pages + plan.traded(block.pages_in(down))
         up = self._hottest(hot, state, room // size)
-        self.asked += wanted - block.pages_in(up)
+        self.deferred += wanted - block.pages_in(up)
         return up, down
 
     def _again(self, block: PageBlock, state: StateArray, held: Held, promoted: int) -> BoolArray:
@@ -98,7 +98,7 @@ class ByPlan:
 
     def queued(self, *, promoted: int, demoted: int) -> None:
         """These numbers of 4 KiB pages were put on the migration list."""
-        self._ranking.take(self._process, promoted=promoted, demoted=demoted)
+        self._ranking.reserve(self._process, promoted=promoted, demoted=demoted)
 
     def not_moved(self, pages: int, *, demotes: bool) -> None:
         """This number of 4 KiB pages did not move: no promotion was paid for."""
@@ -108,7 +108,7 @@ class ByPlan:
     @property
     def makes_room(self) -> bool:
         """See Policy."""
-        return self._ranking.asked > 0 and self._ranking.gives(self._process)
+        return self._ranking.deferred > 0 and self._ranking.gives(self._process)
 
 
 def _where(states: BoolArray, state: StateArray) -> BoolArray:

@@ -45,7 +45,7 @@ class Room(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Counted:
     """What a pass over one process has found; (n,) kinds of pages, by their rate."""
 
     rates: FloatArray
@@ -56,14 +56,14 @@ class Told:
     """(n,) those on the slow tier of which too little is known to trade them."""
     agrees: float = 1.0
     """How far what was seen is what these rates make expect; of what came in, so much is spent."""
-    asked: int = 0
+    deferred: int = 0
     """Pages that were to go up, had there been room."""
 
-    def known(self) -> "Told":
+    def known(self) -> "Counted":
         """Without kinds that have no page."""
         some = self.pages.any(axis=0)
         kinds = self.rates[some], self.pages[:, some], self.unproven[some]
-        return Told(*kinds, self.agrees, self.asked)
+        return Counted(*kinds, self.agrees, self.deferred)
 
     @property
     def accesses(self) -> float:
@@ -79,19 +79,19 @@ class Told:
 class _Member:
     """What is known of one process."""
 
-    lasting: PhaseLength
+    phase_length: PhaseLength
     sizes: PageNumbers = field(default_factory=lambda: np.zeros(2, dtype=np.intp))
     """(2,) pages on the slow tier and on the fast one, also where their rates are not known."""
-    told: Told | None = None
+    counted: Counted | None = None
     pending: Counter[str] = field(default_factory=Counter)
-    """Pages that have moved since they were counted in what was told, or will have."""
+    """Pages that have moved since they were counted, or will have."""
     counting: Counter[str] = field(default_factory=Counter)
     """The same of the table that is being made."""
     waited: int = 0
     """Pages that waited to go up when its pass began."""
-    asked: int = 0
+    deferred: int = 0
     """Pages that wait for others to come down, as far as its latest pass knows."""
-    told_at: float = float("-inf")
+    updated_at: float = float("-inf")
     holds_until: float = float("-inf")
     """How long it is taken to go on as its latest pass found it: as long as the one before it was
     ago. A process that sleeps is not visited, and accesses nothing."""
@@ -101,7 +101,7 @@ class _Member:
         return max(0.0, min(now, self.holds_until) - since)
 
 
-_Known = list[tuple[_Member, Told]]
+_Known = list[tuple[_Member, Counted]]
 
 
 class Ranking:
@@ -127,11 +127,11 @@ class Ranking:
 
     @property
     def _known(self) -> _Known:
-        """Those that have told something."""
-        return [(one, one.told) for one in self._members.values() if one.told is not None]
+        """Those whose pages were counted."""
+        return [(one, one.counted) for one in self._members.values() if one.counted is not None]
 
     def begin(self, process: Process) -> None:
-        """Its pages are counted from now on, for `tell`."""
+        """Its pages are counted from now on, for `update`."""
         up, down = self._room.queued(process)
         member = self._member(process)
         member.counting, member.waited = Counter(up=up, down=down), up
@@ -144,30 +144,24 @@ class Ranking:
         """It has (2,) pages on the slow tier and on the fast one, whatever is known of them."""
         self._member(process).sizes = sizes
 
-    def tell(self, process: Process, told: Told) -> None:
+    def update(self, process: Process, counted: Counted) -> None:
         """A pass over it is complete."""
         member = self._member(process)
         # Those that were on the list when the pass began have their room coming.
-        member.asked = max(0, told.asked - member.waited)
-        member.told, member.pending = told.known(), member.counting
+        member.deferred = max(0, counted.deferred - member.waited)
+        member.counted, member.pending = counted.known(), member.counting
         now = self._now()
-        member.holds_until = now + max(_FRESH_S, min(now - member.told_at, _LASTING_S))
-        member.told_at = now
+        member.holds_until = now + max(_FRESH_S, min(now - member.updated_at, _LASTING_S))
+        member.updated_at = now
         self._made_at = min(self._made_at, self._now() - _FRESH_S)
 
     def changed(self, process: Process) -> None:
         """What is hot of it is not what it was."""
-        self._member(process).lasting.changed(self._now())
+        self._member(process).phase_length.changed(self._now())
 
     def leave(self, process: Process) -> None:
         """It has exited."""
         self._members.pop(process, None)
-        self._forget_plan()
-
-    def doubt(self, process: Process) -> None:
-        """Nothing is known of its pages any more."""
-        old = self._member(process)
-        self._members[process] = _Member(old.lasting, old.sizes)
         self._forget_plan()
 
     def _forget_plan(self) -> None:
@@ -187,16 +181,16 @@ class Ranking:
         known = self._known
         if not known:
             return NOTHING
-        rates = np.concatenate([told.rates for _, told in known])
-        pages = np.concatenate([told.pages for _, told in known], axis=1).astype(float)
-        unproven = np.concatenate([told.unproven for _, told in known])
+        rates = np.concatenate([counted.rates for _, counted in known])
+        pages = np.concatenate([counted.pages for _, counted in known], axis=1).astype(float)
+        unproven = np.concatenate([counted.unproven for _, counted in known])
         counts = sum((member.pending for member, _ in known), Counter[str]())
         pending = counts["up"], counts["down"]
         room, coming = self._room.pages, self._room.coming
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
         self._earn(known, float(rates @ pages.sum(axis=0)) / max(1.0, float(pages.sum())))
-        told = rates, pages, room, self._price(known)
-        return self._afforded(plan(*told, coming=coming, pending=pending, unproven=unproven))
+        counted = rates, pages, room, self._price(known)
+        return self._afforded(plan(*counted, coming=coming, pending=pending, unproven=unproven))
 
     def _price(self, known: _Known) -> float:
         """What a trade has to gain in accesses a second, to pay before its pages have changed.
@@ -205,8 +199,10 @@ class Ranking:
         not used any more is no reason to distrust what is hot of others.
         """
         now = self._now()
-        accesses = [told.accesses for _, told in known]
-        lasts = [max(member.lasting.expected(now, _LASTING_S), _FRESH_S) for member, _ in known]
+        accesses = [counted.accesses for _, counted in known]
+        lasts = [
+            max(member.phase_length.expected(now, _LASTING_S), _FRESH_S) for member, _ in known
+        ]
         a_second = sum(each / span for each, span in zip(accesses, lasts, strict=True))
         return float(PAYBACK_ACCESSES * a_second / max(1e-9, sum(accesses)))
 
@@ -214,9 +210,9 @@ class Ranking:
         """`mean`: accesses a second to a page, of all that are known."""
         now = self._now()
         if self._earned_at is not None:
-            spans = [(told, member.earns_for(self._earned_at, now)) for member, told in known]
-            more = sum(told.more_than(mean) * seconds for told, seconds in spans)
-            accesses = sum(told.accesses * seconds for told, seconds in spans)
+            spans = [(counted, member.earns_for(self._earned_at, now)) for member, counted in known]
+            more = sum(counted.more_than(mean) * seconds for counted, seconds in spans)
+            accesses = sum(counted.accesses * seconds for counted, seconds in spans)
             self._credit.earn(more, accesses, self._capacity)
         self._earned_at = now
 
@@ -233,12 +229,12 @@ class Ranking:
 
     def gives(self, process: Process) -> bool:
         """Whether the plan has pages of it come down."""
-        told, plan = self._member(process).told, self.plan
-        if told is None or not plan.demote_pages:
+        counted, plan = self._member(process).counted, self.plan
+        if counted is None or not plan.demote_pages:
             return False
-        return bool((told.rates[told.pages[1] > 0] <= plan.demote_to).any())
+        return bool((counted.rates[counted.pages[1] > 0] <= plan.demote_to).any())
 
-    def take(self, process: Process, *, promoted: int, demoted: int) -> None:
+    def reserve(self, process: Process, *, promoted: int, demoted: int) -> None:
         """These numbers of its 4 KiB pages were queued."""
         member = self._member(process)
         for counts in (member.pending, member.counting):
@@ -247,8 +243,8 @@ class Ranking:
         traded = self._plan.traded(demoted)
         self._plan = self._plan.less(promoted, demoted, traded)
         for member in self._members.values():
-            granted = min(traded, member.asked)
-            member.asked -= granted
+            granted = min(traded, member.deferred)
+            member.deferred -= granted
             traded -= granted
 
     def refund(self, pages: int) -> None:
@@ -263,9 +259,9 @@ class Ranking:
         return round(100 * self._credit.pages(self._capacity) / self._capacity)
 
     @property
-    def asked(self) -> int:
+    def deferred(self) -> int:
         """Pages that are to go up and wait for others to come down."""
-        return sum(member.asked for member in self._members.values())
+        return sum(member.deferred for member in self._members.values())
 
     @property
     def fits(self) -> float:

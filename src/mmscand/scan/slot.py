@@ -147,11 +147,6 @@ class Slot:
         return due if self._policy.hurries else max(due, self._now + _REST * spent_s)
 
     @property
-    def _hurries(self) -> bool:
-        wanted = self._policy.hurries or self._tiering.look.hurries
-        return wanted and self._settings.profile == "auto" and self._benefit.effort == FULL
-
-    @property
     def _is_large(self) -> bool:
         return self._resident_pages >= _LARGE_PAGES
 
@@ -163,8 +158,10 @@ class Slot:
     @property
     def urgent(self) -> bool:
         """Whether the burst of the budget is for it: large, and new or changed."""
-        is_new = self.passes < _NEW_PASSES and self._benefit.effort == FULL
-        return self._is_large and (is_new or self._hurries)
+        wanted = self._policy.hurries or self._tiering.look.hurries
+        hurries = wanted and self._settings.profile == "auto"
+        is_urgent = hurries or self.passes < _NEW_PASSES
+        return self._is_large and is_urgent and self._benefit.effort == FULL
 
     @property
     def under_way(self) -> bool:

@@ -91,8 +91,7 @@ def test_pages_can_be_marked_and_forgiven() -> None:
     assert np.flatnonzero(history.words(seen)[0] & STATE == STUCK).tolist() == [3]
     history.forget_stuck()
     assert history.words(seen)[0, 3] & STATE == UNKNOWN
-    history.restart(address + np.uint64(4096), 1)
-    assert history.words(seen)[0, 4] & (STATE | SEEN) == UNKNOWN | SEEN
+    assert history.words(seen)[0, 4] & STATE not in (STUCK, UNKNOWN)
 
 
 def test_a_look_answers_the_times_of_the_looks_before() -> None:
@@ -158,7 +157,6 @@ def test_pages_are_counted_by_kind_whatever_happens_to_them() -> None:
         (lambda: history.meet(seen, 1.0), seen),
         (lambda: known(history, seen, 4.0), seen),
         (lambda: history.mark_stuck(seen.addresses + np.uint64(8192), 1), seen),
-        (lambda: history.restart(seen.addresses + np.uint64(4096), 1), seen),
         (lambda: history.trust_less(1), seen),
         (lambda: history.meet(moved, 7.0), moved),
         (lambda: history.note(seen, at, other), moved),

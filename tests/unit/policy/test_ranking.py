@@ -6,7 +6,7 @@ import numpy as np
 
 from mmscand.model import Process
 from mmscand.policy.plan import NOTHING
-from mmscand.policy.ranking import Ranking, Told
+from mmscand.policy.ranking import Counted, Ranking
 
 ONE, OTHER = Process(1, 1), Process(2, 2)
 
@@ -33,12 +33,12 @@ class World:
 def tell(ranking: Ranking, process: Process, rate: float, slow: int, fast: int) -> None:
     """All its pages have one rate."""
     ranking.begin(process)
-    ranking.tell(process, told(rate, slow, fast))
+    ranking.update(process, counted(rate, slow, fast))
 
 
-def told(rate: float, slow: int, fast: int, asked: int = 0) -> Told:
+def counted(rate: float, slow: int, fast: int, deferred: int = 0) -> Counted:
     pages = np.array([[slow], [fast]])
-    return Told(np.array([rate]), pages, np.zeros_like(pages[0]), asked=asked)
+    return Counted(np.array([rate]), pages, np.zeros_like(pages[0]), deferred=deferred)
 
 
 def test_nothing_is_planned_while_nothing_is_known() -> None:
@@ -52,12 +52,12 @@ def test_hot_pages_of_one_process_take_the_place_of_cold_ones_of_another() -> No
     tell(ranking, OTHER, 0.01, 0, 400)
     plan = ranking.plan
     assert (plan.demote_pages, plan.demote_to, plan.promote_pages) == (100, 0.01, 0)
-    ranking.take(OTHER, promoted=0, demoted=100)
+    ranking.reserve(OTHER, promoted=0, demoted=100)
     assert (ranking.plan.demote_pages, ranking.plan.promote_pages) == (0, 100)
     world.time_s, world.pages = 1.0, 100  # they are on their way, and counted as room
     plan = ranking.plan
     assert (plan.promote_pages, plan.promote_from, plan.demote_pages) == (100, 9.0, 0)
-    ranking.take(ONE, promoted=100, demoted=0)
+    ranking.reserve(ONE, promoted=100, demoted=0)
     world.time_s, world.pages = 2.0, 0
     assert (ranking.plan.promote_pages, ranking.plan.demote_pages) == (0, 0)
 
@@ -75,11 +75,11 @@ def test_what_was_queued_after_it_was_counted_is_not_planned_again() -> None:
     ranking = world.ranking()
     tell(ranking, OTHER, 0.01, 0, 400)
     ranking.begin(ONE)
-    ranking.take(ONE, promoted=100, demoted=0)  # and moved, before its pass is over
-    ranking.tell(ONE, told(9.0, 100, 0))
+    ranking.reserve(ONE, promoted=100, demoted=0)  # and moved, before its pass is over
+    ranking.update(ONE, counted(9.0, 100, 0))
     assert ranking.plan.demote_pages == 0
     ranking.begin(ONE)
-    ranking.tell(ONE, told(9.0, 50, 100))
+    ranking.update(ONE, counted(9.0, 50, 100))
     world.time_s = 1.0
     assert ranking.plan.demote_pages == 50
 
@@ -87,12 +87,12 @@ def test_what_was_queued_after_it_was_counted_is_not_planned_again() -> None:
 def test_who_asked_for_room_is_served_by_whoever_makes_some() -> None:
     ranking = World().ranking()
     ranking.begin(ONE)
-    ranking.tell(ONE, told(9.0, 100, 0, asked=80))
+    ranking.update(ONE, counted(9.0, 100, 0, deferred=80))
     tell(ranking, OTHER, 0.01, 0, 400)
     assert ranking.plan.trades == 100
-    assert ranking.asked == 80
-    ranking.take(OTHER, promoted=0, demoted=30)
-    assert ranking.asked == 50
+    assert ranking.deferred == 80
+    ranking.reserve(OTHER, promoted=0, demoted=30)
+    assert ranking.deferred == 50
 
 
 def demoted_after(*changing: Process) -> int:
@@ -137,9 +137,9 @@ def test_no_more_is_moved_than_one_fill_before_anything_came_in() -> None:
     assert ranking.credit_percent is None
     assert ranking.plan.trades == 400
     assert ranking.credit_percent == 100
-    ranking.take(ONE, promoted=400, demoted=0)
+    ranking.reserve(ONE, promoted=400, demoted=0)
     assert ranking.credit_percent == 0
-    ranking.take(OTHER, promoted=0, demoted=400)
+    ranking.reserve(OTHER, promoted=0, demoted=400)
     tell(ranking, ONE, 0.3, 5000, 0)
     tell(ranking, OTHER, 0.0, 0, 400)
     world.time_s, world.pages = 0.3, -100
@@ -165,7 +165,7 @@ def test_who_has_left_is_not_ranked() -> None:
     tell(ranking, ONE, 9.0, 100, 0)
     ranking.leave(ONE)
     assert ranking.plan == NOTHING
-    ranking.take(ONE, promoted=5, demoted=0)  # its last visit may have queued some
+    ranking.reserve(ONE, promoted=5, demoted=0)  # its last visit may have queued some
 
 
 def test_how_much_fits_is_of_all_pages_known_or_not() -> None:
@@ -178,8 +178,6 @@ def test_how_much_fits_is_of_all_pages_known_or_not() -> None:
     world.pages = -500
     assert ranking.fits == 0.0
     world.pages = 100
-    ranking.doubt(OTHER)
-    assert ranking.fits == 200 / 600
     ranking.leave(OTHER)
     assert ranking.fits == 150 / 350
 
@@ -191,7 +189,7 @@ def test_no_credit_is_earned_while_everybody_sleeps() -> None:
         world.time_s = seconds
         tell(ranking, ONE, 5.0, 9000, 1000)
         assert ranking.plan
-    ranking.take(ONE, promoted=950, demoted=0)
+    ranking.reserve(ONE, promoted=950, demoted=0)
     before = ranking.credit_percent
     world.time_s += 3600  # it is not visited, and tells nothing
     assert ranking.plan

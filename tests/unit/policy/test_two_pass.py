@@ -23,10 +23,10 @@ def block(accessed: bool, *, slow: bool = True) -> PageBlock:
     )
 
 
-def hot_after(passes: str, policy: str = "two-pass", hot_passes: int = 2) -> list[bool]:
+def hot_after(passes: str, name: str = "two-pass", hot_passes: int = 2) -> list[bool]:
     """For each pass ('x' accessed, '.' not) whether the page is hot then."""
-    policy = ByRule(Knobs(policy, hot_passes))
-    return [bool(policy.decide(block(mark == "x")).up[0, 0]) for mark in passes]
+    policy = ByRule(Knobs(name, hot_passes))
+    return [bool(policy.decide(block(mark == "x")).promote[0, 0]) for mark in passes]
 
 
 def marks(text: str) -> list[bool]:
@@ -68,11 +68,11 @@ def test_only_slow_pages_that_were_accessed_are_aged_from_the_first_look_on() ->
     assert aged == [True, False, True]
 
 
-@pytest.mark.parametrize("policy", ["two-pass", "first-touch", "frequency"])
+@pytest.mark.parametrize("name", ["two-pass", "first-touch", "frequency"])
 def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
-    policy: str,
+    name: str,
 ) -> None:
-    policy = ByRule(Knobs(policy))
+    policy = ByRule(Knobs(name))
     seen = block(True)
     for _ in range(3):
         policy.decide(seen)
@@ -82,8 +82,8 @@ def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
         assert not decision.promote.any()
         assert not decision.to_age.any()
     policy.history.forget_stuck()
-    assert not policy.decide(seen).up.any()  # as a page that was never seen before
-    assert any(policy.decide(seen).up.any() for _ in range(6))
+    assert not policy.decide(seen).promote.any()  # as a page that was never seen before
+    assert any(policy.decide(seen).promote.any() for _ in range(6))
 
 
 @pytest.mark.parametrize(
