@@ -23,8 +23,10 @@ class FastTierRoom:
         topology = self._machine.topology()
         nodes = [topology.node(node) for node in topology.fast]
         settings, free_pages = self._store.current, self._machine.free_pages
-        free = sum(free_pages(node.id) - headroom_pages(node, settings) for node in nodes)
+        # In this order pages that move meanwhile are counted twice on their way up, and on their
+        # way down not at all: never as room that is not there.
         up, _ = self._list.pages()
+        free = sum(free_pages(node.id) - headroom_pages(node, settings) for node in nodes)
         _, down = self._list.pages(handed_out=False)
         return free + down - up
 

@@ -1,0 +1,61 @@
+"""Room on the fast tier, while the migrator is at work in another thread."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mmscand.clock import SystemClock
+from mmscand.migrate.migration_list import MigrationList
+from mmscand.model import PAGE_BYTES, REGION_BYTES, Migration, Process
+from mmscand.scan.room import FastTierRoom
+from mmscand.settings import Settings
+from mmscand.settings_store import SettingsStore
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.nodes import sim_topology
+
+FREE, MOVING, HEADROOM = 512, 100, 10
+
+
+class MovesMeanwhile(SimMachine):
+    """Right before, or right after, it was asked for its free pages, something happens."""
+
+    before: Callable[[], None] = staticmethod(lambda: None)
+    after: Callable[[], None] = staticmethod(lambda: None)
+    used = 0
+
+    def free_pages(self, node: int) -> int:
+        self.before()
+        free = super().free_pages(node) - self.used
+        self.after()
+        return free
+
+
+def migration(*, demotes: bool) -> Migration:
+    addresses = np.uint64(REGION_BYTES) + np.arange(MOVING, dtype=np.uint64) * np.uint64(PAGE_BYTES)
+    source = 0 if demotes else 1
+    return Migration(Process(7, 7), addresses, 1, source, (), None, False, 1, demotes)
+
+
+@pytest.mark.parametrize("demotes", [False, True])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_pages_that_move_while_it_is_asked_for_are_never_room_that_is_not_there(
+    when: str, demotes: bool
+) -> None:
+    machine = MovesMeanwhile(sim_topology((0,), (1,), {0: FREE, 1: 4096}))
+    pages = MigrationList(1 << 20)
+    store = SettingsStore(Settings(room_pages=HEADROOM, headroom_percent=0.0))
+    room = FastTierRoom(machine, pages, store)
+    pages.offer(migration(demotes=demotes))
+    truth = FREE - HEADROOM + (MOVING if demotes else -MOVING)
+    assert room.pages == truth
+
+    def moved() -> None:
+        if (taken := pages.take(MOVING, SystemClock())) is not None:
+            pages.done(taken)
+            pages.close()
+            machine.used = -MOVING if demotes else MOVING
+
+    setattr(machine, when, moved)
+    assert room.pages <= truth
+    assert room.pages == truth  # once it is over
