@@ -15,6 +15,7 @@ from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.status import DaemonStatus, summed, summed_hotness
 from mmscand.policy.target import require_target
+from mmscand.scan.mode import Mode
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.scan.visit import ExpendableWatcher, Watcher
@@ -45,10 +46,12 @@ class Daemon:
         observer: Observer = ignore,
         clock: Clock | None = None,
         dry_run: bool = False,
+        clear_bits: bool = False,
         on_failure: Callable[[], None] = lambda: None,
         watcher: Watcher | None = None,
         say: Callable[[str], None] = say_on_stderr,
     ) -> None:
+        """A `dry_run` moves nothing, and clears Accessed bits only if it is to `clear_bits`."""
         self._machine = machine
         self._select = select
         self.settings = settings if isinstance(settings, SettingsStore) else SettingsStore(settings)
@@ -56,7 +59,7 @@ class Daemon:
         self._counters = Counters()
         self._observer = _both(self._counters, expendable(observer, say))
         self._clock = clock or SystemClock()
-        self._dry_run = dry_run
+        self._mode = Mode.of(dry_run=dry_run, clear_bits=clear_bits)
         self._on_failure = on_failure
         self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
         self._lock = threading.Lock()
@@ -87,7 +90,7 @@ class Daemon:
             self._rules,
             stop=stop,
             wakeup=self._wakeup,
-            dry_run=self._dry_run,
+            mode=self._mode,
             watcher=self._watcher,
         )
         migrator = Migrator(

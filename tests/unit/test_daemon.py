@@ -13,11 +13,12 @@ from mmscand.clock import SystemClock
 from mmscand.daemon import Daemon, say_on_stderr
 from mmscand.errors import ProcessDenied, ProcessGone, UsageError
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
-from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.observe.events import Event, Moved, PassEnd, Planned, ProcessEntered, ProcessLeft
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.sim.address_space import SimAddressSpace
+from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.process import SimProcess
 from support.sim_daemon import (
@@ -124,6 +125,31 @@ def test_a_dry_run_decides_but_ages_and_moves_nothing() -> None:
         hot = recorder.wait_for(PassEnd, lambda event: event.hot > 0)
     assert (hot.aged, hot.queued) == (0, 0)
     assert world.vma.accessed.all()
+    assert world.on_fast() == []
+
+
+def test_a_dry_run_that_clears_bits_says_the_plan_and_moves_nothing() -> None:
+    world, clock = tiers(fast_pages=1024, pages=8192), SimClock(threads=2)
+    hot = [*range(100, 300)]
+    recorder = Recorder(touching(world, hot))
+    settings = replace(steady(50), policy="capacity", headroom_percent=0.0)
+    with Daemon(
+        world.machine,
+        settings=settings,
+        observer=recorder,
+        clock=clock,
+        dry_run=True,
+        clear_bits=True,
+    ):
+        planned = recorder.wait_for(Planned, lambda event: event.promote >= len(hot))
+        recorder.wait_for(Planned, lambda event: event.promote == planned.promote)
+    assert planned.promote == len(hot)
+    assert planned.demote == 0
+    assert planned.promote_from is not None
+    assert planned.gained > len(hot)  # accesses a second: between any two visits
+    assert planned.saved_ms == pytest.approx(planned.gained * 1e-4)
+    assert planned.moves_ms == pytest.approx(len(hot) * 1.24e-3)
+    assert not world.vma.accessed.reshape(-1)[1000:].any()
     assert world.on_fast() == []
 
 

@@ -18,6 +18,7 @@ from mmscand.observe.events import (
     Moved,
     PassEnd,
     PassStart,
+    Planned,
     ProcessEntered,
     ProcessLeft,
     TopologyChanged,
@@ -33,6 +34,7 @@ EVENT_NAMES: dict[type, str] = {
     PassEnd: "pass_end",
     Moved: "moved",
     EffortChanged: "effort_changed",
+    Planned: "planned",
     TopologyChanged: "topology_changed",
 }
 _EFFORTS = {"full": "scanned as usual", "slowed": "scanned less", "stopped": "left alone for now"}

@@ -22,7 +22,7 @@ from mmscand.config import Config, load_config
 from mmscand.control.listener import ControlServer
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
-from mmscand.errors import MmscandError, NoSlowTier
+from mmscand.errors import MmscandError, NoSlowTier, UsageError
 from mmscand.linux.cgroups import cgroup_view
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
@@ -30,6 +30,7 @@ from mmscand.linux.machine_mark import only_daemon
 from mmscand.linux.topology import require_two_tiers
 from mmscand.model import Process
 from mmscand.observe.events import EXITED, STOPPING, Event, Observer, ProcessLeft
+from mmscand.scan.mode import Mode
 from mmscand.scan.selection import Selection, choose
 from mmscand.scan.visit import Watcher
 from mmscand.shown import json_text
@@ -49,7 +50,8 @@ ONE_DAEMON = Path("/run/mmscand.lock")
 @click.option("--set", "assignments", multiple=True, help="NAME=VALUE of a knob; more than once.")
 @click.option("--socket", type=PATH, help="Control it here, not on /run/mmscand.sock.")
 @click.option("--control/--no-control", default=True, help="Let it be controlled, or do not.")
-@click.option("--dry-run", is_flag=True, help="Age and move nothing; say how much would go up.")
+@click.option("--dry-run", is_flag=True, help="Move nothing; say how much could be promoted.")
+@click.option("--clear-bits", is_flag=True, help="In a dry run: clear Accessed bits, say the plan.")
 @click.option("--record", type=PATH, help="Also write what passes see and move to this new file.")
 @click.option(
     "--record-max-mib",
@@ -68,6 +70,7 @@ def run(
     socket: Path | None,
     control: bool,
     dry_run: bool,
+    clear_bits: bool,
     record: Path | None,
     record_max_mib: int,
     json_lines: bool,
@@ -76,6 +79,11 @@ def run(
 
     Without --pid and --match every process is watched. SIGHUP reads the configuration again.
     """
+    if clear_bits and not dry_run:
+        raise UsageError(
+            "--clear-bits says how a dry run is made", hint="add --dry-run, or leave it out"
+        )
+    mode = Mode.of(dry_run=dry_run, clear_bits=clear_bits)
     with signals_taken() as signals, ExitStack() as opened:
         load = functools.partial(
             load_config, config_file, assignments, socket=socket, cgroups=cgroup_view()
@@ -104,7 +112,7 @@ def run(
             writer = new_recording(record, machine.topology(), period_ms, most)
             return RecordingWatcher(opened.enter_context(writer), SystemClock(), say)
 
-        reports = _reports(printer, dry_run=dry_run and not json_lines)
+        reports = printer if json_lines or not dry_run else _in_words(printer, clears=clear_bits)
         foreground = _Foreground(reports, selection, signals.end)
         daemon = Daemon(
             machine,
@@ -113,13 +121,14 @@ def run(
             rules=config.rules,
             observer=foreground,
             dry_run=dry_run,
+            clear_bits=clear_bits,
             on_failure=signals.end,
             watcher=watcher(),
             say=say,
         )
         controlled = ControlledDaemon(daemon, config, load)
         with _control(controlled, config, wanted=control) as control_trouble:
-            printer.say(_start_line(machine, selection, dry_run, json_lines))
+            printer.say(_start_line(machine, selection, mode, json_lines))
             waits = selection.waits_for(look.running)
             for note in filter(None, (*config.clamped, *config.doubts, *_who_else(), waits)):
                 say(note)
@@ -206,14 +215,13 @@ def _who_else() -> Iterator[str]:
             yield f"beside {check.name} ({check.detail}): {check.hint}"
 
 
-def _reports(printer: EventPrinter, *, dry_run: bool) -> Observer:
-    """Events as they are printed; a dry run says in words what would be promoted."""
-    in_words = DryRunReport(printer.say)
+def _in_words(printer: EventPrinter, *, clears: bool) -> Observer:
+    """Events of a dry run as they are printed, and in words what would be moved."""
+    in_words = DryRunReport(printer.say, clears=clears)
 
     def report(event: Event) -> None:
         printer(event)
-        if dry_run:
-            in_words(event)
+        in_words(event)
 
     return report
 
@@ -228,17 +236,19 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _start_line(
-    machine: LinuxMachine, selection: Selection, dry_run: bool, json_lines: bool
-) -> str:
+def _start_line(machine: LinuxMachine, selection: Selection, mode: Mode, json_lines: bool) -> str:
     reader, passed_over = machine.reader.memory.name, machine.passed_over
     if json_lines:
-        facts = {"reader": reader, "passed_over": passed_over, "dry_run": dry_run}
+        facts = {"reader": reader, "passed_over": passed_over, "dry_run": not mode.moves}
         return json_text({"event": "start", **facts})
     what = "every process" if selection.everything else "the chosen processes"
     why = "".join(f" (not {name}: {reason})" for name, reason in passed_over.items())
-    mode = ", dry run: nothing is aged or moved" if dry_run else ""
-    return f"mmscand watches {what}, reader {reader}{why}{mode}; stop with SIGTERM"
+    how = {
+        Mode.FULL: "",
+        Mode.READS: ", dry run: nothing is cleared or moved",
+        Mode.CLEARS: ", dry run: Accessed bits are cleared, nothing is moved",
+    }[mode]
+    return f"mmscand watches {what}, reader {reader}{why}{how}; stop with SIGTERM"
 
 
 class _Foreground:

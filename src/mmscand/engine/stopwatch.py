@@ -19,6 +19,7 @@ from mmscand.model import (
 )
 from mmscand.policy.by_plan import ByPlan
 from mmscand.policy.interface import Decision, Held, Knobs
+from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.ranking import Counted, Ranking
 
 _STILL = 2.0
@@ -107,6 +108,11 @@ class Stopwatch:
     def makes_room(self) -> bool:
         """See Policy."""
         return self._by_plan.makes_room
+
+    @property
+    def planned(self) -> MovePlan | None:
+        """See Policy."""
+        return self._ranking.planned(self._process)
 
     @property
     def due_s(self) -> float:

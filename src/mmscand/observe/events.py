@@ -123,6 +123,25 @@ class EffortChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """In a dry run that clears bits: what would be moved of a process now. 4 KiB pages."""
+
+    process: Process
+    promote: int
+    demote: int
+    promote_from: float | None
+    """Accesses a second of the coldest page to promote; None where there is none."""
+    demote_to: float | None
+    """The same of the hottest page to demote."""
+    gained: float
+    """Accesses a second that would go to the fast tier and go to the slow one now."""
+    saved_ms: float
+    """Time that this saves the process in a second, at the least."""
+    moves_ms: float
+    """CPU time of the moves, once."""
+
+
+@dataclass(frozen=True, slots=True)
 class TopologyChanged:
     """Memory or nodes came online, or went."""
 
@@ -131,7 +150,16 @@ class TopologyChanged:
     slow: tuple[int, ...]
 
 
-Event = ProcessEntered | ProcessLeft | PassStart | PassEnd | Moved | EffortChanged | TopologyChanged
+Event = (
+    ProcessEntered
+    | ProcessLeft
+    | PassStart
+    | PassEnd
+    | Moved
+    | EffortChanged
+    | Planned
+    | TopologyChanged
+)
 
 
 class Observer(Protocol):

@@ -28,7 +28,7 @@ class Rule(Protocol):
 class ByRule:
     """See policy.interface.Policy."""
 
-    exposure_s = due_s = None
+    exposure_s = due_s = planned = None
     hurries = makes_room = glances = False
     changes = 0
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from mmscand.heat.history import History
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
+from mmscand.policy.move_plan import MovePlan
 
 
 class Knobs(Protocol):
@@ -101,6 +102,11 @@ class Policy(Protocol):
     @property
     def makes_room(self) -> bool:
         """Whether pages are to come down with the next pass, for others that wait to go up."""
+        ...
+
+    @property
+    def planned(self) -> MovePlan | None:
+        """What is to be moved as of now; None where nothing is known, or there is no plan."""
         ...
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmscand.model import FloatArray, PageNumbers, Process
 from mmscand.policy.credit import PAYBACK_ACCESSES, Credit
+from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.phase_length import PhaseLength
 from mmscand.policy.plan import NOTHING, Plan, capacity_of, plan
 
@@ -64,6 +65,14 @@ class Counted:
         some = self.pages.any(axis=0)
         kinds = self.rates[some], self.pages[:, some], self.unproven[some]
         return Counted(*kinds, self.agrees, self.deferred)
+
+    def chosen(self, plan: Plan, *, demotes: bool) -> PageNumbers:
+        """(n,) pages of each kind that are as hot, or as cold, as a plan wants them to move."""
+        cold, hot = self.rates <= plan.demote_to, self.rates >= plan.promote_from
+        chosen: PageNumbers = (
+            self.pages[1] * cold if demotes else (self.pages[0] - self.unproven) * hot
+        )
+        return chosen
 
     @property
     def accesses(self) -> float:
@@ -233,6 +242,31 @@ class Ranking:
         if counted is None or not plan.demote_pages:
             return False
         return bool((counted.rates[counted.pages[1] > 0] <= plan.demote_to).any())
+
+    def planned(self, process: Process) -> MovePlan | None:
+        """What the plan has of its pages, if all processes are served alike; None while nothing is
+        known of it.
+        """
+        counted, plan = self._member(process).counted, self.plan
+        if counted is None:
+            return None
+        up, gained = self._part(counted, plan, demotes=False)
+        down, lost = self._part(counted, plan, demotes=True)
+        return MovePlan(
+            up,
+            down,
+            plan.promote_from if up else None,
+            plan.demote_to if down else None,
+            gained - lost,
+        )
+
+    def _part(self, counted: Counted, plan: Plan, *, demotes: bool) -> tuple[int, float]:
+        """Pages of one process that the plan moves, and their accesses a second."""
+        every = sum(int(counted.chosen(plan, demotes=demotes).sum()) for _, counted in self._known)
+        most = plan.demote_pages if demotes else plan.promote_pages + plan.trades
+        share = min(1.0, most / max(1, every))
+        mine = counted.chosen(plan, demotes=demotes)
+        return round(share * int(mine.sum())), share * float(mine @ counted.rates)
 
     def reserve(self, process: Process, *, promoted: int, demoted: int) -> None:
         """These numbers of its 4 KiB pages were queued."""

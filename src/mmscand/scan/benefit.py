@@ -7,9 +7,11 @@ sample of the promoted pages (scan.promoted) that tells how many are accessed in
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from mmscand.model import BoolArray, Outcome, PageBlock, Topology, UIntArray
+from mmscand.model import BoolArray, Outcome, PageBlock, Process, Topology, UIntArray
+from mmscand.observe.events import Planned
+from mmscand.policy.move_plan import MovePlan
 from mmscand.scan.promoted import PromotedSample
 from mmscand.settings import Settings
 
@@ -114,6 +116,14 @@ class Benefit:
     def promotes(self) -> bool:
         """Whether hot pages are queued at all."""
         return self.effort != STOPPED
+
+    def weighed(self, process: Process, plan: MovePlan) -> Planned:
+        """A plan with what it would bring at the least, an access being one cache miss, and what
+        its moves would take.
+        """
+        saved_ms = 1e3 * plan.gained * self._gain_s
+        moves_ms = 1e3 * (plan.promote + plan.demote) * _MOVE_S
+        return Planned(process, **asdict(plan), saved_ms=saved_ms, moves_ms=moves_ms)
 
     def note(self, outcome: Outcome) -> None:
         """Take what became of a migration; its pages are looked at from the next visit on."""

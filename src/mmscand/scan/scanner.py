@@ -17,6 +17,7 @@ from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
+from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import limits_of
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules, Verdict
@@ -48,7 +49,7 @@ class Scanner:
         *,
         stop: threading.Event,
         wakeup: threading.Condition,
-        dry_run: bool = False,
+        mode: Mode = Mode.FULL,
         watcher: Watcher | None = None,
     ) -> None:
         self._machine = machine
@@ -59,11 +60,11 @@ class Scanner:
         self._observer = observer
         self._stop = stop
         self._wakeup = wakeup
-        self._dry_run = dry_run
+        self._mode = mode
         self._watcher = watcher or NoWatcher()
         self._ranking = Ranking(FastTierRoom(machine, migration_list, settings), clock.now)
         self._watched = Watched(machine, select, rules, self._slot_of, observer)
-        self._watched.bulk.wanted = self._settings.shared_memory and not dry_run
+        self._watched.bulk.wanted = self._settings.shared_memory and mode.moves
         self._rules = self._wanted_rules = rules
         self._look_due = 0.0
         self._rest_until = 0.0
@@ -123,7 +124,7 @@ class Scanner:
         self._settings = settings
         self._budget.adopt(settings)
         self._rest_until = 0.0
-        self._watched.bulk.wanted = settings.shared_memory and not self._dry_run
+        self._watched.bulk.wanted = settings.shared_memory and self._mode.moves
         for slot in self._watched.slots.values():
             slot.adopt(settings)
             if settings.shared_memory != before.shared_memory:
@@ -194,7 +195,7 @@ class Scanner:
             self._settings,
             verdict,
             self._policy_of,
-            dry_run=self._dry_run,
+            mode=self._mode,
             aging=self._aging,
             cpu=CpuMeter(self._clock),
             observer=self._observer,
@@ -213,7 +214,7 @@ class Scanner:
             self._ranking,
             self._clock.now,
             records=self._watcher.wants_all,
-            ages=not self._dry_run,
+            ages=self._mode.ages,
         )
 
     def _visit(self, slot: Slot) -> None:

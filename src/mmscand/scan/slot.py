@@ -21,6 +21,7 @@ from mmscand.policy.interface import Policy
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
+from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
 from mmscand.scan.rules import Verdict
 from mmscand.scan.tiering import Tiering
@@ -51,7 +52,7 @@ class Slot:
         verdict: Verdict,
         make_policy: Callable[[Process], Policy],
         *,
-        dry_run: bool,
+        mode: Mode,
         aging: CpuMeter,
         cpu: CpuMeter,
         observer: Observer,
@@ -69,6 +70,7 @@ class Slot:
         self._program_time = ProgramTime(space.cpu_ns)
         self._list = migration_list
         self._settings = settings
+        self._mode = mode
         self._generation = 0
         self._tiering = Tiering(
             space,
@@ -77,7 +79,7 @@ class Slot:
             make_policy,
             aging,
             watcher,
-            dry_run=dry_run,
+            mode=mode,
         )
         self._tiering.look.enabled = _looks(settings)
         self._cursor = 0
@@ -271,6 +273,8 @@ class Slot:
         if not self._policy.glances:
             self._benefit.end_pass(self._policy.history.rests)
         self._policy.end_pass()
+        if not self._mode.moves and self._ages and (planned := self._policy.planned) is not None:
+            self._observer(self._benefit.weighed(self.process, planned))
         self._tiering.look.end_pass(now)
         self.passes += 1
         if self._ages:

@@ -15,6 +15,7 @@ from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.counting import counted
 from mmscand.scan.huge_look import HugeLook
+from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import FailureRatio
 from mmscand.scan.visit import Watcher
 
@@ -31,7 +32,7 @@ class Tiering:
         aging: CpuMeter,
         watcher: Watcher,
         *,
-        dry_run: bool,
+        mode: Mode,
     ) -> None:
         self._space = space
         self._candidates = candidates
@@ -40,7 +41,7 @@ class Tiering:
         self._make_policy = make_policy
         self._aging = aging
         self._watcher = watcher
-        self._dry_run = dry_run
+        self._mode = mode
         self.policy = make_policy(space.process)
 
     def restart(self) -> None:
@@ -71,7 +72,9 @@ class Tiering:
         self._candidates.use.see(block)
         if ages:
             self._watcher.see(self._space.process, block, decision.state)
-        if self._dry_run:
+        if not self._mode.moves:
+            if ages and self._mode.ages:
+                self._age(block, decision.to_age, vmas, counts)
             return
         counts["cooled"] += self._candidates.withdraw(block, decision.cancel)
         up = decision.promote if self._benefit.promotes else np.zeros_like(decision.promote)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 from mmscand.model import Process
 from mmscand.policy.plan import NOTHING
@@ -196,3 +197,33 @@ def test_no_credit_is_earned_while_everybody_sleeps() -> None:
     earned = ranking.credit_percent
     assert before is not None and earned is not None
     assert earned - before <= 10
+
+
+def test_what_the_plan_has_of_each_process_is_its_share_of_what_is_as_hot() -> None:
+    world = World(pages=60)
+    ranking = world.ranking()
+    assert ranking.planned(ONE) is None
+    tell(ranking, ONE, 9.0, 100, 0)
+    tell(ranking, OTHER, 9.0, 20, 0)
+    world.time_s += 1.0
+    found = ranking.planned(ONE)
+    assert found is not None
+    assert (found.promote, found.demote, found.demote_to) == (50, 0, None)
+    assert (found.promote_from, found.gained) == (9.0, 50 * 9.0)
+    other = ranking.planned(OTHER)
+    assert other is not None
+    assert other.promote == 10
+
+
+def test_a_trade_gains_what_the_colder_page_is_accessed_less() -> None:
+    world = World(pages=0)
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    tell(ranking, OTHER, 0.5, 0, 1000)
+    world.time_s += 1.0
+    up, down = ranking.planned(ONE), ranking.planned(OTHER)
+    assert up is not None
+    assert down is not None
+    assert (up.promote, up.demote) == (100, 0)
+    assert (down.promote, down.demote, down.demote_to) == (0, 100, 0.5)
+    assert (up.gained, down.gained) == (900.0, pytest.approx(-50.0))

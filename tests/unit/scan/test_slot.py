@@ -9,6 +9,7 @@ from mmscand.model import REGION_BYTES, Process
 from mmscand.policy.by_rule import ByRule
 from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
+from mmscand.scan.mode import Mode
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
 from mmscand.scan.slot import Slot
@@ -42,7 +43,7 @@ def slot_of(
         settings,
         Rules().default,
         policy,
-        dry_run=False,
+        mode=Mode.FULL,
         aging=CpuMeter(SystemClock()),
         cpu=CpuMeter(clock or SystemClock()),
         observer=lambda event: None,
