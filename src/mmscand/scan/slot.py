@@ -32,6 +32,8 @@ _REST = 4.0
 """Times what the latest visit took, before the next one that a policy asks for: a fifth of a core
 at most, but for a process that is new or has changed. In emulation a visit takes 0.4 s."""
 
+_LEAST_WAIT_S = 1e-3
+"""Before a process that did not run is asked for again."""
 _LARGE_PAGES = 4096
 """16 MiB of memory: worth its turn before small ones, and a burst while it is new."""
 _NEW_PASSES = 4
@@ -137,14 +139,17 @@ class Slot:
 
     @property
     def _wanted_at(self) -> float | None:
-        """When the policy wants the next visit; None where the pacing says it: for a process that
-        does not run, and for small ones, as 300 of them visited ten times a second cost a core.
+        """When the policy wants the next visit; None where the pacing says it, as for small
+        processes: 300 of them that are visited ten times a second each cost a core.
         """
         due = self._policy.due_s
-        if due is None or not self._is_large or self._idle.skipped:
+        if due is None or not self._is_large:
             return None
         if self._settings.profile != "auto" or self._benefit.effort != FULL:
             return None
+        if self._idle.skipped:  # it does not run: each time it is asked whether it does wakes us
+            wait_s = max(due - self._now, _LEAST_WAIT_S) * 2.0**self._idle.skipped
+            return self._now + min(wait_s, self.pacer.period_ms / 1000)
         spent_s = self.cpu.seconds - self._cpu_before_s
         return due if self._policy.hurries else max(due, self._now + _REST * spent_s)
 
@@ -243,6 +248,7 @@ class Slot:
             return False
         if not self._idle.skip(large=self._is_large):
             return False
+        self._now = self._started = now
         slept_s = self._program_time.slept(now)
         if not self._policy.hurries:
             self._policy.slept(slept_s)

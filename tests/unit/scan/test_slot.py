@@ -191,7 +191,7 @@ def test_a_process_for_which_it_does_not_pay_has_no_quick_visits_and_no_burst() 
     assert not slot.urgent
 
 
-def test_a_process_that_does_not_run_is_asked_for_at_the_pace_of_the_profile() -> None:
+def test_a_process_that_sleeps_is_asked_for_more_rarely_up_to_the_pace_of_the_profile() -> None:
     machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 4096, 1)
@@ -203,3 +203,21 @@ def test_a_process_that_does_not_run_is_asked_for_at_the_pace_of_the_profile() -
         asked.append(slot.period_ms)
         clock.spend(slot.period_ms / 1000)
     assert max(asked) <= 10_000  # scan_period_max_ms
+    assert min(asked) < 10
+
+
+def test_a_process_that_pauses_is_visited_soon_after_it_has_run_again() -> None:
+    machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    slot = slot_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
+    visited, ran = [], 0
+    while clock.now() < 3.0:
+        if int(clock.now() * 10) != ran:  # it runs for a moment, and waits for the disk for 0.1 s
+            ran = int(clock.now() * 10)
+            sim.run()
+        if not slot.skip(clock.now()):
+            assert slot.visit(clock.now(), lambda: True)
+            visited.append(clock.now())
+        clock.spend(slot.period_ms / 1000)
+    assert visited[6] < 1.0  # beside the pauses it is new, and learned of
