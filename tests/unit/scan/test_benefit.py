@@ -16,6 +16,7 @@ from mmscand.model import (
     Process,
 )
 from mmscand.observe.events import EffortChanged, Event, Moved, PassEnd
+from mmscand.policy.move_plan import MovePlan
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit, latency_gain_ns
 from mmscand.settings import Profile, Settings
 from mmscand.sim.nodes import sim_topology
@@ -173,6 +174,14 @@ def test_the_latency_is_the_firmware_s_where_it_tells_one() -> None:
 
 def settings(**more: int) -> Settings:
     return replace(steady(), **{"benefit_window_s": 20, "accesses_per_bit": 100_000, **more})
+
+
+def test_a_plan_is_weighed_by_one_cache_miss_an_access_and_all_its_moves() -> None:
+    plan = MovePlan(1000, 500, 4.0, 0.1, 20_000.0)
+    found = Benefit(TOPOLOGY, Settings()).weighed(Process(7, 7), plan)
+    assert (found.promote, found.demote, found.promote_from, found.gained) == (1000, 500, 4.0, 2e4)
+    assert found.moves_ms == pytest.approx(1500 * 1.24e-3)
+    assert found.saved_ms == pytest.approx(2e4 * latency_gain_ns(TOPOLOGY) * 1e-6)
 
 
 def test_a_process_for_which_it_does_not_pay_is_slowed_stopped_and_said_so() -> None:

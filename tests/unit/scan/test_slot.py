@@ -204,6 +204,7 @@ def test_a_process_that_sleeps_is_asked_for_more_rarely_up_to_the_pace_of_the_pr
         clock.spend(slot.period_ms / 1000)
     assert max(asked) <= 10_000  # scan_period_max_ms
     assert min(asked) < 10
+    assert clock.now() > 600.0  # 200 wake-ups
 
 
 def test_a_process_that_pauses_is_visited_soon_after_it_has_run_again() -> None:
