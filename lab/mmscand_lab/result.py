@@ -156,7 +156,11 @@ class Recording:
         return found
 
     def finding_pass(self, share: float, hot_pages: int) -> int | None:
-        """The pass that knew that share of the hot pages as hot, by the daemon's own word."""
+        """The pass that knew that share of the hot pages as hot, by the daemon's own word.
+
+        A pass is from one clearing of bits to the next, in which a policy may read several times.
+        """
+        cleared = 0
         starts = [event["at"] for event in self.of_kind("pass_start")]
         for event in self.of_kind("pass_end"):
             # Not its end less its seconds: what the pass before has found may move in these, and
@@ -166,7 +170,8 @@ class Recording:
             moved = sum(m["promoted"] for m in self.of_kind("moved") if m["at"] < begin)
             # Shared pages are hot by their bits only, and none of them is the workload's.
             if moved + event["hot"] - event["shared"] >= share * hot_pages:
-                return int(event["number"])
+                return cleared + 1
+            cleared += event["aged"] > 0
         return None
 
     def passes_until(self, moment: float | None, found: int | None) -> int | None:
@@ -176,7 +181,8 @@ class Recording:
         """
         if moment is None:
             return None
-        ended = len([event for event in self.of_kind("pass_end") if event["at"] < moment])
+        ends = self.of_kind("pass_end")
+        ended = len([event for event in ends if event["at"] < moment and event["aged"]])
         return max(ended, found or 0)
 
     def ops_until(self, end: float, begin: float = -np.inf) -> float:

@@ -42,7 +42,10 @@ def _events() -> list[dict[str, Any]]:
     return [
         {"event": "start", "reader": "bpf", "dry_run": False},
         _event("process_entered", 102.0),
-        *(_event("pass_end", 102.0 + n, number=n, seconds=0.3, hot=HOT[n], shared=0) for n in HOT),
+        *(
+            _event("pass_end", 102.0 + n, number=n, seconds=0.3, hot=HOT[n], shared=0, aged=1)
+            for n in HOT
+        ),
         _event("moved", 103.9, target=0, seconds=0.1, promoted=199, failed={"EBUSY": 1}),
         _event("moved", 105.1, target=1, seconds=0.2, promoted=1, failed=SOME_FAILED),
     ]

@@ -46,11 +46,27 @@ def test_passes_are_no_fewer_than_it_took_to_find_the_pages(make_result: MakeRes
 def test_what_moves_until_a_pass_reads_was_found_by_the_one_before(recorded: Path) -> None:
     rows = [
         {"event": "pass_start", "at": 10.0, "number": 1},
-        {"event": "pass_end", "at": 11.0, "seconds": 1.0, "number": 1, "hot": 60, "shared": 0},
+        {
+            "event": "pass_end",
+            "at": 11.0,
+            "seconds": 1.0,
+            "number": 1,
+            "hot": 60,
+            "shared": 0,
+            "aged": 1,
+        },
         {"event": "moved", "at": 11.5, "seconds": 0.2, "promoted": 60, "failed": {}},
         {"event": "pass_start", "at": 12.0, "number": 2},
         # Its seconds begin with the clearing of bits, before these pages moved.
-        {"event": "pass_end", "at": 13.0, "seconds": 1.9, "number": 2, "hot": 40, "shared": 0},
+        {
+            "event": "pass_end",
+            "at": 13.0,
+            "seconds": 1.9,
+            "number": 2,
+            "hot": 40,
+            "shared": 0,
+            "aged": 1,
+        },
     ]
     (recorded / EVENTS).write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert Recording.load(recorded).finding_pass(0.99, 100) == 2
