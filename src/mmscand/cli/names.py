@@ -17,9 +17,15 @@ def known_names(what: str, text: str, known: Iterable[str]) -> Sequence[str]:
     """The names, all known ones where there are none; UsageError for one that is not known."""
     there_are = list(known)
     for name in names(text):
-        if name not in there_are:
-            raise UsageError(f"no {what} {name!r}", hint=f"there are {', '.join(there_are)}")
+        require_known(what, name, there_are)
     return names(text) or there_are
+
+
+def require_known(what: str, name: str, known: Iterable[str]) -> None:
+    """UsageError when there is none of that name."""
+    there_are = list(known)
+    if name not in there_are:
+        raise UsageError(f"no {what} {name!r}", hint=f"there are {', '.join(there_are)}")
 
 
 def numbers(kind: type[_Number], what: str, text: str) -> list[_Number]:

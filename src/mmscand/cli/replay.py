@@ -3,14 +3,16 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from mmscand.cli.files import require_writable, write_text
+from mmscand.cli.names import require_known
 from mmscand.cli.options import PATH
 from mmscand.cli.table import table
 from mmscand.errors import UsageError
+from mmscand.settings import PolicyName
 from mmscand.shown import json_text
 
 if TYPE_CHECKING:
@@ -30,11 +32,10 @@ def replay_(file: Path, policy: str, ratio: str, json_file: Path | None) -> None
     FILE is what `mmscand record` wrote. Needs no root. An access is a page in a pass that
     found it accessed.
     """
-    from mmscand.engine.registry import require_policy  # noqa: PLC0415 - not for the daemon
     from mmscand.record.file import Recording  # noqa: PLC0415
     from mmscand.record.replay import replay  # noqa: PLC0415
 
-    require_policy(policy)
+    require_known("policy", policy, get_args(PolicyName))
     if json_file is not None:
         require_writable(json_file)
     found = replay(Recording(file), policy, _ratio(ratio))

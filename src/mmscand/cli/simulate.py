@@ -6,17 +6,18 @@ What they need is imported inside the commands: a mistake in the options is told
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from mmscand.cli.files import os_errors_told, require_writable, write_text
-from mmscand.cli.names import names, numbers
+from mmscand.cli.names import known_names, names, numbers, require_known
 from mmscand.cli.options import PATH
 from mmscand.errors import MachineCannot, MmscandError, UsageError
+from mmscand.settings import PolicyName
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -57,8 +58,10 @@ def simulate(
     """Run one policy on one workload, and print its figures."""
     from mmscand.cli.table import pairs  # noqa: PLC0415
     from mmscand.sim.case import Case, run_case  # noqa: PLC0415
+    from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
-    _require_known([workload], [policy])
+    require_known("workload", workload, WORKLOADS)
+    require_known("policy", policy, get_args(PolicyName))
     if windows is not None and not 4 <= windows <= 1e6:
         raise UsageError(f"{windows:g} windows make no run", hint="between 4 and a million")
     [(slow)] = _ratios(ratio)
@@ -107,13 +110,12 @@ def compare(
 ) -> None:
     """Put policies side by side on many workloads; say which targets are met, and where we lose."""
     _require_extra()
-    from mmscand.engine.registry import NAMES  # noqa: PLC0415
     from mmscand.sim.comparison import cases_of, executor_at  # noqa: PLC0415
     from mmscand.sim.judgement import medians  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
-    loads, chosen = names(workloads) or list(WORKLOADS), names(policies) or list(NAMES)
-    _require_known(loads, chosen)
+    loads = known_names("workload", workloads, WORKLOADS)
+    chosen = known_names("policy", policies, get_args(PolicyName))
     cases = cases_of(
         loads,
         chosen,
@@ -233,16 +235,6 @@ def _report_losses(table: "Table") -> None:
     ]
     if rows:
         print(text(["where", "to", "latency %", "regret", "its regret"], rows))
-
-
-def _require_known(workloads: Sequence[str], policies: Sequence[str]) -> None:
-    from mmscand.engine.registry import NAMES  # noqa: PLC0415
-    from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
-
-    for what, wanted, known in (("workload", workloads, WORKLOADS), ("policy", policies, NAMES)):
-        for name in wanted:
-            if name not in known:
-                raise UsageError(f"no {what} {name!r}", hint=f"there are {', '.join(known)}")
 
 
 def _ratios(text: str) -> list[int]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-from mmscand.errors import UsageError
 from mmscand.model import Process
 from mmscand.policy.interface import Knobs, Policy
 from mmscand.policy.ranking import Ranking
 
 DEFAULT = "capacity"
-NAMES = (DEFAULT, "frequency", "two-pass", "first-touch", "nothing")
+"""The one that ranks pages; all names are in settings.PolicyName."""
 
 
 def policy_of(
@@ -32,9 +31,3 @@ def policy_of(
     from mmscand.policy.by_rule import ByRule  # noqa: PLC0415
 
     return ByRule(knobs)
-
-
-def require_policy(name: str) -> None:
-    """UsageError when there is none of that name."""
-    if name not in NAMES:
-        raise UsageError(f"no policy {name!r}", hint=f"there are {', '.join(NAMES)}")

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from mmscand.engine.registry import NAMES
 from mmscand.engine.rounds import PERIOD_S
 from mmscand.engine.trial import Trial, Visited
 from mmscand.model import BoolArray, PageNumbers
+from mmscand.settings import PolicyName
 from mmscand.sim.placement import Run, Trace, simulate
 from mmscand.sim.workloads import WORKLOADS, Frame, workload_named
 
@@ -60,7 +61,7 @@ def test_another_seed_gives_another_one() -> None:
     assert run("gups", seed=1) != run("gups", seed=2)
 
 
-@pytest.mark.parametrize("policy", NAMES)
+@pytest.mark.parametrize("policy", get_args(PolicyName))
 def test_no_policy_gets_more_onto_the_fast_tier_than_fits_or_beats_the_optimum(policy: str) -> None:
     trace = run("churn", policy)
     assert all(
@@ -68,7 +69,7 @@ def test_no_policy_gets_more_onto_the_fast_tier_than_fits_or_beats_the_optimum(p
     )
 
 
-@pytest.mark.parametrize("policy", NAMES)
+@pytest.mark.parametrize("policy", get_args(PolicyName))
 def test_each_policy_but_nothing_promotes_what_is_hot(policy: str) -> None:
     trace = run("gups", policy, intensity=0.3)
     better = np.mean(trace.capture[-10:]) > 1.5 * trace.capture[0]
