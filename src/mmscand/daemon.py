@@ -45,13 +45,11 @@ class Daemon:
         rules: Rules | None = None,
         observer: Observer = ignore,
         clock: Clock | None = None,
-        dry_run: bool = False,
-        clear_bits: bool = False,
+        mode: Mode = Mode.FULL,
         on_failure: Callable[[], None] = lambda: None,
         watcher: Watcher | None = None,
         say: Callable[[str], None] = say_on_stderr,
     ) -> None:
-        """A `dry_run` moves nothing, and clears Accessed bits only if it is to `clear_bits`."""
         self._machine = machine
         self._select = select
         self.settings = settings if isinstance(settings, SettingsStore) else SettingsStore(settings)
@@ -59,7 +57,7 @@ class Daemon:
         self._counters = Counters()
         self._observer = _both(self._counters, expendable(observer, say))
         self._clock = clock or SystemClock()
-        self._mode = Mode.of(dry_run=dry_run, clear_bits=clear_bits)
+        self._mode = mode
         self._on_failure = on_failure
         self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from mmscand.daemon import Daemon
 from mmscand.machine import Machine
 from mmscand.model import REGION_BYTES, Process
 from mmscand.observe.events import Event, Moved, Observer, PassEnd
+from mmscand.scan.mode import Mode
 from mmscand.scan.rules import Rules
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine
@@ -127,6 +128,6 @@ def running(
         settings=steady(scan_period_ms, room_pages),
         rules=rules,
         observer=recorder,
-        dry_run=dry_run,
+        mode=Mode.of(dry_run=dry_run, clear_bits=False),
         clock=clock,
     )

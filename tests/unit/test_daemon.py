@@ -14,6 +14,7 @@ from mmscand.daemon import Daemon, say_on_stderr
 from mmscand.errors import ProcessDenied, ProcessGone, UsageError
 from mmscand.model import PAGE_BYTES, IntArray, Process, UIntArray, VmaTable, Window
 from mmscand.observe.events import Event, Moved, PassEnd, Planned, ProcessEntered, ProcessLeft
+from mmscand.scan.mode import Mode
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
@@ -138,8 +139,7 @@ def test_a_dry_run_that_clears_bits_says_the_plan_and_moves_nothing() -> None:
         settings=settings,
         observer=recorder,
         clock=clock,
-        dry_run=True,
-        clear_bits=True,
+        mode=Mode.CLEARS,
     ):
         planned = recorder.wait_for(Planned, lambda event: event.promote >= len(hot))
         recorder.wait_for(Planned, lambda event: event.promote == planned.promote)

@@ -11,6 +11,7 @@ from mmscand.observe.events import Event, Moved, PassEnd, ProcessLeft
 from mmscand.record.beside import RecordingWatcher
 from mmscand.record.file import Recording, new_recording
 from mmscand.record.tables import ProcessPass, unpack
+from mmscand.scan.mode import Mode
 from mmscand.settings import PolicyName
 from mmscand.sim.clock import SimClock
 from support.sim_daemon import HOT, Recorder, Tiers, steady, tiers, touching
@@ -120,7 +121,8 @@ def test_execve_starts_the_layout_anew(tmp_path: Path) -> None:
 def test_nothing_is_different_for_the_daemon_without_a_watcher(dry_run: bool) -> None:
     world = tiers()
     recorder = Recorder(touching(world, HOT))
-    daemon = Daemon(world.machine, settings=steady(), observer=recorder, dry_run=dry_run)
+    mode = Mode.of(dry_run=dry_run, clear_bits=False)
+    daemon = Daemon(world.machine, settings=steady(), observer=recorder, mode=mode)
     daemon.start()
     if not dry_run:
         recorder.wait_for_promoted(world.process.process, 1)

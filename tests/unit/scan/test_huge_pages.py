@@ -16,6 +16,7 @@ from mmscand.model import (
 )
 from mmscand.observe.events import Event, PassEnd, PassStart
 from mmscand.scan import huge_opinion
+from mmscand.scan.mode import Mode
 from mmscand.settings import Settings
 from mmscand.sim.clock import SimClock
 from mmscand.sim.machine import SimMachine
@@ -79,14 +80,14 @@ class World:
                 self.splits.append((self.clock.now(), event.split // PAGES_PER_TABLE))
 
     def run(
-        self, seconds: float, *, dry_run: bool = False, **settings: str | bool
+        self, seconds: float, *, mode: Mode = Mode.FULL, **settings: str | bool
     ) -> dict[str, int]:
         """The daemon, for some seconds of simulated time; its counters."""
         done = threading.Event()
         self.clock.at(self.clock.now() + seconds, done.set)
         values = replace(Settings(cpu_budget_percent=100.0), **settings)
         self.daemon = Daemon(
-            self.machine, settings=values, observer=self, clock=self.clock, dry_run=dry_run
+            self.machine, settings=values, observer=self, clock=self.clock, mode=mode
         )
         with pytest.MonkeyPatch.context() as patch, self.daemon:
             if self.refuses:
@@ -178,7 +179,7 @@ def test_the_policies_of_the_rfc_split_none(policy: str) -> None:
 
 def test_a_dry_run_splits_none() -> None:
     world = World(scattered())
-    world.run(10.0, dry_run=True, policy="capacity")
+    world.run(10.0, mode=Mode.READS, policy="capacity")
     assert world.most_small == 0
 
 
