@@ -158,9 +158,8 @@ class Recording:
     def finding_pass(self, share: float, hot_pages: int) -> int | None:
         """The pass that knew that share of the hot pages as hot, by the daemon's own word.
 
-        A pass is from one clearing of bits to the next, in which a policy may read several times.
+        See `_passes_before`.
         """
-        cleared = 0
         starts = [event["at"] for event in self.of_kind("pass_start")]
         for event in self.of_kind("pass_end"):
             # Not its end less its seconds: what the pass before has found may move in these, and
@@ -170,9 +169,15 @@ class Recording:
             moved = sum(m["promoted"] for m in self.of_kind("moved") if m["at"] < begin)
             # Shared pages are hot by their bits only, and none of them is the workload's.
             if moved + event["hot"] - event["shared"] >= share * hot_pages:
-                return cleared + 1
-            cleared += event["aged"] > 0
+                return self._passes_before(end) + 1
         return None
+
+    def _passes_before(self, moment: float) -> int:
+        """Complete ones. A pass is from one clearing of bits to the next, in which a policy may
+        read several times.
+        """
+        ends = self.of_kind("pass_end")
+        return len([event for event in ends if event["at"] < moment and event["aged"]])
 
     def passes_until(self, moment: float | None, found: int | None) -> int | None:
         """Passes that were complete at that moment, and no fewer than it took to find the pages.
@@ -181,9 +186,7 @@ class Recording:
         """
         if moment is None:
             return None
-        ends = self.of_kind("pass_end")
-        ended = len([event for event in ends if event["at"] < moment and event["aged"]])
-        return max(ended, found or 0)
+        return max(self._passes_before(moment), found or 0)
 
     def ops_until(self, end: float, begin: float = -np.inf) -> float:
         """Median of the operations a second in the last seconds before that moment."""

@@ -72,6 +72,19 @@ def test_what_moves_until_a_pass_reads_was_found_by_the_one_before(recorded: Pat
     assert Recording.load(recorded).finding_pass(0.99, 100) == 2
 
 
+def test_a_read_that_clears_no_bit_is_part_of_the_pass_before(recorded: Path) -> None:
+    counts = {"seconds": 0.1, "shared": 0}
+    rows = [
+        {"event": "pass_end", "at": 10.0, "number": 1, "hot": 0, "aged": 100, **counts},
+        {"event": "pass_end", "at": 11.0, "number": 2, "hot": 0, "aged": 0, **counts},
+        {"event": "pass_end", "at": 12.0, "number": 3, "hot": 100, "aged": 0, **counts},
+    ]
+    (recorded / EVENTS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recording = Recording.load(recorded)
+    assert recording.finding_pass(0.99, 100) == 2
+    assert recording.passes_until(11.5, None) == 1
+
+
 def test_passes_that_end_while_pages_are_moved_count(recorded: Path) -> None:
     record = Recording.load(recorded)
     assert record.passes_until(105.5, 2) == 3
