@@ -183,20 +183,14 @@ def test_history_remembers_what_a_record_for_each_slot_would(data: st.DataObject
                 # A pass that was stopped has no end; the next one may start inside a region.
                 ends, first = data.draw(st.booleans()), data.draw(st.sampled_from(ROWS))
                 one_pass(history, model, data.draw(PASS), first, ends)
-            case "restart":
+            case "restart" | "shared" as what:
                 size = data.draw(st.sampled_from([1, 512]))
                 chosen = some_slots(data, model, size)
-                history.restart(words(chosen), size)
+                change = history.restart if what == "restart" else history.mark_stuck
+                change(words(chosen), size)
                 for address in chosen:
                     if record := model.records.get((address, size)):
-                        record.bits, record.shared = [], False
-            case "shared":
-                size = data.draw(st.sampled_from([1, 512]))
-                chosen = some_slots(data, model, size)
-                history.mark_stuck(words(chosen), size)
-                for address in chosen:
-                    if record := model.records.get((address, size)):
-                        record.bits, record.shared = [], True
+                        record.bits, record.shared = [], what == "shared"
             case "forget_stuck":
                 history.forget_stuck()
                 unshared = {k: record for k, record in model.records.items() if not record.shared}

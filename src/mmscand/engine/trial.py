@@ -55,11 +55,6 @@ class Trial:
         """See Policy."""
         return self._policy.due_s
 
-    @property
-    def changes(self) -> int:
-        """See Policy."""
-        return self._policy.changes
-
     def visit(self, bits: BoolArray, fast: BoolArray) -> Visited:
         """Read the Accessed `bits` (pages,) of pages of which some are on the `fast` tier."""
         now = self._now()
@@ -101,7 +96,7 @@ class ClockHand:
         self._at = 0
 
     def makes_room(self, visited: Visited, bits: BoolArray, fast: BoolArray) -> Visited:
-        """Pages come down for those that go up."""
+        """Demote pages to make room for the promotions."""
         up = visited.up[: self._capacity]
         wanted = max(0, len(up) - self._capacity + int(np.count_nonzero(fast)))
         around = np.roll(np.flatnonzero(fast), -self._at)

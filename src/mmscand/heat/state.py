@@ -21,7 +21,6 @@ FAST = np.uint16(0x80)
 STUCK = np.uint16(0x100)
 """Without a register: the Accessed bit stays set whatever we do, as others map the page too, or as
 it cannot be aged."""
-STATE = np.uint16(0xFFF)
 _ZERO, _ONE = np.uint16(0), np.uint16(1)
 _FULL = np.uint16(1 << PASSES)
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from mmscand.clock import CpuMeter
+from mmscand.engine.registry import DEFAULT
 from mmscand.errors import LeftAlone
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
@@ -372,4 +373,4 @@ class Slot:
 
 def _looks(settings: Settings) -> bool:
     """By the policy that ranks pages: the others are those of the RFC, which does not look."""
-    return settings.split_huge_pages and settings.policy == "capacity"
+    return settings.split_huge_pages and settings.policy == DEFAULT
