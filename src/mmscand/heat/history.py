@@ -1,8 +1,8 @@
 """What is known of the pages of one address space: two bytes for each page, in rows of 2 MiB.
 
-What the two bytes mean is told by the classes that build on this one: heat.pass_history for the
-policies of the RFC, heat.watch_history for the stopwatch. Here is where they are kept: which rows
-there are, which of them a pass has met, and which were unmapped.
+This class keeps the rows: which there are, which of them a pass has met, and which were unmapped.
+Two classes build on it and define the two bytes: heat.pass_history for the policies of the RFC,
+heat.watch_history for the stopwatch.
 """
 
 from abc import ABC, abstractmethod

@@ -31,9 +31,9 @@ class ByPlan:
     def begin(
         self, rate: FloatArray, up: BoolArray, down: BoolArray, waits: BoolArray, belongs: BoolArray
     ) -> None:
-        """A pass begins: the rate of each state (states,), which may go up, which come down, which
-        go on waiting for a move if they are on the list already, beside those, and which belong on
-        the fast tier.
+        """A pass begins. For each state (states,): its rate, and whether pages in it may be promoted,
+        are to be demoted, stay on the migration list if they are on it already, and belong on the
+        fast tier.
         """
         self._rate, self._up, self._down = rate, up, down
         self._waits, self._belongs = up | down | waits, belongs

@@ -1,6 +1,6 @@
 """The policies of the RFC and its kind: a rule says of each page by itself whether it is hot.
 
-Each pass clears the bits of the slow tier, which the next one reads. What comes down is left to the
+Each pass clears the bits of the slow tier, which the next one reads. Demotion is left to the
 kernel.
 """
 

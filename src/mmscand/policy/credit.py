@@ -1,4 +1,4 @@
-"""What moves have cost, and what they have brought in: who does not get it back stops.
+"""What moves have cost, and what they have brought in: without enough credit nothing moves.
 
 That a move pays is an estimate, and where pages change all the time it is wrong each time. So what
 is spent is held against what the fast tier was accessed more than as many pages drawn by chance.

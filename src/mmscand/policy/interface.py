@@ -1,4 +1,4 @@
-"""What a policy is: it says which slots of a block go up, which come down, and which are aged."""
+"""The interface of a policy: which slots of a block to promote, to demote and to age."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -101,7 +101,7 @@ class Policy(Protocol):
 
     @property
     def makes_room(self) -> bool:
-        """Whether pages are to come down with the next pass, for others that wait to go up."""
+        """Whether the next pass is to demote pages, as others wait to be promoted."""
         ...
 
     @property

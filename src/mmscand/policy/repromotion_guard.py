@@ -1,4 +1,4 @@
-"""The longer proof that a page needs to go up again once it came down."""
+"""A demoted page is promoted again only after two accesses."""
 
 import numpy as np
 
@@ -7,16 +7,16 @@ from mmscand.model import BoolArray, StateArray, UIntArray
 from mmscand.policy.back_off import LONGEST_DELAY_S, BackOff
 
 _PROOF = 2
-"""Passes in a row that have to find it accessed; of others any two of six.
+"""Passes in a row that have to find it accessed; of other pages any two of six.
 
-Time is no proof: with 4, 8, ... 600 s in its place, a hot set that comes back every ten seconds
-(zigzag at 1:8) costs 1.81 of O-cost, with this 1.16, with three in a row 1.24. Cyclic scans over
-twice the fast tier are better with four (1.30, else 1.42); but who does not get back what moves
-cost stops anyway (policy.credit)."""
+Simulated with the engine before the stopwatch. Time is no proof: with 4, 8, ... 600 s in its place,
+a hot set that comes back every ten seconds (zigzag at 1:8) costs 1.81 of O-cost, with this 1.16,
+with three in a row 1.24. Cyclic scans over twice the fast tier are better with four (1.30, else
+1.42); but where moves do not pay, the credit stops them (policy.credit)."""
 
 
 class RepromotionGuard:
-    """Of the pages of one process, for ten minutes after they came down."""
+    """Of the pages of one process, for ten minutes after their demotion."""
 
     def __init__(self) -> None:
         self._came_down = BackOff()

@@ -21,7 +21,7 @@ FAST_NS, SLOW_NS = 114.0, 271.0
 SCAN_PERIOD_S = 1.0
 """Between two passes of a policy that does not choose its times: the knob scan_period_ms."""
 SOON = 10.0
-"""Windows: who comes back up within these should not have gone down."""
+"""Windows: a page that is promoted again within these should not have been demoted."""
 _SET = -1.0
 """Threshold of a page whose bit is set."""
 
