@@ -31,7 +31,7 @@ class ByPlan:
     def begin(
         self, rate: FloatArray, up: BoolArray, down: BoolArray, waits: BoolArray, belongs: BoolArray
     ) -> None:
-        """A pass begins. For each state (states,): its rate, and whether pages in it may be promoted,
+        """A pass begins. For each state (states,): its rate, and whether its pages may be promoted,
         are to be demoted, stay on the migration list if they are on it already, and belong on the
         fast tier.
         """
