@@ -54,7 +54,9 @@ class Scenario:
     """Share of the hot pages that must end up on the top tier: the main promise."""
     cold_target: float = 0.01
     """Share of the cold pages that may end up there."""
-    passes_target: int = 3
+    passes_target: int = 5
+    """Passes that may take part in finding them. Two observations of each page take 3, as measured
+    on quiet hosts; on a slow one a plan can be made a pass later."""
     ops_ratio_target: float | None = None
     """Least operations a second with the daemon, as a share of those without it."""
     throughput_target: float | None = None
@@ -111,6 +113,9 @@ _SHORT = replace(
     throughput_target=None,
 )
 
+_MOST_OF_3277 = 3274
+"""Of the hot pages 99.9 %: the daemon ends as soon as these are on the top tier."""
+
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
     {
         scenario.name: scenario
@@ -138,7 +143,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 mib=128,
                 guest=TWO_SOCKETS,
                 home_node=1,
-                least_pages_to={1: 3277},
+                least_pages_to={1: _MOST_OF_3277},
             ),
             replace(
                 _SHORT,
@@ -151,9 +156,6 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 # The daemon takes some of it too: between a half and none of the hot pages fit.
                 home_leaves_mib=128,
                 least_pages_to={1: 2048, 0: 4096},
-                # Not all fits, so that its first rounds are short: not all that is hot is used
-                # in one of them, on a slow core.
-                passes_target=5,
             ),
             replace(
                 _SHORT,
@@ -161,7 +163,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 summary="three tiers: hot pages of the slowest go to the fastest at once",
                 mib=128,
                 guest=THREE_TIERS,
-                least_pages_to={0: 3277},
+                least_pages_to={0: _MOST_OF_3277},
             ),
             replace(
                 _SHORT,
@@ -171,7 +173,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 guest=THREE_TIERS,
                 knobs=("target_policy=one-tier-up",),
                 passes_target=8,
-                least_pages_to={0: 3277, 1: 3277},
+                least_pages_to={0: _MOST_OF_3277, 1: _MOST_OF_3277},
             ),
         )
     }

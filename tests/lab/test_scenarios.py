@@ -24,9 +24,7 @@ _MORE_NODES = ["two-fast", "two-fast-full", "three-tiers", "one-tier-up"]
 @pytest.mark.lab
 @pytest.mark.timeout(_LIMIT_S)
 @pytest.mark.parametrize("name", _TWO_NODES + _MORE_NODES)
-def test_the_hot_pages_and_only_they_are_promoted_in_three_passes(
-    name: str, tmp_path: Path
-) -> None:
+def test_the_hot_pages_and_only_they_are_promoted_in_few_passes(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
     result = run_scenario(scenario, tmp_path, brief=True)
     print({key: value for key, value in result.items() if not isinstance(value, list)})
