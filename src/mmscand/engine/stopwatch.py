@@ -72,7 +72,7 @@ class Stopwatch:
     def _begin(self) -> None:
         self._ranking.begin(self._process)
         rate = np.tile(self._estimates.table.expected, 2)
-        plan = self._ranking.plan
+        plan = self._ranking.plan_for(self._process)
         if plan.demote_pages:
             self.history.wake_colder(plan.demote_to)
         proven = np.tile(KNOWN & self._proven, 2)

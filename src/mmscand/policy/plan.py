@@ -37,6 +37,15 @@ class Plan:
     belongs_from: float = float("inf")
     """Pages of at least this rate belong on the fast tier, whether any go there now or not."""
 
+    def at(self, price: float) -> "Plan":
+        """For pages of a process whose trades have to gain this much, see `plan`."""
+        least = price if self.trades else price / 2
+        return replace(
+            self,
+            promote_from=max(self.promote_from, least),
+            belongs_from=max(self.belongs_from, price / 2),
+        )
+
     def traded(self, demoted: int) -> int:
         """Pages that may go up when this number comes down now."""
         return self.trades - min(self.trades, max(0, self.demote_pages - demoted))
@@ -58,7 +67,7 @@ def plan(
     rates: FloatArray,
     pages: FloatArray,
     room: int,
-    price: float,
+    prices: FloatArray,
     *,
     coming: int = 0,
     pending: tuple[int, int] = (0, 0),
@@ -70,25 +79,27 @@ def plan(
     `room` is how many more fit the fast tier once the `pending` pages have gone up and down; below
     0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `coming` is
     room that may be counted already, or not yet: nothing goes there, and nothing makes way for it.
-    `price` is what a trade has to gain in accesses a second; filling room takes one move, half of
-    that.
+    `prices` (n,) are what a trade for one of these pages has to gain in accesses a second; filling
+    room takes one move, half of that.
     """
     order = np.argsort(-rates, kind="stable")
-    rates, pages = rates[order], pages[:, order]
+    rates, pages, prices = rates[order], pages[:, order], prices[order]
     proven = pages[0] if unproven is None else pages[0] - unproven[order]
+    # No trade can gain more than the rate of the page that goes up.
+    proven = proven * (rates > prices)
+    fills = pages[0] * (rates > prices / 2)
     up, down = np.cumsum(proven) - pending[0], np.cumsum(pages[1][::-1]) - pending[1]
     capacity, every = capacity_of(pages, room, coming, pending), pages.sum(axis=0)
     edge = edge_of(rates, every, capacity)
-    pays = float(pages[0][rates > price / 2].sum()) - pending[0]
-    filled = int(max(0, min(room, pays)))
+    filled = int(max(0, min(room, float(fills.sum()) - pending[0])))
     excess = int(np.clip(-room - coming, 0, max(0, down[-1]))) if len(down) else 0
-    trades = _trades(rates, up - filled - coming, down - excess, edge, price)
-    up_from = _rate_at(rates, pages[0], pending[0] + filled, np.inf)
+    trades = _trades(rates, up - filled - coming, down - excess, edge, prices)
+    up_from = _rate_at(rates, fills, pending[0] + filled, np.inf)
     if trades:
         up_from = min(up_from, _rate_at(rates, proven, pending[0] + filled + trades, np.inf))
     demoted = excess + trades
     down_to = _rate_at(rates[::-1], pages[1][::-1], pending[1] + demoted, -np.inf)
-    belongs_from = max(price / 2, _rate_at(rates, every, max(0, int(capacity)), np.inf))
+    belongs_from = _rate_at(rates, every, max(0, int(capacity)), np.inf)
     return Plan(up_from, room if filled else 0, down_to, demoted, trades, belongs_from)
 
 
@@ -111,7 +122,9 @@ def edge_of(
     return float(rates[min(place, len(rates) - 1)])
 
 
-def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, edge: float, price: float) -> int:
+def _trades(
+    rates: FloatArray, up: FloatArray, down: FloatArray, edge: float, prices: FloatArray
+) -> int:
     """How many pairs gain enough: the n-th hottest slow page, the n-th coldest fast one.
 
     `up` and `down` count pages to either end of each rate, those left out that move anyway.
@@ -120,9 +133,10 @@ def _trades(rates: FloatArray, up: FloatArray, down: FloatArray, edge: float, pr
         return 0
     ends = distinct(np.concatenate((up, down)))
     ends = ends[(ends > 0) & (ends <= min(up[-1], down[-1]))]
-    hot = rates[np.minimum(np.searchsorted(up, ends), len(rates) - 1)]
+    hottest = np.minimum(np.searchsorted(up, ends), len(rates) - 1)
+    hot = rates[hottest]
     cold = rates[::-1][np.minimum(np.searchsorted(down, ends), len(rates) - 1)]
-    least = np.maximum(GAP * np.minimum(hot, edge), price)
+    least = np.maximum(GAP * np.minimum(hot, edge), prices[hottest])
     gains = np.logical_and.accumulate(hot - cold > least)
     return int(ends[gains][-1]) if gains.any() else 0
 

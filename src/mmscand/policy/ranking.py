@@ -105,6 +105,13 @@ class _Member:
     """How long it is taken to go on as its latest pass found it: as long as the one before it was
     ago. A process that sleeps is not visited, and accesses nothing."""
 
+    def price(self, now: float) -> float:
+        """What a trade for one of its pages has to gain in accesses a second, to pay before what is
+        hot of it has changed.
+        """
+        lasts = max(self.phase_length.expected(now, _LASTING_S), _FRESH_S)
+        return PAYBACK_ACCESSES / lasts
+
     def earns_for(self, since: float, now: float) -> float:
         """Seconds of this span in which it is taken to have accessed its memory."""
         return max(0.0, min(now, self.holds_until) - since)
@@ -198,22 +205,9 @@ class Ranking:
         room, coming = self._room.pages, self._room.coming
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
         self._earn(known, float(rates @ pages.sum(axis=0)) / max(1.0, float(pages.sum())))
-        counted = rates, pages, room, self._price(known)
-        return self._afforded(plan(*counted, coming=coming, pending=pending, unproven=unproven))
-
-    def _price(self, known: _Known) -> float:
-        """What a trade has to gain in accesses a second, to pay before its pages have changed.
-
-        Each process changes as often as it was seen to, and counts by its accesses: memory that is
-        not used any more is no reason to distrust what is hot of others.
-        """
-        now = self._now()
-        accesses = [counted.accesses for _, counted in known]
-        lasts = [
-            max(member.phase_length.expected(now, _LASTING_S), _FRESH_S) for member, _ in known
-        ]
-        a_second = sum(each / span for each, span in zip(accesses, lasts, strict=True))
-        return float(PAYBACK_ACCESSES * a_second / max(1e-9, sum(accesses)))
+        prices = [np.full(len(counted.rates), one.price(self._now())) for one, counted in known]
+        kinds = rates, pages, room, np.concatenate(prices)
+        return self._afforded(plan(*kinds, coming=coming, pending=pending, unproven=unproven))
 
     def _earn(self, known: _Known, mean: float) -> None:
         """`mean`: accesses a second to a page, of all that are known."""
@@ -236,6 +230,10 @@ class Ranking:
             trades=trades,
         )
 
+    def plan_for(self, process: Process) -> Plan:
+        """The plan of now for pages of this process."""
+        return self.plan.at(self._member(process).price(self._now()))
+
     def gives(self, process: Process) -> bool:
         """Whether the plan has pages of it come down."""
         counted, plan = self._member(process).counted, self.plan
@@ -250,19 +248,21 @@ class Ranking:
         counted, plan = self._member(process).counted, self.plan
         if counted is None:
             return None
-        up, gained = self._part(counted, plan, demotes=False)
-        down, lost = self._part(counted, plan, demotes=True)
+        mine = self.plan_for(process)
+        up, gained = self._part(counted, mine, demotes=False)
+        down, lost = self._part(counted, mine, demotes=True)
         return MovePlan(
             up,
             down,
-            plan.promote_from if up else None,
+            mine.promote_from if up else None,
             plan.demote_to if down else None,
             gained - lost,
         )
 
     def _part(self, counted: Counted, plan: Plan, *, demotes: bool) -> tuple[int, float]:
-        """Pages of one process that the plan moves, and their accesses a second."""
-        every = sum(int(counted.chosen(plan, demotes=demotes).sum()) for _, counted in self._known)
+        """Pages of one process that its plan moves, and their accesses a second."""
+        plans = [(one, self.plan.at(member.price(self._now()))) for member, one in self._known]
+        every = sum(int(one.chosen(its, demotes=demotes).sum()) for one, its in plans)
         most = plan.demote_pages if demotes else plan.promote_pages + plan.trades
         share = min(1.0, most / max(1, every))
         mine = counted.chosen(plan, demotes=demotes)

@@ -24,7 +24,7 @@ def planned(
 ) -> Plan:
     pages = np.array([slow, fast], dtype=np.float64)
     few = None if unproven is None else np.array(unproven, dtype=np.float64)
-    told = np.array(rates, dtype=np.float64), pages, room, 0.1
+    told = np.array(rates, dtype=np.float64), pages, room, np.full(len(rates), 0.1)
     found = plan(*told, coming=coming, pending=pending, unproven=few)
     return replace(found, belongs_from=float("inf"))  # see below
 
@@ -56,7 +56,7 @@ def test_what_belongs_on_the_fast_tier_is_known_where_nothing_moves(
     pages: list[list[int]], room: int, least: float
 ) -> None:
     every = np.array(pages, dtype=np.float64)
-    found = plan(np.array([5, 3, 0.01]), every, room, 0.1)
+    found = plan(np.array([5, 3, 0.01]), every, room, np.full(3, 0.1)).at(0.1)
     assert found.belongs_from == least
 
 
@@ -123,7 +123,7 @@ def test_a_plan_moves_what_there_is_and_each_trade_gains(
     counts: list[tuple[float, int, int]], room: int
 ) -> None:
     rates, slow, fast = (np.array(each, dtype=np.float64) for each in zip(*counts, strict=True))
-    found = plan(rates, np.array([slow, fast]), room, 0.1)
+    found = plan(rates, np.array([slow, fast]), room, np.full(len(rates), 0.1))
     assert 0 <= found.promote_pages <= max(0, room)
     pays = slow[rates > 0.05].sum()
     assert slow[rates >= found.promote_from].sum() >= min(found.promote_pages, pays)
@@ -140,7 +140,7 @@ def test_the_plan_is_that_of_pages_one_by_one(room: int) -> None:
     rng = np.random.default_rng(5)
     rates = np.sort(rng.gamma(0.5, 2.0, 40))
     slow, fast = rng.integers(0, 30, (2, 40)).astype(np.float64)
-    found = plan(rates, np.array([slow, fast]), room, 0.1)
+    found = plan(rates, np.array([slow, fast]), room, np.full(len(rates), 0.1))
     up = np.sort(np.repeat(rates, slow.astype(int)))[::-1][room:]
     down = np.sort(np.repeat(rates, fast.astype(int)))
     pairs = min(len(up), len(down))

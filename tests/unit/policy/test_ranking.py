@@ -9,7 +9,7 @@ from mmscand.model import Process
 from mmscand.policy.plan import NOTHING
 from mmscand.policy.ranking import Counted, Ranking
 
-ONE, OTHER = Process(1, 1), Process(2, 2)
+ONE, OTHER, THIRD = Process(1, 1), Process(2, 2), Process(3, 3)
 
 
 @dataclass
@@ -114,9 +114,20 @@ def test_where_what_is_hot_changes_every_second_nothing_is_traded() -> None:
     assert demoted_after(ONE, OTHER) == 0
 
 
-def test_a_process_that_changes_counts_by_its_accesses() -> None:
+def test_only_pages_of_the_process_that_changes_have_to_pay_sooner() -> None:
     assert demoted_after(ONE) == 0  # nine accesses in the second that a page stays hot: no gain
-    assert demoted_after(OTHER) == 100  # what was used once, and is idle now
+    assert demoted_after(OTHER) == 100
+    world = World()
+    ranking = world.ranking()
+    for _ in range(20):
+        tell(ranking, OTHER, 12.0, 100, 0)  # hotter, but it changes each second
+        tell(ranking, ONE, 9.0, 100, 0)
+        tell(ranking, THIRD, 0.01, 0, 400)
+        world.time_s += 1.0
+        ranking.changed(OTHER)
+    assert ranking.plan.demote_pages == 100
+    assert ranking.plan_for(ONE).promote_from == 9.0
+    assert ranking.plan_for(OTHER).promote_from > 12.0
 
 
 def test_a_process_gives_pages_if_the_plan_wants_any_as_cold_as_its_own() -> None:
