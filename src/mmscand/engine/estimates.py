@@ -5,7 +5,7 @@ import numpy as np
 from mmscand.engine.change_watch import ChangeWatch
 from mmscand.engine.looks import Looks
 from mmscand.engine.rate_table import RateTable
-from mmscand.engine.rounds import Rounds, usual_length
+from mmscand.engine.rounds import Rounds, first_read, usual_length
 from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import place_of
 from mmscand.engine.watches import Begun, Watches
@@ -16,6 +16,8 @@ from mmscand.policy.plan import EDGE_SHARE, edge_of
 
 _CALM_ROUNDS = 20
 """Without a change, 5 s at least: visits are few from then on."""
+_VISIT_S = 1e-3
+"""The least that a visit takes: mappings, policies, and calls on nearly empty windows."""
 _LEAST_RATE = 1e-3
 """The lowest of the mixture: nothing is divided by less."""
 _TRUSTED = 0.25
@@ -120,6 +122,20 @@ class Estimates:
         """Take in a block that was read now, of which pages may move; see Looks.take."""
         decides = self.decides
         return self._looks.take(block, now, counts=decides, closely=decides or moves)
+
+    @property
+    def rereads(self) -> bool:
+        """See Policy: pages are accessed so often that all would be found accessed at the next
+        visit, which is a millisecond later at least.
+        """
+        ends = self._began is not None and self.rounds.ends(self._began)
+        return (
+            ends and self.edge is not None and first_read(self.edge, calm=self._is_calm) < _VISIT_S
+        )
+
+    def reread(self, block: PageBlock, now: float) -> None:
+        """Take in a block whose bits were cleared in this pass."""
+        self._looks.take(block, now, counts=False, closely=True)
 
     def end_watches(self, block: PageBlock, times: Times, now: float) -> Begun:
         """A round ends for a block that was taken in: what is still clear was observed to be so,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.engine.rate_table import RateTable
-from mmscand.heat.word import KNOWN, MOST_OBSERVED, A, B, packed
+from mmscand.heat.word import KNOWN, MOST_OBSERVED, STATES, A, B, packed
 from mmscand.model import BoolArray, FloatArray
 
 _SOON, _FIRST_READ, _LATE_READ = 1e-3, 64.0, 4.0
@@ -20,6 +20,10 @@ are set in each first read would look alike else. 4 leave huge pages at 100 acce
 second at 1.7 times O-cost, 64 at 1.06. Where the first read comes late, as in emulation and after a
 pass over much memory, it is taken to be at half of its time: rates that are believed to be ten
 times as high as they are look like a change in the next round."""
+
+_RARE_S = 1.5
+"""A first read that is later than any that was wanted: on a busy machine the CPU budget delays
+visits, to 10 s and more. With half of that as the time of the first access hot pages look cold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,14 @@ def accessed(
     anew = _is_change(before - silent, _drawn_anew(table, after, until, edge, fast=fast), doubt)
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
     first = float(np.clip(_FIRST_READ * _SOON / until, _LATE_READ, _FIRST_READ))
-    at = float(np.sqrt(max(after, until / first) * until))
+    usual = float(np.sqrt(max(after, until / first) * until))
+    late = after == 0 and until > _RARE_S
+    at = np.minimum(usual, table.first_access(until)) if late else np.full(STATES, usual)
     more = np.where(a < 1, 1.0, np.minimum(a + 1, MOST_OBSERVED))
     # At the most, the oldest of the observations is forgotten: a mean of constant weight.
     seconds = np.where(a < 1, b, b * (more - 1) / a) + at
     return Updates(
-        packed(np.where(anew, 1.0, more), np.where(anew, at, seconds)),
+        packed(np.where(anew, 1.0, more), np.where(anew, usual, seconds)),
         1 - (silent + before) / 2,
         anew,
     )

@@ -18,6 +18,8 @@ _FIRST_SPAN, _SPAN_STEP = np.log(SPANS[0]), np.log(SPANS[1] / SPANS[0])
 _SILENCE: FloatArray = np.exp(-GRID[:, None] * SPANS)
 _FIRST_STEPS, _STEPS = 30, 8
 """Of expectation maximization: from nothing, and when only a visit was added."""
+_LEAST_ACCESSED = 1e-3
+"""Chance of an access below which nothing is divided by it: the first one is then at the middle."""
 _FLAT = 0.1
 """Share of a flat distribution that each learning begins with, so that no rate is ruled out."""
 
@@ -62,6 +64,20 @@ class RateTable:
     def silent(self, seconds: float) -> FloatArray:
         """(STATES,) the chance that a page is not accessed for these seconds."""
         return self._silent[:, span_of(seconds)] if seconds > 0 else np.ones(STATES)
+
+    def first_access(self, seconds: float) -> FloatArray:
+        """(STATES,) when a page was accessed first, if it was within these seconds: where visits
+        are 10 s apart, a page like those that are accessed each second is still taken for hot.
+        """
+        last = span_of(seconds)
+        spans, silent = SPANS[: last + 1], self._silent[:, : last + 1]
+        # The mean of a time is the integral of the chance that it is later; by trapezoids.
+        steps = np.diff(spans, prepend=0.0)
+        later = (silent * steps).sum(axis=1) + (steps[1:] * -np.diff(silent)).sum(axis=1) / 2
+        accessed = np.maximum(1 - silent[:, -1], _LEAST_ACCESSED)
+        within = (later - seconds * silent[:, -1]) / accessed
+        result: FloatArray = np.clip(within, 0.0, seconds / 2)
+        return result
 
     def silent_if(self, seconds: float, border: float, *, hotter: bool) -> float:
         """The same of a page that is drawn anew, if it is hotter than a rate, or if it is not."""

@@ -82,8 +82,7 @@ class Rounds:
         self._calm = calm and edge is not None and settles_at is None
         self._length = _length(edge, settles_at, calm=self._calm)
         quick = edge is None or settles_at is not None
-        first = _CALM_FIRST if self._calm else _FIRST
-        self._distance = SHORTEST_S if quick or not edge else max(SHORTEST_S, first / edge)
+        self._distance = SHORTEST_S if quick or not edge else first_read(edge, calm=self._calm)
         self._distance = self._period if rests else min(self._distance, self._period)
 
     def _after(self, distance: float) -> float:
@@ -121,6 +120,11 @@ class Rounds:
     def slept(self, seconds: float) -> None:
         """In these seconds nothing could be accessed: rounds are longer by that."""
         self._began, self._decided = self._began + seconds, self._decided + seconds
+
+
+def first_read(edge: float, *, calm: bool) -> float:
+    """Seconds from the clearing of bits to the first read, where nothing changes."""
+    return max(SHORTEST_S, (_CALM_FIRST if calm else _FIRST) / edge)
 
 
 def usual_length(edge: float, *, calm: bool) -> float:

@@ -167,6 +167,15 @@ class Stopwatch:
         """See Policy."""
         self._estimates.aged(block, self._clock())
 
+    @property
+    def rereads(self) -> bool:
+        """See Policy."""
+        return self._estimates.rereads
+
+    def reread(self, block: PageBlock) -> None:
+        """See Policy."""
+        self._estimates.reread(block, self._clock())
+
     def adopt(self, knobs: Knobs) -> None:
         """See Policy."""
 

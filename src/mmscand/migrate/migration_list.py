@@ -168,9 +168,15 @@ class MigrationList:
                 if self._closed:
                     return None
                 early_s = not_before() - clock.now()
-                if early_s <= 0 and (process := self._next(nodes)) is not None:
-                    return self._hand_out(process, nodes, pages)
+                if (batch := self.ready(pages, early_s, nodes)) is not None:
+                    return batch
                 clock.wait(self._changed, self._pause_s(early_s))
+
+    def ready(self, pages: int, early_s: float, enough: frozenset[int]) -> Migration | None:
+        """The same without waiting: None where nothing may go now, or in `early_s` seconds."""
+        with self._changed:
+            process = None if early_s > 0 else self._next(enough)
+            return None if process is None else self._hand_out(process, enough, pages)
 
     def _pause_s(self, early_s: float) -> float | None:
         if not self._turn:

@@ -5,6 +5,7 @@ import errno
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -49,25 +50,40 @@ class Migrator:
 
     def run(self) -> None:
         """The thread's whole life."""
-        while migration := self._next():
-            try:
-                self._serve(migration)
-            except ProcessGone:
-                self._list.drop(migration.process)
-            except ProcessDenied:
-                self._close(not_moved(migration, errno.EPERM), self._clock.now())
-                self._list.drop(migration.process)
-            except OutOfResources:
-                self._list.drop(migration.process)
-                self._rest_until = self._clock.now() + _FULL_PAUSE_S
-            self._ended_at = self._clock.now()
-            self.cpu_seconds = self._clock.thread_cpu()
+        while migration := self._list.take(self._most, self._clock, self._not_before, self._enough):
+            self._carry_out(migration)
 
-    def _next(self) -> Migration | None:
+    def step(self) -> float:
+        """Move what may go now, in place of `run`; clock time from which more may."""
+        while migration := self._list.ready(self._most, self._early_s, self._enough()):
+            self._carry_out(migration)
+        return self._not_before() if len(self._list) else inf
+
+    def _carry_out(self, migration: Migration) -> None:
+        try:
+            self._serve(migration)
+        except ProcessGone:
+            self._list.drop(migration.process)
+        except ProcessDenied:
+            self._close(not_moved(migration, errno.EPERM), self._clock.now())
+            self._list.drop(migration.process)
+        except OutOfResources:
+            self._list.drop(migration.process)
+            self._rest_until = self._clock.now() + _FULL_PAUSE_S
+        self._ended_at = self._clock.now()
+        self.cpu_seconds = self._clock.thread_cpu()
+
+    @property
+    def _most(self) -> int:
+        """4 KiB pages of the next batch, by the settings of now."""
         settings = self._store.current
         self._rate.set_mb_s(settings.migrate_rate_mb_s)
-        pages = self._rate.batch_pages(settings.migrate_batch_pages)
-        return self._list.take(pages, self._clock, self._not_before, self._enough)
+        return self._rate.batch_pages(settings.migrate_batch_pages)
+
+    @property
+    def _early_s(self) -> float:
+        """Seconds until the next batch may go."""
+        return self._not_before() - self._clock.now()
 
     def _enough(self) -> frozenset[int]:
         """Fast nodes with free memory for a batch, and the headroom beside it where that is less.

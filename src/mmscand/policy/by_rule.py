@@ -29,7 +29,7 @@ class ByRule:
     """See policy.interface.Policy."""
 
     exposure_s = due_s = planned = None
-    hurries = makes_room = glances = False
+    hurries = makes_room = glances = rereads = False
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:
@@ -45,6 +45,9 @@ class ByRule:
             hot &= ~held.slots | held.due
         stays = block.slow & ~block.accessed
         return Decision(state, hot, np.zeros_like(hot), stays, to_age)
+
+    def reread(self, block: PageBlock) -> None:
+        """See Policy: none is."""
 
     def aged(self, block: PageBlock) -> None:
         """See Policy."""

@@ -78,6 +78,15 @@ class Policy(Protocol):
         """What was to be aged of a block that was chosen from is clear now."""
         ...
 
+    @property
+    def rereads(self) -> bool:
+        """Whether what a pass has cleared is to be read again before the visit ends."""
+        ...
+
+    def reread(self, block: PageBlock) -> None:
+        """Such a block was: look for accesses alone."""
+        ...
+
     def adopt(self, knobs: Knobs) -> None:
         """Go by other settings."""
         ...

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.engine.trial import Trial, Visited
 from mmscand.errors import UsageError
 from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, PageNumbers, UIntArray
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass, Table, unpack
 from mmscand.sets import among
+from mmscand.sim.world import FAST, SLOW, World, settings_of
 
 _NEARLY = 0.95
 """Of the share of the later half: what a warm-up ends with."""
@@ -157,7 +157,7 @@ def replay(recording: Recording, policy: str, ratio: tuple[int, int]) -> Replaye
     run = _Run(policy, pages, capacity)
     for each in pages.rounds():
         run.take(each)
-    hits = {policy: run.own.hits, "nothing": run.unmoved.hits, "as-recorded": as_recorded}
+    hits = {policy: run.hits, "nothing": run.unmoved.hits, "as-recorded": as_recorded}
     share = {name: sum(found) / sum(totals) for name, found in hits.items()}
     share["best-static"] = int(np.sort(counts)[::-1][:capacity].sum()) / sum(totals)
     by_pass = {name: _shares(found, totals) for name, found in hits.items()}
@@ -210,46 +210,36 @@ def _survey(pages: Pages) -> tuple[NDArray[np.uint32], int, list[int], list[int]
 
 
 class _Run:
-    """A policy at work, beside a machine that moves nothing."""
+    """The daemon at work on a simulated machine, beside one that moves nothing."""
 
     def __init__(self, policy: str, pages: Pages, capacity: int) -> None:
-        self._now = 0.0
-        self._trial = Trial(policy, len(pages), capacity, lambda: self._now)
+        self._world = World(policy, len(pages), capacity, settings_of(policy))
         none = np.zeros(len(pages), dtype=np.bool_)
-        self.own = _Tier(none.copy(), capacity)
         self.unmoved = _Tier(none.copy(), capacity)
-        self._present, self._bits = none.copy(), none.copy()
+        self.hits: list[int] = []
+        self._present = none.copy()
+        self._due = 0.0
         self.promoted = self.demoted = self.decisions = 0
 
     def take(self, each: Round) -> None:
-        """One round: count accesses, and visit the pages if the policy wants to.
+        """One round: count accesses, and let the daemon visit the pages if it wants to.
 
         Bits are set by the first access after their clearing, and by the program that maps a page.
         Between two rounds of a recording nothing can be read.
         """
-        self._now = each.at_s
         appeared = np.flatnonzero(each.present & ~self._present)
         vanished = np.flatnonzero(self._present & ~each.present)
         self._present = each.present.copy()
-        self._trial.pages.renew(vanished)
-        self._trial.pages.present[:] = each.present
-        for tier in (self.own, self.unmoved):
-            tier.place(appeared, vanished)
-            tier.count(each.accessed)
-        self._bits |= each.accessed
-        self._bits[appeared] = True
-        due = self._trial.due_s
-        if due is None or self._now >= due:
-            visited = self._trial.visit(self._bits, self.own.fast)
-            self._bits[visited.cleared] = False
-            self._apply(visited)
-
-    def _apply(self, visited: Visited) -> None:
-        down = visited.down[self.own.fast[visited.down]]
-        self.own.fast[down] = False
-        room = self.own.capacity - int(np.count_nonzero(self.own.fast))
-        up = visited.up[self._present[visited.up] & ~self.own.fast[visited.up]][:room]
-        self.own.fast[up] = True
-        self.promoted += len(up)
-        self.demoted += len(down)
-        self.decisions += 1
+        self._world.free(vanished)
+        self._world.allocate(appeared[len(self._world.allocate(appeared, FAST)) :], SLOW)
+        self.unmoved.place(appeared, vanished)
+        self.unmoved.count(each.accessed)
+        before, bits = self._world.fast, self._world.accessed
+        self.hits.append(int(np.count_nonzero(each.accessed & before)))
+        bits |= each.accessed
+        if each.at_s >= self._due:
+            self._due = self._world.step(each.at_s)
+            self.decisions += 1
+            after = self._world.fast
+            self.promoted += int(np.count_nonzero(after & ~before))
+            self.demoted += int(np.count_nonzero(before & ~after))

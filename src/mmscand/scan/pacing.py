@@ -141,6 +141,16 @@ def limits_of(settings: Settings) -> Limits:
     return PROFILES.get(settings.profile) or auto_limits(settings)
 
 
+_RFC_PAUSE_MS = 20
+"""V2 and V3; V0 and V1 have 16."""
+
+
+def pause_ms(settings: Settings) -> int:
+    """Least time between two cycles over the processes."""
+    least = 0 if settings.profile == "auto" else _RFC_PAUSE_MS
+    return max(least, settings.scan_sleep_ms)
+
+
 class Drag(Protocol):
     """What slows a process down beyond its pacing, see scan.benefit."""
 

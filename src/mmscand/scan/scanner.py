@@ -18,7 +18,7 @@ from mmscand.policy.ranking import Ranking
 from mmscand.scan import grid
 from mmscand.scan.budget import CpuBudget
 from mmscand.scan.mode import Mode
-from mmscand.scan.pacing import limits_of
+from mmscand.scan.pacing import limits_of, pause_ms
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules, Verdict
 from mmscand.scan.slot import Slot
@@ -91,6 +91,13 @@ class Scanner:
             for process in list(self._watched.slots):
                 self._watched.leave(process, STOPPING)
 
+    def step(self) -> float:
+        """Visit what is due now, in place of `run`; clock time of what is due next."""
+        self._adopt()
+        if self._next_due() <= self._clock.now():
+            self._cycle()
+        return self._next_due()
+
     def _sleep(self) -> bool:
         """Wait until something is due; False when it is time to go."""
         while not self._stop.is_set():
@@ -159,7 +166,7 @@ class Scanner:
                 self._visit(slot)
             elif self._must_rest:
                 break
-        self._rest_until = self._clock.now() + self._settings.scan_sleep_ms / 1000
+        self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
 
     def _follow_topology(self) -> None:
         """Memory and nodes come online and go: tiers are then others for every process."""

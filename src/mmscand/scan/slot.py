@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from mmscand.clock import CpuMeter
 from mmscand.engine.registry import DEFAULT
@@ -17,7 +18,7 @@ from mmscand.model import (
 )
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
-from mmscand.policy.eligible import NOTHING_SKIPPED, eligible
+from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible
 from mmscand.policy.interface import Policy
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
@@ -313,8 +314,16 @@ class Slot:
         failures, ages = self.pacer.failures, self._ages
         for block in window.blocks:
             self._tiering.take(block, vmas, counts, failures, self._now, ages=ages)
+        if ages and self._policy.rereads:
+            self._read_again(window, vmas)
         self._policy.history.forget_missing(window)
         self._cursor = max(self._cursor, window.end)
+
+    def _read_again(self, window: Window, vmas: VmaTable) -> None:
+        """What was just cleared of it, 0.2 ms later."""
+        for again in islice(self._space.read(self._due(vmas), window.start), 1):
+            for block in again.blocks if again.end <= window.end else ():
+                self._policy.reread(countable(block, vmas))
 
     def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
         self._counts = None

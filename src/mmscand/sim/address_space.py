@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Protocol
 
@@ -36,6 +36,11 @@ class Memory(Protocol):
 
     lock: threading.RLock
     """While it is held no page moves."""
+
+    @property
+    def program(self) -> Callable[[], None]:
+        """See SimMachine."""
+        ...
 
     def topology(self) -> Topology:
         """Its nodes."""
@@ -133,14 +138,17 @@ class SimAddressSpace:
             first, end = max(region, start), region + REGION_BYTES
             for snapshot in snapshots.values():
                 snapshot.clear()
+            for sim in sims:
+                if sim.width not in snapshots:
+                    snapshots[sim.width] = Snapshot(sim.width)
+                snapshots[sim.width].ask(sim, first, end, vmas)
+            self._costs.read(sum(snapshot.slots for snapshot in snapshots.values()))
+            self._machine.program()
             with self._machine.lock:  # a page is never seen on its way
-                for sim in sims:
-                    if sim.width not in snapshots:
-                        snapshots[sim.width] = Snapshot(sim.width)
-                    snapshots[sim.width].add(sim, first, end, vmas)
+                for snapshot in snapshots.values():
+                    snapshot.copy()
             found = (snapshots[width].block(vmas) for width in sorted(snapshots))
             blocks = tuple(block for block in found if block is not None)
-            self._costs.read(sum(block.present.size for block in blocks))
             yield Window(first, end, blocks)
 
     def _regions(self, vmas: VmaTable, start: int) -> list[tuple[int, list[SimVma]]]:
@@ -185,6 +193,7 @@ class SimAddressSpace:
         left = block.slot_addresses(mask & missed[:, None]) if missed.any() else _NONE
         aged = int(np.count_nonzero(mask)) - len(left)
         self._costs.age(aged)
+        self._machine.program()
         return Aged(aged * block.pages_per_slot, left)
 
     def split(self, addresses: UIntArray) -> BoolArray:

@@ -14,8 +14,7 @@ from typing import Any
 from mmscand.errors import MachineCannot, UsageError
 from mmscand.sim.case import Case, Record, run_case
 
-_DECIDES = ("workload", "workloads", "placement", "oracle", "case")
-_FOLDERS = ("policy", "engine", "heat")
+_FOLDERS = ("engine", "heat", "migrate", "policy", "scan", "sim")
 """What decides what comes out: of sim/, and whole folders beside it."""
 
 
@@ -90,10 +89,8 @@ def fingerprint() -> str:
 
 def deciding_files() -> list[Path]:
     """The sources of it, in order."""
-    here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in _DECIDES]
-    files += [file for folder in _FOLDERS for file in (here.parent / folder).glob("*.py")]
-    return sorted(files)
+    package = Path(__file__).parent.parent
+    return sorted(file for folder in _FOLDERS for file in (package / folder).glob("*.py"))
 
 
 def _keep(folder: Path, case: Case, made_by: str, record: Record) -> None:

@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -25,6 +25,10 @@ from mmscand.sim.kswapd import Kswapd
 from mmscand.sim.memory import PhysicalMemory, Watermarks
 from mmscand.sim.page_sizes import PageSizes
 from mmscand.sim.process import SimProcess, SimVma
+
+
+def nothing() -> None:
+    """What a program does that is moved by the test alone."""
 
 
 class SimMachine:
@@ -54,6 +58,9 @@ class SimMachine:
         self._processes: dict[int, SimProcess] = {}
         self._told: dict[Process, tuple[str, int, str, int]] = {}
         self._started = self._spaces = 0
+        self.program: Callable[[], None] = nothing
+        """Called whenever memory is about to be read, and after bits were cleared: what programs
+        have done up to now."""
         self.next_topology: Topology | None = None
         """What the daemon is to find at its next look: the same nodes in other tiers."""
 
@@ -183,6 +190,24 @@ class SimMachine:
         process.run()
         return vma
 
+    def discard(self, vma: SimVma, slots: PageNumbers) -> None:
+        """Give back these slots, counted from the start of the mapping."""
+        with self.lock:
+            self._memory.release(vma.unmap(slots), vma.pages_per_slot)
+
+    def populate(self, vma: SimVma, slots: PageNumbers, node: int, leave: int = 0) -> PageNumbers:
+        """Touch holes of a mapping, for which there is memory on a node while more than `leave`
+        pages are left there: the slots that got some.
+        """
+        with self.lock:
+            return self._memory.fill(vma, slots, node, leave)
+
+    def make_room(self, node: int, pages: int) -> None:
+        """The kernel demotes until this number of pages is free."""
+        with self.lock:
+            vmas = [v for p in self._processes.values() if p.alive for v in p.vmas]
+            self._kswapd.make_room(node, vmas, pages)
+
     def _make_room(self, node: int, pages: int = 0) -> None:
         """What the kernel does when pages are asked for, and afterwards."""
         if not self.demotion:
@@ -198,7 +223,7 @@ class SimMachine:
         process.run()
         with self.lock:
             for _, vma, _, slots in process.located(addresses):
-                self._memory.release(vma.unmap(np.unique(slots)), vma.pages_per_slot)
+                self.discard(vma, np.unique(slots))
 
     def clear_accessed(self, process: SimProcess, share: float = 1.0, seed: int = 0) -> None:
         """What other agents do to Accessed bits (DAMON, khugepaged, another tierer).

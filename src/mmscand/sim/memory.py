@@ -60,6 +60,13 @@ class PhysicalMemory:
         rows = numbers.reshape(-1, PAGES_PER_TABLE // pages_per_slot)
         return SimVma(start, pages_per_slot, rows, slow=node in self.topology.slow)
 
+    def fill(self, vma: SimVma, slots: PageNumbers, node: int, leave: int) -> PageNumbers:
+        """Fresh memory for the first of these holes, as many as fit with `leave` pages left."""
+        new = self._frames.allocate(node, len(slots), vma.pages_per_slot, leave=leave)
+        filled = slots[: len(new)]
+        vma.fill(filled, new, slow=node in self.topology.slow)
+        return filled
+
     def release(self, numbers: FrameNumbers, pages_per_slot: int) -> None:
         """Take frames back."""
         self._frames.release(numbers, pages_per_slot)

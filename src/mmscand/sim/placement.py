@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.engine.rounds import PERIOD_S
-from mmscand.engine.trial import Trial, Visited
 from mmscand.model import BoolArray, FloatArray, PageNumbers
+from mmscand.scan.visit import Watcher
 from mmscand.sim.workload import Workload, total
+from mmscand.sim.world import FAST, SLOW, World, settings_of
 
 FAST_NS, SLOW_NS = 114.0, 271.0
 """Of an access: local DRAM, and a real CXL device (Soar/Alto, OSDI'25)."""
-SCAN_PERIOD_S = 1.0
-"""Between two passes of a policy that does not choose its times: the knob scan_period_ms."""
 SOON = 10.0
 """Windows: a page that is promoted again within these should not have been demoted."""
+_LEAST_S = 1e-5
+"""Time goes on, whatever is due."""
 _SET = -1.0
 """Threshold of a page whose bit is set."""
 
@@ -62,7 +63,15 @@ def simulate(workload: Workload, policy: str, capacity: int, windows: float, see
 class Run:
     """Pages, where they are, and what was accessed so far."""
 
-    def __init__(self, workload: Workload, policy: str, capacity: int, seed: int) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        policy: str,
+        capacity: int,
+        seed: int,
+        *,
+        watcher: Watcher | None = None,
+    ) -> None:
         self.now = 0.0
         self.trace = Trace()
         self.cleared = 0
@@ -70,12 +79,18 @@ class Run:
         self._workload, self._capacity = workload, capacity
         self._rng = np.random.default_rng(seed)
         pages = len(workload.classes)
-        self._fast: BoolArray = np.zeros(pages, dtype=np.bool_)
-        self._fast[self._rng.permutation(pages)[:capacity]] = True
+        settings = settings_of(policy)
+        self.world = World(policy, pages, capacity, settings, watcher=watcher)
+        order = self._rng.permutation(pages)
+        self.world.allocate(order[:capacity], FAST)
+        self.world.allocate(order[capacity:], SLOW)
+        self.world.machine.program = self._catch_up
+        self._bits = self.world.accessed.copy()
+        """As of the latest look."""
+        self._due = 0.0
         self._demoted: FloatArray = np.full(pages, -np.inf)
         self._placed: NDArray[np.intp] = self._placed_now()
         self._accesses = self._hits = self._best = 0.0
-        self.trial = Trial(policy, pages, capacity, lambda: self.now)
         self._thresholds = np.full(pages, _SET)
         self._expected = np.zeros(len(workload.sizes))
         """(classes,) accesses of a page of each class so far, random ones."""
@@ -86,20 +101,25 @@ class Run:
         """Pages moved since then."""
 
     def visit(self, until: float) -> None:
-        """Wait as long as the policy says, read all pages, clear and move."""
-        due = self.trial.due_s
-        due = self.now + SCAN_PERIOD_S if due is None else max(self.now, due)
-        self._spend(min(due, max(until, self.now)))
-        visited = self.trial.visit(self._bits(), self._fast)
-        self._clear(visited.cleared)
-        self._up, self._down = self._up + self._apply(visited), self._down + len(visited.down)
+        """Let time pass until something is due, and have the daemon do it."""
+        self._spend(min(max(self._due, self.now + _LEAST_S), max(until, self.now)))
+        fast = self.world.fast
+        self._due = self.world.step(self.now)
+        self._catch_up()
+        self._note(fast, self.world.fast)
         if self.now - self._noted >= PERIOD_S - 1e-9 or self.now >= until:
             self._record(self._up, self._down)
             self._noted, self._up, self._down = self.now, 0, 0
 
-    def _bits(self) -> BoolArray:
-        result: BoolArray = self._thresholds <= self._expected[self._workload.classes]
-        return result
+    def _catch_up(self) -> None:
+        """Set the bits that the program has set up to now, after those that were just cleared."""
+        bits = self.world.accessed
+        cleared = np.flatnonzero(self._bits & ~bits)
+        self._spend(self.world.clock.now())
+        if len(cleared):
+            self._clear(cleared)
+        bits |= self._thresholds <= self._expected[self._workload.classes]
+        self._bits = bits.copy()
 
     def _clear(self, pages: PageNumbers) -> None:
         self.cleared += len(pages)
@@ -133,12 +153,12 @@ class Run:
         Their bits are set: whoever maps a page accesses it.
         """
         pages = np.flatnonzero(np.isin(self._workload.classes, classes))
-        self._fast[pages] = False
-        room = self._capacity - int(np.count_nonzero(self._fast))
-        self._fast[self._rng.permutation(pages)[:room]] = True
+        self.world.free(pages)
+        pages = self._rng.permutation(pages)
+        fast = self.world.allocate(pages, FAST)
+        self.world.allocate(pages[len(fast) :], SLOW)
         self._demoted[pages] = -np.inf
-        self._thresholds[pages] = _SET
-        self.trial.pages.renew(pages)
+        self._thresholds[pages], self._bits[pages] = _SET, True
         self._placed = self._placed_now()
 
     def _count(self, start: float, end: float) -> tuple[FloatArray, FloatArray | None]:
@@ -152,30 +172,27 @@ class Run:
         self._hits += total(expected, self._placed)
         if swept is not None:
             self._accesses += float(swept.sum())
-            self._hits += float(swept[self._fast].sum())
+            self._hits += float(swept[self.world.fast].sum())
         self._best += best
         self.now = end
         return expected, swept
 
-    def _apply(self, visited: Visited) -> int:
-        """Make room first; what does not fit stays. Returns how many pages go up."""
-        self._fast[visited.down] = False
-        room = self._capacity - int(np.count_nonzero(self._fast))
-        up = visited.up[: max(0, room)]
-        self._fast[up] = True
+    def _note(self, before: BoolArray, after: BoolArray) -> None:
+        """Count what has moved."""
+        up, down = np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
+        self._up, self._down = self._up + len(up), self._down + len(down)
         self.trace.again.append(int(np.count_nonzero(self.now - self._demoted[up] <= SOON)))
-        self._demoted[visited.down] = self.now
+        self._demoted[down] = self.now
         sweep = self._workload.sweep
         if sweep is not None and sweep[0] <= self.now <= sweep[1] + SOON:
             self.trace.swept_up += int(np.count_nonzero(np.isin(up, sweep[2])))
-        if len(up) or len(visited.down):
+        if len(up) or len(down):
             self._placed = self._placed_now()
-        return len(up)
 
     def _placed_now(self) -> NDArray[np.intp]:
         """(classes,) pages of each class on the fast tier."""
         load = self._workload
-        return np.bincount(load.classes[self._fast], minlength=len(load.sizes))
+        return np.bincount(load.classes[self.world.fast], minlength=len(load.sizes))
 
     def _record(self, up: int, down: int) -> None:
         trace, load = self.trace, self._workload

@@ -127,6 +127,14 @@ class SimVma:
         slots = np.add.outer(rows * self.width, np.arange(self.width))[mine]
         self.accessed.reshape(-1)[slots] = False  # and no other: somebody may be setting those
 
+    def fill(self, slots: PageNumbers, numbers: FrameNumbers, *, slow: bool) -> None:
+        """Holes that are touched: each has a frame now."""
+        self.frame_numbers.reshape(-1)[slots] = numbers
+        self.accessed.reshape(-1)[slots] = True
+        self.slow.reshape(-1)[slots] = slow
+        if self.holes is not None:
+            self.holes.reshape(-1)[slots] = False
+
     def unmap(self, slots: PageNumbers) -> FrameNumbers:
         """Leave holes; the frames that were there."""
         numbers: FrameNumbers = self.frame_numbers.reshape(-1)[slots]

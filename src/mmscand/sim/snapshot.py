@@ -38,11 +38,18 @@ class Snapshot:
 
     def clear(self) -> None:
         """Forget all rows."""
+        self._asked: list[tuple[SimVma, slice | PageNumbers]] = []
         self._rows = 0
         self._holes = False
 
-    def add(self, vma: SimVma, start: int, end: int, asked: VmaTable) -> None:
-        """The rows of a mapping that begin in [start, end) and have something that is asked for."""
+    @property
+    def slots(self) -> int:
+        """Of all rows that are asked for."""
+        rows = [len(vma.row_addresses[rows]) for vma, rows in self._asked]
+        return sum(rows) * self._accessed.shape[1]
+
+    def ask(self, vma: SimVma, start: int, end: int, asked: VmaTable) -> None:
+        """For rows of a mapping: those that begin in [start, end) and in what is `asked` for."""
         first = max(0, -(-(start - vma.start) // HUGE_PAGE_BYTES))
         last = min(len(vma.row_addresses), -(-(end - vma.start) // HUGE_PAGE_BYTES))
         addresses = vma.row_addresses[first:last]
@@ -50,9 +57,14 @@ class Snapshot:
         if not asked.covers(max(start, vma.start), min(end, vma.end)):
             wanted = asked.overlaps(addresses, HUGE_PAGE_BYTES)
             if not wanted.all():
-                self._copy(vma, first + np.flatnonzero(wanted))
+                self._asked.append((vma, first + np.flatnonzero(wanted)))
                 return
-        self._copy(vma, rows)
+        self._asked.append((vma, rows))
+
+    def copy(self) -> None:
+        """The rows that were asked for, as they are now."""
+        for vma, rows in self._asked:
+            self._copy(vma, rows)
 
     def _copy(self, vma: SimVma, rows: slice | PageNumbers) -> None:
         for into, what in (

@@ -9,6 +9,7 @@ from mmscand.engine.stopwatch import Stopwatch
 from mmscand.heat.word import SEEN
 from mmscand.model import REGION_BYTES, PageBlock, Process
 from mmscand.policy.ranking import Ranking
+from mmscand.scan.visit import NoWatcher, Watcher
 from mmscand.sim.case import Case, Figures, run_case
 from mmscand.sim.placement import Run
 from mmscand.sim.workloads import Frame, workload_named
@@ -173,15 +174,18 @@ def test_the_same_case_gives_the_same_figures() -> None:
     assert run_case(case) == run_case(case)
 
 
+class EveryPage(NoWatcher):
+    """A recording beside the daemon."""
+
+    wants_all = True
+
+
 def test_for_a_recording_every_page_is_observed_in_each_round() -> None:
-    def cleared(*, records: bool) -> int:
-        workload = workload_named("gups", Frame(2048, 227, 30, 10.0, 1))
-        run = Run(workload, "capacity", 227, 1)
-        ranking = Ranking(run.trial._room, lambda: run.now)
-        policy = Stopwatch(Process(1, 1), ranking, lambda: run.now, records=records)
-        run.trial._policy = policy
+    def cleared(watcher: Watcher | None) -> int:
+        workload = workload_named("gups", Frame(8192, 910, 30, 10.0, 1))
+        run = Run(workload, "capacity", 910, 1, watcher=watcher)
         while run.now < 30:
             run.visit(30)
         return run.cleared
 
-    assert cleared(records=True) > 1.5 * cleared(records=False)
+    assert cleared(EveryPage()) > 1.5 * cleared(None)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmscand.engine.trial import Knobs
 from mmscand.model import PageBlock
 from mmscand.policy.by_rule import ByRule
+from mmscand.settings import Settings
 
 REGION = 5 << 30
 
@@ -25,7 +25,7 @@ def block(accessed: bool, *, slow: bool = True) -> PageBlock:
 
 def hot_after(passes: str, name: str = "two-pass", hot_passes: int = 2) -> list[bool]:
     """For each pass ('x' accessed, '.' not) whether the page is hot then."""
-    policy = ByRule(Knobs(name, hot_passes))
+    policy = ByRule(Settings(policy=name, hot_passes=hot_passes))
     return [bool(policy.decide(block(mark == "x")).promote[0, 0]) for mark in passes]
 
 
@@ -55,7 +55,7 @@ def test_the_number_of_passes_can_be_chosen(wanted: int, hot: str) -> None:
 
 
 def test_what_is_not_slow_is_neither_hot_nor_aged() -> None:
-    policy = ByRule(Knobs("two-pass"))
+    policy = ByRule(Settings("two-pass"))
     for _ in range(5):
         decision = policy.decide(block(True, slow=False))
         assert not decision.promote.any()
@@ -63,7 +63,7 @@ def test_what_is_not_slow_is_neither_hot_nor_aged() -> None:
 
 
 def test_only_slow_pages_that_were_accessed_are_aged_from_the_first_look_on() -> None:
-    policy = ByRule(Knobs("two-pass"))
+    policy = ByRule(Settings("two-pass"))
     aged = [bool(policy.decide(block(mark == "x")).to_age[0, 0]) for mark in "x.x"]
     assert aged == [True, False, True]
 
@@ -72,7 +72,7 @@ def test_only_slow_pages_that_were_accessed_are_aged_from_the_first_look_on() ->
 def test_a_shared_page_is_neither_hot_nor_aged_until_it_is_given_another_chance(
     name: str,
 ) -> None:
-    policy = ByRule(Knobs(name))
+    policy = ByRule(Settings(policy=name))
     seen = block(True)
     for _ in range(3):
         policy.decide(seen)
