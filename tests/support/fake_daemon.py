@@ -74,4 +74,4 @@ class FakeDaemon:
         if self.fails is not None:
             raise self.fails
         self.reloads += 1
-        return ["scan_sleep_ms 20 became 30"]
+        return ["scan_sleep_ms 0 became 30"]

@@ -234,10 +234,7 @@ def test_promotions_do_not_wait_where_the_slow_tier_is_full() -> None:
     process, start = world.process.process, np.uint64(world.vma.start)
     migrations.offer(Migration(process, addresses + np.uint64(8 << 30), 1, 0, demotes=True))
     migrations.offer(Migration(process, addresses + start, 1, 1))
-    for _ in range(2):
-        taken = migrator._next()
-        assert taken is not None
-        migrator._serve(taken)
+    migrator.step()
     assert [event.failed for event in moved] == [{"ENOMEM": 4}, {}]
     assert clock.now() == 0.0
     assert moved[1].promoted == 4
@@ -282,10 +279,7 @@ def test_what_waits_on_a_node_that_went_offline_keeps_no_other_move_back() -> No
     process, start = world.process.process, np.uint64(world.vma.start)
     migrations.offer(Migration(process, pages + np.uint64(8 << 30), 1, 7))
     migrations.offer(Migration(process, pages + start, 1, 1))
-    for _ in range(2):
-        taken = migrator._next()
-        assert taken is not None
-        migrator._serve(taken)
+    migrator.step()
     assert sorted(str(event.failed) for event in moved) == ["{'ENODEV': 4}", "{}"]
     assert clock.now() == 0.0
 

@@ -26,7 +26,8 @@ ALLOWED = {
     "policy": {"heat"},
     "observe": set(),
     "linux": {"machine"},
-    "sim": {"engine", "machine", "policy"},
+    "sim": {"engine", "machine", "migrate", "observe", "policy", "scan", "settings"}
+    | {"settings_store"},
     "migrate": {"clock", "machine", "observe", "policy", "settings", "settings_store"},
     "scan": {"clock", "engine", "heat", "machine", "migrate", "observe", "policy"}
     | {"settings", "settings_store"},
@@ -41,7 +42,7 @@ ALLOWED = {
     "config_changes": {"config", "scan", "settings", "settings_store"},
     "control": {"config_socket", "knobs", "mistakes", "observe", "settings", "settings_store"},
     "api": {"cli", "config_socket", "control", "knobs", "mistakes", "settings"},
-    "record": {"clock", "engine", "heat", "machine", "policy"},
+    "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
     | {
         "daemon",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mmscand.sim.judgement import Table
 
 _FEWEST_PAGES = 64
+_FEWEST_OF_PROCESS = 512
+"""A page table: memory of a simulated process is in whole ones."""
 _FOLDER = Path("out") / "compare"
 
 pages_option = click.option(
@@ -44,6 +46,9 @@ json_option = click.option("--json", "json_file", type=PATH, help="Also write al
 @click.option("--seed", type=click.IntRange(0), default=1)
 @pages_option
 @click.option("--windows", type=float, help="Base windows to run.  [default: 120, more if idle]")
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, help="That have the pages between them."
+)
 @json_option
 def simulate(
     workload: str,
@@ -53,6 +58,7 @@ def simulate(
     seed: int,
     pages: int,
     windows: float | None,
+    processes: int,
     json_file: Path | None,
 ) -> None:
     """Run one policy on one workload, and print its figures."""
@@ -68,7 +74,9 @@ def simulate(
     if json_file is not None:
         require_writable(json_file)
     [many] = numbers(float, "intensity", str(intensity))
-    record = run_case(Case(workload, policy, slow, many, seed, pages, windows))
+    if processes * _FEWEST_OF_PROCESS > pages:
+        raise UsageError(f"{pages} pages are too few for {processes} processes", hint="512 each")
+    record = run_case(Case(workload, policy, slow, many, seed, pages, windows, processes))
     if json_file is not None:
         write_text(json_file, json.dumps(record, indent=2))
     print(pairs(list(record["figures"].items())))

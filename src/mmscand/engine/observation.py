@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.engine.rate_table import RateTable
-from mmscand.heat.word import KNOWN, MOST_OBSERVED, STATES, A, B, packed
+from mmscand.heat.word import KNOWN, MOST_OBSERVED, STATES, UNKNOWN, A, B, packed
 from mmscand.model import BoolArray, FloatArray
 
 _SOON, _FIRST_READ, _LATE_READ = 1e-3, 64.0, 4.0
@@ -69,7 +69,7 @@ def accessed(
     # At the most, the oldest of the observations is forgotten: a mean of constant weight.
     seconds = np.where(a < 1, b, b * (more - 1) / a) + at
     return Updates(
-        packed(np.where(anew, 1.0, more), np.where(anew, usual, seconds)),
+        packed(np.where(anew, 1.0, more), np.where(anew, at[UNKNOWN], seconds)),
         1 - (silent + before) / 2,
         anew,
     )

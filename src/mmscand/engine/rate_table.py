@@ -74,10 +74,10 @@ class RateTable:
         # The mean of a time is the integral of the chance that it is later; by trapezoids.
         steps = np.diff(spans, prepend=0.0)
         later = (silent * steps).sum(axis=1) + (steps[1:] * -np.diff(silent)).sum(axis=1) / 2
-        accessed = np.maximum(1 - silent[:, -1], _LEAST_ACCESSED)
-        within = (later - seconds * silent[:, -1]) / accessed
-        result: FloatArray = np.clip(within, 0.0, seconds / 2)
-        return result
+        accessed = 1 - silent[:, -1]
+        within = (later - spans[-1] * silent[:, -1]) / np.maximum(accessed, _LEAST_ACCESSED)
+        result: FloatArray = np.where(accessed < _LEAST_ACCESSED, seconds / 2, within)
+        return np.clip(result, 0.0, seconds / 2)
 
     def silent_if(self, seconds: float, border: float, *, hotter: bool) -> float:
         """The same of a page that is drawn anew, if it is hotter than a rate, or if it is not."""

@@ -14,7 +14,10 @@ _GROWTH, _LATE_GROWTH, _LONGEST_STEP_S = 3.0, 1.6, 1.0
 _FIRST, _LENGTH, _SETTLING_LENGTH = 0.06, 1.6, 0.7
 """First read and length of a round, in mean times between accesses of a page: at the edge of the
 fast tier, or in the middle of all accesses while a change settles."""
-_LONGEST_S = 5.0
+_LONGEST_S = 2.0
+"""With 5 a shift is noticed after up to 6 s where the edge is far below what is hot."""
+_SOON_S = 0.5
+"""Visits that wait for the CPU budget are on a grid of half seconds, see scan.grid."""
 _FIRST_LENGTH_S = 1.0
 """Of the first round, unless enough pages are accessed before. What is not accessed in it may make
 way for hot pages of other processes."""
@@ -102,6 +105,13 @@ class Rounds:
     def are_few(self) -> bool:
         """Whether pages can have been observed a few times only."""
         return self._number < _FEW
+
+    @property
+    def reads_soon(self) -> bool:
+        """Whether the next read is soon after bits were cleared. Half a second later, when the CPU
+        budget may allow it, all pages that are accessed now and then would look alike.
+        """
+        return not self._ended and self._distance < _SOON_S
 
     def end_early(self, *, at_once: bool = False) -> None:
         """Pages that could decide something are not observed any more: clear their bits as soon as

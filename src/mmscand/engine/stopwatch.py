@@ -168,6 +168,11 @@ class Stopwatch:
         self._estimates.aged(block, self._clock())
 
     @property
+    def reads_soon(self) -> bool:
+        """See Policy."""
+        return self._estimates.rounds.reads_soon
+
+    @property
     def rereads(self) -> bool:
         """See Policy."""
         return self._estimates.rereads

@@ -16,10 +16,7 @@ _AGAIN_ACCESSES, _AGAIN_S, _STRONG = 6.0, 1.5, 0.3
 """So soon after a change another one is believed only if this share of the fast tier shows it."""
 _DECAY = 0.4
 """Pages that have changed are found by their first observations."""
-_CROSSED = 0.5
-"""Where one tier alone shows a change, the pages that left it are taken to have come from the
-other: with this share of certainty."""
-_MOST = 0.5
+_MOST = 0.9
 
 
 @dataclass(slots=True)
@@ -66,8 +63,8 @@ class Unrest:
         anew = not self._is_soon(now)
         slow, fast = seen.slow, seen.fast
         ratio = pages[1] / max(1, pages[0])
-        self._slow = min(_MOST, max(CALM.changed, slow or _CROSSED * fast * ratio))
-        self._fast = min(_MOST, max(CALM.changed, fast or _CROSSED * slow / max(ratio, 1e-9)))
+        self._slow = min(_MOST, max(CALM.changed, slow or fast * ratio))
+        self._fast = min(_MOST, max(CALM.changed, fast or slow / max(ratio, 1e-9)))
         self.changes += 1
         self._left = seen.fast > 0
         self._at, self._rate, self._rounds_left = now, max(rate, 1e-3), _ROUNDS

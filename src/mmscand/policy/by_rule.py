@@ -29,7 +29,7 @@ class ByRule:
     """See policy.interface.Policy."""
 
     exposure_s = due_s = planned = None
-    hurries = makes_room = glances = rereads = False
+    hurries = makes_room = glances = rereads = reads_soon = False
     changes = 0
 
     def __init__(self, knobs: Knobs) -> None:

@@ -79,6 +79,11 @@ class Policy(Protocol):
         ...
 
     @property
+    def reads_soon(self) -> bool:
+        """Whether the next pass is of use only if it comes in time: bits were just cleared."""
+        ...
+
+    @property
     def rereads(self) -> bool:
         """Whether what a pass has cleared is to be read again before the visit ends."""
         ...

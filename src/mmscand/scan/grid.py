@@ -4,14 +4,14 @@ import math
 
 _STEP_S = 0.5
 """Two wake-ups a second; a visit comes a quarter of a second early or late at most."""
-_QUIET_MS = 1000
+_QUIET_S = 1.0
 """Visits closer than this are not moved: half a second would be too much of their period."""
 
 
-def next_visit(started: float, period_ms: int) -> float:
+def next_visit(started: float, period_s: float) -> float:
     """When the next visit is due, by the start of this one."""
-    due = started + period_ms / 1000
-    return nearest(due) if period_ms >= _QUIET_MS else due
+    due = started + period_s
+    return nearest(due) if period_s >= _QUIET_S else due
 
 
 def nearest(moment: float) -> float:

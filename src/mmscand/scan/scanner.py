@@ -73,6 +73,9 @@ class Scanner:
         self._budget = CpuBudget(clock, self._settings)
         self._order = VisitOrder()
         self._urgency = Urgency()
+        self._reading: set[Slot] = set()
+        """Bits of these were just cleared: the reads that follow go on debt, the next clearing
+        waits for the budget."""
         self._bursts = False
 
     @property
@@ -143,7 +146,7 @@ class Scanner:
         first = min(self._look_due, earliest(self._watched.slots.values()))
         due = max(first, self._paid_at(urgent=False))
         urgent = max(self._urgency.due(), self._paid_at(urgent=True))
-        return max(min(due, urgent), self._rest_until)
+        return max(min(due, urgent, earliest(self._reading)), self._rest_until)
 
     def _paid_at(self, *, urgent: bool) -> float:
         """Clock time from which the budget allows work of this kind."""
@@ -158,6 +161,7 @@ class Scanner:
             self._watched.look()
             watched = set(self._watched.slots.values())
             self._urgency.settle(watched, starts=self._budget.starts)
+            self._reading &= watched
             self._first_look = False
         now = self._clock.now()
         due = (slot for slot in self._watched.slots.values() if slot.due <= now)
@@ -192,7 +196,8 @@ class Scanner:
         if urgent != self._bursts:
             self._bursts = urgent
             self._machine.lower_priority(urgent)
-        return self._budget.charge(urgent=urgent) and not self._must_rest
+        paid = self._budget.charge(urgent=urgent) or slot in self._reading
+        return paid and not self._must_rest
 
     def _slot_of(self, space: AddressSpace, verdict: Verdict) -> Slot:
         slot = Slot(
@@ -237,11 +242,12 @@ class Scanner:
             slot.due = self._clock.now() + _LOOK_S
         if slot.process not in self._watched.slots:
             self._urgency.drop(slot)
+            self._reading.discard(slot)
 
     def _look_at(self, slot: Slot) -> None:
         now, generation = self._clock.now(), slot.generation
         if slot.skip(now):
-            self._watched.bulk.visited(slot, grid.next_visit(now, slot.period_ms))
+            self._watched.bulk.visited(slot, slot.due_after(now))
             return
         visit = self._visit_of(slot, now)
         if generation not in (0, slot.generation):
@@ -249,7 +255,7 @@ class Scanner:
             self._look_due = 0.0
         if visit is None:
             return
-        due = grid.next_visit(visit.started, slot.period_ms)
+        due = slot.due_after(visit.started)
         if visit.complete:
             self._watched.bulk.visited(slot, due)
         else:
@@ -268,6 +274,9 @@ class Scanner:
             self._budget.earn(slot.saved_s - saved_s)
             self._order.served(slot.cpu.seconds - cpu_s, worthwhile=slot.worthwhile)
             self._urgency.note(slot, starts=self._budget.starts)
+            self._reading.discard(slot)
+            if slot.reads_soon:
+                self._reading.add(slot)
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""

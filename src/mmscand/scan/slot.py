@@ -20,6 +20,7 @@ from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible
 from mmscand.policy.interface import Policy
+from mmscand.scan import grid
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
@@ -132,12 +133,20 @@ class Slot:
 
     @property
     def period_ms(self) -> int:
-        """From the begin of one visit to that of the next."""
-        if (wanted_at := self._wanted_at) is None:
+        """From the begin of the latest visit to that of the next."""
+        if self._wanted_at is None:
             return self.pacer.period_ms
-        # As quick as the policy asks, but no quicker than the rules allow for this process.
+        return round(1000 * (self.due_after(self._started) - self._started))
+
+    def due_after(self, started: float) -> float:
+        """Clock time of the visit that follows one, or the time it is asked for again."""
+        if (wanted_at := self._wanted_at) is None:
+            return grid.next_visit(started, self.pacer.period_ms / 1000)
+        # As soon as the policy asks, but no sooner than the rules allow for this process. Not on
+        # the grid: a visit just before a round ends is one in vain, and the end comes much later.
         slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
-        return round(1000 * slower * max(0.0, wanted_at - self._started))
+        due = started + slower * max(0.0, wanted_at - started)
+        return grid.next_visit(started, due - started) if self._idle.skipped else due
 
     @property
     def _wanted_at(self) -> float | None:
@@ -171,6 +180,11 @@ class Slot:
         hurries = wanted and self._settings.profile == "auto"
         is_urgent = hurries or self.passes < _NEW_PASSES
         return self._is_large and is_urgent and self._benefit.effort == FULL
+
+    @property
+    def reads_soon(self) -> bool:
+        """Whether its next visit belongs to one that was paid for: it may not be late."""
+        return self._policy.reads_soon and self._wanted_at is not None
 
     @property
     def under_way(self) -> bool:

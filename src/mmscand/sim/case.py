@@ -28,13 +28,16 @@ class Case:
     seed: int
     pages: int = 65536
     windows: float | None = None
+    processes: int = 1
+    """Each has its part of the pages, hot and cold ones."""
 
     @property
     def name(self) -> str:
         """Unique, and fit for a file."""
         length = "" if self.windows is None else f"-w{self.windows:g}"
         where = f"{self.workload}-{self.policy}-1to{self.ratio}-m{self.intensity:g}"
-        return f"{where}-s{self.seed}-n{self.pages}{length}"
+        processes = "" if self.processes == 1 else f"-p{self.processes}"
+        return f"{where}-s{self.seed}-n{self.pages}{processes}{length}"
 
     @property
     def capacity(self) -> int:
@@ -90,7 +93,8 @@ def run_case(case: Case) -> Record:
     """Simulate it. The same case gives the same figures, anywhere."""
     frame = Frame(case.pages, case.capacity, case.length, case.intensity, case.seed)
     workload = workload_named(case.workload, frame)
-    trace = simulate(workload, case.policy, case.capacity, case.length, case.seed)
+    how = case.policy, case.capacity, case.length, case.seed
+    trace = simulate(workload, *how, processes=case.processes)
     return Record(case=asdict(case), figures=figures_of(trace, workload, case))
 
 

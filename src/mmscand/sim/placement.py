@@ -49,12 +49,20 @@ class Trace:
     """Pages promoted that a single pass over cold memory had touched."""
 
 
-def simulate(workload: Workload, policy: str, capacity: int, windows: float, seed: int) -> Trace:
+def simulate(
+    workload: Workload,
+    policy: str,
+    capacity: int,
+    windows: float,
+    seed: int,
+    *,
+    processes: int = 1,
+) -> Trace:
     """Run the policy for this number of base windows, a second each, from pages that lie at random.
 
     Visits are as far apart as the policy says; what they did is noted at least `PERIOD_S` apart.
     """
-    run = Run(workload, policy, capacity, seed)
+    run = Run(workload, policy, capacity, seed, processes=processes)
     while run.now < windows:
         run.visit(windows)
     return run.trace
@@ -70,6 +78,7 @@ class Run:
         capacity: int,
         seed: int,
         *,
+        processes: int = 1,
         watcher: Watcher | None = None,
     ) -> None:
         self.now = 0.0
@@ -79,8 +88,9 @@ class Run:
         self._workload, self._capacity = workload, capacity
         self._rng = np.random.default_rng(seed)
         pages = len(workload.classes)
-        settings = settings_of(policy)
-        self.world = World(policy, pages, capacity, settings, watcher=watcher)
+        self.world = World(
+            policy, pages, capacity, settings_of(policy), processes=processes, watcher=watcher
+        )
         order = self._rng.permutation(pages)
         self.world.allocate(order[:capacity], FAST)
         self.world.allocate(order[capacity:], SLOW)

@@ -1,9 +1,11 @@
-"""The pages of one process on a simulated machine with two tiers, and the daemon that watches it.
+"""The pages of some processes on a simulated machine with two tiers, and the daemon beside them.
 
 Simulated workloads and recordings say which Accessed bits are set; all the rest is the daemon of
 `mmscand run`. Where its policy demotes nothing, the kernel makes room for what is to be promoted,
 as it does for NUMA balancing.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from mmscand.settings import Settings, changed
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.memory import Watermarks
 from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimProcess
 from mmscand.sim.stepped import SteppedClock, SteppedDaemon
 
 FAST, SLOW = 0, 1
@@ -30,21 +33,31 @@ class World:
         capacity: int,
         settings: Settings,
         *,
+        processes: int = 1,
         watcher: Watcher | None = None,
     ) -> None:
-        """`capacity` pages fit the fast tier."""
+        """`capacity` pages fit the fast tier. Each of the processes has its part of all pages."""
         node = _in_tables(capacity)
         self._unused = node - capacity
         marks = Watermarks(self._unused, self._unused, self._unused)
         topology = sim_topology((FAST,), (SLOW,), {FAST: node, SLOW: node + _in_tables(pages)})
         self.clock = SteppedClock()
         self.machine = SimMachine(topology, watermarks={FAST: marks}, clock=self.clock)
-        self._process = self.machine.spawn(1)
-        self._memory = self.machine.map(self._process, REGION_BYTES, _in_tables(pages), SLOW)
+        whole = self.machine.spawn(1)
+        self._memory = self.machine.map(whole, REGION_BYTES, _in_tables(pages), SLOW)
         self._pages = slice(pages)
         self.free(np.arange(_in_tables(pages)))
+        self._processes = [whole] if processes == 1 else self._divided(whole, processes)
         self._demotes = policy == DEFAULT
         self._daemon = SteppedDaemon(self.machine, self.clock, settings, ignore, watcher)
+
+    def _divided(self, whole: SimProcess, number: int) -> list[SimProcess]:
+        borders = np.linspace(0, len(self._memory.accessed), number + 1).astype(np.intp).tolist()
+        whole.vmas = []
+        parts = [self.machine.spawn(2 + n) for n in range(number)]
+        for process, (first, last) in zip(parts, pairwise(borders), strict=True):
+            process.vmas = [self._memory.part(first, last)]
+        return parts
 
     @property
     def accessed(self) -> BoolArray:
@@ -70,7 +83,8 @@ class World:
     def step(self, now: float) -> float:
         """The daemon does what is due; clock time of what is due next."""
         self.clock.time = max(self.clock.time, now)
-        self._process.run()
+        for process in self._processes:
+            process.run()
         due = self._daemon.scan()
         if not self._demotes and (wanted := self._daemon.waiting):
             self.machine.make_room(FAST, self._unused + wanted)

@@ -105,7 +105,7 @@ def test_a_reset_goes_back_to_the_values_of_the_start(
     client.change({"hot_passes": 5, "scan_sleep_ms": 1, "target_node": 2})
     assert client.reset(["hot_passes", "scan_sleep_ms"])["values"] == {
         "hot_passes": 3,
-        "scan_sleep_ms": 20,
+        "scan_sleep_ms": 0,
     }
     assert daemon.settings.current.target_node == 2
     assert client.reset()["values"].keys() == KNOBS.keys()
@@ -125,7 +125,7 @@ def test_enable_disable_and_reload_reach_the_daemon(
     assert client.disable() == {"enabled": False}
     assert not client.status()["enabled"]
     assert client.enable() == {"enabled": True}
-    assert client.reload() == {"changed": ["scan_sleep_ms 20 became 30"]}
+    assert client.reload() == {"changed": ["scan_sleep_ms 0 became 30"]}
     assert daemon.reloads == 1
 
 

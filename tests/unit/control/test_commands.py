@@ -125,13 +125,13 @@ def test_reset_some_or_all(served: Commands, daemon: FakeDaemon) -> None:
     daemon.settings.change({"hot_passes": 6, "scan_sleep_ms": 1})
     assert served("reset", "hot_passes") == "hot_passes  3\n"
     assert len(served("reset").splitlines()) > 10
-    assert daemon.settings.current.scan_sleep_ms == 20
+    assert daemon.settings.current.scan_sleep_ms == 0
 
 
 def test_the_switches(served: Commands, daemon: FakeDaemon) -> None:
     assert (served("disable"), daemon.enabled) == ("scanning is off\n", False)
     assert (served("enable"), daemon.enabled) == ("scanning is on\n", True)
-    assert served("reload") == "scan_sleep_ms 20 became 30\n"
+    assert served("reload") == "scan_sleep_ms 0 became 30\n"
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,13 @@ def test_observations_of_pages_that_are_as_expected_lie_in_the_middle_on_the_ave
     assert places(10.0).mean() == pytest.approx(0.5, abs=0.03)
     assert places(2.0).mean() > 0.65
     assert places(50.0).mean() < 0.35
+
+
+@pytest.mark.parametrize("until", [10.0, 60.0])
+def test_hot_pages_stay_hot_where_they_are_read_rarely(until: float) -> None:
+    learned, hot = table(0.001, 2.0), state(4.0, 2.0)
+    accesses, seconds = after(accessed(learned, 0.0, until, CALM, EDGE, fast=True), hot)
+    assert accesses / seconds == pytest.approx(2.0, rel=0.2)
+    unknown = np.array([UNKNOWN])
+    accesses, seconds = after(accessed(learned, 0.0, until, CALM, EDGE, fast=False), unknown)
+    assert accesses / seconds > 0.5  # nothing else is accessed so often

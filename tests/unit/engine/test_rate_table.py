@@ -69,3 +69,22 @@ def test_nothing_is_learned_from_pages_of_which_nothing_is_known() -> None:
 def test_the_grid_reaches_from_an_access_in_minutes_to_what_a_read_can_tell() -> None:
     assert GRID[0] <= 1 / 600
     assert GRID[-1] >= 8 / 0.0003
+
+
+def test_a_first_access_is_when_pages_like_it_are_accessed_first() -> None:
+    table = RateTable()
+    hot, cold = np.full(2048, 2.0), np.full(8192, 0.005)
+    table.learn(observed(np.concatenate((hot, cold)), accesses=16))
+    known = int(observed(np.full(1, 2.0), accesses=16).argmax())
+    # Of an exponential time with mean 0.5 s, cut at 1 s: 0.5 - 1 / (e^2 - 1) = 0.34 s.
+    assert table.first_access(1.0)[known] == pytest.approx(0.34, rel=0.15)
+    assert table.first_access(0.001)[known] == pytest.approx(0.0005, rel=0.1)
+    assert table.first_access(30.0)[known] == pytest.approx(0.5, rel=0.3)
+    # Of a page of which nothing is known: pages that are accessed within 10 s are hot ones.
+    assert table.first_access(10.0)[UNKNOWN] < 1.5
+    rare = int(observed(np.full(1, 0.005), accesses=16).argmax())
+    assert table.first_access(10.0)[rare] == pytest.approx(5.0, rel=0.1)
+
+
+def test_before_anything_is_learned_a_first_access_is_at_the_middle() -> None:
+    assert (RateTable().first_access(10.0) == 5.0).all()

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from mmscand.engine.rounds import PERIOD_S, SHORTEST_S, Rounds, usual_length
+from mmscand.engine.rounds import PERIOD_S, SHORTEST_S, Rounds, first_read, usual_length
 
 
 def moments(
@@ -45,7 +45,7 @@ def test_where_all_rows_rest_nothing_is_read_before_the_next_decision() -> None:
     assert rounds.due == PERIOD_S
 
 
-@pytest.mark.parametrize(("edge", "length"), [(100.0, PERIOD_S), (2.0, 0.8), (0.01, 5.0)])
+@pytest.mark.parametrize(("edge", "length"), [(100.0, PERIOD_S), (2.0, 0.8), (0.01, 2.0)])
 def test_a_round_lasts_until_a_page_at_the_edge_was_accessed_most_likely(
     edge: float, length: float
 ) -> None:
@@ -116,3 +116,9 @@ def test_there_is_no_calm_while_a_change_settles() -> None:
     rounds.visited(0.0, 50.0, 50.0, calm=True)
     assert rounds.due == SHORTEST_S
     assert rounds.ends(PERIOD_S)
+
+
+def test_the_first_read_is_as_soon_as_a_page_at_the_edge_needs_it() -> None:
+    assert first_read(60.0, calm=False) == pytest.approx(0.001)
+    assert first_read(60.0, calm=True) == pytest.approx(0.005)
+    assert first_read(1e6, calm=False) == SHORTEST_S

@@ -24,7 +24,7 @@ def test_nothing_is_doubted_before_the_first_change() -> None:
 def test_what_left_the_fast_tier_s_hot_set_has_come_from_the_slow_tier() -> None:
     unrest = begun(fast=0.4)
     assert unrest.doubt(100.0, fast=True).changed == 0.4
-    assert unrest.doubt(100.0, fast=False).changed == 0.5 * 0.4 * 1000 / 8000
+    assert unrest.doubt(100.0, fast=False).changed == 0.4 * 1000 / 8000
 
 
 def test_it_settles_after_three_rounds_and_three_accesses_of_a_usual_page() -> None:

@@ -6,15 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import numpy as np
 import pytest
 
 from mmscand.errors import TooManyOpenFiles
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, Process, ProcessFacts, VmaTable
 from mmscand.observe.events import Event, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.scan.pacing import pause_ms
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.scanner import Scanner
-from mmscand.settings import Settings
+from mmscand.settings import Profile, Settings
 from mmscand.settings_store import SettingsStore
 from mmscand.sim.address_space import SimAddressSpace
 from mmscand.sim.clock import SimClock
@@ -95,6 +97,26 @@ def test_who_was_there_before_is_visited_at_once_and_a_new_process_after_a_delay
     (entered,) = world.times(ProcessEntered, 200)
     assert 105.2 <= entered <= 106.2
     assert world.times(PassEnd, 200)[0] == pytest.approx(entered + 3, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("profile", "asked_ms", "found_ms"),
+    [("auto", 0, 0), ("auto", 7, 7), ("v3", 0, 20), ("v1", 50, 50)],
+)
+def test_profiles_of_the_rfc_pause_after_a_cycle(
+    profile: Profile, asked_ms: int, found_ms: int
+) -> None:
+    assert pause_ms(Settings(profile=profile, scan_sleep_ms=asked_ms)) == found_ms
+
+
+def test_a_cycle_comes_after_the_pause_however_soon_a_visit_is_due() -> None:
+    def most(pause: int) -> float:
+        world = World(every(1, scan_sleep_ms=pause), seconds=4, processes=1)
+        world.scanner.run()
+        return float(np.diff(world.times(PassEnd)).min())
+
+    assert most(0) < 0.01
+    assert most(20) >= 0.02 - 1e-9
 
 
 @pytest.mark.parametrize("period_ms", [1000, 1300, 4900])

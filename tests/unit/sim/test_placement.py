@@ -45,9 +45,10 @@ class Scripted(World):
         capacity: int,
         settings: Settings,
         *,
+        processes: int = 1,
         watcher: Watcher | None = None,
     ) -> None:
-        super().__init__(policy, pages, capacity, settings, watcher=watcher)
+        super().__init__(policy, pages, capacity, settings, processes=processes, watcher=watcher)
         self.moves: list[Moves] = []
         self.seen: list[BoolArray] = []
         self.were_fast: list[BoolArray] = []
@@ -164,3 +165,12 @@ def test_the_kernel_makes_room_for_a_policy_that_demotes_nothing() -> None:
         run.visit(40)
     assert sum(run.trace.down) > 0
     assert sum(run.trace.up) == sum(run.trace.down)
+
+
+def test_pages_of_several_processes_are_ranked_together() -> None:
+    workload = workload_named("zipf-0.99", Frame(3 * PAGES, CAPACITY, 40, 10.0, 3))
+    run = Run(workload, "capacity", CAPACITY, 3, processes=3)
+    while run.now < 20:
+        run.visit(20)
+    assert run.trace.capture[-1] > 0.95
+    assert sum(run.trace.up) > 0
