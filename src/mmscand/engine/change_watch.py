@@ -1,6 +1,6 @@
 """Whether what is hot has changed: observations beside what was expected of them.
 
-Each observation of a page has a place among what was expected of it, from 0 to 1 (Updates.late);
+Each observation of a page has a place among what was expected of it, from 0 to 1 (see Place);
 these are uniform while nothing changes. Many late ones on the fast tier, weighted by what was
 expected of the pages, are a change; so are many early ones on the slow tier. A program that runs
 slower or faster shifts both tiers alike, which is no change.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mmscand.engine.observation import Place
 from mmscand.model import FloatArray
 
 TAIL = 0.03
@@ -64,27 +65,27 @@ class ChangeWatch:
         self._open[:] = 0
 
     def add(
-        self, late: FloatArray, pages: FloatArray, weights: FloatArray, *, fast: bool, still: bool
+        self, place: Place, pages: FloatArray, weights: FloatArray, *, fast: bool, still: bool
     ) -> None:
-        """`pages` (n,) with each place among what was expected `late` (n,); `weights` (n,) are
-        rates. `still`: their bits are clear so far.
+        """`pages` (n,) of each place among what was expected; `weights` (n,) are rates. `still`:
+        their bits are clear so far.
         """
-        sums = self._open if still else self._closed
+        sums, late = self._open if still else self._closed, place.middle
         if fast:
             heavy = weights * pages
-            sums[_TAIL] += heavy[late > 1 - TAIL].sum()
+            sums[_TAIL] += (heavy * (1 - place.below(1 - TAIL))).sum()
             sums[_WEIGHT] += heavy.sum()
             sums[_SQUARES] += (weights * heavy).sum()
             sums[_SHIFT] += (heavy * (late - 0.5)).sum()
-            sums[_HALF] += (heavy * _in_first_half(late, still=still)).sum()
+            sums[_HALF] += (heavy * place.below(0.5)).sum()
             sums[_FAST] += pages.sum()
             sums[_FAST_LATE] += (pages * late).sum()
         else:
-            sums[_EARLY] += pages[late < TAIL].sum()
+            sums[_EARLY] += (pages * place.below(TAIL)).sum()
             sums[_SLOW] += pages.sum()
             sums[_SLOW_LATE] += (pages * late).sum()
             # Hazard so far: as many accesses as that are to be expected (exponential times).
-            hazard = -np.log(np.maximum(1 - (2 * late - 1 if still else late), _LEAST_CHANCE))
+            hazard = -np.log(np.maximum(1 - (place.low if still else late), _LEAST_CHANCE))
             sums[_EXPECTED] += (pages * hazard).sum()
             sums[_SEEN] += 0.0 if still else pages.sum()
 
@@ -142,16 +143,6 @@ def _slowed_to(sums: FloatArray) -> float:
     if sums[_EXPECTED] >= _LEAST_EXPECTED:
         speed = max(speed, float(sums[_SEEN] / sums[_EXPECTED]))
     return float(np.clip(speed, _SLOWEST, 1.0))
-
-
-def _in_first_half(late: FloatArray, *, still: bool) -> FloatArray:
-    """The chance that each observation is in the first half of what was expected. A page that is
-    still clear is known to be later than 2 * late - 1, no more.
-    """
-    if not still:
-        return (late < 0.5).astype(np.float64)
-    least = 2 * late - 1
-    return np.clip((0.5 - least) / np.maximum(1 - least, 1e-9), 0.0, 0.5)
 
 
 def _slow_changed(sums: FloatArray, capacity_share: float) -> float:

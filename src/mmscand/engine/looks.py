@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmscand.engine.change_watch import ChangeWatch
+from mmscand.engine.observation import Place
 from mmscand.engine.rate_table import RateTable
 from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import BothTiers, UpdateTables, alike, place_of
@@ -69,7 +70,7 @@ class Looks:
             updates = self._updates.accessed(after, until)
             places = place_of(new[some])
             number = np.bincount(places, minlength=2 * STATES) * block.pages_per_slot
-            self._look_for_change(updates.late, number, still=False)
+            self._look_for_change(updates.place, number, still=False)
             new[some] = new[some] & ~STATE | self._rounded(updates, places) | SEEN
         return new
 
@@ -90,14 +91,15 @@ class Looks:
         self._throw += 7
         return rounded(updates.estimates.take(places), self._throw)
 
-    def _look_for_change(self, late: FloatArray, pages: PageNumbers, *, still: bool) -> None:
+    def _look_for_change(self, place: Place, pages: PageNumbers, *, still: bool) -> None:
         """(2 * STATES,) each, as of BothTiers."""
         if not self._table.known:
             return
         weights = np.minimum(self._table.expected, _HEAVIEST * (self._edge or np.inf))
-        for fast, place in ((False, slice(STATES)), (True, slice(STATES, None))):
-            known = (pages[place] * (KNOWN & PROVEN)).astype(np.float64)
-            self._change_watch.add(late[place], known, weights, fast=fast, still=still)
+        for fast, tier in ((False, slice(STATES)), (True, slice(STATES, None))):
+            known = (pages[tier] * (KNOWN & PROVEN)).astype(np.float64)
+            mine = Place(place.low[tier], place.high[tier])
+            self._change_watch.add(mine, known, weights, fast=fast, still=still)
 
     def _count_still_clear(self, words: StateArray, watched_s: FloatArray, pages: int) -> None:
         """What is on watch was observed to be clear so far. Of many rows a part: shares are what
@@ -114,7 +116,8 @@ class Looks:
                 places = place_of(some[(some != 0) & (some & SEEN == 0)])
                 number = np.bincount(places, minlength=2 * STATES) * step * pages
                 silent = np.tile(self._table.silent(seconds), 2)
-                self._look_for_change(1 - silent / 2, number, still=True)
+                place = Place(1 - silent, np.ones_like(silent))
+                self._look_for_change(place, number, still=True)
 
     def still_clear(self, block: PageBlock, times: Times, now: float) -> StateArray:
         """Words of a block that was taken in, after those pages that are on watch yet were observed

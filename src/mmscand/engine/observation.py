@@ -42,14 +42,38 @@ CALM = Doubt(1e-3, 0.01, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where observations lie among what was expected of them, 0 to 1: somewhere between the two,
+    (n,) each, as bits are read now and then. 1 is later than any. Uniform where the estimates are
+    right (probability integral transform).
+    """
+
+    low: FloatArray
+    high: FloatArray
+
+    def below(self, border: float) -> FloatArray:
+        """(n,) the chance that an observation is earlier than this (Czado, Gneiting and Held,
+        Biometrics 2009). With the middle in its place a read that comes late is taken for a change.
+        """
+        width = np.maximum(self.high - self.low, _LEAST_WIDTH)
+        return np.clip((border - self.low) / width, 0.0, 1.0)
+
+    @property
+    def middle(self) -> FloatArray:
+        """(n,) halfway."""
+        return (self.low + self.high) / 2
+
+
+_LEAST_WIDTH = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
 class Updates:
     """What an observation makes of each state, (STATES,) each."""
 
     estimates: NDArray[np.uint32]
     """As heat.word.rounded takes them."""
-    late: FloatArray
-    """Where the observation lies among what was expected, 0 to 1: 1 is later than any. Uniform
-    where the estimates are right."""
+    place: Place
     anew: BoolArray
     """Taken for a change of the page: nothing that was known counts."""
 
@@ -70,7 +94,7 @@ def accessed(
     seconds = np.where(a < 1, b, b * (more - 1) / a) + at
     return Updates(
         packed(np.where(anew, 1.0, more), np.where(anew, at[UNKNOWN], seconds)),
-        1 - (silent + before) / 2,
+        Place(1 - before, 1 - silent),
         anew,
     )
 
@@ -83,7 +107,8 @@ def still_clear(
     anew = _is_change(silent, _drawn_anew(table, seconds, None, edge, fast=fast), doubt)
     a, b = _less_sure(silent, doubt)
     none_yet = np.where(anew, A[0], a)
-    return Updates(packed(none_yet, np.where(anew, 0.0, b) + seconds), (2 - silent) / 2, anew)
+    estimates = packed(none_yet, np.where(anew, 0.0, b) + seconds)
+    return Updates(estimates, Place(1 - silent, np.ones_like(silent)), anew)
 
 
 def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.engine.observation import Doubt, Updates, accessed, still_clear
+from mmscand.engine.observation import Doubt, Place, Updates, accessed, still_clear
 from mmscand.engine.rate_table import RateTable, span_of, spans_of
 from mmscand.engine.unrest import Unrest
 from mmscand.heat.word import FAST, STATE
@@ -42,7 +42,7 @@ class BothTiers:
     """
 
     estimates: NDArray[np.uint32]
-    late: FloatArray
+    place: Place
 
 
 class UpdateTables:
@@ -82,6 +82,9 @@ class UpdateTables:
             )
             self._made[key] = BothTiers(
                 np.concatenate((slow.estimates, fast.estimates)),
-                np.concatenate((slow.late, fast.late)),
+                Place(
+                    np.concatenate((slow.place.low, fast.place.low)),
+                    np.concatenate((slow.place.high, fast.place.high)),
+                ),
             )
         return self._made[key]
