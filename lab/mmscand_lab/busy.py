@@ -19,8 +19,8 @@ from typing import Any
 
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand_lab.busy_daemon import BusyDaemon, started
-from mmscand_lab.busy_judge import Before, Story, judged
-from mmscand_lab.busy_result import BusyResult
+from mmscand_lab.busy_judge import Before, judged
+from mmscand_lab.busy_result import BusyResult, Story
 from mmscand_lab.busy_world import World, populated
 from mmscand_lab.ending import exit_status
 from mmscand_lab.kvm_modules import load_kvm
