@@ -60,8 +60,10 @@ class Story:
     """Processes of the storm."""
     blocks_online: int
     """Memory blocks that came online halfway."""
-    topology_changes: int
-    """That the daemon saw in that; none is needed, as it knows blocks that are offline."""
+    slow_nodes: Sequence[int]
+    """After that: a node came with them."""
+    slow_nodes_known: Sequence[int]
+    """By the daemon's latest `topology_changed`."""
     reloaded: str
     """What `mmscand reload` said."""
     hangup_said: str
@@ -172,13 +174,18 @@ def _kvm(result: BusyResult) -> list[Row]:
 
 def _events(result: BusyResult) -> list[Row]:
     story, found, made = result.story, result.postgres_rows, result.postgres_rows_made
-    blocks = story.blocks_online
+    blocks, nodes, known = story.blocks_online, story.slow_nodes, story.slow_nodes_known
     return [
         Row("memory blocks that came online", str(blocks), ">= 1", blocks >= 1),
+        Row("slow nodes known after that", _listed(known), _listed(nodes), known == nodes),
         _said("reload", "took the change", story.reloaded),
         _said("SIGHUP", "took the change", story.hangup_said),
         Row("rows that PostgreSQL finds", str(found), str(made), found == made),
     ]
+
+
+def _listed(nodes: Sequence[int]) -> str:
+    return ", ".join(map(str, nodes)) or "none"
 
 
 def _said(figure: str, words: str, text: str) -> Row:
