@@ -48,6 +48,22 @@ def test_a_recording_does_not_begin_where_nothing_can_be_aged(
 
 
 @pytest.mark.usefixtures("machine")
+def test_a_recording_does_not_begin_in_another_namespace(tmp_path: Path) -> None:
+    """In a pid namespace of its own all else works, and pids are others."""
+    argv = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "mmscand"]
+    done = subprocess.run(
+        [*argv, "record", str(tmp_path / "r"), "--seconds", "1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "in another pid namespace processes have other pids" in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(("call", "row"), [("process_madvise", "aging"), ("move_pages", "moving")])
 def test_check_names_the_call_and_the_profile(call: str, row: str) -> None:
     told = mmscand(call, 1, "check").stdout.splitlines()
