@@ -92,7 +92,7 @@ class PolicyReader:
         entries = by(mm.mm, most)
         if not len(entries) or not len(vmas):
             return found
-        start, end, owner, policy, file = read_all(self.memory, entries)[:, np.array(at) // 8].T
+        start, end, owner, policy, file = self._fields(entries, at).T
         row = np.minimum(np.searchsorted(vmas.starts, start), len(vmas) - 1)
         same = (owner == mm.mm) & (vmas.starts[row] == start) & (vmas.ends[row] == end)
         found[row[same]] = np.stack((policy, file, np.ones_like(file)), axis=1)[same]
@@ -100,7 +100,7 @@ class PolicyReader:
 
     def _of_red_black(self, mm: int, most: int) -> UIntArray:
         """Addresses of the vm_area_structs in the tree, a level at a time."""
-        children = np.array([self.offsets.rb_left, self.offsets.rb_right]) // 8
+        children = [self.offsets.rb_left, self.offsets.rb_right]
         nodes = np.array([self._word(mm + self.offsets.mm_rb)], dtype=np.uint64)
         found, read = [np.empty(0, dtype=np.uint64)], 0
         for _ in range(_DEEPEST_RED_BLACK):
@@ -109,7 +109,7 @@ class PolicyReader:
             if not len(nodes) or read > most:
                 break
             found.append(nodes - np.uint64(self.offsets.vma_rb))
-            nodes = read_all(self.memory, nodes)[:, children]
+            nodes = self._fields(nodes, children)
         return np.concatenate(found)
 
     def _of_maple(self, mm: int, most: int) -> UIntArray:
@@ -129,6 +129,18 @@ class PolicyReader:
             nodes = np.concatenate(below)
             nodes = nodes[(nodes >= _LOWEST) & (nodes >> _TYPE_SHIFT & _TYPE_MASK <= _ARANGE)]
         return np.concatenate(leaves)
+
+    def _fields(self, structures: UIntArray, at: list[int]) -> UIntArray:
+        """(n, fields) the words at these offsets in each structure, which is smaller than a page.
+
+        Read in one piece. Of one that reaches into what is no RAM each word is read alone.
+        """
+        words = read_all(self.memory, structures)[:, np.array(at) // 8]
+        lost = ~words.any(axis=1)
+        if lost.any():
+            alone = [self._words(structures[lost] + np.uint64(offset)) for offset in at]
+            words[lost] = np.stack(alone, axis=1)
+        return words
 
     def _nodes(self, addresses: UIntArray) -> UIntArray:
         """(n, 32) words of each; a node never crosses the border of a page."""

@@ -132,6 +132,14 @@ def test_a_link_that_went_bad_leaves_what_is_below_unknown(memory: FakeMemory, s
     assert process.wishes() == [*first, None, *last]
 
 
+def test_mappings_beside_memory_that_cannot_be_read_are_known(memory: FakeMemory) -> None:
+    """A piece of 4096 bytes from there reaches into it."""
+    process = Process(memory, 40, {39: policy(memory, 1, BIND, 1)})
+    memory.holes.add(0x10_2000 // PAGE_BYTES)  # all structures are in the page before it, or before
+    assert process.vma(39) + 200 < memory.base + 0x10_2000
+    assert process.wishes() == [*[None] * 39, frozenset({1})]
+
+
 def test_links_that_double_with_each_level_end(memory: FakeMemory) -> None:
     """Without a bound 2^40 nodes would be read: the memory refuses after 50 000."""
     process = Process(memory, 7)
