@@ -124,28 +124,28 @@ def _bulk_aging() -> str:
 
 def guests_and_devices(procfs: Procfs) -> Check:
     """Processes that `run` leaves alone, as their memory is used without their page tables."""
-    found = _named(procfs, lambda pid: unseen_use.of_process(procfs, pid))
-    if not found:
-        return Check("guests, devices", True, False, "no process owns a KVM machine or a device")
-    hint = "these are left alone; a rule with unseen_use = true has them scanned all the same"
-    return Check("guests, devices", True, False, found, hint)
+    found = _left_alone(procfs, lambda pid: unseen_use.of_process(procfs, pid))
+    hint = "a rule with unseen_use = true has these scanned all the same" if found else ""
+    none = "no process owns a KVM machine or a device"
+    return Check("guests, devices", True, False, found or none, hint)
 
 
 def ended_main_threads(procfs: Procfs) -> Check:
     """Processes that `run` leaves alone, as no call clears their Accessed bits."""
-    found = _named(procfs, lambda pid: NO_MAIN_THREAD if procfs.stat(pid).without_leader else "")
-    hint = "these are left alone, and no setting changes that" if found else ""
-    return Check("main threads", True, False, found or "every process has its main thread", hint)
+    found = _left_alone(
+        procfs, lambda pid: NO_MAIN_THREAD if procfs.stat(pid).without_leader else ""
+    )
+    return Check("main threads", True, False, found or "every process has its main thread")
 
 
-def _named(procfs: Procfs, why: Callable[[int], str]) -> str:
-    """The processes for which there is a reason, each with it."""
+def _left_alone(procfs: Procfs, why: Callable[[int], str]) -> str:
+    """The processes for which there is a reason, each with it; '' where there is none."""
     found = []
     for pid in procfs.pids():
         with contextlib.suppress(ProcessGone, ProcessDenied):
             if reason := why(pid):
                 found.append(f"{procfs.stat(pid).process}: {reason}")
-    return "; ".join(found)
+    return f"left alone: {'; '.join(found)}" if found else ""
 
 
 def _daemons() -> str:
