@@ -19,12 +19,12 @@ from typing import Any
 
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand_lab.busy_daemon import BusyDaemon, started
-from mmscand_lab.busy_judge import Before, Story, judged
-from mmscand_lab.busy_result import BusyResult
+from mmscand_lab.busy_judge import Before, judged
+from mmscand_lab.busy_result import BusyResult, Story
 from mmscand_lab.busy_world import World, populated
 from mmscand_lab.ending import exit_status
 from mmscand_lab.kvm_modules import load_kvm
-from mmscand_lab.memory_blocks import is_online, set_offline, set_online
+from mmscand_lab.memory_blocks import is_online, offline_blocks, set_offline, set_online
 from mmscand_lab.result import EVENTS
 from mmscand_lab.slowness import Budget, factor, work_s
 
@@ -71,15 +71,17 @@ def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, 
     _say("a storm of processes")
     storm, kinds = world.crowd.storm(_STORM), daemon.events.kinds
     _say("memory comes online")
-    before, visits = kinds["topology_changed"], kinds["pass_end"]
+    changes = kinds["topology_changed"]
     set_online(blocks)
-    # Blocks that are offline are known by the links below their node, so no event has to come.
+    daemon.wait_for(lambda: kinds["topology_changed"] > changes, "an event for the node")
+    visits = kinds["pass_end"]
     daemon.wait_for(lambda: kinds["pass_end"] > visits + _VISITS_LATER, "visits after that")
     _say("the configuration is read again")
     return {
         "storm": storm,
         "blocks_online": sum(is_online(block) for block in blocks),
-        "topology_changes": kinds["topology_changed"] - before,
+        "slow_nodes": sorted(read_topology(NodeReader()).slow),
+        "slow_nodes_known": daemon.events.slow_nodes,
         "reloaded": daemon.reload_by_command(),
         "hangup_said": daemon.reload_by_signal(),
         "kvm_reason": daemon.why_left_alone(world.kvm.memory.pid),
@@ -107,7 +109,8 @@ def measure(results: Path, native_s: float, shipped: Budget) -> BusyResult:
         f"and {budget.burst_s:g} s at first"
     )
     load_kvm(results)
-    blocks = set_offline(max(topology.slow), _BLOCKS)
+    # A node of its own that is offline from the start, and blocks of the slow one.
+    blocks = [*offline_blocks(), *set_offline(max(topology.slow), _BLOCKS)]
     with populated(results, read_topology(NodeReader())) as world:
         before = Before.of(world)
         _say("the daemon starts")

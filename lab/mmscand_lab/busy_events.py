@@ -20,6 +20,8 @@ class Events:
     notes: list[str] = field(default_factory=list)
     stopped: set[int] = field(default_factory=set)
     """Processes that are left alone for now, as scanning them does not pay."""
+    slow_nodes: list[int] = field(default_factory=list)
+    """By the latest change of the topology; none before the first."""
     demoted: int = 0
     not_json: int = 0
     """Lines that are none of the daemon's."""
@@ -47,6 +49,8 @@ class Events:
         if kind == "effort_changed":
             change = self.stopped.add if event["effort"] == "stopped" else self.stopped.discard
             change(event["process"]["pid"])
+        elif kind == "topology_changed":
+            self.slow_nodes = sorted(event["slow"])
         elif kind == "note":
             self.notes.append(event["text"])
         elif kind == "pass_end" and event["complete"]:

@@ -14,8 +14,14 @@ from mmscand_lab.kvm_modules import bring_kvm
 from mmscand_lab.pg_cluster import make_archive
 from mmscand_lab.scenario import QUIET_GUEST
 from mmscand_lab.slowness import Budget, work_s
+from mmscand_lab.spec import SLOW_NODE
 
-_GUEST = replace(QUIET_GUEST, kernel_args=(*QUIET_GUEST.kernel_args, "tsc=reliable"))
+_APPEARS = replace(SLOW_NODE, memory_mib=256, appears=True)
+_GUEST = replace(
+    QUIET_GUEST,
+    nodes=(*QUIET_GUEST.nodes, _APPEARS),
+    kernel_args=(*QUIET_GUEST.kernel_args, "tsc=reliable"),
+)
 """Beside a busy host the guest's kernel finds its TSC unstable after minutes, and from then on each
 look at the clock is a device access: all was five times slower."""
 _LIMIT_S = 7200.0

@@ -10,10 +10,9 @@ import numpy as np
 
 from mmscand.model import IntArray
 from mmscand_lab.busy_daemon import BusyDaemon
-from mmscand_lab.busy_result import BusyResult, DaemonRun, Large, Stays
+from mmscand_lab.busy_result import BusyResult, DaemonRun, Large, Stays, Story
 from mmscand_lab.busy_world import ROWS, World, nodes_of
 from mmscand_lab.kvm import Counts
-from mmscand_lab.slowness import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +30,6 @@ class Before:
         return cls(nodes, world.kvm.counts())
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What happened, and what the daemon did about it."""
-
-    slowness: float
-    budget: Budget
-    storm: int
-    blocks_online: int
-    topology_changes: int
-    reloaded: str
-    hangup_said: str
-    kvm_reason: str
-
-
 def judged(
     world: World,
     before: Before,
@@ -53,29 +38,18 @@ def judged(
     runs: Sequence[DaemonRun],
 ) -> BusyResult:
     """All figures, after the daemons have ended."""
-    kvm = world.kvm.use_since(before.kvm_counts)
     box = nodes_of(world.crowd.named["container"])
     passes = daemons[0].events.passes + daemons[1].events.passes
     now = world.must_stay().items()
     return BusyResult(
         kernel=os.uname().release,
-        slowness=story.slowness,
-        budget_percent=story.budget.percent,
-        burst_s=story.budget.burst_s,
+        story=story,
         large={name: _large(world, name, passes[t.pid]) for name, t in world.large.items()},
         stays={name: stays(before.nodes[name], nodes_of(each)) for name, each in now},
-        kvm_pages_used=kvm.pages,
-        kvm_pages_wrong=kvm.wrong,
-        kvm_rounds=kvm.rounds,
-        kvm_reason=story.kvm_reason,
+        kvm=world.kvm.use_since(before.kvm_counts),
         container_promoted=float((box == world.fast).mean()),
         small_processes=len(world.crowd.small),
         small_seen=sum(passes[each.pid] > 0 for each in world.crowd.small),
-        storm=story.storm,
-        blocks_online=story.blocks_online,
-        topology_changes=story.topology_changes,
-        reloaded=story.reloaded,
-        hangup_said=story.hangup_said,
         demoted=sum(daemon.events.demoted for daemon in daemons),
         postgres_rows=int(world.cluster.sql("select count(*) from hot")),
         postgres_rows_made=ROWS,

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mmscand_lab.kernel import LabError
+from mmscand_lab.kvm import Use
 from mmscand_lab.result import RESULT
+from mmscand_lab.slowness import Budget
 from mmscand_lab.verdict import Row
 
 HOT_TARGET, COLD_TARGET = 0.99, 0.01
@@ -47,41 +49,46 @@ class Stays:
 
 
 @dataclass(frozen=True, slots=True)
+class Story:
+    """What happened, and what the daemon said of it."""
+
+    slowness: float
+    """How many times slower a core is in the guest than on the host."""
+    budget: Budget
+    """The shipped one, by that."""
+    storm: int
+    """Processes of the storm."""
+    blocks_online: int
+    """Memory blocks that came online halfway."""
+    slow_nodes: Sequence[int]
+    """After that: a node came with them."""
+    slow_nodes_known: Sequence[int]
+    """By the daemon's latest `topology_changed`."""
+    reloaded: str
+    """What `mmscand reload` said."""
+    hangup_said: str
+    """What the daemon printed after SIGHUP."""
+    kvm_reason: str
+    """Why `mmscand ps` says that the KVM machine's owner is not watched; '' if it does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class BusyResult:
     """All figures."""
 
     kernel: str
-    slowness: float
-    """How many times slower a core is in the guest than on the host."""
-    budget_percent: float
-    burst_s: float
+    story: Story
     large: Mapping[str, Large]
     """By the size of its pages."""
     stays: Mapping[str, Stays]
     """By what it is."""
-    kvm_pages_used: int
-    """By the machine, as often as its rounds make by its seed."""
-    kvm_pages_wrong: int
-    """Of its pages, used otherwise."""
-    kvm_rounds: int
-    """While the daemon ran."""
-    kvm_reason: str
-    """Why `mmscand ps` says that the KVM machine's owner is not watched; '' if it does not."""
+    kvm: Use
+    """Of its memory by the KVM machine, while the daemon ran."""
     container_promoted: float
     """Share of the container's pages, which are all hot."""
     small_processes: int
     small_seen: int
     """Of these, with a complete pass."""
-    storm: int
-    """Processes of the storm."""
-    blocks_online: int
-    """Memory blocks that came online halfway."""
-    topology_changes: int
-    """That the daemon saw in that; none is needed, as it knows blocks that are offline."""
-    reloaded: str
-    """What `mmscand reload` said."""
-    hangup_said: str
-    """What the daemon printed after SIGHUP."""
     demoted: int
     postgres_rows: int
     """That a query found at the end; as many as were made."""
@@ -103,6 +110,9 @@ def load(folder: Path) -> BusyResult:
     except (OSError, ValueError):
         raise LabError(f"no result in {folder}", hint="look at stderr.txt there") from None
     found = {name: found[name] for name in BusyResult.__dataclass_fields__}
+    story = found["story"]
+    found["story"] = Story(**{**story, "budget": Budget(**story["budget"])})
+    found["kvm"] = Use(**found["kvm"])
     found["large"] = {name: Large(**each) for name, each in found["large"].items()}
     found["stays"] = {name: Stays(**each) for name, each in found["stays"].items()}
     found["runs"] = [DaemonRun(**each) for each in found["runs"]]
@@ -154,23 +164,28 @@ def _still(name: str, stays: Stays) -> Row:
 
 
 def _kvm(result: BusyResult) -> list[Row]:
-    used, rounds, wrong = result.kvm_pages_used, result.kvm_rounds, result.kvm_pages_wrong
-    works = used > 0 and rounds > 0
+    used, works = result.kvm, result.kvm.pages > 0 and result.kvm.rounds > 0
     return [
-        Row("KVM machine at work", f"{used} pages, {rounds} rounds", "> 0", works),
-        Row("its pages used otherwise than its seed says", str(wrong), "0", wrong == 0),
-        _said("KVM machine's owner in `ps`", "left alone", result.kvm_reason),
+        Row("KVM machine at work", f"{used.pages} pages, {used.rounds} rounds", "> 0", works),
+        Row("its pages used otherwise than its seed says", str(used.wrong), "0", used.wrong == 0),
+        _said("KVM machine's owner in `ps`", "left alone", result.story.kvm_reason),
     ]
 
 
 def _events(result: BusyResult) -> list[Row]:
-    blocks, found, made = result.blocks_online, result.postgres_rows, result.postgres_rows_made
+    story, found, made = result.story, result.postgres_rows, result.postgres_rows_made
+    blocks, nodes, known = story.blocks_online, story.slow_nodes, story.slow_nodes_known
     return [
         Row("memory blocks that came online", str(blocks), ">= 1", blocks >= 1),
-        _said("reload", "took the change", result.reloaded),
-        _said("SIGHUP", "took the change", result.hangup_said),
+        Row("slow nodes known after that", _listed(known), _listed(nodes), known == nodes),
+        _said("reload", "took the change", story.reloaded),
+        _said("SIGHUP", "took the change", story.hangup_said),
         Row("rows that PostgreSQL finds", str(found), str(made), found == made),
     ]
+
+
+def _listed(nodes: Sequence[int]) -> str:
+    return ", ".join(map(str, nodes)) or "none"
 
 
 def _said(figure: str, words: str, text: str) -> Row:
@@ -190,14 +205,15 @@ def _ended(number: int, run: DaemonRun) -> list[Row]:
 
 
 def _known(result: BusyResult) -> list[Row]:
-    budget = f"{result.budget_percent:g} %, {result.burst_s:g} s at first"
+    story = result.story
+    budget = f"{story.budget.percent:g} %, {story.budget.burst_s:g} s at first"
     passes = ", ".join(f"{each.passes} ({name})" for name, each in result.large.items())
     return [
         Row("hot pages up, container", f"{result.container_promoted:.1%}"),
         Row("small processes seen", f"{result.small_seen} of {result.small_processes}"),
-        Row("processes of the storm", str(result.storm)),
+        Row("processes of the storm", str(story.storm)),
         Row("passes over the large processes", passes),
         Row("pages demoted", str(result.demoted)),
-        Row("emulation, times slower", f"{result.slowness:.1f}"),
+        Row("emulation, times slower", f"{story.slowness:.1f}"),
         Row("CPU budget by that", budget),
     ]

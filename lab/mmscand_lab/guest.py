@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmscand_lab.kernel import GuestKernel, LabError, default_cache
-from mmscand_lab.spec import GuestSpec, hmat_arguments, virtme_arguments
+from mmscand_lab.spec import GuestSpec, kernel_arguments, qemu_arguments, virtme_arguments
 
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
@@ -163,12 +163,14 @@ def _planned(
         argv += [] if kvm else ["--disable-kvm"]
         argv += [f"--rwdir={folder.resolve()}" for folder in shared]
         # Warnings reach the console log; virtme-ng alone would keep even an oops' cause out.
-        argv += [part for arg in ("loglevel=5", *spec.kernel_args) for part in ("--kopt", arg)]
+        argv += [
+            part for arg in ("loglevel=5", *kernel_arguments(spec)) for part in ("--kopt", arg)
+        ]
         argv += ["--dry-run", "--show-command", "--save-initramfs", f"{scratch}/initramfs"]
         argv += [*options, "--qemu-opts", "-machine", "hmat=on" + (",accel=kvm" if kvm else "")]
         # QEMU 7.2 reads what VPMASKMOV masks out: numpy's sort faults at the end of a mapping.
         argv += [] if kvm else ["-cpu", "max,avx2=off"]
-        yield shlex.split(_plan([*argv, *hmat_arguments(spec), *qemu], scratch))
+        yield shlex.split(_plan([*argv, *qemu_arguments(spec), *qemu], scratch))
 
 
 def _plan(argv: list[str], scratch: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmscand_lab.kernel import LabError
 
-_NODES = Path("/sys/devices/system/node")
+_NODES, _BLOCKS = Path("/sys/devices/system/node"), Path("/sys/devices/system/memory")
 
 
 def blocks_of(node: int, root: Path = _NODES) -> list[Path]:
@@ -34,15 +34,19 @@ def set_offline(node: int, count: int, root: Path = _NODES) -> list[Path]:
         with suppress(OSError):
             (block / "state").write_text("offline")
             # The link below the node goes with its memory; this one stays.
-            done.append(
-                Path("/sys/devices/system/memory") / block.name if root == _NODES else block
-            )
+            done.append(_BLOCKS / block.name if root == _NODES else block)
     if len(done) < count:
         raise LabError(
             f"node {node} has {len(done)} memory blocks that can go offline, {count} wanted",
             hint="its memory is in use; try a guest with more",
         )
     return done
+
+
+def offline_blocks(root: Path = _BLOCKS) -> list[Path]:
+    """The memory blocks of all nodes that are offline."""
+    found = (path for path in root.iterdir() if _number(path.name) is not None)
+    return [block for block in sorted(found) if not is_online(block)]
 
 
 def is_online(block: Path) -> bool:

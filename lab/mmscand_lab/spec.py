@@ -19,6 +19,9 @@ class GuestNode:
     latency_ns: int = 90  # local DRAM of a current server
     bandwidth_mib_s: int = 40 * 1024
     near: int = 0
+    appears: bool = False
+    """Its memory is a DIMM that the kernel finds and leaves offline (memory-hotplug.rst), so that
+    the node has none until that comes online. Such nodes are the last ones."""
 
 
 #: Two CPUs and local memory; and a CPU-less node 2.8 times slower, as CXL memory is.
@@ -47,22 +50,53 @@ class GuestSpec:
 
 def virtme_arguments(spec: GuestSpec) -> list[str]:
     """The options of ``virtme-run`` that give the guest its memory and processors."""
-    memory = sum(node.memory_mib for node in spec.nodes)
-    cpus = sum(node.cpus for node in spec.nodes)
+    there = [node for node in spec.nodes if not node.appears]
+    memory = sum(node.memory_mib for node in there)
+    cpus = sum(node.cpus for node in there)
     argv = ["--memory", f"{memory}M", "--cpus", str(cpus)]
     first = 0
-    for index, node in enumerate(spec.nodes):
+    for index, node in enumerate(there):
         own = f",cpus={first}-{first + node.cpus - 1}" if node.cpus else ""
         argv += ["--numa", f"{node.memory_mib}M{own},initiator={spec.nearest(index)}"]
         first += node.cpus
-    pairs = [(a, b) for a in range(len(spec.nodes)) for b in range(len(spec.nodes)) if a < b]
-    for a, b in pairs:
-        argv += ["--numa-distance", f"src={a},dst={b},val={spec.distance(a, b)}"]
+    for index in range(len(there)):
+        argv += [part for words in _distances(spec, index) for part in ("--numa-distance", words)]
     return argv
 
 
-def hmat_arguments(spec: GuestSpec) -> list[str]:
-    """The options of QEMU that tell latency and bandwidth of each node, which makes tiers."""
+def _distances(spec: GuestSpec, node: int) -> list[str]:
+    """To all nodes with lower numbers."""
+    return [f"src={other},dst={node},val={spec.distance(other, node)}" for other in range(node)]
+
+
+def kernel_arguments(spec: GuestSpec) -> tuple[str, ...]:
+    """The parameters of the guest's kernel."""
+    appears = any(node.appears for node in spec.nodes)
+    return (*spec.kernel_args, *(["memhp_default_state=offline"] if appears else []))
+
+
+def qemu_arguments(spec: GuestSpec) -> list[str]:
+    """The options of QEMU itself: nodes that appear, and what the firmware says of all nodes."""
+    return [*_dimm_arguments(spec), *_hmat_arguments(spec)]
+
+
+def _dimm_arguments(spec: GuestSpec) -> list[str]:
+    dimms = [(index, node) for index, node in enumerate(spec.nodes) if node.appears]
+    if not dimms:
+        return []
+    most_mib = sum(node.memory_mib for node in spec.nodes)
+    argv = ["-m", f"slots={len(dimms)},maxmem={most_mib}M"]
+    for index, node in dimms:
+        argv += ["-numa", f"node,nodeid={index},initiator={spec.nearest(index)}"]
+        for words in _distances(spec, index):
+            argv += ["-numa", f"dist,{words}"]
+        argv += ["-object", f"memory-backend-ram,id=dimm{index},size={node.memory_mib}M"]
+        argv += ["-device", f"pc-dimm,memdev=dimm{index},node={index}"]
+    return argv
+
+
+def _hmat_arguments(spec: GuestSpec) -> list[str]:
+    """Latency and bandwidth of each node, which make tiers."""
     argv: list[str] = []
     for initiator in (i for i, node in enumerate(spec.nodes) if node.cpus):
         for target, node in enumerate(spec.nodes):

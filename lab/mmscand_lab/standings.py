@@ -93,10 +93,9 @@ def load_runs(folder: Path) -> list[Run]:
     """The runs of the folder; none when there is no file yet. LabError for another format."""
     try:
         text = (folder / CONTEST).read_text(encoding="utf-8")
+        return [Run(**run) for run in json.loads(text)]
     except FileNotFoundError:
         return []
-    try:
-        return [Run(**run) for run in json.loads(text)]
     except (TypeError, ValueError):
         hint = f"delete {folder}, or take another folder"
         raise LabError("the results are of another version", hint=hint) from None

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from mmscand.errors import ProcessDenied
+from mmscand.linux.checks import ended_main_threads
 from mmscand.linux.machine import LinuxMachine
 
 # The other thread answers once the leader is a zombie.
@@ -33,7 +34,11 @@ def test_it_is_listed_and_it_is_said_why_it_is_left_alone(machine: LinuxMachine)
         assert process in machine.look().running
         with pytest.raises(ProcessDenied, match="main thread has ended"):
             machine.open(process)
+        check = ended_main_threads(machine.procfs)
+        assert check.detail.startswith("left alone: ")
+        assert f"{process}: its main thread has ended" in check.detail
         child.communicate(b"")
+        assert str(process) not in ended_main_threads(machine.procfs).detail
         assert process not in machine.look().running
     finally:
         child.kill()

@@ -101,6 +101,10 @@ def test_a_clamp_is_told_for_what_is_in_force(tmp_path: Path) -> None:
             "cpu_budget_percent: nan is not allowed, give at most 100",
         ),
         (
+            "[settings]\ncpu_budget_percent = 5e-324",
+            "cpu_budget_percent: 5e-324 is not allowed, give at least 0.01",
+        ),
+        (
             "[settings]\ncpu_budget_percent = true",
             "cpu_budget_percent: true is a truth value, give a number",
         ),

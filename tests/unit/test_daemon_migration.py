@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmscand.daemon import Daemon
-from mmscand.errors import ProcessDenied
+from mmscand.errors import ProcessDenied, TooManyOpenFiles
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.model import REGION_BYTES, IntArray, Migration, Process, Topology, UIntArray
@@ -220,6 +220,27 @@ def test_moves_that_the_kernel_does_not_allow_are_said_with_the_reason(
         assert moved.failed == {"EPERM": len(HOT)}
         recorder.wait_for(PassEnd, lambda event: event.number >= 8)
         assert daemon.status().counters["failed_EPERM"] >= len(HOT)
+
+
+def test_a_migrator_without_descriptors_goes_on_when_there_are_some_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes, tries = SimAddressSpace.nodes, list[int]()
+
+    def lacking(space: SimAddressSpace, addresses: UIntArray) -> IntArray:
+        tries.append(len(addresses))
+        if len(tries) < 3:
+            raise TooManyOpenFiles
+        return nodes(space, addresses)
+
+    monkeypatch.setattr(SimAddressSpace, "nodes", lacking)
+    world = tiers()
+    recorder = Recorder(touching(world, HOT))
+    with running(world.machine, recorder) as daemon:
+        recorder.wait_for_promoted(world.process.process, len(HOT))
+        counters = daemon.status().counters
+    assert not any(value for name, value in counters.items() if name.startswith("failed"))
+    assert world.on_fast() == HOT
 
 
 def test_promotions_do_not_wait_where_the_slow_tier_is_full() -> None:

@@ -7,6 +7,7 @@ heat.watch_history for the stopwatch.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from mmscand.model import (
     PAGE_BYTES,
     REGION_BYTES,
     BoolArray,
-    IntArray,
+    ByteArray,
     PageBlock,
     PageNumbers,
     StateArray,
+    Topology,
     UIntArray,
     VmaTable,
     Window,
@@ -43,9 +45,8 @@ class History(ABC):
         self._number = 0
         """Of the pass under way."""
 
-    @abstractmethod
-    def registers(self, words: StateArray) -> StateArray:
-        """What words say of accesses, as heat.state has it."""
+    CODES: ClassVar[ByteArray]
+    """What words say of accesses, see heat.hotness."""
 
     @abstractmethod
     def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
@@ -156,13 +157,11 @@ class History(ABC):
                 words = self._with_state(rows.words[at], state)
                 self._replace(pages_per_slot, rows, at, words)
 
-    def hotness(self, nodes_of: Callable[[UIntArray], IntArray]) -> dict[int, list[int]]:
+    def hotness(self, topology: Topology) -> dict[int, list[int]]:
         """See heat.hotness; it may be asked from any thread, and costs nothing until then."""
         regions = list(self._regions.items())
-        told = (
-            (pages, Rows(rows.about, self.registers(rows.words))) for (_, pages), rows in regions
-        )
-        return hotness(told, nodes_of)
+        told = ((pages, rows) for (_, pages), rows in regions)
+        return hotness(told, self.CODES, topology.nodes_of)
 
     @property
     def pages(self) -> int:

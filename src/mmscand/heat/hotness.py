@@ -5,35 +5,51 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from mmscand.heat.rows import Rows
-from mmscand.heat.state import FAST, PASSES, REGISTER, accessed_passes
-from mmscand.model import NO_FRAME, IntArray, StateArray, UIntArray
+from mmscand.heat.state import PASSES
+from mmscand.model import NO_FRAME, BoolArray, ByteArray, IntArray, PageNumbers, UIntArray
 from mmscand.sets import distinct
+
+NOT_COUNTED = np.uint8(PASSES + 1)
+_TIER = PASSES + 2
+"""Codes of the fast tier begin here."""
+
+
+def codes(passes: ByteArray, counted: BoolArray, fast: BoolArray) -> ByteArray:
+    """(n,) what a word says, in a byte: its passes and its tier."""
+    return np.where(counted, passes, NOT_COUNTED).astype(np.uint8) + np.uint8(_TIER) * fast
 
 
 def hotness(
-    regions: Iterable[tuple[int, Rows]], nodes_of: Callable[[UIntArray], IntArray]
+    regions: Iterable[tuple[int, Rows]],
+    code: ByteArray,
+    nodes_of: Callable[[UIntArray], IntArray],
 ) -> dict[int, list[int]]:
     """For each node, 4 KiB pages by the number of remembered passes that accessed them.
 
-    `regions` are pages a slot, and rows. Without pages whose bits mean nothing. A row (2 MiB)
-    counts for the node of its first page on a tier. 1 ns a page.
+    `regions` are pages a slot, and rows; `code` (a power of two,) is the code of each word without
+    the bits above. Without pages whose bits mean nothing. A row (2 MiB) counts for the node of its
+    first page on a tier. 2 ns a page.
     """
     total: dict[int, list[int]] = {}
     for pages, rows in regions:
-        for tier, bit in enumerate((np.uint16(0), FAST)):
+        found = code.take(rows.words & np.uint16(len(code) - 1))
+        for tier, first in enumerate((0, _TIER)):
             frames = rows.about["frames"][:, tier]
-            there = frames != NO_FRAME
-            nodes, own = nodes_of(frames[there]), rows.words[there]
+            there = np.flatnonzero(frames != NO_FRAME)
+            nodes = nodes_of(frames[there])
             for node in distinct(nodes).tolist():
-                words = own[nodes == node]
-                found = _by_passes(words[words & FAST == bit])
-                before = total.get(node, [0] * len(found))
-                total[node] = [b + n * pages for b, n in zip(before, found, strict=True)]
+                mine = there[nodes == node]
+                own = found if len(mine) == len(found) else found[mine]
+                before = total.get(node, [0] * (PASSES + 1))
+                counts = (np.count_nonzero(own == first + n) for n in range(PASSES + 1))
+                total[node] = [b + int(n) * pages for b, n in zip(before, counts, strict=True)]
     return total
 
 
-def _by_passes(state: StateArray) -> list[int]:
-    """How many slots were accessed in 0, 1, ... PASSES of the passes that are remembered."""
-    passes = accessed_passes(state[state & REGISTER != 0])
-    accessed = [int(np.count_nonzero(passes == number)) for number in range(1, PASSES + 1)]
-    return [len(passes) - sum(accessed), *accessed]
+def by_tier(kinds: PageNumbers, code: ByteArray) -> list[list[int]]:
+    """The same for the slow and for the fast tier, from the pages (n,) of each word.
+
+    Nothing for a tier without pages.
+    """
+    pages = np.bincount(code, weights=kinds, minlength=2 * _TIER).astype(np.intp)
+    return [tier[: PASSES + 1].tolist() if tier.any() else [] for tier in pages.reshape(2, -1)]

@@ -8,13 +8,28 @@ in 16 such changes goes unnoticed.
 import numpy as np
 
 from mmscand.heat.history import History, key_of, tags_of
+from mmscand.heat.hotness import codes
 from mmscand.heat.rows import TAG, Rows, numbers_of
-from mmscand.heat.state import KNOWN, STUCK, is_stuck, observed, restarted
+from mmscand.heat.state import (
+    FAST,
+    KNOWN,
+    REGISTER,
+    STUCK,
+    accessed_passes,
+    is_stuck,
+    observed,
+    restarted,
+)
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
+
+_STATES = np.arange(FAST << 1, dtype=np.uint16)
+"""All that tells passes and tier."""
 
 
 class PassHistory(History):
     """Words are registers of passes, see heat.state."""
+
+    CODES = codes(accessed_passes(_STATES), _STATES & REGISTER != 0, _STATES & FAST != 0)
 
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.
@@ -31,10 +46,6 @@ class PassHistory(History):
         self._put(key, rows.updated(Rows.of(block, block.slow, words, self._number)))
         self._visited.add(key)
         return state
-
-    def registers(self, words: StateArray) -> StateArray:
-        """See History."""
-        return words
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """Make these slots prove themselves again, from the next pass on."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.heat.history import History, Places, key_of, tags_of
+from mmscand.heat.hotness import by_tier, codes
 from mmscand.heat.rows import TAG, Rows, numbers_of
-from mmscand.heat.state import FAST as REGISTER_FAST
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
     FAST,
@@ -30,6 +30,7 @@ from mmscand.model import (
     PageBlock,
     PageNumbers,
     StateArray,
+    Topology,
     UIntArray,
 )
 from mmscand.sets import distinct
@@ -58,8 +59,17 @@ class Rest:
     """Lowest rate among its pages of the fast tier, in accesses a second; inf where is none."""
 
 
+_KINDS = np.arange(KINDS, dtype=np.uint16)
+_SECONDS_USED = np.rint(PASSES * -np.expm1(-RATE[_KINDS & np.uint16(RATE_LEVELS - 1)])).astype(
+    np.uint8
+)
+"""(KINDS,) in how many of six seconds a page is accessed, by its rate: in place of passes."""
+
+
 class WatchHistory(History):
     """Words as of heat.word, in place of registers. A row rests until a time of its own."""
+
+    CODES = codes(_SECONDS_USED, KNOWN[_KINDS & STATE] & (_KINDS != 0), _KINDS & FAST != 0)
 
     def __init__(self) -> None:
         super().__init__()
@@ -175,9 +185,10 @@ class WatchHistory(History):
     def _count(self, old: StateArray, new: StateArray, pages: int) -> None:
         """Words of slots of this number of 4 KiB pages were replaced."""
         other = old != new
-        for words, sign in ((old, -pages), (new, pages)):
-            self.kinds += sign * np.bincount(words[other] & KIND, minlength=KINDS)
-        self.kinds[0] = 0  # a word of 0 is no page
+        less, more = (np.bincount(w[other] & KIND, minlength=KINDS) for w in (old, new))
+        kinds = self.kinds + pages * (more - less)
+        kinds[0] = 0  # a word of 0 is no page
+        self.kinds = kinds  # at once: other threads read it
 
     def _replace(self, pages: int, rows: Rows, at: Places, words: StateArray) -> None:
         self._count(rows.words[at], words, pages)
@@ -225,9 +236,14 @@ class WatchHistory(History):
                 place, there = rows.place(numbers_of(addresses[regions == region]))
                 rows.about["next"][place[there]] = rows.about["level"][place[there]] = 0
 
-    def registers(self, words: StateArray) -> StateArray:
-        """See History: here, in how many of six seconds each page is accessed, by its rate."""
-        return seconds_used(words)
+    def hotness(self, topology: Topology) -> dict[int, list[int]]:
+        """See History. Where each tier is one node, kinds tell it: 20 us, however many pages."""
+        slow = [node.id for node in topology.nodes if node.id in topology.slow]
+        others = [node.id for node in topology.nodes if node.id not in topology.slow]
+        if len(slow) != 1 or len(others) != 1:
+            return super().hotness(topology)
+        tiers = zip((*slow, *others), by_tier(self.kinds, self.CODES), strict=True)
+        return {node: pages for node, pages in tiers if pages}
 
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """See History."""
@@ -267,13 +283,3 @@ def _renewed(old: StateArray, tag: StateArray, present: BoolArray, slow: BoolArr
     known = np.where(same, old & (STATE | SEEN), UNKNOWN | SEEN)
     words: StateArray = (known | fast | tag) * present
     return words
-
-
-def seconds_used(words: StateArray) -> StateArray:
-    """As heat.state has it: registers of six seconds, accessed in as many as the rates say."""
-    states = words & STATE
-    used = np.rint(PASSES * -np.expm1(-RATE[states & np.uint16(RATE_LEVELS - 1)]))
-    register = np.uint16(1 << PASSES) | (np.uint16(1) << used.astype(np.uint16)) - np.uint16(1)
-    on_fast = np.where(words & FAST, REGISTER_FAST, np.uint16(0))
-    result: StateArray = np.where((words != 0) & KNOWN[states], register | on_fast, np.uint16(0))
-    return result

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
-from mmscand.linux.aging import Ager
+from mmscand.linux.aging import NO_MAIN_THREAD, Ager
 from mmscand.linux.call_size import CallSize
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.huge_pages import HugePages
@@ -48,9 +48,6 @@ _CPUCLOCK_SCHED = 2
 exited. A clock's number is the inverted pid, shifted by 3, and this."""
 _REFUSED = (errno.EPERM, errno.EACCES, errno.ENOSYS)
 """What filters of seccomp answer: containers' profiles and systemd's SystemCallErrorNumber=."""
-_NO_LEADER = "its main thread has ended, and process_madvise(2) goes by that one"
-"""pidfd_get_task takes the pid of a process only, so a pidfd of another thread is ESRCH too (tried
-on 6.18), and clear_refs would hold the mmap lock for writing."""
 _SPARE_TABLES = 1024
 """Tables that a process may have gained since VmPTE was read: 2 GiB of new 4K mappings."""
 
@@ -88,7 +85,7 @@ class LinuxAddressSpace:
             if stat.process != process:
                 raise ProcessGone(process.pid)
             if stat.without_leader:
-                raise ProcessDenied(process.pid, "age", "", reason=_NO_LEADER)
+                raise ProcessDenied(process.pid, "age", "", reason=NO_MAIN_THREAD)
             undo.callback(self._close_pagemap)
             self._ager = Ager(process.pid, pidfd)
             self._huge_pages = HugePages(process.pid, pidfd, self)

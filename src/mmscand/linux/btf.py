@@ -115,7 +115,12 @@ class StructOffsets:
     task_start_boottime: int
     task_self_exec_id: int
     mm_pgd: int
-    # Of kernels from 6.1 on, see linux.vma_policy; -1 where there is none.
+    # See linux.vma_policy; -1 where there is none. A kernel has a maple tree (from 6.1 on) or a
+    # red-black tree.
+    mm_rb: int = -1
+    vma_rb: int = -1
+    rb_left: int = -1
+    rb_right: int = -1
     mm_tree: int = -1
     tree_root: int = -1
     range_slot: int = -1
@@ -145,6 +150,10 @@ class StructOffsets:
     }
 
     OPTIONAL: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "mm_rb": ("mm_struct", "mm_rb"),
+        "vma_rb": ("vm_area_struct", "vm_rb"),
+        "rb_left": ("rb_node", "rb_left"),
+        "rb_right": ("rb_node", "rb_right"),
         "mm_tree": ("mm_struct", "mm_mt"),
         "tree_root": ("maple_tree", "ma_root"),
         "range_slot": ("maple_range_64", "slot"),

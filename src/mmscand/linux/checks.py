@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mmscand.errors import MachineCannot, MmscandError, ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
+from mmscand.linux.aging import NO_MAIN_THREAD
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.machine_mark import marks
 from mmscand.linux.mglru import GenerationAger
@@ -57,6 +58,7 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
         *other_agents(procfs.root),
         _tried("bulk aging", False, _bulk_aging),
         guests_and_devices(procfs),
+        ended_main_threads(procfs),
         Check("daemon", True, False, _daemons()),
     ]
 
@@ -122,15 +124,28 @@ def _bulk_aging() -> str:
 
 def guests_and_devices(procfs: Procfs) -> Check:
     """Processes that `run` leaves alone, as their memory is used without their page tables."""
+    found = _left_alone(procfs, lambda pid: unseen_use.of_process(procfs, pid))
+    hint = "a rule with unseen_use = true has these scanned all the same" if found else ""
+    none = "no process owns a KVM machine or a device"
+    return Check("guests, devices", True, False, found or none, hint)
+
+
+def ended_main_threads(procfs: Procfs) -> Check:
+    """Processes that `run` leaves alone, as no call clears their Accessed bits."""
+    found = _left_alone(
+        procfs, lambda pid: NO_MAIN_THREAD if procfs.stat(pid).without_leader else ""
+    )
+    return Check("main threads", True, False, found or "every process has its main thread")
+
+
+def _left_alone(procfs: Procfs, why: Callable[[int], str]) -> str:
+    """The processes for which there is a reason, each with it; '' where there is none."""
     found = []
     for pid in procfs.pids():
         with contextlib.suppress(ProcessGone, ProcessDenied):
-            if why := unseen_use.of_process(procfs, pid):
-                found.append(f"{procfs.stat(pid).process}: {why}")
-    if not found:
-        return Check("guests, devices", True, False, "no process owns a KVM machine or a device")
-    hint = "these are left alone; a rule with unseen_use = true has them scanned all the same"
-    return Check("guests, devices", True, False, "; ".join(found), hint)
+            if reason := why(pid):
+                found.append(f"{procfs.stat(pid).process}: {reason}")
+    return f"left alone: {'; '.join(found)}" if found else ""
 
 
 def _daemons() -> str:

@@ -29,7 +29,7 @@ _REST = 100
 time. A read takes 0.2 ms with 200 mappings, and 50 ms with 50 000."""
 _MOST_WALKED_PAGES = 131_072
 """Of a process whose numa_maps is read: at 35 ns a 4K page (6.18, EPYC) its mmap lock is held for
-4.6 ms. Larger ones are taken to have no policies on kernels before 6.1."""
+4.6 ms. Larger ones are taken to have no policies."""
 
 # mpol_to_str, mm/mempolicy.c: MODE[=FLAGS][:NODES]. Two modes have a space in their name.
 _LINE = re.compile(

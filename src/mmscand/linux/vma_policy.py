@@ -2,11 +2,13 @@
 
 /proc/PID/numa_maps has them too, but the kernel walks every page for it under the mmap lock: 35 ns
 a 4K page, 0.6 s at 64 GiB, in which mmap and the faults behind it wait. Here nothing is locked. The
-mappings of a process are a maple tree since Linux 6.1 (include/linux/maple_tree.h); its leaves
-point to vm_area_structs, and these to their mempolicy. What changes while it is read may be
-garbage, so an entry counts only if it has the start and the end that /proc/PID/maps says.
+mappings of a process are a maple tree since Linux 6.1 (include/linux/maple_tree.h), whose leaves
+point to vm_area_structs, and a red-black tree of vm_area_structs before (include/linux/rbtree.h).
+Each has its mempolicy. What changes while it is read may be garbage, so an entry counts only if it
+has the start and the end that /proc/PID/maps says.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +39,11 @@ _DEEPEST = 12
 """Levels of a tree: 10 slots a node are 10^12 mappings."""
 LAYOUT = {"range_slot": 128, "arange_slot": 80, "arange_meta": 240}
 """Offsets in a node that the numbers above stand for; another kernel may have others."""
+_MAPLE = {"mm_tree", "tree_root", *LAYOUT}
+_RED_BLACK = {"mm_rb", "vma_rb", "rb_left", "rb_right"}
+"""Names of the offsets that lead to mappings, one set for each kind of tree."""
+_DEEPEST_RED_BLACK = 40
+"""Levels: at most twice the logarithm of the nodes plus one, for 10^6 mappings."""
 
 # include/uapi/linux/mempolicy.h
 _DEFAULT, _PREFERRED, _BIND, _LOCAL, _PREFERRED_MANY = 0, 1, 2, 4, 5
@@ -47,10 +54,14 @@ _TMPFS_MAGIC = 0x0102_1994
 
 
 def supported(offsets: StructOffsets) -> bool:
-    """Whether this kernel keeps mappings in a tree of the layout that is read here."""
-    needed = StructOffsets.OPTIONAL.keys()
-    whole = all(getattr(offsets, name) >= 0 for name in needed)
-    return whole and all(getattr(offsets, name) == at for name, at in LAYOUT.items())
+    """Whether this kernel keeps mappings in a tree of a layout that is read here."""
+    maple = all(getattr(offsets, name) == at for name, at in LAYOUT.items())
+    tree = _has(offsets, _RED_BLACK) or (maple and _has(offsets, _MAPLE))
+    return tree and _has(offsets, StructOffsets.OPTIONAL.keys() - _MAPLE - _RED_BLACK)
+
+
+def _has(offsets: StructOffsets, names: Set[str]) -> bool:
+    return all(getattr(offsets, name) >= 0 for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +87,32 @@ class PolicyReader:
         at = [self.offsets.vma_start, self.offsets.vma_end, self.offsets.vma_mm]
         at += [self.offsets.vma_policy, self.offsets.vma_file]
         found = np.zeros((len(vmas), 3), dtype=np.uint64)
-        entries = self._entries(mm.mm, 4 * len(vmas) + _DEEPEST)
+        most = 4 * len(vmas) + _DEEPEST
+        by = self._of_red_black if _has(self.offsets, _RED_BLACK) else self._of_maple
+        entries = by(mm.mm, most)
         if not len(entries) or not len(vmas):
             return found
-        start, end, owner, policy, file = read_all(self.memory, entries)[:, np.array(at) // 8].T
+        start, end, owner, policy, file = self._fields(entries, at).T
         row = np.minimum(np.searchsorted(vmas.starts, start), len(vmas) - 1)
         same = (owner == mm.mm) & (vmas.starts[row] == start) & (vmas.ends[row] == end)
         found[row[same]] = np.stack((policy, file, np.ones_like(file)), axis=1)[same]
         return found
 
-    def _entries(self, mm: int, most: int) -> UIntArray:
+    def _of_red_black(self, mm: int, most: int) -> UIntArray:
+        """Addresses of the vm_area_structs in the tree, a level at a time."""
+        children = [self.offsets.rb_left, self.offsets.rb_right]
+        nodes = np.array([self._word(mm + self.offsets.mm_rb)], dtype=np.uint64)
+        found, read = [np.empty(0, dtype=np.uint64)], 0
+        for _ in range(_DEEPEST_RED_BLACK):
+            nodes = _pointers(nodes)
+            read += len(nodes)
+            if not len(nodes) or read > most:
+                break
+            found.append(nodes - np.uint64(self.offsets.vma_rb))
+            nodes = self._fields(nodes, children)
+        return np.concatenate(found)
+
+    def _of_maple(self, mm: int, most: int) -> UIntArray:
         """Addresses of the vm_area_structs in the tree, and of what may look so."""
         root = np.uint64(self._word(mm + self.offsets.mm_tree + self.offsets.tree_root))
         if root & _ENTRY_BITS != _IS_NODE:  # one mapping alone is the root itself
@@ -102,6 +129,18 @@ class PolicyReader:
             nodes = np.concatenate(below)
             nodes = nodes[(nodes >= _LOWEST) & (nodes >> _TYPE_SHIFT & _TYPE_MASK <= _ARANGE)]
         return np.concatenate(leaves)
+
+    def _fields(self, structures: UIntArray, at: list[int]) -> UIntArray:
+        """(n, fields) the words at these offsets in each structure, which is smaller than a page.
+
+        Read in one piece. Of one that reaches into what is no RAM each word is read alone.
+        """
+        words = read_all(self.memory, structures)[:, np.array(at) // 8]
+        lost = ~words.any(axis=1)
+        if lost.any():
+            alone = [self._words(structures[lost] + np.uint64(offset)) for offset in at]
+            words[lost] = np.stack(alone, axis=1)
+        return words
 
     def _nodes(self, addresses: UIntArray) -> UIntArray:
         """(n, 32) words of each; a node never crosses the border of a page."""

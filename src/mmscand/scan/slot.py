@@ -232,7 +232,7 @@ class Slot:
             effort_why=self._benefit.why,
             saved_s=self._benefit.account.saved_s,
             spent_s=self._benefit.account.spent_s,
-            hotness=self._policy.history.hotness(self._topology.nodes_of),
+            hotness=self._policy.history.hotness(self._topology),
             skipped_mappings=self._skipped.mappings,
             skipped_pages=self._skipped.pages,
             counters=counters,

@@ -105,6 +105,6 @@ def _kept(folder: Path, case: Case, made_by: str) -> Record | None:
         found: dict[str, Any] = json.loads((folder / f"{case.name}.json").read_text())
         if found["made_by"] == made_by and found["case"] == asdict(case):
             return Record(case=found["case"], figures=found["figures"])
-    except (FileNotFoundError, ValueError, KeyError):
-        pass  # not there, or cut off: it is made anew
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass  # not there, cut off, or other JSON: it is made anew
     return None

@@ -8,6 +8,7 @@ import pytest
 from mmscand.heat.pass_history import PassHistory
 from mmscand.heat.state import accessed_in_a_row, accessed_passes, is_stuck
 from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES, PageBlock, UIntArray, Window
+from mmscand.sim.nodes import sim_topology
 
 #: Unknown, not observed yet, 1 to 6 observations, on the fast tier; stuck.
 STATES = np.array([[0, 1, 2, 3, 6, 7, 0x7F, 0xF, 0x97, 0x77, 0x100]], dtype=np.uint16)
@@ -103,22 +104,23 @@ def test_hotness_counts_pages_by_accessed_passes_and_node() -> None:
         accessed = np.zeros_like(first.slow)
         accessed[0, columns] = True
         for number in (1, 2):
-            frames = first.frames + np.uint64(number << 40)
+            frames = first.frames + np.uint64(number * REGION_BYTES)
             at = addresses(number)
             history.fold(replace(first, addresses=at, frames_or_how=frames, accessed=accessed))
     history.mark_stuck(addresses(2) + np.uint64(20 * PAGE_BYTES), 1)
-    found = history.hotness(lambda frames: (frames >> np.uint64(40)).astype(np.int32))
+    found = history.hotness(sim_topology((), (1, 2), {1: 512, 2: 512}))
     assert found == {1: [502, 0, 5, 5, 0, 0, 0], 2: [501, 0, 5, 5, 0, 0, 0]}
 
 
 def test_hotness_counts_a_huge_page_as_512() -> None:
     history = PassHistory()
     slow = np.ones((1, 1), dtype=np.bool_)
-    huge = PageBlock(addresses(1), 512, np.ones((1, 1), dtype=np.uint64), slow, slow, slow)
+    huge = PageBlock(addresses(1), 512, np.full((1, 1), REGION_BYTES, np.uint64), slow, slow, slow)
     history.fold(huge)
     history.fold(huge)
-    assert history.hotness(np.int32) == {1: [0, 512, 0, 0, 0, 0, 0]}
-    assert PassHistory().hotness(np.int32) == {}
+    topology = sim_topology((), (1,), {1: 512})
+    assert history.hotness(topology) == {1: [0, 512, 0, 0, 0, 0, 0]}
+    assert PassHistory().hotness(topology) == {}
 
 
 @pytest.mark.parametrize("pages_per_slot", [1, 512])

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmscand.heat.history import tags_of
+from mmscand.heat.history import History, tags_of
 from mmscand.heat.rows import TAG
 from mmscand.heat.watch_history import Rest, WatchHistory
 from mmscand.heat.word import (
@@ -21,13 +21,14 @@ from mmscand.heat.word import (
 )
 from mmscand.model import (
     HUGE_PAGE_BYTES,
+    PAGE_BYTES,
     REGION_BYTES,
-    IntArray,
     PageBlock,
     StateArray,
-    UIntArray,
+    Topology,
     Window,
 )
+from mmscand.sim.nodes import sim_topology
 
 PAGES = 512
 
@@ -234,13 +235,45 @@ def test_a_row_that_rests_is_not_forgotten_when_a_pass_does_not_meet_it() -> Non
     assert history.pages == PAGES
 
 
+def on_node(topology: Topology, node: int, row: int, *, slow: bool) -> PageBlock:
+    """A row of a region, with frames of this node."""
+    ((start, _),) = topology.node(node).frame_ranges
+    made = block(slow=slow, first_frame=start // PAGE_BYTES)
+    return replace(made, addresses=made.addresses + np.uint64(row * HUGE_PAGE_BYTES))
+
+
+TWO_NODES = sim_topology((0,), (1,), {0: PAGES, 1: PAGES})
+FOUR_NODES = sim_topology((0, 1), (2, 3), dict.fromkeys(range(4), PAGES))
+
+
 def test_hotness_is_in_how_many_of_six_seconds_a_page_is_accessed() -> None:
-    history, seen = WatchHistory(), block()
+    history, seen = WatchHistory(), on_node(TWO_NODES, 1, 0, slow=True)
     known(history, seen, 50.0)
-
-    def node_of(frames: UIntArray) -> IntArray:
-        return np.ones(len(frames), dtype=np.intp)
-
-    assert history.hotness(node_of) == {1: [0, 0, 0, 0, 0, 0, PAGES]}
+    assert history.hotness(TWO_NODES) == {1: [0, 0, 0, 0, 0, 0, PAGES]}
     known(history, seen, 0.01)
-    assert history.hotness(node_of) == {1: [PAGES, 0, 0, 0, 0, 0, 0]}
+    assert history.hotness(TWO_NODES) == {1: [PAGES, 0, 0, 0, 0, 0, 0]}
+    assert WatchHistory().hotness(TWO_NODES) == {}
+
+
+def test_hotness_without_a_look_at_the_pages_is_that_of_the_pages() -> None:
+    history = WatchHistory()
+    for row, (node, rate) in enumerate(((1, 50.0), (1, 0.5), (0, 0.2), (0, 0.01))):
+        known(history, on_node(TWO_NODES, node, row, slow=node == 1), rate)
+    small = on_node(TWO_NODES, 1, 9, slow=True)
+    one = np.ones((1, 1), dtype=np.bool_)
+    huge = PageBlock(small.addresses, PAGES, small.frames[:, :1], one, one, one)
+    state = rounded(packed(np.full(1, 8.0), np.full(1, 8.0)), throw=1)
+    history.put(huge, history.words(huge) & ~STATE | state, 5.0, cleared=True)
+    history.mark_stuck(block().addresses + np.uint64(20 * PAGE_BYTES), 1)
+    told = history.hotness(TWO_NODES)
+    assert told == {1: [0, 0, PAGES, 0, PAGES, 0, PAGES - 1], 0: [PAGES, PAGES, 0, 0, 0, 0, 0]}
+    assert told == History.hotness(history, TWO_NODES)
+
+
+def test_where_a_tier_has_several_nodes_each_is_told_apart() -> None:
+    history = WatchHistory()
+    rates = {0: 50.0, 1: 0.01, 2: 0.01, 3: 50.0}
+    for node, rate in rates.items():
+        known(history, on_node(FOUR_NODES, node, node, slow=node >= 2), rate)
+    hot, cold = [0, 0, 0, 0, 0, 0, PAGES], [PAGES, 0, 0, 0, 0, 0, 0]
+    assert history.hotness(FOUR_NODES) == {0: hot, 1: cold, 2: cold, 3: hot}

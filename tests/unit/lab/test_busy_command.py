@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from mmscand_lab import busy_experiment, experiment, kvm_modules
 from mmscand_lab.busy_result import BusyResult
 from mmscand_lab.kernel import GuestKernel
 from mmscand_lab.pg_cluster import ARCHIVE
-from unit.lab.test_busy_result import GOOD
+from unit.lab.test_busy_result import GOOD, with_story
 
 Install = Callable[[BusyResult], list[list[str]]]
 
@@ -76,7 +75,7 @@ def test_the_kernels_modules_are_numbered_in_the_order_of_loading(
 def test_what_falls_short_exits_1_and_is_named(
     install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install(replace(GOOD, kvm_reason=""))
+    install(with_story(kvm_reason=""))
     assert main(arguments(tmp_path)) == 1
     said = capsys.readouterr()
     assert "short" in said.out

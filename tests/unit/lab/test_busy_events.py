@@ -43,3 +43,11 @@ def test_who_is_left_alone_for_now_is_known(tmp_path: Path) -> None:
             file.write(line("effort_changed", effort=effort))
         events.read()
         assert events.stopped == stopped
+
+
+def test_the_latest_change_of_nodes_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(line("topology_changed", fast=[0], slow=s) for s in ([1], [2, 1])))
+    events = Events(path)
+    events.read()
+    assert (events.slow_nodes, events.not_json) == ([1, 2], 0)

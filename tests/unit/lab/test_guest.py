@@ -36,11 +36,32 @@ def test_cpus_are_numbered_through_and_a_slow_node_belongs_to_its_socket() -> No
 
 def test_hmat_tells_latency_and_bandwidth_of_every_pair_and_far_is_slower() -> None:
     three = GuestSpec((GuestNode(512, cpus=1), GuestNode(512, cpus=1), GuestNode(512, near=1)))
-    options = spec.hmat_arguments(three)
+    options = spec.qemu_arguments(three)
     assert len(options) == 2 * 2 * (2 * 3)  # "-numa" and value, two kinds, 2 initiators, 3 targets
     assert any("initiator=1,target=2" in o and "latency=90" in o for o in options)
     assert any("initiator=0,target=2" in o and "latency=180" in o for o in options)
     assert any("initiator=0,target=2" in o and "bandwidth=20480M" in o for o in options)
+
+
+def test_a_node_that_appears_is_a_dimm_that_stays_offline() -> None:
+    later = GuestSpec(
+        (*GuestSpec().nodes, GuestNode(256, latency_ns=250, appears=True)), ("quiet",)
+    )
+    assert spec.virtme_arguments(later) == spec.virtme_arguments(GuestSpec())
+    assert spec.kernel_arguments(later) == ("quiet", "memhp_default_state=offline")
+    assert spec.kernel_arguments(GuestSpec()) == ()
+    options = spec.qemu_arguments(later)
+    assert options[:14] == [
+        *("-m", "slots=1,maxmem=3328M", "-numa", "node,nodeid=2,initiator=0"),
+        *("-numa", "dist,src=0,dst=2,val=20", "-numa", "dist,src=1,dst=2,val=20"),
+        *("-object", "memory-backend-ram,id=dimm2,size=256M"),
+        *("-device", "pc-dimm,memdev=dimm2,node=2"),
+        *(
+            "-numa",
+            "hmat-lb,initiator=0,target=0,hierarchy=memory,data-type=access-latency,latency=90",
+        ),
+    ]
+    assert "hmat-lb,initiator=0,target=2" in " ".join(options)
 
 
 def run_job(argv: Sequence[str], results: Path, cwd: Path, **env: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmscand_lab.kernel import LabError
-from mmscand_lab.memory_blocks import blocks_of, is_online, set_offline, set_online
+from mmscand_lab.memory_blocks import blocks_of, is_online, offline_blocks, set_offline, set_online
 
 
 @pytest.fixture
@@ -35,3 +35,11 @@ def test_a_block_in_use_is_passed_over(nodes: Path) -> None:
 def test_too_few_blocks_are_an_error(nodes: Path) -> None:
     with pytest.raises(LabError, match="node 1 has 2 memory blocks that can go offline, 3 wanted"):
         set_offline(1, 3, nodes)
+
+
+def test_blocks_that_are_offline_are_found(nodes: Path) -> None:
+    (nodes / "node1/memory10/state").rmdir()
+    (nodes / "node1/memory10/state").write_text("online")
+    assert offline_blocks(nodes / "node1") == []
+    taken = set_offline(1, 2, nodes)
+    assert offline_blocks(nodes / "node1") == sorted(taken)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mmscand_lab.kernel import LabError
 from mmscand_lab.standings import (
     FIGURES,
     LEVELS,
@@ -29,6 +30,15 @@ def test_runs_come_back_as_saved_and_none_are_there_at_first(tmp_path: Path) -> 
     save_runs(tmp_path, runs)
     assert load_runs(tmp_path) == runs
     assert [path.name for path in tmp_path.iterdir()] == ["contest.json"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "3", "null", '{"a": 1}', "[[1]]", '[{"load": "x"}]', "\xff"]
+)
+def test_a_file_of_another_format_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "contest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(LabError, match="of another version"):
+        load_runs(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,16 @@ def test_reading_finds_what_is_in_the_mappings_and_nothing_beside_them(
         assert windows == world.tables.inside(ranges)
 
 
+def test_tables_that_came_since_their_size_was_told_are_read_too(
+    world: World, space: LinuxAddressSpace
+) -> None:
+    """VmPTE bounds a walk over garbage; a process that grows meanwhile is no garbage."""
+    world.procfs.page_tables = PAGE
+    for number in range(600):
+        world.tables.map(number * HUGE, SLOW[0] + number * PAGE)
+    assert len(slots(space.read(space.vmas()))) == 600
+
+
 def test_windows_ascend_and_end_where_to_resume(world: World, space: LinuxAddressSpace) -> None:
     for region in (1, 2, 9):
         world.tables.map(region * REGION + 3 * HUGE, SLOW[0] + region * PAGE)

@@ -75,5 +75,5 @@ def test_owners_of_kvm_machines_are_named(tmp_path: Path) -> None:
         for file in ("maps", "status"):
             (folder / file).write_text("")
     check = guests_and_devices(Procfs(tmp_path))
-    assert check.detail == f"qemu[20]: {KVM}"
+    assert check.detail == f"left alone: qemu[20]: {KVM}"
     assert "unseen_use" in check.hint

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import ProcessGone
-from mmscand.linux.procfs import Procfs, parse_maps
+from mmscand.linux.procfs import Procfs, parse_cgroup, parse_maps
 from mmscand.model import Process, VmaFlag, VmaTable
 
 R, W, X = VmaFlag.READ, VmaFlag.WRITE, VmaFlag.EXEC
@@ -253,3 +253,20 @@ def test_a_name_that_the_kernel_cut_is_completed_by_the_command_line(
     add(proc, stat=stat_line(name), status=status, cgroup=b"0::/a\n", cmdline=command)
     facts = Procfs(proc).facts(PID)
     assert (facts.long_name, facts.uid, facts.cgroup) == (long_name, 26, "/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (b"0::/web\n", "/web"),
+        (b"0::/web front\n", "/web front"),  # another one than /web
+        (b"0::/a\x0b\x0c\x1cb\n", "/a\x0b\x0c\x1cb"),
+        (b"0::/caf\xe9\x85\n", "/caf\udce9\udc85"),
+        (b"0::/a: b/0::/c\n", "/a: b/0::/c"),
+        (b"0::/gone (deleted)\n", "/gone (deleted)"),
+        (b"4:memory:/v1\n0::/v2\n", "/v2"),
+        (b"4:memory:/v1\n", "/"),
+    ],
+)
+def test_a_cgroup_is_the_rest_of_its_line(text: bytes, path: str) -> None:
+    assert parse_cgroup(text) == path

@@ -97,6 +97,16 @@ def test_a_process_without_an_mm_is_gone(kernel: Kernel) -> None:
         tasks_of(kernel).mm(Process(104, 1004))
 
 
+def test_a_hint_that_another_task_took_the_place_of_is_not_believed(kernel: Kernel) -> None:
+    """The process lives, at another address: a thread of it called execve meanwhile."""
+    tasks = tasks_of(kernel)
+    tasks.mm(Process(102, 1002))  # the walk meets 107 to 103, and remembers where they are
+    kernel.end(5)
+    kernel.spawn(8, 105, start=1005)
+    kernel.spawn(5, 109, start=1009)
+    assert tasks.mm(Process(105, 1005)) == ref(kernel, 8)
+
+
 @pytest.mark.parametrize("pgd", [0, 0x7FFF_0000_1000, 0x00FF_0000_0000_0000])
 def test_an_mm_whose_pgd_is_no_kernel_address_is_gone(kernel: Kernel, pgd: int) -> None:
     kernel.memory.poke(kernel.mm(4) + OFFSETS.mm_pgd, pgd)
