@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mmscand.engine.change_watch import Changed, ChangeWatch
+from mmscand.engine.observation import Place
 from mmscand.model import FloatArray
 
 CAPACITY, SLOW = 1000, 8000
@@ -15,11 +16,16 @@ def late(number: int, speed: float = 1.0, seed: int = 1) -> FloatArray:
     return 1 - np.exp(-rng.exponential(1 / speed, number))
 
 
+def at(places: FloatArray) -> Place:
+    """Of observations whose times are known."""
+    return Place(places, places)
+
+
 def seen(fast: FloatArray, slow: FloatArray, weights: FloatArray | None = None) -> Changed:
     watch = ChangeWatch()
     heavy = np.ones(len(fast)) if weights is None else weights
-    watch.add(fast, np.ones(len(fast)), heavy, fast=True, still=False)
-    watch.add(slow, np.ones(len(slow)), np.ones(len(slow)), fast=False, still=False)
+    watch.add(at(fast), np.ones(len(fast)), heavy, fast=True, still=False)
+    watch.add(at(slow), np.ones(len(slow)), np.ones(len(slow)), fast=False, still=False)
     return watch.changed(CAPACITY, SLOW)
 
 
@@ -73,7 +79,7 @@ def test_a_weak_sign_in_each_of_many_rounds_is_a_change() -> None:
     for seed in range(12):
         fast = late(60, seed=seed)
         fast[:6] = 1.0
-        watch.add(fast, np.ones(60), np.ones(60), fast=True, still=False)
+        watch.add(at(fast), np.ones(60), np.ones(60), fast=True, still=False)
         noticed.append(watch.changed(CAPACITY, SLOW).fast > 0)
         watch.end_round(forget=False)
     assert not noticed[0]
@@ -82,7 +88,7 @@ def test_a_weak_sign_in_each_of_many_rounds_is_a_change() -> None:
 
 def test_a_round_that_is_forgotten_says_nothing_any_more() -> None:
     watch = ChangeWatch()
-    watch.add(np.ones(300), np.ones(300), np.ones(300), fast=True, still=False)
+    watch.add(at(np.ones(300)), np.ones(300), np.ones(300), fast=True, still=False)
     assert watch.changed(CAPACITY, SLOW).any
     watch.end_round(forget=True)
     assert not watch.changed(CAPACITY, SLOW).any
@@ -92,14 +98,37 @@ def test_pages_that_are_still_clear_count_once_however_often_they_are_read() -> 
     watch = ChangeWatch()
     for _ in range(5):
         watch.begin_visit()
-        watch.add(np.full(300, 0.6), np.ones(300), np.ones(300), fast=True, still=True)
+        watch.add(
+            Place(np.full(300, 0.2), np.ones(300)),
+            np.ones(300),
+            np.ones(300),
+            fast=True,
+            still=True,
+        )
     once = ChangeWatch()
-    once.add(np.full(300, 0.6), np.ones(300), np.ones(300), fast=True, still=True)
+    once.add(
+        Place(np.full(300, 0.2), np.ones(300)), np.ones(300), np.ones(300), fast=True, still=True
+    )
     assert watch.changed(CAPACITY, SLOW) == once.changed(CAPACITY, SLOW)
 
 
 def test_agreement_is_the_share_of_the_expected_difference_that_is_seen() -> None:
     watch = ChangeWatch()
-    watch.add(late(300, 0.5), np.ones(300), np.ones(300), fast=True, still=False)
-    watch.add(late(3000), np.ones(3000), np.ones(3000), fast=False, still=False)
+    watch.add(at(late(300, 0.5)), np.ones(300), np.ones(300), fast=True, still=False)
+    watch.add(at(late(3000)), np.ones(3000), np.ones(3000), fast=False, still=False)
     assert watch.agreement == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize("reads", [(0.0, 0.5), (0.0, 0.06), (0.0, 0.01, 0.02, 0.2), (0.0, 3.0)])
+def test_reads_that_are_far_apart_are_no_change(reads: tuple[float, ...]) -> None:
+    """Times of accesses are known within two reads only; rates are 1."""
+    rng, before = np.random.default_rng(1), 1 - np.exp(-np.array(reads))
+    for number, fast in ((3000, False), (300, True)):
+        watch = ChangeWatch()
+        after = np.searchsorted(reads, rng.exponential(size=number))
+        was = after < len(reads)
+        some, rest = np.ones(int(was.sum())), np.ones(int((~was).sum()))
+        found = Place(before[after[was] - 1], before[after[was]])
+        watch.add(found, some, some, fast=fast, still=False)
+        watch.add(Place(rest * before[-1], rest), rest, rest, fast=fast, still=True)
+        assert not watch.changed(CAPACITY, SLOW).any

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmscand.engine.observation import CALM, Doubt, Updates, accessed, still_clear
+from mmscand.engine.observation import CALM, Doubt, Place, Updates, accessed, still_clear
 from mmscand.engine.rate_table import RateTable
 from mmscand.heat.word import STATES, UNKNOWN, A, B, packed, rounded
 from mmscand.model import FloatArray, StateArray
@@ -98,11 +98,17 @@ def places(rate: float) -> FloatArray:
     for moment in rng.exponential(1 / rate, 3000):
         read = int(np.searchsorted(reads, moment))
         if read == len(reads):
-            found.append(still_clear(known, reads[-1], CALM, EDGE, fast=True).late[old])
+            found.append(still_clear(known, reads[-1], CALM, EDGE, fast=True).place.middle[old])
         else:
             spans = reads[read - 1], reads[read]
-            found.append(accessed(known, *spans, CALM, EDGE, fast=True).late[old])
+            found.append(accessed(known, *spans, CALM, EDGE, fast=True).place.middle[old])
     return np.array(found)
+
+
+def test_of_an_interval_the_part_below_a_border_counts() -> None:
+    place = Place(np.array([0.0, 0.2, 0.4, 0.3]), np.array([0.1, 0.4, 0.8, 0.3]))
+    assert place.below(0.3).tolist() == pytest.approx([1.0, 0.5, 0.0, 0.0])
+    assert place.below(0.31)[3] == 1.0
 
 
 def test_observations_of_pages_that_are_as_expected_lie_in_the_middle_on_the_average() -> None:

@@ -48,8 +48,8 @@ def test_it_is_near_to_the_optimum_over_decades_of_intensity(intensity: float) -
 @pytest.mark.parametrize("intensity", [1.0, 10.0])
 def test_hot_pages_among_cold_ones_are_found_and_then_nothing_moves(intensity: float) -> None:
     found = figures("gups", intensity=intensity)
-    assert found["steady_regret_pp"] < 0.05
-    assert found["moves_percent"] < 0.05
+    assert found["steady_regret_pp"] < 0.1
+    assert found["moves_percent"] < 0.1
 
 
 def test_where_pages_are_used_alike_next_to_nothing_moves() -> None:

@@ -87,6 +87,19 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
         assert slot.period_ms == waits_ms
 
 
+@pytest.mark.parametrize("wanted_s", [0.2454, 1.2, 3.7001])
+def test_a_visit_is_not_sooner_than_a_policy_asks_for(
+    monkeypatch: pytest.MonkeyPatch, wanted_s: float
+) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim, clock = machine.spawn(100), SimClock()
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    monkeypatch.setattr(ByRule, "due_s", 7.0 + wanted_s)
+    slot = slot_of(machine, sim, clock=clock)
+    assert slot.visit(7.0, lambda: True) is not None
+    assert slot.due_after(7.0) == pytest.approx(7.0 + wanted_s, abs=1e-9)
+
+
 def test_an_interrupted_visit_is_never_skipped() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim = machine.spawn(100)
