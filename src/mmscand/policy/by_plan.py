@@ -79,8 +79,9 @@ class ByPlan:
         as fit into the room, or into the headroom of a full fast tier. Nothing is demoted for them.
         """
         room = max(self._ranking.plan.promote_pages - promoted, _TRIES - self._tries, 0)
+        least = 0 if self._tries else 1  # a huge page is more than _TRIES
         hot = held.due & block.slow & _where(self._belongs, state)
-        again = self._hottest(hot, state, room // block.pages_per_slot)
+        again = self._hottest(hot, state, max(least, room // block.pages_per_slot))
         self._tries += block.pages_in(again)
         return again
 
