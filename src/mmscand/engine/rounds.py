@@ -17,7 +17,7 @@ fast tier, or in the middle of all accesses while a change settles."""
 _LONGEST_S = 2.0
 """With 5 a shift is noticed after up to 6 s where the edge is far below what is hot."""
 _SOON_S = 0.5
-"""Visits that wait for the CPU budget are on a grid of half seconds, see scan.grid."""
+"""Visits that wait for the CPU budget are on a grid of half seconds, see scan.coalesced_timers."""
 _FIRST_LENGTH_S = 1.0
 """Of the first round, unless enough pages are accessed before. What is not accessed in it may make
 way for hot pages of other processes."""

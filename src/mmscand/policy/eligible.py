@@ -24,7 +24,7 @@ refused         the kernel refused to age it: locked memory, PFN maps, hugetlb b
 inaccessible    PROT_NONE: nobody can touch it
 read_only_files program text and libraries, mostly; by option, as in the RFC's rule
 shared_memory   MAP_SHARED; by option. What others map as well comes in where MGLRU can age it
-                (scan.bulk), and is left out page by page elsewhere
+                (scan.cgroup_aging), and is left out page by page elsewhere
 bound           by a memory policy or a cpuset without a node of the fast tier: nothing of it can
                 be promoted, so nothing makes way for it
 """

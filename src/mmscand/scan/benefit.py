@@ -109,7 +109,7 @@ class Benefit:
     @property
     def pause_ms(self) -> int:
         """Least period."""
-        # And half a second: a visit may come a quarter of one early (scan.grid).
+        # And half a second: a visit may come a quarter of one early (scan.coalesced_timers).
         return self.settings.benefit_retry_s * 1000 + 500 if self.effort == STOPPED else 0
 
     @property

@@ -151,7 +151,7 @@ def pause_ms(settings: Settings) -> int:
     return max(least, settings.scan_sleep_ms)
 
 
-class Drag(Protocol):
+class Throttle(Protocol):
     """What slows a process down beyond its pacing, see scan.benefit."""
 
     @property
@@ -180,7 +180,7 @@ class Pacer:
     settings: Settings
     aggressiveness: int = DEFAULT_AGGRESSIVENESS
     failures: FailureRatio = field(default_factory=FailureRatio)
-    drag: Drag = field(default_factory=NoDrag)
+    throttle: Throttle = field(default_factory=NoDrag)
     pace: Pace = field(init=False)
     """In v0, v1 and v3 the period that was published last, which the next step starts from, so
     that v3's scaling compounds as in the RFC. In auto the tuned base, apart from any scaling."""
@@ -209,7 +209,7 @@ class Pacer:
     @property
     def period_ms(self) -> int:
         """Time between two passes, scaled."""
-        return max(self._scaled_ms * self.drag.slowdown, self.drag.pause_ms)
+        return max(self._scaled_ms * self.throttle.slowdown, self.throttle.pause_ms)
 
     @property
     def _scaled_ms(self) -> int:

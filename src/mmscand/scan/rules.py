@@ -1,4 +1,4 @@
-"""Rules: which processes are scanned, and how hard. Pure: facts in, verdict out.
+"""Rules: which processes are scanned, and how often. Pure: facts in, match out.
 
 Aggressiveness is one number from 0 to 10. 0 never scans, 5 is the default, and 10 scans most: it
 is the RFC's prctl with its scale made right (there, a higher number made scanning slower).
@@ -6,11 +6,11 @@ is the RFC's prctl with its scale made right (there, a higher number made scanni
 The most specific rule that matches a process decides alone; rules never add up. A pid is more
 specific than a cgroup (a longer path more than a shorter one), that more than a name, that more
 than a uid. Where two are equally specific the one with more conditions wins, then the later one.
-A process that no rule matches has the verdict of the process it was forked from, and the first
+A process that no rule matches has the match of its parent, and the first
 process of such a line has the default: a rule without conditions, or 5.
 
 What a rule looks at changes with execve (the name), setuid and a move to another cgroup, so
-verdicts are made anew after these. The parent's verdict must be asked for while the parent is
+matches are made anew after these. The parent's match must be asked for while the parent is
 still there: an orphan's new parent says nothing about where it came from.
 """
 
@@ -33,7 +33,7 @@ _PID, _CGROUP, _NAME, _UID, _NONE = 4, 3, 2, 1, 0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RuleMatch:
     """What was decided for one process, and by which rule."""
 
     aggressiveness: int
@@ -67,7 +67,7 @@ class Rule:
     """A path that takes in everything below it; `*` and `?` stay inside one part of the path,
     `**` stands for any number of parts."""
     unseen_use: bool = False
-    """See Verdict. Pages in use may then look cold, and be demoted."""
+    """See RuleMatch. Pages in use may then look cold, and be demoted."""
     source: str = ""
     """As the person who wrote it would say it; made from the conditions when left out."""
 
@@ -126,7 +126,7 @@ class Rules:
         """Whether any of them looks at a process; if not, nobody has to."""
         self._matchers = [_Matcher(rule) for rule in ordered if rule.conditions]
         default = (rule.aggressiveness for rule in ordered if not rule.conditions)
-        self.default = Verdict(next(default, DEFAULT_AGGRESSIVENESS), DEFAULT_WORDS, own=False)
+        self.default = RuleMatch(next(default, DEFAULT_AGGRESSIVENESS), DEFAULT_WORDS, own=False)
         """Of a process that no rule matches and that inherits nothing."""
 
     def __eq__(self, other: object) -> bool:
@@ -135,12 +135,12 @@ class Rules:
     def __hash__(self) -> int:
         return hash(self.rules)
 
-    def decide(self, facts: ProcessFacts, inherited: Verdict | None = None) -> Verdict:
-        """The verdict on a process; `inherited` is the one on the process it was forked from."""
+    def decide(self, facts: ProcessFacts, inherited: RuleMatch | None = None) -> RuleMatch:
+        """The match of a process; `inherited` is that of its parent."""
         for matcher in self._matchers:
             if matcher.matches(facts):
                 rule = matcher.rule
-                return Verdict(rule.aggressiveness, rule.source, True, rule.unseen_use)
+                return RuleMatch(rule.aggressiveness, rule.source, True, rule.unseen_use)
         if inherited is None or inherited.rule == DEFAULT_WORDS:  # the default may be new
             return self.default
         return replace(inherited, own=False)

@@ -15,13 +15,13 @@ from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
 from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
-from mmscand.scan import grid
+from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.budget import CpuBudget
 from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import limits_of, pause_ms
+from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
-from mmscand.scan.rules import Rules, Verdict
-from mmscand.scan.slot import Slot
+from mmscand.scan.rules import RuleMatch, Rules
 from mmscand.scan.urgency import Urgency, earliest
 from mmscand.scan.visit import NoWatcher, Visit, Watcher
 from mmscand.scan.visit_order import VisitOrder
@@ -63,8 +63,8 @@ class Scanner:
         self._mode = mode
         self._watcher = watcher or NoWatcher()
         self._ranking = Ranking(FastTierRoom(machine, migration_list, settings), clock.now)
-        self._watched = Watched(machine, select, rules, self._slot_of, observer)
-        self._watched.bulk.wanted = self._settings.shared_memory and mode.moves
+        self._watched = Watched(machine, select, rules, self._scanner_of, observer)
+        self._watched.cgroup_aging.wanted = self._settings.shared_memory and mode.moves
         self._rules = self._wanted_rules = rules
         self._look_due = 0.0
         self._rest_until = 0.0
@@ -73,7 +73,7 @@ class Scanner:
         self._budget = CpuBudget(clock, self._settings)
         self._order = VisitOrder()
         self._urgency = Urgency()
-        self._reading: set[Slot] = set()
+        self._reading: set[ProcessScanner] = set()
         """Bits of these were just cleared: the reads that follow go on debt, the next clearing
         waits for the budget."""
         self._bursts = False
@@ -91,7 +91,7 @@ class Scanner:
             while self._sleep():
                 self._cycle()
         finally:
-            for process in list(self._watched.slots):
+            for process in list(self._watched.scanners):
                 self._watched.leave(process, STOPPING)
 
     def step(self) -> float:
@@ -134,16 +134,16 @@ class Scanner:
         self._settings = settings
         self._budget.adopt(settings)
         self._rest_until = 0.0
-        self._watched.bulk.wanted = settings.shared_memory and self._mode.moves
-        for slot in self._watched.slots.values():
-            slot.adopt(settings)
+        self._watched.cgroup_aging.wanted = settings.shared_memory and self._mode.moves
+        for scanner in self._watched.scanners.values():
+            scanner.adopt(settings)
             if settings.shared_memory != before.shared_memory:
-                self._watched.bulk.join(slot)
-            self._watched.bulk.hasten(slot, self._clock.now() + slot.period_ms / 1000)
+                self._watched.cgroup_aging.join(scanner)
+            self._watched.cgroup_aging.hasten(scanner, self._clock.now() + scanner.period_ms / 1000)
 
     def _next_due(self) -> float:
         """The next look or visit that the budget allows."""
-        first = min(self._look_due, earliest(self._watched.slots.values()))
+        first = min(self._look_due, earliest(self._watched.scanners.values()))
         due = max(first, self._paid_at(urgent=False))
         urgent = max(self._urgency.due(), self._paid_at(urgent=True))
         return max(min(due, urgent, earliest(self._reading)), self._rest_until)
@@ -151,23 +151,23 @@ class Scanner:
     def _paid_at(self, *, urgent: bool) -> float:
         """Clock time from which the budget allows work of this kind."""
         ready_at = self._budget.ready_at(urgent=urgent)
-        return grid.not_before(ready_at) if ready_at > self._clock.now() else ready_at
+        return timers.not_before(ready_at) if ready_at > self._clock.now() else ready_at
 
     def _cycle(self) -> None:
         """Visit every process that is due and that the budget allows, once."""
         if self._clock.now() >= self._look_due:
-            self._look_due = grid.nearest(self._clock.now() + _LOOK_S)
+            self._look_due = timers.nearest(self._clock.now() + _LOOK_S)
             self._follow_topology()
             self._watched.look()
-            watched = set(self._watched.slots.values())
+            watched = set(self._watched.scanners.values())
             self._urgency.settle(watched, starts=self._budget.starts)
             self._reading &= watched
             self._first_look = False
         now = self._clock.now()
-        due = (slot for slot in self._watched.slots.values() if slot.due <= now)
-        for slot in islice(self._order.each(due), self._settings.mms_to_scan):
-            if self._may_go_on(slot):
-                self._visit(slot)
+        due = (scanner for scanner in self._watched.scanners.values() if scanner.due <= now)
+        for scanner in islice(self._order.each(due), self._settings.mms_to_scan):
+            if self._may_go_on(scanner):
+                self._visit(scanner)
             elif self._must_rest:
                 break
         self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
@@ -180,8 +180,8 @@ class Scanner:
             return  # in the middle of the change; the next look tries again
         if others:
             topology = self._machine.topology()
-            for slot in self._watched.slots.values():
-                slot.adopt_topology(topology)
+            for scanner in self._watched.scanners.values():
+                scanner.adopt_topology(topology)
             self._observer(
                 TopologyChanged(tuple(sorted(topology.fast)), tuple(sorted(topology.slow)))
             )
@@ -190,22 +190,22 @@ class Scanner:
     def _must_rest(self) -> bool:
         return self._stop.is_set() or not self._store.current.scan_enabled
 
-    def _may_go_on(self, slot: Slot) -> bool:
+    def _may_go_on(self, scanner: ProcessScanner) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
-        urgent = slot in self._urgency
+        urgent = scanner in self._urgency
         if urgent != self._bursts:
             self._bursts = urgent
             self._machine.lower_priority(urgent)
-        paid = self._budget.charge(urgent=urgent) or slot in self._reading
+        paid = self._budget.charge(urgent=urgent) or scanner in self._reading
         return paid and not self._must_rest
 
-    def _slot_of(self, space: AddressSpace, verdict: Verdict) -> Slot:
-        slot = Slot(
+    def _scanner_of(self, space: AddressSpace, match: RuleMatch) -> ProcessScanner:
+        scanner = ProcessScanner(
             space,
             self._machine.topology(),
             self._list,
             self._settings,
-            verdict,
+            match,
             self._policy_of,
             mode=self._mode,
             aging=self._aging,
@@ -214,10 +214,10 @@ class Scanner:
             watcher=self._watcher,
         )
         if not self._first_look:  # what ran before us has had time enough
-            slot.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
-        self._watched.bulk.join(slot)
-        self._urgency.note(slot, starts=self._budget.starts)
-        return slot
+            scanner.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
+        self._watched.cgroup_aging.join(scanner)
+        self._urgency.note(scanner, starts=self._budget.starts)
+        return scanner
 
     def _policy_of(self, process: Process) -> Policy:
         return policy_of(
@@ -229,54 +229,54 @@ class Scanner:
             ages=self._mode.ages,
         )
 
-    def _visit(self, slot: Slot) -> None:
+    def _visit(self, scanner: ProcessScanner) -> None:
         try:
-            self._look_at(slot)
+            self._look_at(scanner)
         except ProcessGone:
-            self._watched.has_gone(slot.process)
+            self._watched.has_gone(scanner.process)
         except ProcessDenied as error:
-            self._watched.leave_alone(slot.process, str(error))
+            self._watched.leave_alone(scanner.process, str(error))
         except LeftAlone as error:
-            self._watched.leave_alone(slot.process, error.message)
+            self._watched.leave_alone(scanner.process, error.message)
         except OutOfResources:  # the visit goes on when there may be some again
-            slot.due = self._clock.now() + _LOOK_S
-        if slot.process not in self._watched.slots:
-            self._urgency.drop(slot)
-            self._reading.discard(slot)
+            scanner.due = self._clock.now() + _LOOK_S
+        if scanner.process not in self._watched.scanners:
+            self._urgency.drop(scanner)
+            self._reading.discard(scanner)
 
-    def _look_at(self, slot: Slot) -> None:
-        now, generation = self._clock.now(), slot.generation
-        if slot.skip(now):
-            self._watched.bulk.visited(slot, slot.due_after(now))
+    def _look_at(self, scanner: ProcessScanner) -> None:
+        now, generation = self._clock.now(), scanner.generation
+        if scanner.skip(now):
+            self._watched.cgroup_aging.visited(scanner, scanner.due_after(now))
             return
-        visit = self._visit_of(slot, now)
-        if generation not in (0, slot.generation):
-            self._watched.has_called_execve(slot)
+        visit = self._visit_of(scanner, now)
+        if generation not in (0, scanner.generation):
+            self._watched.has_called_execve(scanner)
             self._look_due = 0.0
         if visit is None:
             return
-        due = slot.due_after(visit.started)
+        due = scanner.due_after(visit.started)
         if visit.complete:
-            self._watched.bulk.visited(slot, due)
+            self._watched.cgroup_aging.visited(scanner, due)
         else:
-            slot.due = due
+            scanner.due = due
         seconds = self._clock.now() - visit.started
-        self._observer(visit.event(slot.process, slot.passes, seconds))
+        self._observer(visit.event(scanner.process, scanner.passes, seconds))
 
-    def _visit_of(self, slot: Slot, now: float) -> Visit | None:
+    def _visit_of(self, scanner: ProcessScanner, now: float) -> Visit | None:
         """Visit it, and enter what that took and brought into the books."""
-        urgent, cpu_s, saved_s = slot in self._urgency, slot.cpu.seconds, slot.saved_s
+        urgent, cpu_s, saved_s = scanner in self._urgency, scanner.cpu.seconds, scanner.saved_s
         try:
-            with slot.cpu:
-                return slot.visit(now, lambda: self._may_go_on(slot))
+            with scanner.cpu:
+                return scanner.visit(now, lambda: self._may_go_on(scanner))
         finally:
             self._budget.charge(urgent=urgent)
-            self._budget.earn(slot.saved_s - saved_s)
-            self._order.served(slot.cpu.seconds - cpu_s, worthwhile=slot.worthwhile)
-            self._urgency.note(slot, starts=self._budget.starts)
-            self._reading.discard(slot)
-            if slot.reads_soon:
-                self._reading.add(slot)
+            self._budget.earn(scanner.saved_s - saved_s)
+            self._order.served(scanner.cpu.seconds - cpu_s, worthwhile=scanner.worthwhile)
+            self._urgency.note(scanner, starts=self._budget.starts)
+            self._reading.discard(scanner)
+            if scanner.reads_soon:
+                self._reading.add(scanner)
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""
@@ -295,11 +295,11 @@ class Scanner:
     def budget_status(self) -> BudgetStatus:
         """How much CPU time is allowed and used; called from any thread."""
         state, now = self._budget.state, self._clock.now()
-        slots = list(self._watched.slots.values())
-        waiting = sum(slot.due < now - _LATE_S for slot in slots)
-        costs = [slot.visit_cost_s for slot in slots if slot.visit_cost_s]
+        scanners = list(self._watched.scanners.values())
+        waiting = sum(scanner.due < now - _LATE_S for scanner in scanners)
+        costs = [scanner.visit_cost_s for scanner in scanners if scanner.visit_cost_s]
         visit_s = sum(costs) / max(1, len(costs))  # of those never visited too
-        round_s = len(slots) * visit_s / max(self._budget.rate, 1e-6)
+        round_s = len(scanners) * visit_s / max(self._budget.rate, 1e-6)
         return BudgetStatus(
             limit_percent=state.limit_percent,
             earned_percent=state.earned_percent,
@@ -310,13 +310,13 @@ class Scanner:
         )
 
     def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
-        """All slots; called from any thread."""
-        slots = list(self._watched.slots.values())
-        return tuple(slot.status(counters.of(slot.process)) for slot in slots)
+        """All scanners; called from any thread."""
+        scanners = list(self._watched.scanners.values())
+        return tuple(scanner.status(counters.of(scanner.process)) for scanner in scanners)
 
     def report(self, outcome: Outcome) -> None:
-        """Hand an outcome to its process' slot; called from the migrator's thread."""
+        """Hand an outcome to its process' scanner; called from the migrator's thread."""
         self._watcher.moved(outcome)
-        slot = self._watched.slots.get(outcome.migration.process)
-        if slot is not None:
-            slot.report(outcome)
+        scanner = self._watched.scanners.get(outcome.migration.process)
+        if scanner is not None:
+            scanner.report(outcome)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Hurried(Protocol):
-    """What of a slot matters here."""
+    """What of a process scanner matters here."""
 
     due: float
     passes: int
@@ -20,37 +20,37 @@ class Hurried(Protocol):
 
 
 class Urgency:
-    """Of all slots. It changes only when a slot is made or visited, and when a start is over."""
+    """It changes only when a process is entered or visited, and when a start is over."""
 
     def __init__(self) -> None:
-        self._slots: set[Hurried] = set()
+        self._hurried: set[Hurried] = set()
         self._starts = True
 
-    def note(self, slot: Hurried, *, starts: bool) -> None:
-        """A slot was made or visited; while the daemon starts each one's first visit is urgent."""
-        if slot.urgent or (starts and not slot.passes):
-            self._slots.add(slot)
+    def note(self, scanner: Hurried, *, starts: bool) -> None:
+        """A process was entered or visited. While the daemon starts, each first visit is urgent."""
+        if scanner.urgent or (starts and not scanner.passes):
+            self._hurried.add(scanner)
         else:
-            self._slots.discard(slot)
+            self._hurried.discard(scanner)
 
-    def drop(self, slot: Hurried) -> None:
+    def drop(self, scanner: Hurried) -> None:
         """It is not watched any more."""
-        self._slots.discard(slot)
+        self._hurried.discard(scanner)
 
     def settle(self, watched: Container[Hurried], *, starts: bool) -> None:
-        """Forget slots that have left, and after the start those that were urgent for it alone."""
+        """Forget those that have left, and after the start those that were urgent for it alone."""
         ends, self._starts = self._starts and not starts, starts
-        stay = (slot for slot in self._slots if slot in watched)
-        self._slots = {slot for slot in stay if not ends or slot.urgent}
+        stay = (scanner for scanner in self._hurried if scanner in watched)
+        self._hurried = {scanner for scanner in stay if not ends or scanner.urgent}
 
-    def __contains__(self, slot: object) -> bool:
-        return slot in self._slots
+    def __contains__(self, scanner: object) -> bool:
+        return scanner in self._hurried
 
     def due(self) -> float:
         """When the first of them is due; never where there is none."""
-        return earliest(self._slots)
+        return earliest(self._hurried)
 
 
-def earliest(slots: Iterable[Hurried]) -> float:
-    """When the first of some slots is due."""
-    return min((slot.due for slot in slots), default=float("inf"))
+def earliest(scanners: Iterable[Hurried]) -> float:
+    """When the first of some is due."""
+    return min((scanner.due for scanner in scanners), default=float("inf"))

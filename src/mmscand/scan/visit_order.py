@@ -12,7 +12,7 @@ _MOST_LEAD_S = 0.05
 
 
 class Visited(Protocol):
-    """What of a slot matters here."""
+    """What of a process scanner matters here."""
 
     due: float
 
@@ -27,7 +27,7 @@ class Visited(Protocol):
         ...
 
 
-Slot = TypeVar("Slot", bound=Visited)
+ProcessScanner = TypeVar("ProcessScanner", bound=Visited)
 
 
 class VisitOrder:
@@ -37,11 +37,11 @@ class VisitOrder:
         self._lead_s = 0.0
         """By how much more than its share the worthwhile side has had."""
 
-    def each(self, due: Iterable[Slot]) -> Iterator[Slot]:
+    def each(self, due: Iterable[ProcessScanner]) -> Iterator[ProcessScanner]:
         """Each of them once; `served` is to be called between two."""
-        ordered = sorted(due, key=lambda slot: (not slot.under_way, slot.due))
-        first = deque(slot for slot in ordered if slot.worthwhile)
-        rest = deque(slot for slot in ordered if not slot.worthwhile)
+        ordered = sorted(due, key=lambda scanner: (not scanner.under_way, scanner.due))
+        first = deque(scanner for scanner in ordered if scanner.worthwhile)
+        rest = deque(scanner for scanner in ordered if not scanner.worthwhile)
         while first or rest:
             takes_rest = not first or (bool(rest) and self._lead_s > 0)
             yield (rest if takes_rest else first).popleft()

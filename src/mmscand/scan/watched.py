@@ -1,4 +1,4 @@
-"""Which processes are watched: those that were chosen and that nothing excludes, a slot each."""
+"""Which processes are watched: those that were chosen and that nothing excludes."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -7,42 +7,42 @@ from mmscand.errors import KEPT_FROM_US, LeftAlone, OutOfResources, ProcessDenie
 from mmscand.machine import AddressSpace, Machine
 from mmscand.model import Look, Process
 from mmscand.observe.events import EXITED, Observer, ProcessEntered, ProcessLeft
-from mmscand.scan.bulk import BulkAging
-from mmscand.scan.rules import Rules, Verdict
-from mmscand.scan.slot import Slot
-from mmscand.scan.verdicts import Verdicts
+from mmscand.scan.cgroup_aging import CgroupAging
+from mmscand.scan.process_scanner import ProcessScanner
+from mmscand.scan.rule_matches import RuleMatches
+from mmscand.scan.rules import RuleMatch, Rules
 
 
 class Watched:
-    """The slots. Owned by the scanner thread; others may look at a copy of `slots`."""
+    """Owned by the scanner thread; others may look at a copy of `scanners`."""
 
     def __init__(
         self,
         machine: Machine,
         select: Callable[[Iterable[Process]], Iterable[Process]],
         rules: Rules,
-        make_slot: Callable[[AddressSpace, Verdict], Slot],
+        make_scanner: Callable[[AddressSpace, RuleMatch], ProcessScanner],
         observer: Observer,
     ) -> None:
         self._machine = machine
         self._select = select
-        self._make_slot = make_slot
+        self._make_scanner = make_scanner
         self._observer = observer
-        self._verdicts = Verdicts(machine, rules)
+        self._matches = RuleMatches(machine, rules)
         self._unsettled = True
         """The next look has something to do even if nothing has happened to a process."""
         self._owners: dict[int, Process] = {}
-        """By identity of the address space: the process in whose slot it is."""
-        self.slots: dict[Process, Slot] = {}
+        """By identity of the address space: the process in whose scanner it is."""
+        self.scanners: dict[Process, ProcessScanner] = {}
         self._refused: dict[Process, str] = {}
         """Processes that cannot be watched, and why. They are tried again when something about
         them may have changed."""
         self._excluded: dict[Process, str] = {}
-        self.bulk = BulkAging(machine)
+        self.cgroup_aging = CgroupAging(machine)
 
     def replace_rules(self, rules: Rules) -> None:
         """Judge everybody anew at the next look."""
-        self._verdicts.replace_rules(rules)
+        self._matches.replace_rules(rules)
         self._unsettled = True
 
     def look(self) -> None:
@@ -51,65 +51,65 @@ class Watched:
         if look.quiet and not self._unsettled:
             return
         self._unsettled = False
-        self._verdicts.keep_only(look.running)
+        self._matches.keep_only(look.running)
         judged, denied = self._judged(look)
-        for process in self.slots.keys() - judged.keys() - denied.keys():
+        for process in self.scanners.keys() - judged.keys() - denied.keys():
             self.leave(process, EXITED)
         there = judged.keys() | denied.keys()
         self._refused = {p: why for p, why in self._refused.items() if p in there}
         for process, why in denied.items():
             self._keeps_out(process, why)
         excluded = {p: f"excluded by a rule: {v}" for p, v in judged.items() if v.excluded}
-        for process in self.slots.keys() & excluded.keys():
+        for process in self.scanners.keys() & excluded.keys():
             self.leave(process, excluded[process])
         self._excluded = excluded
-        for process, verdict in judged.items():
-            if verdict.excluded:
+        for process, match in judged.items():
+            if match.excluded:
                 continue
-            if process in self.slots:
-                self._judge(process, verdict, look)
+            if process in self.scanners:
+                self._apply(process, match, look)
             elif process not in self._refused or process in look.changed:
-                self._enter(process, verdict)
+                self._enter(process, match)
 
     @property
     def left_alone(self) -> dict[Process, str]:
-        """Processes that were chosen and have no slot, and why; from any thread."""
+        """Processes that were chosen and have no scanner, and why; from any thread."""
         return self._excluded | self._refused
 
-    def _judged(self, look: Look) -> tuple[dict[Process, Verdict], dict[Process, str]]:
+    def _judged(self, look: Look) -> tuple[dict[Process, RuleMatch], dict[Process, str]]:
         """Those that were chosen: what the rules say, or why that cannot be found out."""
         chosen = set(self._select(look.running))
-        known = self.slots.keys() | self._refused.keys()
+        known = self.scanners.keys() | self._refused.keys()
         denied = {p: KEPT_FROM_US for p in known if p.pid in look.denied}
-        judged = dict[Process, Verdict]()
+        judged = dict[Process, RuleMatch]()
         for process in look.running:  # all, for their children
             try:
-                verdict = self._verdict_of(process, look)
+                match = self._match_of(process, look)
             except ProcessDenied as error:
                 if process in chosen:
                     denied[process] = str(error)
                 continue
-            if verdict is not None and process in chosen:
-                judged[process] = verdict
+            if match is not None and process in chosen:
+                judged[process] = match
         return judged, denied
 
-    def _verdict_of(self, process: Process, look: Look) -> Verdict | None:
+    def _match_of(self, process: Process, look: Look) -> RuleMatch | None:
         """None of one that has exited, or cannot be looked at for the first time now."""
-        judge = self._verdicts.decide if process in look.changed else self._verdicts.of
+        matched = self._matches.decide if process in look.changed else self._matches.of
         try:
-            return judge(process)
+            return matched(process)
         except ProcessGone:
             return None
         except OutOfResources:  # as it was, until it can be read again
             self._unsettled = True
-            return self._verdicts.last_of(process)
+            return self._matches.last_of(process)
 
-    def _judge(self, process: Process, verdict: Verdict, look: Look) -> None:
-        self.slots[process].judge(verdict)
+    def _apply(self, process: Process, match: RuleMatch, look: Look) -> None:
+        self.scanners[process].apply(match)
         if process in look.changed:
-            self.bulk.join(self.slots[process])  # it may be in another cgroup now
+            self.cgroup_aging.join(self.scanners[process])  # it may be in another cgroup now
 
-    def _enter(self, process: Process, verdict: Verdict) -> None:
+    def _enter(self, process: Process, match: RuleMatch) -> None:
         try:
             space = self._machine.open(process)
         except ProcessGone:
@@ -122,28 +122,28 @@ class Watched:
             self._unsettled = True
             return
         try:
-            self._take_up(process, space, verdict)
+            self._take_up(process, space, match)
         except (ProcessGone, ProcessDenied, LeftAlone, OutOfResources) as error:
             space.close()
             if not isinstance(error, ProcessGone):
                 self._note(process, str(error))
 
-    def _take_up(self, process: Process, space: AddressSpace, verdict: Verdict) -> None:
-        """Make a slot, unless another process has one of the same address space."""
+    def _take_up(self, process: Process, space: AddressSpace, match: RuleMatch) -> None:
+        """Make a scanner, unless another process has one of the same address space."""
         identity = space.identity()
         owner = self._owners.get(identity)
-        if owner is not None and owner in self.slots:
+        if owner is not None and owner in self.scanners:
             raise LeftAlone(process.pid, f"shares its address space with {owner}")
-        if (why := space.unseen_use()) and not verdict.unseen_use:
+        if (why := space.unseen_use()) and not match.unseen_use:
             raise LeftAlone(process.pid, why)
-        slot = self._make_slot(space, verdict)
-        self.slots[process], self._owners[identity] = slot, process
+        scanner = self._make_scanner(space, match)
+        self.scanners[process], self._owners[identity] = scanner, process
         self._refused.pop(process, None)
         self._observer(ProcessEntered(process))
 
     def _keeps_out(self, process: Process, why: str) -> None:
         """The kernel says nothing of it that rules could go by."""
-        if process in self.slots:
+        if process in self.scanners:
             self.leave_alone(process, why)
         else:
             self._note(process, why)
@@ -154,11 +154,11 @@ class Watched:
             self._observer(ProcessLeft(process, 0, why))
         self._refused[process] = why
 
-    def has_called_execve(self, slot: Slot) -> None:
+    def has_called_execve(self, scanner: ProcessScanner) -> None:
         """It may have another name now, and so may its children."""
-        slot.judge(self._verdicts.decide(slot.process))
-        self._disown(slot.process)
-        self._owners[slot.identity] = slot.process
+        scanner.apply(self._matches.decide(scanner.process))
+        self._disown(scanner.process)
+        self._owners[scanner.identity] = scanner.process
         self._unsettled = True
 
     def _disown(self, process: Process) -> None:
@@ -190,10 +190,10 @@ class Watched:
 
     def leave(self, process: Process, why: str) -> None:
         """Let go of a process."""
-        slot = self.slots.pop(process)
+        scanner = self.scanners.pop(process)
         self._disown(process)
-        self.bulk.leave(slot)
-        if (visit := slot.interrupted()) is not None:
+        self.cgroup_aging.leave(scanner)
+        if (visit := scanner.interrupted()) is not None:
             self._observer(visit)
-        slot.close()
-        self._observer(ProcessLeft(process, slot.passes, why))
+        scanner.close()
+        self._observer(ProcessLeft(process, scanner.passes, why))

@@ -26,7 +26,7 @@ class FullTier:
 
 
 def by_plan() -> ByPlan:
-    """The fast tier is full of pages that are as hot: no page of the slow one is planned to move."""
+    """The fast tier is full of pages that are as hot, so no move is planned."""
     ranking = Ranking(FullTier(), lambda: 0.0)
     ranking.begin(ONE)
     rates, pages = np.array([9.0, 0.01]), np.array([[4096, 0], [4096, 0]])

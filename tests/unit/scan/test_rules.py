@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmscand.errors import UsageError
 from mmscand.model import Process, ProcessFacts
-from mmscand.scan.rules import Rule, Rules, Verdict
+from mmscand.scan.rules import Rule, RuleMatch, Rules
 
 PG = "/system.slice/postgresql.service"
 
@@ -54,8 +54,8 @@ def test_the_more_specific_rule_wins_wherever_it_stands(less: Rule, more: Rule) 
 
 def test_of_equals_the_later_one_wins() -> None:
     rules = [rule(3, name="gres"), rule(9, name="post")]
-    assert Rules(rules).decide(facts()) == Verdict(9, "name=post", own=True)
-    assert Rules(rules[::-1]).decide(facts()) == Verdict(3, "name=gres", own=True)
+    assert Rules(rules).decide(facts()) == RuleMatch(9, "name=post", own=True)
+    assert Rules(rules[::-1]).decide(facts()) == RuleMatch(3, "name=gres", own=True)
 
 
 @pytest.mark.parametrize("wrong", [{"name": "^gres"}, {"pid": 51}, {"uid": 0}, {"cgroup": "/x"}])
@@ -97,7 +97,7 @@ def test_a_child_that_no_rule_matches_has_its_parents_verdict() -> None:
     rules = Rules([rule(8, name="postgres")])
     parent = rules.decide(facts())
     child = rules.decide(facts("sh"), parent)
-    assert child == Verdict(8, "name=postgres", own=False)
+    assert child == RuleMatch(8, "name=postgres", own=False)
     assert str(child) == "name=postgres (inherited)"
     assert rules.decide(facts("sort"), child) == child
     assert str(parent) == "name=postgres"
@@ -105,8 +105,8 @@ def test_a_child_that_no_rule_matches_has_its_parents_verdict() -> None:
 
 def test_an_own_rule_beats_the_parents_also_to_exclude() -> None:
     rules = Rules([rule(8, name="postgres"), rule(0, name="^sh$")])
-    verdict = rules.decide(facts("sh"), rules.decide(facts()))
-    assert (verdict.excluded, verdict.own) == (True, True)
+    match = rules.decide(facts("sh"), rules.decide(facts()))
+    assert (match.excluded, match.own) == (True, True)
 
 
 def test_execve_decides_again() -> None:
@@ -119,13 +119,13 @@ def test_execve_decides_again() -> None:
 
 def test_a_rule_without_conditions_is_the_default_and_comes_after_inheritance() -> None:
     rules = Rules([rule(0), rule(8, name="postgres")])
-    assert rules.decide(facts("sh")) == Verdict(0, "default", own=False)
+    assert rules.decide(facts("sh")) == RuleMatch(0, "default", own=False)
     assert rules.decide(facts("sh"), rules.decide(facts())).aggressiveness == 8
 
 
 def test_an_old_default_is_not_inherited_into_a_new_one() -> None:
     before = Rules().decide(facts("init"))
-    assert before == Verdict(5, "default", own=False)
+    assert before == RuleMatch(5, "default", own=False)
     assert Rules([rule(2)]).decide(facts("sh"), before).aggressiveness == 2
     assert str(before) == "default"
 
@@ -157,16 +157,16 @@ def test_the_winner_matches_and_nothing_that_matches_is_more_specific(
     made: list[dict[str, Any]], order: list[int]
 ) -> None:
     rules = [rule(**each) for each in made]
-    verdict = Rules(rules).decide(facts())
+    match = Rules(rules).decide(facts())
     matching = [r for r in rules if r.conditions and Rules([r]).decide(facts()).own]
-    assert verdict.own is bool(matching)
+    assert match.own is bool(matching)
     if matching:
         best = max(r.specificity for r in matching)
         last = [r for r in matching if r.specificity == best][-1]
-        assert (verdict.aggressiveness, verdict.rule) == (last.aggressiveness, last.source)
+        assert (match.aggressiveness, match.rule) == (last.aggressiveness, last.source)
     if len({r.specificity for r in rules}) == len(rules):  # no ties: their order says nothing
         shuffled = [rules[at] for at in order if at < len(rules)]
-        assert Rules(shuffled).decide(facts()) == verdict
+        assert Rules(shuffled).decide(facts()) == match
 
 
 def test_a_long_name_is_matched_beside_the_kernels() -> None:

@@ -170,8 +170,8 @@ def test_rules_that_come_while_others_are_taken_over_are_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(every(400), seconds=10, processes=1)
-    verdicts = world.scanner._watched._verdicts
-    take_over: Callable[[Rules], None] = verdicts.replace_rules
+    matches = world.scanner._watched._matches
+    take_over: Callable[[Rules], None] = matches.replace_rules
     more = iter([Rules([Rule(0)])])
 
     def while_it_takes_over(rules: Rules) -> None:
@@ -179,7 +179,7 @@ def test_rules_that_come_while_others_are_taken_over_are_not_lost(
             world.scanner.set_rules(other)
         take_over(rules)
 
-    monkeypatch.setattr(verdicts, "replace_rules", while_it_takes_over)
+    monkeypatch.setattr(matches, "replace_rules", while_it_takes_over)
     world.clock.at(START + 5, lambda: world.scanner.set_rules(Rules([Rule(7)])))
     world.scanner.run()
     assert [e.why for _, e in world.events if isinstance(e, ProcessLeft)] == [EXCLUDED]

@@ -20,7 +20,7 @@ from mmscand.scan.pacing import FailureRatio
 from mmscand.scan.visit import Watcher
 
 
-class Tiering:
+class BlockProcessor:
     """Of one process. Owned by the scanner thread."""
 
     def __init__(

@@ -1,8 +1,8 @@
 import re
 
 from mmscand.model import Process
+from mmscand.scan.rule_matches import RuleMatches
 from mmscand.scan.rules import Rule, Rules
-from mmscand.scan.verdicts import Verdicts
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 
@@ -24,41 +24,41 @@ def test_a_child_takes_over_its_parent_s_verdict_also_when_the_parent_is_gone() 
     world = machine()
     parent, child = world.spawn(10, "dbmaster"), world.spawn(11, "worker")
     child.ppid = 10
-    verdicts = Verdicts(world, Rules([DATABASE]))
-    assert verdicts.of(parent.process).own
-    taken = verdicts.of(child.process)
+    matches = RuleMatches(world, Rules([DATABASE]))
+    assert matches.of(parent.process).own
+    taken = matches.of(child.process)
     assert (taken.aggressiveness, taken.own) == (9, False)
     world.exit(parent)
     child.ppid = 1
-    verdicts.keep_only([child.process])
-    assert verdicts.of(child.process).aggressiveness == 9
-    assert verdicts.decide(child.process).aggressiveness == 9
+    matches.keep_only([child.process])
+    assert matches.of(child.process).aggressiveness == 9
+    assert matches.decide(child.process).aggressiveness == 9
 
 
 def test_after_execve_the_new_name_counts_and_the_old_name_s_rule_does_not() -> None:
     world = machine()
     sim = world.spawn(10, "dbmaster")
-    verdicts = Verdicts(world, Rules([DATABASE, NEVER]))
-    assert verdicts.of(sim.process).aggressiveness == 9
+    matches = RuleMatches(world, Rules([DATABASE, NEVER]))
+    assert matches.of(sim.process).aggressiveness == 9
     renamed(world, 10, "quiet")
-    assert verdicts.of(sim.process).aggressiveness == 9  # not looked at again yet
-    assert verdicts.decide(sim.process).excluded
+    assert matches.of(sim.process).aggressiveness == 9  # not looked at again yet
+    assert matches.decide(sim.process).excluded
     renamed(world, 10, "plain")
-    assert verdicts.decide(sim.process).rule == "default"
+    assert matches.decide(sim.process).rule == "default"
 
 
 def test_without_conditions_nobody_has_to_be_looked_at() -> None:
     world = machine()
     sim = world.spawn(10)
     world.exit(sim)  # a look would find it gone
-    verdicts = Verdicts(world, Rules([Rule(3)]))
-    assert (verdicts.of(sim.process).aggressiveness, verdicts.of(sim.process).own) == (3, False)
+    matches = RuleMatches(world, Rules([Rule(3)]))
+    assert (matches.of(sim.process).aggressiveness, matches.of(sim.process).own) == (3, False)
 
 
 def test_new_rules_judge_everybody_anew() -> None:
     world = machine()
     sim = world.spawn(10, "dbmaster")
-    verdicts = Verdicts(world, Rules([DATABASE]))
-    assert verdicts.of(sim.process).aggressiveness == 9
-    verdicts.replace_rules(Rules([Rule(2, name=re.compile("db"), source="name=db")]))
-    assert verdicts.of(sim.process).aggressiveness == 2
+    matches = RuleMatches(world, Rules([DATABASE]))
+    assert matches.of(sim.process).aggressiveness == 9
+    matches.replace_rules(Rules([Rule(2, name=re.compile("db"), source="name=db")]))
+    assert matches.of(sim.process).aggressiveness == 2

@@ -1,4 +1,4 @@
-"""A slot: one watched process, its history, and one pass over it."""
+"""One watched process: its history, and a pass over it."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,14 +20,14 @@ from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible
 from mmscand.policy.interface import Policy
-from mmscand.scan import grid
+from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.benefit import FULL, Benefit
+from mmscand.scan.block_processor import BlockProcessor
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
 from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
-from mmscand.scan.rules import Verdict
-from mmscand.scan.tiering import Tiering
+from mmscand.scan.rules import RuleMatch
 from mmscand.scan.visit import Visit, Watcher
 from mmscand.settings import Settings
 
@@ -45,7 +45,7 @@ _PROMISING_PAGES = 256
 """Hot pages on the slow tier, 1 MiB: worth its turn too."""
 
 
-class Slot:
+class ProcessScanner:
     """One watched process. Owned by the scanner thread, but for `report`."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Slot:
         topology: Topology,
         migration_list: MigrationList,
         settings: Settings,
-        verdict: Verdict,
+        match: RuleMatch,
         make_policy: Callable[[Process], Policy],
         *,
         mode: Mode,
@@ -77,7 +77,7 @@ class Slot:
         self._settings = settings
         self._mode = mode
         self._generation = 0
-        self._tiering = Tiering(
+        self._blocks = BlockProcessor(
             space,
             self._candidates,
             self._benefit,
@@ -86,7 +86,7 @@ class Slot:
             watcher,
             mode=mode,
         )
-        self._tiering.look.enabled = _looks(settings)
+        self._blocks.look.enabled = _looks(settings)
         self._cursor = 0
         self._skipped = NOTHING_SKIPPED
         self._counts: Counter[str] | None = None
@@ -100,36 +100,36 @@ class Slot:
         self._visits = 0
         self._cpu_before_s = 0.0
         """Of all visits before the latest one."""
-        self.pacer = Pacer(settings, drag=self._benefit)
-        self.judge(verdict)
+        self.pacer = Pacer(settings, throttle=self._benefit)
+        self.apply(match)
         self.passes = 0
         self.due = 0.0
         """Clock time of the next visit, or of going on with one."""
 
     @property
     def process(self) -> Process:
-        """Whose slot it is."""
+        """Whose memory it scans."""
         return self._space.process
 
     def report(self, outcome: Outcome) -> None:
         """Take what became of a migration; folded into the history by the next visit."""
         self._candidates.report(outcome)
 
-    def judge(self, verdict: Verdict) -> None:
+    def apply(self, match: RuleMatch) -> None:
         """Be scanned as hard as the rules say."""
-        self.verdict = verdict
-        self.pacer.aggressiveness = max(1, verdict.aggressiveness)
+        self.match = match
+        self.pacer.aggressiveness = max(1, match.aggressiveness)
 
     def set_aging(self, group: str | None, why: str) -> None:
-        """See scan.bulk.Member."""
+        """See scan.cgroup_aging.Member."""
         if self._candidates.shared_too != (group is not None):
-            self._tiering.restart()  # bits of shared pages said nothing until now
+            self._blocks.restart()  # bits of shared pages said nothing until now
         self._candidates.shared_too = group is not None
         self._aged_by = why
 
     @property
     def _policy(self) -> Policy:
-        return self._tiering.policy
+        return self._blocks.policy
 
     @property
     def period_ms(self) -> int:
@@ -141,12 +141,12 @@ class Slot:
     def due_after(self, started: float) -> float:
         """Clock time of the visit that follows one, or the time it is asked for again."""
         if (wanted_at := self._wanted_at) is None:
-            return grid.next_visit(started, self.pacer.period_ms / 1000)
+            return timers.next_visit(started, self.pacer.period_ms / 1000)
         # As soon as the policy asks, but no sooner than the rules allow for this process. Not on
         # the grid: a visit just before a round ends is one in vain, and the end comes much later.
         slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
         due = started + slower * max(0.0, wanted_at - started)
-        return grid.next_visit(started, due - started) if self._idle.skipped else due
+        return timers.next_visit(started, due - started) if self._idle.skipped else due
 
     @property
     def _wanted_at(self) -> float | None:
@@ -176,7 +176,7 @@ class Slot:
     @property
     def urgent(self) -> bool:
         """Whether the burst of the budget is for it: large, and new or changed."""
-        wanted = self._policy.hurries or self._tiering.look.hurries
+        wanted = self._policy.hurries or self._blocks.look.hurries
         hurries = wanted and self._settings.profile == "auto"
         is_urgent = hurries or self.passes < _NEW_PASSES
         return self._is_large and is_urgent and self._benefit.effort == FULL
@@ -217,8 +217,8 @@ class Slot:
         return ProcessStatus(
             process=self.process,
             passes=self.passes,
-            aggressiveness=self.verdict.aggressiveness,
-            rule=str(self.verdict),
+            aggressiveness=self.match.aggressiveness,
+            rule=str(self.match),
             scan_period_ms=self.period_ms,
             exposure_ms=round(1000 * (self._policy.exposure_s or 0.0)) or None,
             changes=self._policy.changes,
@@ -242,8 +242,8 @@ class Slot:
         """Run by other settings from the next visit on."""
         before, self._settings = self._settings, settings
         if settings.policy != before.policy:
-            self._tiering.restart()
-        self._tiering.look.enabled = _looks(settings)
+            self._blocks.restart()
+        self._blocks.look.enabled = _looks(settings)
         self._policy.adopt(settings)
         self.pacer.adopt(settings)
         self._benefit.adopt(settings)
@@ -297,7 +297,7 @@ class Slot:
         self._policy.end_pass()
         if not self._mode.moves and self._ages and (planned := self._policy.planned) is not None:
             self._observer(self._benefit.weighed(self.process, planned))
-        self._tiering.look.end_pass(now)
+        self._blocks.look.end_pass(now)
         self.passes += 1
         if self._ages:
             self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
@@ -312,7 +312,7 @@ class Slot:
     def _mappings(self) -> VmaTable:
         """Those that are looked at."""
         vmas = self._space.vmas()
-        if (why := self._space.unseen_use()) and not self.verdict.unseen_use:
+        if (why := self._space.unseen_use()) and not self.match.unseen_use:
             raise LeftAlone(self.process.pid, why)
         self._watcher.mappings(self.process, vmas)
         vmas, self._skipped = eligible(
@@ -327,7 +327,7 @@ class Slot:
         counts["discarded"] += window.discarded
         failures, ages = self.pacer.failures, self._ages
         for block in window.blocks:
-            self._tiering.take(block, vmas, counts, failures, self._now, ages=ages)
+            self._blocks.take(block, vmas, counts, failures, self._now, ages=ages)
         if ages and self._policy.rereads:
             self._read_again(window, vmas)
         self._policy.history.forget_missing(window)
@@ -356,8 +356,8 @@ class Slot:
 
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
-        self._tiering.restart()
-        self._tiering.look.forget()
+        self._blocks.restart()
+        self._blocks.look.forget()
         self._candidates.forget()
         self._watcher.restart(self.process)
         self._cursor = self.passes = 0

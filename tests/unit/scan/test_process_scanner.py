@@ -10,9 +10,9 @@ from mmscand.policy.by_rule import ByRule
 from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
 from mmscand.scan.mode import Mode
+from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
-from mmscand.scan.slot import Slot
 from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
@@ -22,13 +22,13 @@ from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
 
 
-def slot_of(
+def scanner_of(
     machine: SimMachine,
     sim: SimProcess,
     *,
     clock: Clock | None = None,
     **values: str | int,
-) -> Slot:
+) -> ProcessScanner:
     settings = replace(Settings(policy="two-pass"), **values)
     pages = MigrationList(512)
     ranking = Ranking(FastTierRoom(machine, pages, SettingsStore(settings)), lambda: 0.0)
@@ -36,7 +36,7 @@ def slot_of(
     def policy(process: Process) -> Policy:
         return policy_of(process, settings, ranking, (clock or SystemClock()).now)
 
-    return Slot(
+    return ProcessScanner(
         machine.open(sim.process),
         machine.topology(),
         pages,
@@ -56,18 +56,18 @@ def test_a_visit_that_goes_on_after_an_execve_starts_anew() -> None:
     sim = machine.spawn(100)
     for region in (1, 2):
         machine.map(sim, region * REGION_BYTES, 512, 1)
-    slot = slot_of(machine, sim)
-    first = slot.visit(1.0, lambda: True)
+    scanner = scanner_of(machine, sim)
+    first = scanner.visit(1.0, lambda: True)
     assert first is not None
-    assert slot.visit(2.0, lambda: False) is None  # interrupted behind the first window
+    assert scanner.visit(2.0, lambda: False) is None  # interrupted behind the first window
     machine.exec(sim)
     machine.map(sim, REGION_BYTES, 1024, 1)
-    assert not slot.skip(0.0)
-    visit = slot.visit(3.0, lambda: True)
+    assert not scanner.skip(0.0)
+    visit = scanner.visit(3.0, lambda: True)
     assert visit is not None
     assert (visit.started, visit.complete, visit.counts["examined"]) == (3.0, True, 1024)
     assert visit.counts["useful"] == 0  # bits of pages that were never seen before say nothing
-    assert slot.passes == 1
+    assert scanner.passes == 1
 
 
 @pytest.mark.parametrize(("hurries", "waits_ms"), [(False, 2000), (True, 0)])
@@ -79,12 +79,12 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
     machine.map(sim, REGION_BYTES, 4096, 1)
     monkeypatch.setattr(ByRule, "due_s", 0.0)  # at once
     monkeypatch.setattr(ByRule, "hurries", hurries)
-    slot = slot_of(machine, sim, clock=clock)
+    scanner = scanner_of(machine, sim, clock=clock)
     for now in (1.0, 7.0):
-        with slot.cpu:
+        with scanner.cpu:
             clock.spend(0.5)
-            assert slot.visit(now, lambda: True) is not None
-        assert slot.period_ms == waits_ms
+            assert scanner.visit(now, lambda: True) is not None
+        assert scanner.period_ms == waits_ms
 
 
 @pytest.mark.parametrize("wanted_s", [0.2454, 1.2, 3.7001])
@@ -95,9 +95,9 @@ def test_a_visit_is_not_sooner_than_a_policy_asks_for(
     sim, clock = machine.spawn(100), SimClock()
     machine.map(sim, REGION_BYTES, 4096, 1)
     monkeypatch.setattr(ByRule, "due_s", 7.0 + wanted_s)
-    slot = slot_of(machine, sim, clock=clock)
-    assert slot.visit(7.0, lambda: True) is not None
-    assert slot.due_after(7.0) == pytest.approx(7.0 + wanted_s, abs=1e-9)
+    scanner = scanner_of(machine, sim, clock=clock)
+    assert scanner.visit(7.0, lambda: True) is not None
+    assert scanner.due_after(7.0) == pytest.approx(7.0 + wanted_s, abs=1e-9)
 
 
 def test_an_interrupted_visit_is_never_skipped() -> None:
@@ -105,54 +105,54 @@ def test_an_interrupted_visit_is_never_skipped() -> None:
     sim = machine.spawn(100)
     for region in (1, 2):
         machine.map(sim, region * REGION_BYTES, 512, 1)
-    slot = slot_of(machine, sim)
-    assert not slot.skip(0.0)
-    assert slot.visit(1.0, lambda: False) is None
-    assert not slot.skip(0.0)
-    assert slot.visit(1.0, lambda: True) is not None
-    assert slot.skip(0.0)
-    assert slot.passes == 1
+    scanner = scanner_of(machine, sim)
+    assert not scanner.skip(0.0)
+    assert scanner.visit(1.0, lambda: False) is None
+    assert not scanner.skip(0.0)
+    assert scanner.visit(1.0, lambda: True) is not None
+    assert scanner.skip(0.0)
+    assert scanner.passes == 1
 
 
 def test_a_skipped_visit_is_a_pass_that_found_nothing_for_the_pacing() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
-    slot = slot_of(machine, machine.spawn(100))
-    assert not slot.skip(0.0)
-    assert slot.visit(1.0, lambda: True) is not None
-    assert slot.pacer.period_ms == 1150
-    assert slot.skip(0.0)
-    assert slot.pacer.period_ms == 1322
+    scanner = scanner_of(machine, machine.spawn(100))
+    assert not scanner.skip(0.0)
+    assert scanner.visit(1.0, lambda: True) is not None
+    assert scanner.pacer.period_ms == 1150
+    assert scanner.skip(0.0)
+    assert scanner.pacer.period_ms == 1322
 
 
 def test_a_skipped_visit_is_no_pass_for_the_history() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim = machine.spawn(100)
     vma = machine.map(sim, REGION_BYTES, 512, 1)
-    slot = slot_of(machine, sim)
+    scanner = scanner_of(machine, sim)
     hot = []
     for now, runs in ((1.0, True), (2.0, True), (3.0, False), (4.0, True)):
         if runs:
             vma.accessed[:] = True
             sim.run()
-        assert slot.skip(0.0) is not runs
+        assert scanner.skip(0.0) is not runs
         if runs:
-            visit = slot.visit(now, lambda: True)
+            visit = scanner.visit(now, lambda: True)
             assert visit is not None
             hot.append(visit.counts["hot"])
     assert hot == [0, 0, 512]
-    assert slot.passes == 3
+    assert scanner.passes == 3
 
 
 def test_a_visit_that_will_not_go_on_tells_what_it_counted_once() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 8192, 1: 8192}))
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 512, 1)
-    slot = slot_of(machine, sim)
-    assert slot.visit(1.0, lambda: False) is None
-    told = slot.interrupted()
+    scanner = scanner_of(machine, sim)
+    assert scanner.visit(1.0, lambda: False) is None
+    told = scanner.interrupted()
     assert told is not None
     assert (told.complete, told.examined, told.slow) == (False, 512, 512)
-    assert slot.interrupted() is None
+    assert scanner.interrupted() is None
 
 
 @pytest.mark.parametrize(
@@ -170,51 +170,51 @@ def test_a_policy_that_chooses_its_times_does_so_for_large_processes_but_in_prof
     machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, int(values.pop("pages", 4096)), 1)
-    slot = slot_of(machine, sim, clock=clock, room_pages=0, **values)
-    assert slot.visit(clock.now(), lambda: True)
+    scanner = scanner_of(machine, sim, clock=clock, room_pages=0, **values)
+    assert scanner.visit(clock.now(), lambda: True)
     # The other ones are slower by what the first pass found, which is nothing.
-    assert period_ms <= slot.period_ms <= 2 * period_ms
+    assert period_ms <= scanner.period_ms <= 2 * period_ms
 
 
-def new_slot() -> Slot:
+def new_slot() -> ProcessScanner:
     """A large process that does not fit, after its first visit."""
     machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
+    scanner = scanner_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
     for _ in range(4):  # the first reads are less than a millisecond apart
         clock.spend(0.002)
-        assert slot.visit(clock.now(), lambda: True)
-    return slot
+        assert scanner.visit(clock.now(), lambda: True)
+    return scanner
 
 
 def test_visits_are_no_quicker_than_the_rules_allow() -> None:
-    slot = new_slot()
-    quick_ms = slot.period_ms
-    assert 0 < quick_ms < slot.pacer.period_ms
-    slot.pacer.aggressiveness = 1
-    assert slot.period_ms == pytest.approx(5 * quick_ms, abs=3)
+    scanner = new_slot()
+    quick_ms = scanner.period_ms
+    assert 0 < quick_ms < scanner.pacer.period_ms
+    scanner.pacer.aggressiveness = 1
+    assert scanner.period_ms == pytest.approx(5 * quick_ms, abs=3)
 
 
 def test_a_process_for_which_it_does_not_pay_has_no_quick_visits_and_no_burst() -> None:
-    slot = new_slot()
-    assert slot.urgent
-    slot._benefit.effort = "stopped"
-    assert slot.period_ms == slot.pacer.period_ms >= 600_000
-    assert not slot.urgent
+    scanner = new_slot()
+    assert scanner.urgent
+    scanner._benefit.effort = "stopped"
+    assert scanner.period_ms == scanner.pacer.period_ms >= 600_000
+    assert not scanner.urgent
 
 
 def test_a_process_that_sleeps_is_asked_for_more_rarely_up_to_the_pace_of_the_profile() -> None:
     machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
+    scanner = scanner_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
     asked = []
     for _ in range(200):
-        if not slot.skip(clock.now()):
-            assert slot.visit(clock.now(), lambda: True)
-        asked.append(slot.period_ms)
-        clock.spend(slot.period_ms / 1000)
+        if not scanner.skip(clock.now()):
+            assert scanner.visit(clock.now(), lambda: True)
+        asked.append(scanner.period_ms)
+        clock.spend(scanner.period_ms / 1000)
     assert max(asked) <= 10_000  # scan_period_max_ms
     assert min(asked) < 10
     assert clock.now() > 600.0  # 200 wake-ups
@@ -224,14 +224,14 @@ def test_a_process_that_pauses_is_visited_soon_after_it_has_run_again() -> None:
     machine, clock = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192})), SimClock()
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 4096, 1)
-    slot = slot_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
+    scanner = scanner_of(machine, sim, clock=clock, policy="capacity", room_pages=1)
     visited, ran = [], 0
     while clock.now() < 3.0:
         if int(clock.now() * 10) != ran:  # it runs for a moment, and waits for the disk for 0.1 s
             ran = int(clock.now() * 10)
             sim.run()
-        if not slot.skip(clock.now()):
-            assert slot.visit(clock.now(), lambda: True)
+        if not scanner.skip(clock.now()):
+            assert scanner.visit(clock.now(), lambda: True)
             visited.append(clock.now())
-        clock.spend(slot.period_ms / 1000)
+        clock.spend(scanner.period_ms / 1000)
     assert visited[6] < 1.0  # beside the pauses it is new, and learned of

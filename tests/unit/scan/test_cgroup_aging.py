@@ -12,7 +12,7 @@ from mmscand.errors import (
     TooManyOpenFiles,
 )
 from mmscand.model import Process
-from mmscand.scan.bulk import BulkAging
+from mmscand.scan.cgroup_aging import CgroupAging
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimProcess
@@ -53,13 +53,13 @@ def member(machine: CountingMachine, pid: int, cgroup: str = "/db") -> FakeMembe
     return FakeMember(process.process)
 
 
-def wanted(machine: SimMachine) -> BulkAging:
-    bulk = BulkAging(machine)
+def wanted(machine: SimMachine) -> CgroupAging:
+    bulk = CgroupAging(machine)
     bulk.wanted = True
     return bulk
 
 
-def two_joined() -> tuple[CountingMachine, BulkAging, FakeMember, FakeMember]:
+def two_joined() -> tuple[CountingMachine, CgroupAging, FakeMember, FakeMember]:
     machine = CountingMachine()
     bulk = wanted(machine)
     one, two = member(machine, 1), member(machine, 2)
@@ -105,7 +105,7 @@ def test_who_waits_for_its_group_is_visited_in_its_round_and_by_its_own_pace_whe
     assert one.due == 3.0
 
 
-def rounds(bulk: BulkAging, periods: dict[FakeMember, float], seconds: float) -> list[list[int]]:
+def rounds(bulk: CgroupAging, periods: dict[FakeMember, float], seconds: float) -> list[list[int]]:
     """Visit who is due, as the scanner does: the pids of each round."""
     seen, now = list[list[int]](), 0.0
     while (now := min(each.due for each in periods)) <= seconds:

@@ -16,13 +16,13 @@ _NEVER = float("inf")
 
 
 class Member(Protocol):
-    """What of a slot matters here."""
+    """What of a process scanner matters here."""
 
     due: float
 
     @property
     def process(self) -> Process:
-        """Whose slot it is."""
+        """Whose memory it scans."""
         ...
 
     def set_aging(self, group: str | None, why: str) -> None:
@@ -69,7 +69,7 @@ class _Group:
         return self.left_out.pop(process, self.read.pop(process, None))
 
 
-class BulkAging:
+class CgroupAging:
     """Who is aged together, and when. Owned by the scanner thread."""
 
     def __init__(self, machine: Machine) -> None:
@@ -81,7 +81,7 @@ class BulkAging:
         """Whether shared memory is to be aged; whoever changes it has everybody join again."""
 
     def join(self, member: Member) -> None:
-        """Find the group of a slot: at first, and when its cgroup may have changed."""
+        """Find the group of a process: at first, and when its cgroup may have changed."""
         if not self.wanted:
             self.leave(member)
             member.set_aging(None, "shared memory is left out")
