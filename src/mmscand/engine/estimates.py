@@ -10,7 +10,7 @@ from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import place_of
 from mmscand.engine.watches import Begun, Watches
 from mmscand.heat.watch_history import Times, WatchHistory
-from mmscand.heat.word import KNOWN, PROVEN, STATES
+from mmscand.heat.word import KNOWN, PROVEN, STATES, UNKNOWN
 from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
 from mmscand.policy.plan import EDGE_SHARE, edge_of
 
@@ -102,6 +102,11 @@ class Estimates:
         """(2,) 4 KiB pages on the slow tier and on the fast one."""
         result: PageNumbers = self.history.kinds.reshape(2, -1).sum(axis=1)
         return result
+
+    @property
+    def unknown(self) -> int:
+        """4 KiB pages on the fast tier of which nothing is known yet."""
+        return int(self.history.kinds.reshape(2, 2, STATES)[1, :, UNKNOWN].sum())
 
     @property
     def pages(self) -> PageNumbers:

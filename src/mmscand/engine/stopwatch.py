@@ -199,7 +199,7 @@ class Stopwatch:
         decides = estimates.decides
         sizes = estimates.sizes
         if decides:
-            self._ranking.count(self._process, sizes)
+            self._ranking.count(self._process, sizes, estimates.unknown)
         fits = round(self._ranking.fits * float(sizes.sum()))
         if estimates.end_pass(fits):
             self._ranking.changed(self._process)

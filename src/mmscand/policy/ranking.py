@@ -91,6 +91,8 @@ class _Member:
     phase_length: PhaseLength
     sizes: PageNumbers = field(default_factory=lambda: np.zeros(2, dtype=np.intp))
     """(2,) pages on the slow tier and on the fast one, also where their rates are not known."""
+    unknown: int = 0
+    """Those on the fast tier of which nothing is known yet."""
     counted: Counted | None = None
     pending: Counter[str] = field(default_factory=Counter)
     """Pages that have moved since they were counted, or will have."""
@@ -156,9 +158,12 @@ class Ranking:
         """4 KiB pages of it that wait to move."""
         return sum(self._room.queued(process))
 
-    def count(self, process: Process, sizes: PageNumbers) -> None:
-        """It has (2,) pages on the slow tier and on the fast one, whatever is known of them."""
-        self._member(process).sizes = sizes
+    def count(self, process: Process, sizes: PageNumbers, unknown: int = 0) -> None:
+        """It has (2,) pages on the slow tier and on the fast one, whatever is known of them; of
+        `unknown` ones on the fast tier nothing is, yet.
+        """
+        member = self._member(process)
+        member.sizes, member.unknown = sizes, unknown
 
     def update(self, process: Process, counted: Counted) -> None:
         """A pass over it is complete."""
@@ -206,8 +211,19 @@ class Ranking:
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
         self._earn(known, float(rates @ pages.sum(axis=0)) / max(1.0, float(pages.sum())))
         prices = [np.full(len(counted.rates), one.price(self._now())) for one, counted in known]
-        kinds = rates, pages, room, np.concatenate(prices)
-        return self._afforded(plan(*kinds, coming=coming, pending=pending, unproven=unproven))
+        # What is not known yet may be colder than all that is: it is the first to be demoted, and
+        # nothing is demoted in its place.
+        unknown = float(sum(member.unknown for member in self._members.values()))
+        kinds = np.append(rates, 0.0), np.append(pages, [[0.0], [unknown]], axis=1), room
+        return self._afforded(
+            plan(
+                *kinds,
+                np.append(np.concatenate(prices), 0.0),
+                coming=coming,
+                pending=pending,
+                unproven=np.append(unproven, 0.0),
+            )
+        )
 
     def _earn(self, known: _Known, mean: float) -> None:
         """`mean`: accesses a second to a page, of all that are known."""

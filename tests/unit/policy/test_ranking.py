@@ -130,6 +130,22 @@ def test_only_pages_of_the_process_that_changes_have_to_pay_sooner() -> None:
     assert ranking.plan_for(OTHER).promote_from > 12.0
 
 
+def test_no_known_page_is_demoted_for_room_while_others_may_be_colder() -> None:
+    """As after a start: a hot process was visited twice, the idle one beside it once."""
+    world = World(pages=-50)
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 400)
+    ranking.count(OTHER, np.array([0, 400]), unknown=400)
+    assert not ranking.gives(ONE)
+    assert ranking.plan.promote_pages == 0
+    ranking.count(OTHER, np.array([0, 400]), unknown=0)
+    tell(ranking, OTHER, 0.01, 0, 400)
+    world.time_s = 1.0
+    assert ranking.plan.demote_pages == 150
+    assert ranking.gives(OTHER)
+    assert not ranking.gives(ONE)
+
+
 def test_a_process_gives_pages_if_the_plan_wants_any_as_cold_as_its_own() -> None:
     world = World()
     ranking = world.ranking()
