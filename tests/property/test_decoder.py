@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.linux.x86_64 import Decoder, Leaves, large, tables
+from mmscand.linux.arch.entries import Decoder, Leaves, large, tables
 from mmscand.model import UIntArray
 from synthetic.tables import PAGE, PMD, PTE, PUD, leaf, swap_entry
 

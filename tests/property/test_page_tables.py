@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmscand.linux.arch.entries import Decoder
 from mmscand.linux.page_tables import Walk
-from mmscand.linux.x86_64 import Decoder
 from synthetic.memory import FakeMemory
 from synthetic.tables import (
     BIT_LARGE,

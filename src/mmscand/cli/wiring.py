@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, replace
 
 from mmscand.errors import MachineCannot
+from mmscand.linux.arch.numbers import MACHINE
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.privileges import require_capabilities
 from mmscand.linux.procfs import Procfs
@@ -36,7 +37,7 @@ class NodeOptions:
 
 def real_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has two tiers and a reader that works; MachineCannot if not."""
-    _require_x86_64()
+    _require_architecture()
     require_host()
     topology = nodes.topology()
     require_two_tiers(topology)
@@ -47,7 +48,7 @@ def real_machine(nodes: NodeOptions) -> LinuxMachine:
 
 def readable_machine(nodes: NodeOptions) -> LinuxMachine:
     """This machine, if it has a reader that works; with one tier only, all of it is slow."""
-    _require_x86_64()
+    _require_architecture()
 
     def topology() -> Topology:
         found = nodes.topology()
@@ -59,7 +60,7 @@ def readable_machine(nodes: NodeOptions) -> LinuxMachine:
     return open_machine(topology(), topology)
 
 
-def _require_x86_64() -> None:
+def _require_architecture() -> None:
     """Before any system call by number."""
-    if os.uname().machine != "x86_64":
+    if os.uname().machine != MACHINE:
         raise MachineCannot(f"this machine is {os.uname().machine}", hint="use an x86-64 one")

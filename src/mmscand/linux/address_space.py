@@ -12,6 +12,7 @@ import numpy as np
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
 from mmscand.linux.aging import NO_MAIN_THREAD, Ager
+from mmscand.linux.arch.entries import PTE_SHIFT, Decoder
 from mmscand.linux.call_size import CallSize
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.huge_pages import HugePages
@@ -24,7 +25,6 @@ from mmscand.linux.procfs import Procfs, parse_maps
 from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import MmRef
 from mmscand.linux.vma_policy import PolicyReader, supported
-from mmscand.linux.x86_64 import PTE_SHIFT, Decoder
 from mmscand.model import (
     PAGE_BYTES,
     REGION_BYTES,

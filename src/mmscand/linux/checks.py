@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mmscand.errors import MachineCannot, MmscandError, ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
 from mmscand.linux.aging import NO_MAIN_THREAD
+from mmscand.linux.arch.numbers import MACHINE
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.machine_mark import marks
 from mmscand.linux.mglru import GenerationAger
@@ -39,7 +40,7 @@ def run_checks(topology: Topology, procfs: Procfs | None = None) -> list[Check]:
     release = os.uname()
     kernel = Check(
         "kernel",
-        release.machine == "x86_64",
+        release.machine == MACHINE,
         True,
         f"{release.release} {release.machine}",
         "only x86-64 page tables can be read",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.arch.entries import Decoder
 from mmscand.linux.call_size import CallSize
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.mglru import GenerationAger
@@ -17,7 +18,6 @@ from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
-from mmscand.linux.x86_64 import Decoder
 from mmscand.linux.zero_page import huge_zero_frame
 from mmscand.model import Look, Process, ProcessFacts, Topology
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.linux.kernel_memory import KernelMemory, read_all
-from mmscand.linux.x86_64 import (
+from mmscand.linux.arch.entries import (
     LEVEL_BITS,
     P4D_SHIFT,
     PGD5_SHIFT,
@@ -25,6 +24,7 @@ from mmscand.linux.x86_64 import (
     large,
     tables,
 )
+from mmscand.linux.kernel_memory import KernelMemory, read_all
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGES_PER_TABLE,

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError, ProcessGone
+from mmscand.linux.arch.entries import Decoder, frame_mask, tables
+from mmscand.linux.arch.numbers import DIRECT_MAP_STEP, ENCRYPTION_BITS
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.btf import StructOffsets, struct_offsets
 from mmscand.linux.iomem import Ranges
@@ -19,8 +21,7 @@ from mmscand.linux.page_tables import DirectMap, Walk
 from mmscand.linux.pagemap import Pagemap
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.tasks import Tasks
-from mmscand.linux.x86_64 import Decoder, frame_mask, tables
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES, UIntArray, VmaTable
+from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaTable
 
 READERS: dict[str, Callable[[], KernelMemory]] = {"bpf": BpfGather, "kcore": Kcore}
 """Best first."""
@@ -32,8 +33,6 @@ _PROBE_TABLES = 16
 _PROOFS = 3
 """A page that migrates between two looks (compaction, NUMA balancing) is no proof against a reader;
 three in a row are."""
-_ENCRYPTION_BITS = range(36, 52)
-"""Where hardware puts the encryption bit: above physical memory, inside an entry's frame."""
 
 
 @dataclass(slots=True)
@@ -103,16 +102,17 @@ class ProbeMapping:
 
 
 def _guesses(pgd: int, ram: Ranges) -> list[int]:
-    """Where the direct map may start: a multiple of 1 GiB (arch/x86/mm/kaslr.c) below the pgd.
+    """Where the direct map may start: below the pgd, by multiples of DIRECT_MAP_STEP.
 
     The pgd is a direct-map address of some RAM, so there are as many candidates as GiB of RAM.
     Ascending: below the right one what is read by a wrong one lies in the direct map or in the hole
     before it, above it may be memory of a device (ioremap).
     """
-    inside, found = pgd % REGION_BYTES, []
+    step = DIRECT_MAP_STEP
+    inside, found = pgd % step, []
     for start, end in ram:
-        first = start - start % REGION_BYTES + inside
-        found += [pgd - frame for frame in range(first, end, REGION_BYTES) if frame >= start]
+        first = start - start % step + inside
+        found += [pgd - frame for frame in range(first, end, step) if frame >= start]
     return sorted(found)
 
 
@@ -122,7 +122,7 @@ def _encryption_bits(memory: KernelMemory, pgd: int, ram: Ranges) -> list[int]:
     below = entries[tables(entries)]
     if DirectMap(0, ram, 4).holds(below & frame_mask(0)).all():
         return [0]
-    bits = (1 << bit for bit in _ENCRYPTION_BITS)
+    bits = (1 << bit for bit in ENCRYPTION_BITS)
     return [bit for bit in bits if DirectMap(0, ram, 4).holds(below & frame_mask(bit)).all()]
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from mmscand.linux.arch.numbers import (
+    NR_BPF,
+    NR_MOVE_PAGES,
+    NR_PIDFD_OPEN,
+    NR_PROCESS_MADVISE,
+)
 from mmscand.model import IntArray, UIntArray
-
-# arch/x86/entry/syscalls/syscall_64.tbl
-_NR_MOVE_PAGES = 279
-_NR_BPF = 321
-_NR_PIDFD_OPEN = 434
-_NR_PROCESS_MADVISE = 440
 
 # include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
 MADV_COLD, MADV_COLLAPSE = 20, 25
@@ -45,7 +45,7 @@ def _bind(number: int, *argtypes: Any) -> Any:  # noqa: ANN401 - ctypes function
 
 
 _move_pages = _bind(
-    _NR_MOVE_PAGES,
+    NR_MOVE_PAGES,
     ctypes.c_int,
     ctypes.c_ulong,
     ctypes.c_void_p,
@@ -53,10 +53,10 @@ _move_pages = _bind(
     ctypes.c_void_p,
     ctypes.c_int,
 )
-_bpf = _bind(_NR_BPF, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint)
-_pidfd_open = _bind(_NR_PIDFD_OPEN, ctypes.c_int, ctypes.c_uint)
+_bpf = _bind(NR_BPF, ctypes.c_int, ctypes.c_void_p, ctypes.c_uint)
+_pidfd_open = _bind(NR_PIDFD_OPEN, ctypes.c_int, ctypes.c_uint)
 _process_madvise = _bind(
-    _NR_PROCESS_MADVISE,
+    NR_PROCESS_MADVISE,
     ctypes.c_int,
     ctypes.c_void_p,
     ctypes.c_size_t,

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmscand.errors import MachineCannot, ProcessGone
+from mmscand.linux.arch.numbers import KERNEL_SPACE, TICKS_A_SECOND
 from mmscand.linux.btf import StructOffsets
 from mmscand.linux.kernel_memory import KernelMemory, read_word, read_words
 from mmscand.model import Process
 
-_KERNEL_HALF = 0xFF00_0000_0000_0000
-"""Lowest kernel address with five levels (Documentation/arch/x86/x86_64/mm.rst)."""
 _LIST_PREV = 8
 """offsetof(struct list_head, prev)"""
-_NS_PER_TICK = 10_000_000
-"""start_time in /proc counts USER_HZ ticks, 100 a second on x86 (proc_pid_stat(5))."""
+_NS_PER_TICK = 1_000_000_000 // TICKS_A_SECOND
 _TRIES = 3
 """A walk that a concurrent exit derailed is worth repeating; a third failure is not chance."""
 
@@ -72,7 +70,7 @@ class Tasks:
         tgid, started, mm, previous, exec_id = read_words(
             self._memory, np.uint64(address) + self._fields
         )
-        if min(address, previous) < _KERNEL_HALF:
+        if min(address, previous) < KERNEL_SPACE:
             raise LookupError("the list of tasks leads out of the kernel")
         return _Task(
             address=address,
@@ -141,6 +139,6 @@ class Tasks:
         if (task.tgid, task.start_time) != (process.pid, process.start_time) or not task.mm:
             raise ProcessGone(process.pid)
         pgd = read_word(self._memory, task.mm + self.offsets.mm_pgd)
-        if pgd < _KERNEL_HALF:
+        if pgd < KERNEL_SPACE:
             raise ProcessGone(process.pid)
         return MmRef(task.address, task.mm, pgd, task.exec_id)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mmscand.errors import MachineCannot, NoSlowTier, UsageError
+from mmscand.linux.arch.numbers import MAX_NODES
 from mmscand.linux.files import as_text, list_folder, read_file
 from mmscand.linux.frame_owners import Ranges, owners
 from mmscand.linux.speeds import is_faster
@@ -22,8 +23,7 @@ _SYSFS = Path("/sys")
 _ID_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _BLOCK = re.compile(r"memory(\d{1,9})")
 _TIER = re.compile(r"memory_tier(\d{1,9})")
-_MAX_NODE = 1023
-"""MAX_NUMNODES of x86-64 is at most 1024."""
+_MAX_NODE = MAX_NODES - 1
 _TRIES = 5
 """Readings of sysfs until nothing comes or goes meanwhile; one takes a millisecond or a few."""
 _MOMENT_S = 0.002

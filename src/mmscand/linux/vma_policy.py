@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmscand.linux.arch.numbers import KERNEL_SPACE, MAX_NODES
 from mmscand.linux.btf import StructOffsets
 from mmscand.linux.kernel_memory import KernelMemory, read_all
 from mmscand.linux.tasks import MmRef
@@ -24,8 +25,7 @@ Wish = frozenset[int] | None
 """Nodes that a policy names; None is no wish, none at all is: leave the pages where they are."""
 
 _WORD = np.uint64(8)
-_LOWEST = np.uint64(0xFF00_0000_0000_0000)
-"""Kernel addresses with five levels (Documentation/arch/x86/x86_64/mm.rst)."""
+_LOWEST = np.uint64(KERNEL_SPACE)
 
 # include/linux/maple_tree.h, 64 bit. A node has 256 bytes; its number of words, and of its slots.
 _NODE_MASK, _TYPE_SHIFT, _TYPE_MASK = np.uint64(255), np.uint64(3), np.uint64(15)
@@ -48,8 +48,7 @@ _DEEPEST_RED_BLACK = 40
 # include/uapi/linux/mempolicy.h
 _DEFAULT, _PREFERRED, _BIND, _LOCAL, _PREFERRED_MANY = 0, 1, 2, 4, 5
 _MODE_MASK = 0xFFFF
-_NODEMASK_WORDS = 16
-"""MAX_NUMNODES of x86-64 is at most 1024."""
+_NODEMASK_WORDS = MAX_NODES // 64
 _TMPFS_MAGIC = 0x0102_1994
 
 

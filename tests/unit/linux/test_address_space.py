@@ -22,13 +22,13 @@ from mmscand.errors import (
 )
 from mmscand.linux import address_space, aging, pidfd
 from mmscand.linux.address_space import LinuxAddressSpace
+from mmscand.linux.arch.entries import Decoder
 from mmscand.linux.moving import move_size
 from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
 from mmscand.linux.unseen_use import KVM
-from mmscand.linux.x86_64 import Decoder
 from mmscand.model import (
     BoolArray,
     PageBlock,

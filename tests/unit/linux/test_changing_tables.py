@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mmscand.linux.arch.entries import ACCESSED
 from mmscand.linux.page_tables import Walk
-from mmscand.linux.x86_64 import ACCESSED
 from mmscand.model import UIntArray
 from synthetic.memory import FakeMemory
 from synthetic.tables import HUGE, PAGE, PMD, PUD, REGION, PageTables, vma_table

@@ -7,6 +7,7 @@ import pytest
 
 from mmscand.errors import UsageError
 from mmscand.linux import machine
+from mmscand.linux.arch.entries import Decoder
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.page_tables import DirectMap
 from mmscand.linux.process_list import ProcessList
@@ -14,7 +15,6 @@ from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
 from mmscand.linux.topology import NodeReader
-from mmscand.linux.x86_64 import Decoder
 from mmscand.model import Node, Topology
 from synthetic.kernel import FOUR_LEVELS, OFFSETS, Kernel
 from synthetic.memory import FakeMemory
