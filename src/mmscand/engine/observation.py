@@ -21,10 +21,6 @@ second at 1.7 times O-cost, 64 at 1.06. Where the first read comes late, as in e
 pass over much memory, it is taken to be at half of its time: rates that are believed to be ten
 times as high as they are look like a change in the next round."""
 
-_RARE_S = 1.5
-"""A first read that is later than any that was wanted: on a busy machine the CPU budget delays
-visits, to 10 s and more. With half of that as the time of the first access hot pages look cold."""
-
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -87,8 +83,9 @@ def accessed(
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
     first = float(np.clip(_FIRST_READ * _SOON / until, _LATE_READ, _FIRST_READ))
     usual = float(np.sqrt(max(after, until / first) * until))
-    late = after == 0 and until > _RARE_S
-    at = np.minimum(usual, table.first_access(until)) if late else np.full(STATES, usual)
+    # A read that comes late, as the CPU budget delays visits, says little of a page that is known
+    # to be hot: half of 10 s as the time of its first access would make it cold.
+    at = np.full(STATES, usual) if after > 0 else np.minimum(usual, table.first_access(until))
     more = np.where(a < 1, 1.0, np.minimum(a + 1, MOST_OBSERVED))
     # At the most, the oldest of the observations is forgotten: a mean of constant weight.
     seconds = np.where(a < 1, b, b * (more - 1) / a) + at

@@ -47,6 +47,8 @@ class RateTable:
         self.expected: FloatArray = np.full(STATES, np.nan)
         """(STATES,) the rate to expect of a page; nan before anything was learned."""
         self._silent: FloatArray = np.ones((STATES, len(SPANS)))
+        self._first: dict[float, FloatArray] = {}
+        """What `first_access` said since the latest learning."""
 
     def learn(self, pages: PageNumbers) -> None:
         """Take in how many pages (STATES,) there are of each state."""
@@ -57,7 +59,7 @@ class RateTable:
         weights = (1 - _FLAT) * self._weights + _FLAT / len(GRID)
         for _ in range(_STEPS if self.known else _FIRST_STEPS):
             weights = number @ _shares(likely * weights)
-        self._weights, self.known = weights, True
+        self._weights, self.known, self._first = weights, True, {}
         every = _shares(_LIKELY * weights)
         self.expected, self._silent = every @ GRID, every @ _SILENCE
 
@@ -69,6 +71,11 @@ class RateTable:
         """(STATES,) when a page was accessed first, if it was within these seconds: where visits
         are 10 s apart, a page like those that are accessed each second is still taken for hot.
         """
+        if seconds not in self._first:
+            self._first[seconds] = self._first_access(seconds)
+        return self._first[seconds]
+
+    def _first_access(self, seconds: float) -> FloatArray:
         last = span_of(seconds)
         spans, silent = SPANS[: last + 1], self._silent[:, : last + 1]
         # The mean of a time is the integral of the chance that it is later; by trapezoids.

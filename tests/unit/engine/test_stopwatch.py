@@ -53,7 +53,7 @@ def test_hot_pages_among_cold_ones_are_found_and_then_nothing_moves(intensity: f
 
 
 def test_where_pages_are_used_alike_next_to_nothing_moves() -> None:
-    assert figures("uniform", intensity=10.0)["moves_percent"] < 0.05
+    assert figures("uniform", intensity=10.0)["moves_percent"] < 0.1
 
 
 @pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])
