@@ -73,9 +73,6 @@ class Scanner:
         self._budget = CpuBudget(clock, self._settings)
         self._order = VisitOrder()
         self._urgency = Urgency()
-        self._reading: set[ProcessScanner] = set()
-        """Bits of these were just cleared: the reads that follow go on debt, the next clearing
-        waits for the budget."""
         self._bursts = False
 
     @property
@@ -146,7 +143,7 @@ class Scanner:
         first = min(self._look_due, earliest(self._watched.scanners.values()))
         due = max(first, self._paid_at(urgent=False))
         urgent = max(self._urgency.due(), self._paid_at(urgent=True))
-        return max(min(due, urgent, earliest(self._reading)), self._rest_until)
+        return max(min(due, urgent, self._urgency.read_due()), self._rest_until)
 
     def _paid_at(self, *, urgent: bool) -> float:
         """Clock time from which the budget allows work of this kind."""
@@ -161,7 +158,6 @@ class Scanner:
             self._watched.look()
             watched = set(self._watched.scanners.values())
             self._urgency.settle(watched, starts=self._budget.starts)
-            self._reading &= watched
             self._first_look = False
         now = self._clock.now()
         due = (scanner for scanner in self._watched.scanners.values() if scanner.due <= now)
@@ -196,7 +192,7 @@ class Scanner:
         if urgent != self._bursts:
             self._bursts = urgent
             self._machine.lower_priority(urgent)
-        paid = self._budget.charge(urgent=urgent) or scanner in self._reading
+        paid = self._budget.charge(urgent=urgent) or self._urgency.goes_on_debt(scanner)
         return paid and not self._must_rest
 
     def _scanner_of(self, space: AddressSpace, match: RuleMatch) -> ProcessScanner:
@@ -242,7 +238,6 @@ class Scanner:
             scanner.due = self._clock.now() + _LOOK_S
         if scanner.process not in self._watched.scanners:
             self._urgency.drop(scanner)
-            self._reading.discard(scanner)
 
     def _look_at(self, scanner: ProcessScanner) -> None:
         now, generation = self._clock.now(), scanner.generation
@@ -274,9 +269,6 @@ class Scanner:
             self._budget.earn(scanner.saved_s - saved_s)
             self._order.served(scanner.cpu.seconds - cpu_s, worthwhile=scanner.worthwhile)
             self._urgency.note(scanner, starts=self._budget.starts)
-            self._reading.discard(scanner)
-            if scanner.reads_soon:
-                self._reading.add(scanner)
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process anew; called from any thread, who then notifies `wakeup`."""

@@ -1,4 +1,4 @@
-"""Which processes may use the burst of the CPU budget: kept, as it is asked at each wake-up.
+"""Which visits do not wait for the CPU budget: kept, as it is asked at each wake-up.
 
 With 1500 processes to ask each of them would take 3 ms, and a wake-up comes several times a second.
 """
@@ -18,12 +18,20 @@ class Hurried(Protocol):
         """It is large, and new or changed."""
         ...
 
+    @property
+    def reads_soon(self) -> bool:
+        """Its bits were just cleared."""
+        ...
+
 
 class Urgency:
     """It changes only when a process is entered or visited, and when a start is over."""
 
     def __init__(self) -> None:
         self._hurried: set[Hurried] = set()
+        """They may use the burst."""
+        self._reading: set[Hurried] = set()
+        """Their reads go on debt; the next clearing waits for the budget."""
         self._starts = True
 
     def note(self, scanner: Hurried, *, starts: bool) -> None:
@@ -32,23 +40,37 @@ class Urgency:
             self._hurried.add(scanner)
         else:
             self._hurried.discard(scanner)
+        if scanner.reads_soon:
+            self._reading.add(scanner)
+        else:
+            self._reading.discard(scanner)
 
     def drop(self, scanner: Hurried) -> None:
         """It is not watched any more."""
         self._hurried.discard(scanner)
+        self._reading.discard(scanner)
 
     def settle(self, watched: Container[Hurried], *, starts: bool) -> None:
         """Forget those that have left, and after the start those that were urgent for it alone."""
         ends, self._starts = self._starts and not starts, starts
         stay = (scanner for scanner in self._hurried if scanner in watched)
         self._hurried = {scanner for scanner in stay if not ends or scanner.urgent}
+        self._reading = {scanner for scanner in self._reading if scanner in watched}
 
     def __contains__(self, scanner: object) -> bool:
         return scanner in self._hurried
 
     def due(self) -> float:
-        """When the first of them is due; never where there is none."""
+        """When the first that may use the burst is due; never where there is none."""
         return earliest(self._hurried)
+
+    def goes_on_debt(self, scanner: Hurried) -> bool:
+        """Whether its next visit reads what was just cleared."""
+        return scanner in self._reading
+
+    def read_due(self) -> float:
+        """When the first of these is due; never where there is none."""
+        return earliest(self._reading)
 
 
 def earliest(scanners: Iterable[Hurried]) -> float:

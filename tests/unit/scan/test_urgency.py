@@ -10,6 +10,7 @@ class ProcessScanner:
     due: float = 0.0
     passes: int = 0
     urgent: bool = False
+    reads_soon: bool = False
 
 
 def test_an_urgent_slot_is_kept_until_a_visit_finds_that_it_is_not_any_more() -> None:
@@ -48,3 +49,17 @@ def test_slots_that_have_left_are_never_due() -> None:
     assert urgency.due() == 5.0
     urgency.drop(other)
     assert urgency.due() == float("inf")
+
+
+def test_reads_go_on_debt_until_a_visit_finds_that_none_is_due_soon() -> None:
+    urgency, scanner, other = Urgency(), ProcessScanner(due=7.0, reads_soon=True), ProcessScanner()
+    for each in (scanner, other):
+        urgency.note(each, starts=False)
+    assert [urgency.goes_on_debt(each) for each in (scanner, other)] == [True, False]
+    assert (urgency.read_due(), urgency.due()) == (7.0, float("inf"))
+    urgency.settle({other}, starts=False)
+    assert not urgency.goes_on_debt(scanner)
+    urgency.note(scanner, starts=False)
+    scanner.reads_soon = False
+    urgency.note(scanner, starts=False)
+    assert urgency.read_due() == float("inf")
