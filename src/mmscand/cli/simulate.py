@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mmscand.sim.judgement import Table
 
 _FEWEST_PAGES = 64
-_FEWEST_OF_PROCESS = 512
-"""A page table: memory of a simulated process is in whole ones."""
 _FOLDER = Path("out") / "compare"
 
 pages_option = click.option(
@@ -63,6 +61,7 @@ def simulate(
 ) -> None:
     """Run one policy on one workload, and print its figures."""
     from mmscand.cli.table import pairs  # noqa: PLC0415
+    from mmscand.model import PAGES_PER_TABLE  # noqa: PLC0415
     from mmscand.sim.case import Case, run_case  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
@@ -74,8 +73,9 @@ def simulate(
     if json_file is not None:
         require_writable(json_file)
     [many] = numbers(float, "intensity", str(intensity))
-    if processes * _FEWEST_OF_PROCESS > pages:
-        raise UsageError(f"{pages} pages are too few for {processes} processes", hint="512 each")
+    if processes * PAGES_PER_TABLE > pages:
+        hint = f"give {PAGES_PER_TABLE} for each"
+        raise UsageError(f"{pages} pages are too few for {processes} processes", hint=hint)
     record = run_case(Case(workload, policy, slow, many, seed, pages, windows, processes))
     if json_file is not None:
         write_text(json_file, json.dumps(record, indent=2))

@@ -116,8 +116,7 @@ class Looks:
                 places = place_of(some[(some != 0) & (some & SEEN == 0)])
                 number = np.bincount(places, minlength=2 * STATES) * step * pages
                 silent = np.tile(self._table.silent(seconds), 2)
-                place = Place(1 - silent, np.ones_like(silent))
-                self._look_for_change(place, number, still=True)
+                self._look_for_change(Place.after(silent), number, still=True)
 
     def still_clear(self, block: PageBlock, times: Times, now: float) -> StateArray:
         """Words of a block that was taken in, after those pages that are on watch yet were observed

@@ -35,6 +35,8 @@ class Doubt:
 
 
 CALM = Doubt(1e-3, 0.01, 0.5)
+_LEAST_WIDTH = 1e-9
+"""Of an interval: narrower ones are points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Place:
     low: FloatArray
     high: FloatArray
 
+    @classmethod
+    def after(cls, silent: FloatArray) -> "Place":
+        """Of pages that are still clear, by the chance (n,) that they would be: later than now."""
+        return cls(1 - silent, np.ones_like(silent))
+
     def below(self, border: float) -> FloatArray:
         """(n,) the chance that an observation is earlier than this (Czado, Gneiting and Held,
         Biometrics 2009). With the middle in its place a read that comes late is taken for a change.
@@ -58,9 +65,6 @@ class Place:
     def middle(self) -> FloatArray:
         """(n,) halfway."""
         return (self.low + self.high) / 2
-
-
-_LEAST_WIDTH = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def still_clear(
     a, b = _less_sure(silent, doubt)
     none_yet = np.where(anew, A[0], a)
     estimates = packed(none_yet, np.where(anew, 0.0, b) + seconds)
-    return Updates(estimates, Place(1 - silent, np.ones_like(silent)), anew)
+    return Updates(estimates, Place.after(silent), anew)
 
 
 def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray]:

@@ -261,16 +261,15 @@ class Ranking:
         """What the plan has of its pages, if all processes are served alike; None while nothing is
         known of it.
         """
-        counted, plan = self._member(process).counted, self.plan
+        counted, plan = self._member(process).counted, self.plan_for(process)
         if counted is None:
             return None
-        mine = self.plan_for(process)
-        up, gained = self._part(counted, mine, demotes=False)
-        down, lost = self._part(counted, mine, demotes=True)
+        up, gained = self._part(counted, plan, demotes=False)
+        down, lost = self._part(counted, plan, demotes=True)
         return MovePlan(
             up,
             down,
-            mine.promote_from if up else None,
+            plan.promote_from if up else None,
             plan.demote_to if down else None,
             gained - lost,
         )

@@ -16,7 +16,7 @@ from mmscand.model import HUGE_PAGE_BYTES, PAGES_PER_TABLE, BoolArray, PageNumbe
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass, Table, unpack
 from mmscand.sets import among
-from mmscand.sim.world import FAST, SLOW, World, settings_of
+from mmscand.sim.world import FAST, SLOW, World
 
 _NEARLY = 0.95
 """Of the share of the later half: what a warm-up ends with."""
@@ -213,7 +213,7 @@ class _Run:
     """The daemon at work on a simulated machine, beside one that moves nothing."""
 
     def __init__(self, policy: str, pages: Pages, capacity: int) -> None:
-        self._world = World(policy, len(pages), capacity, settings_of(policy))
+        self._world = World(policy, len(pages), capacity)
         none = np.zeros(len(pages), dtype=np.bool_)
         self.unmoved = _Tier(none.copy(), capacity)
         self.hits: list[int] = []

@@ -166,7 +166,7 @@ class Throttle(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NoDrag:
+class NoThrottle:
     """Nothing does."""
 
     slowdown: int = 1
@@ -180,7 +180,7 @@ class Pacer:
     settings: Settings
     aggressiveness: int = DEFAULT_AGGRESSIVENESS
     failures: FailureRatio = field(default_factory=FailureRatio)
-    throttle: Throttle = field(default_factory=NoDrag)
+    throttle: Throttle = field(default_factory=NoThrottle)
     pace: Pace = field(init=False)
     """In v0, v1 and v3 the period that was published last, which the next step starts from, so
     that v3's scaling compounds as in the RFC. In auto the tuned base, apart from any scaling."""

@@ -27,7 +27,7 @@ class Visited(Protocol):
         ...
 
 
-ProcessScanner = TypeVar("ProcessScanner", bound=Visited)
+AnyVisited = TypeVar("AnyVisited", bound=Visited)
 
 
 class VisitOrder:
@@ -37,7 +37,7 @@ class VisitOrder:
         self._lead_s = 0.0
         """By how much more than its share the worthwhile side has had."""
 
-    def each(self, due: Iterable[ProcessScanner]) -> Iterator[ProcessScanner]:
+    def each(self, due: Iterable[AnyVisited]) -> Iterator[AnyVisited]:
         """Each of them once; `served` is to be called between two."""
         ordered = sorted(due, key=lambda scanner: (not scanner.under_way, scanner.due))
         first = deque(scanner for scanner in ordered if scanner.worthwhile)

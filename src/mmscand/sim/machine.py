@@ -205,14 +205,18 @@ class SimMachine:
     def make_room(self, node: int, pages: int) -> None:
         """The kernel demotes until this number of pages is free."""
         with self.lock:
-            vmas = [v for p in self._processes.values() if p.alive for v in p.vmas]
-            self._kswapd.make_room(node, vmas, pages)
+            self._kswapd.make_room(node, self._vmas, pages)
+
+    @property
+    def _vmas(self) -> list[SimVma]:
+        """Of all that live."""
+        return [v for p in self._processes.values() if p.alive for v in p.vmas]
 
     def _make_room(self, node: int, pages: int = 0) -> None:
         """What the kernel does when pages are asked for, and afterwards."""
         if not self.demotion:
             return
-        vmas = [v for p in self._processes.values() if p.alive for v in p.vmas]
+        vmas = self._vmas
         missing = pages + self._memory.watermarks[node].min - self._memory.free(node)
         if missing > 0:
             self._kswapd.make_room(node, vmas, self._memory.free(node) + missing)

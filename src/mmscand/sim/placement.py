@@ -15,7 +15,7 @@ from mmscand.engine.rounds import PERIOD_S
 from mmscand.model import BoolArray, FloatArray, PageNumbers
 from mmscand.scan.visit import Watcher
 from mmscand.sim.workload import Workload, total
-from mmscand.sim.world import FAST, SLOW, World, settings_of
+from mmscand.sim.world import FAST, SLOW, World
 
 FAST_NS, SLOW_NS = 114.0, 271.0
 """Of an access: local DRAM, and a real CXL device (Soar/Alto, OSDI'25)."""
@@ -88,9 +88,7 @@ class Run:
         self._workload, self._capacity = workload, capacity
         self._rng = np.random.default_rng(seed)
         pages = len(workload.classes)
-        self.world = World(
-            policy, pages, capacity, settings_of(policy), processes=processes, watcher=watcher
-        )
+        self.world = World(policy, pages, capacity, processes=processes, watcher=watcher)
         order = self._rng.permutation(pages)
         self.world.allocate(order[:capacity], FAST)
         self.world.allocate(order[capacity:], SLOW)

@@ -5,7 +5,7 @@ other, and time stands still but for what they are charged and for what the call
 """
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Literal
 
@@ -28,7 +28,7 @@ class SteppedClock:
     def __init__(self) -> None:
         self.time = 0.0
         self.working: Worker = "world"
-        self._cpu: Counter[Worker] = Counter()
+        self._cpu: dict[Worker, float] = defaultdict(float)
 
     def now(self) -> float:
         """Seconds."""
@@ -37,7 +37,7 @@ class SteppedClock:
     def spend(self, seconds: float) -> None:
         """The one that works does so for these seconds."""
         self.time += seconds
-        self._cpu[self.working] += seconds  # type: ignore[assignment]
+        self._cpu[self.working] += seconds
 
     def cpu(self, worker: Worker) -> float:
         """Seconds that it has worked."""

@@ -31,7 +31,6 @@ class World:
         policy: str,
         pages: int,
         capacity: int,
-        settings: Settings,
         *,
         processes: int = 1,
         watcher: Watcher | None = None,
@@ -49,7 +48,9 @@ class World:
         self.free(np.arange(_in_tables(pages)))
         self._processes = [whole] if processes == 1 else self._divided(whole, processes)
         self._demotes = policy == DEFAULT
-        self._daemon = SteppedDaemon(self.machine, self.clock, settings, ignore, watcher)
+        self._daemon = SteppedDaemon(
+            self.machine, self.clock, _settings_of(policy), ignore, watcher
+        )
 
     def _divided(self, whole: SimProcess, number: int) -> list[SimProcess]:
         borders = np.linspace(0, len(self._memory.accessed), number + 1).astype(np.intp).tolist()
@@ -91,7 +92,7 @@ class World:
         return min(due, self._daemon.migrate())
 
 
-def settings_of(policy: str) -> Settings:
+def _settings_of(policy: str) -> Settings:
     """As shipped, but that all of the fast tier is for the workload, and that nothing is stopped
     because it does not pay: a workload of 256 MiB with an access a page and second never would.
     """

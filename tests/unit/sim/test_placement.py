@@ -10,7 +10,7 @@ import pytest
 from mmscand.engine.rounds import PERIOD_S
 from mmscand.model import BoolArray, PageNumbers
 from mmscand.scan.visit import Watcher
-from mmscand.settings import PolicyName, Settings
+from mmscand.settings import PolicyName
 from mmscand.sim import placement
 from mmscand.sim.placement import Run, Trace, simulate
 from mmscand.sim.workloads import WORKLOADS, Frame, workload_named
@@ -43,12 +43,11 @@ class Scripted(World):
         policy: str,
         pages: int,
         capacity: int,
-        settings: Settings,
         *,
         processes: int = 1,
         watcher: Watcher | None = None,
     ) -> None:
-        super().__init__(policy, pages, capacity, settings, processes=processes, watcher=watcher)
+        super().__init__(policy, pages, capacity, processes=processes, watcher=watcher)
         self.moves: list[Moves] = []
         self.seen: list[BoolArray] = []
         self.were_fast: list[BoolArray] = []
