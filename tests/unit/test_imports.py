@@ -41,7 +41,7 @@ ALLOWED = {
     "config": {"assignments", "config_file", "config_rules", "config_socket", "scan", "settings"},
     "config_changes": {"config", "scan", "settings", "settings_store"},
     "control": {"config_socket", "knobs", "mistakes", "observe", "settings", "settings_store"},
-    "api": {"cli", "config_socket", "control", "knobs", "mistakes", "settings"},
+    "api": {"cli", "config_socket", "control", "knobs", "mistakes", "observe", "settings"},
     "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
     | {

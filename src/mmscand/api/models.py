@@ -3,19 +3,15 @@
 A page is 4 KiB everywhere, also when it is part of a huge page.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from mmscand.knobs import Knob as KnobInfo
 from mmscand.knobs import KnobValue
+from mmscand.observe.fields import fields_of
+from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
 from mmscand.settings import KNOBS
-
-_SEVEN_NUMBERS = (
-    "Seven numbers for each node: 4 KiB pages that were accessed in 0, 1, ... 6 of the last six "
-    "observations. Without pages that other processes map too; of fast nodes by policy capacity."
-)
 
 
 class Answer(BaseModel):
@@ -31,26 +27,22 @@ class Error(Answer):
     hint: str = Field(description="What to do about it; may be empty.")
 
 
-class Budget(Answer):
-    """CPU time of the scanner, in percent of one core and in seconds."""
+def _answer(name: str, cls: type, base: type[Answer] = Answer) -> type[Answer]:
+    """The model of a snapshot, from the table of fields (observe.fields)."""
+    fields: dict[str, Any] = {
+        each.name: (
+            _MODELS.get(each.type, each.type),
+            Field(description=each.help, json_schema_extra={"x-unit": each.unit}),
+        )
+        for each in fields_of(cls).values()
+    }
+    return create_model(name, __base__=base, __doc__=cls.__doc__, **fields)
 
-    limit_percent: float = Field(
-        description="Average over ten minutes that is allowed: cpu_budget_percent, and what "
-        "promoting has earned."
-    )
-    earned_percent: float = Field(description="The part of it that promoting has earned.")
-    used_percent: float = Field(
-        description="Average of the last ten minutes, without the burst of the start."
-    )
-    burst_left_s: float = Field(
-        description="CPU seconds that a large new process, or one that has changed, may use at "
-        "full speed."
-    )
-    waiting: int = Field(description="Processes that are due and wait for the budget.")
-    round_s: float | None = Field(
-        description="Seconds until each process was visited once, at the rate of now; null where "
-        "nobody waits."
-    )
+
+_MODELS: dict[Any, Any] = {}
+"""By the type of a field: the model of what is inside it."""
+Budget = _answer("Budget", BudgetStatus)
+_MODELS[BudgetStatus | None] = Budget | None
 
 
 class NotWatched(Answer):
@@ -61,98 +53,35 @@ class NotWatched(Answer):
     why: str = Field(description="The reason, in words.")
 
 
-class Status(Answer):
-    """The whole daemon."""
-
+class _Daemon(Answer):
     version: str = Field(description="Version of mmscand.")
-    pid: int = Field(description="Process id of the daemon.")
-    enabled: bool = Field(description="Whether it scans; what is queued is moved either way.")
-    running: bool = Field(description="Whether its threads are there.")
     processes: int = Field(description="Processes that are watched now.")
-    queued_slots: int = Field(description="Slots on the migration list; a huge page is one slot.")
-    hotness: Mapping[int, list[int]] = Field(
-        description="How hot the pages of all watched processes are. " + _SEVEN_NUMBERS
-    )
-    skipped_mappings: Mapping[str, int] = Field(
-        description="Mappings of all watched processes that the last look left out, by rule."
-    )
-    skipped_pages: Mapping[str, int] = Field(
-        description="4 KiB pages of address space in these, with or without memory behind them."
-    )
-    counters: Mapping[str, int] = Field(
-        description="Sums since the start by name, also over processes that have left. Pages are "
-        "4 KiB pages."
-    )
-    cpu_seconds: Mapping[str, float] = Field(
-        description="CPU time in seconds since the start: scanning, aging, moving."
-    )
-    credit_percent: int | None = Field(
-        description="Policy capacity: pages that may still be promoted before moves have brought "
-        "in what they cost, in percent of those that fit the fast tier. 100 at the start, 200 at "
-        "most; at 0 nothing is moved until it pays again. Null where nothing was planned yet."
-    )
-    budget: Budget | None = Field(description="CPU time; null where nothing runs.")
 
 
-class WatchedProcess(Answer):
-    """One process that is watched."""
-
+class _Process(Answer):
     pid: int = Field(description="Process id.")
     start_time: int = Field(
         description="When it started, in clock ticks after boot: tells reused pids apart."
     )
     name: str = Field(description="As in /proc/PID/comm, at most 15 characters.")
-    passes: int = Field(description="Passes since it was taken up, or since its last execve.")
-    aggressiveness: int = Field(description="0..10: 0 never scans, 5 is usual, 10 scans most.")
-    rule: str = Field(description="The rule that says so; 'default' when none does.")
-    scan_period_ms: int = Field(description="Time between two passes in force, in milliseconds.")
-    exposure_ms: int | None = Field(
-        description="Policy capacity: time from one clearing of Accessed bits to the next; null is "
-        "from each pass to the next."
-    )
-    changes: int = Field(
-        description="Policy capacity: how often other pages were found to be hot than before; "
-        "what was known counts for less then."
-    )
-    scan_size_mb: int = Field(description="Memory examined in one pass in force, in MiB.")
-    cursor: int = Field(description="Address at which the next pass goes on; 0 is the start.")
-    aging: str = Field(
-        description="What is aged in bulk by MGLRU beside MADV_COLD, or why nothing is."
-    )
-    target_node: int | None = Field(
-        description="Node that its pages are promoted to at the moment; null when there is none."
-    )
-    useful_pages: int = Field(description="Hot 4 KiB pages of the last passes, with decay.")
-    failed_percent: int = Field(description="Share of its moves that failed lately, in percent.")
-    effort: str = Field(
-        description="full, or slowed or stopped when promoting does not pay for it."
-    )
-    effort_why: str = Field(description="The figures behind that; empty when there is no reason.")
-    saved_s: float = Field(
-        description="Time that promoting saved it, in seconds: an estimate by a sample of the "
-        "promoted pages."
-    )
-    spent_s: float = Field(description="CPU time of scanning it and moving its pages, in seconds.")
-    hotness: Mapping[int, list[int]] = Field(description="How hot its pages are. " + _SEVEN_NUMBERS)
-    skipped_mappings: Mapping[str, int] = Field(
-        description="Mappings that the last look left out, by the rule that says so."
-    )
-    skipped_pages: Mapping[str, int] = Field(
-        description="4 KiB pages of address space in these, with or without memory behind them."
-    )
-    counters: Mapping[str, int] = Field(
-        description="Sums since it was taken up, by name. Pages are 4 KiB pages."
-    )
+
+
+Status = _answer("Status", DaemonStatus, _Daemon)
+WatchedProcess = _answer("WatchedProcess", ProcessStatus, _Process)
 
 
 class Processes(Answer):
     """All processes that are watched."""
 
-    processes: list[WatchedProcess] = Field(description="In ascending order of pid.")
+    processes: list[WatchedProcess] = Field(  # type: ignore[valid-type]
+        description="In ascending order of pid."
+    )
     left_alone: list[NotWatched] = Field(
         description="Processes that were chosen and are not watched, in ascending order of pid."
     )
-    budget: Budget | None = Field(description="CPU time; null where nothing runs.")
+    budget: Budget | None = Field(  # type: ignore[valid-type]
+        description="CPU time; null where nothing runs."
+    )
 
 
 class Knob(Answer):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Path, Query
 
 from mmscand.api.body_limit import BodyLimit
 from mmscand.api.models import (
+    Answer,
     Changes,
     Enabled,
     Error,
@@ -70,8 +71,8 @@ def create_app(daemon: ControlClient, version: str) -> FastAPI:
 def _status_routes(daemon: ControlClient) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["status"])
 
-    @router.get("/status", operation_id="status")
-    def status() -> Status:
+    @router.get("/status", operation_id="status", response_model=Status)
+    def status() -> Answer:
         """The whole daemon."""
         return Status(**daemon.status())
 
@@ -83,9 +84,10 @@ def _status_routes(daemon: ControlClient) -> APIRouter:
     @router.get(
         "/processes/{pid}",
         operation_id="process",
+        response_model=WatchedProcess,
         responses=_refusals(_404="It is not watched.", _422="That is no process id."),
     )
-    def process(pid: Pid) -> WatchedProcess:
+    def process(pid: Pid) -> Answer:
         """One process."""
         return WatchedProcess(**daemon.process(pid))
 

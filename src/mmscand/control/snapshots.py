@@ -1,34 +1,28 @@
-"""The daemon's snapshots as the objects that answers have. api/models.py describes each field."""
+"""The daemon's snapshots as the objects that answers have. observe.fields describes each field."""
 
-import os
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from mmscand.observe.fields import fields_of
 from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.shown import shown
 
 Json = dict[str, Any]
 
-_SHARED = ("hotness", "skipped_mappings", "skipped_pages", "counters")
-_STATUS = ("cpu_seconds", "credit_percent")
-
 
 def status_object(status: DaemonStatus, version: str) -> Json:
     """The whole daemon, which is this process."""
-    return {
-        "version": version,
-        "pid": os.getpid(),
-        "enabled": status.enabled,
-        "running": status.running,
-        "processes": len(status.processes),
-        "queued_slots": status.queued_slots,
-        **{name: getattr(status, name) for name in (*_SHARED, *_STATUS)},
-        "budget": _budget(status),
-    }
+    return {"version": version, "processes": len(status.processes), **_fields(status)}
 
 
-def _budget(status: DaemonStatus) -> Json | None:
-    return None if status.budget is None else asdict(status.budget)
+def _fields(snapshot: DaemonStatus | ProcessStatus) -> Json:
+    """What the table of fields has of it."""
+    cls: type = type(snapshot)
+    return {name: _plain(getattr(snapshot, name)) for name in fields_of(cls)}
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def processes_object(status: DaemonStatus) -> Json:
@@ -42,7 +36,7 @@ def processes_object(status: DaemonStatus) -> Json:
         "left_alone": [
             {"pid": process.pid, "name": process.name, "why": shown(why)} for process, why in others
         ],
-        "budget": _budget(status),
+        "budget": _plain(status.budget),
     }
 
 
@@ -50,5 +44,4 @@ def process_object(status: ProcessStatus) -> Json:
     """One process that is watched."""
     process = status.process
     about = {"pid": process.pid, "start_time": process.start_time, "name": process.name}
-    fields = (name for name in ProcessStatus.__slots__ if name != "process")
-    return about | {name: getattr(status, name) for name in fields}
+    return about | _fields(status)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from mmscand.model import Process
+from mmscand.observe.fields import counter
 
 EXITED, STOPPING = "exited", "mmscand stops"
 """Reasons of ProcessLeft that are no news by themselves."""
@@ -50,47 +51,55 @@ class PassEnd:
     complete: bool
     """It came to the end of the address space; one that did not goes on there next time."""
     seconds: float
-    examined: int
-    slow: int
-    """Present on the slow tier."""
-    accessed: int
-    """Of these, with the Accessed bit set."""
-    fast: int
-    """Present, but not on the slow tier."""
-    fast_accessed: int
-    """Of these, with the Accessed bit set: used since they were mapped, as few are ever aged."""
-    aged: int
-    unaged: int
-    """Were to be aged and could not be: left alone for `shared_recheck_passes`."""
-    hot: int
-    queued: int
-    """Of the hot and cold ones, put on the migration list now."""
-    waiting: int
-    """Hot or cold, and on the list since an earlier pass or being moved."""
-    cold: int
-    """On the fast tier, and to be demoted."""
-    cooled: int
-    """Struck off the list: while they waited they became what had better stay."""
-    shared: int
-    """Hot by their bits, but mapped by other processes too."""
-    held: int
-    """Hot, but not to be tried again yet after a failure, or waiting to be split."""
-    bound: int
-    """Hot, but on a memory policy or cpuset without a fast node, or not known to be on none."""
-    discarded: int
-    """Page-table pages that were garbage."""
-    skipped: int
-    """Visits that were left out before this one, as the process had not run."""
-    again: int
-    """Promoted pages that were found accessed for the first time since; estimated by a sample."""
-    returned: int
-    """Promoted pages that are on the slow tier again; estimated by a sample."""
-    split: int
-    """Of huge pages that were split, to look inside or to promote parts of them."""
-    collapsed: int
-    """Of huge pages that were made again of what was split."""
-    unresized: int
-    """Of huge pages that could not be split, or made again."""
+    examined: Annotated[int, counter("Had an entry in the page tables that were read.")]
+    slow: Annotated[int, counter("Of these, present on the slow tier.")]
+    accessed: Annotated[int, counter("Of these, with the Accessed bit set since it was cleared.")]
+    fast: Annotated[int, counter("Of the examined pages, present on other nodes.")]
+    fast_accessed: Annotated[int, counter("Of these, with the Accessed bit set.")]
+    aged: Annotated[int, counter("Were covered by aging: their Accessed bits were cleared.")]
+    unaged: Annotated[
+        int,
+        counter("Their bit could not be cleared: left alone for `shared_recheck_passes` passes."),
+    ]
+    hot: Annotated[int, counter("To be promoted, by the policy.")]
+    queued: Annotated[int, counter("Of the hot and cold pages, put on the migration list.")]
+    waiting: Annotated[
+        int,
+        counter("Hot or cold, and on the list since an earlier pass; each pass counts them again."),
+    ]
+    cold: Annotated[int, counter("On the fast tier and to be demoted, by the policy.")]
+    cooled: Annotated[
+        int, counter("Struck off the list: while they waited they became what had better stay.")
+    ]
+    shared: Annotated[int, counter("Hot, but mapped by other processes too.")]
+    held: Annotated[
+        int, counter("Hot, but not to be tried again yet after a failure, or waiting to be split.")
+    ]
+    bound: Annotated[
+        int,
+        counter(
+            "Hot, but kept on slow nodes by a memory policy or a cpuset, or not known not to be."
+        ),
+    ]
+    discarded: Annotated[int, counter("Page-table pages that were garbage.", "tables")]
+    skipped: Annotated[
+        int, counter("Visits that were left out, as the process had not run.", "visits")
+    ]
+    again: Annotated[
+        int,
+        counter(
+            "Promoted pages that were accessed again on the fast tier, once each; by a sample."
+        ),
+    ]
+    returned: Annotated[
+        int, counter("Promoted pages that were found on the slow tier again; by a sample.")
+    ]
+    split: Annotated[
+        int,
+        counter("Of huge pages that were split, to look inside or to promote parts of them."),
+    ]
+    collapsed: Annotated[int, counter("Of huge pages that were made again of what was split.")]
+    unresized: Annotated[int, counter("Of huge pages that could not be split, or made again.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +110,18 @@ class Moved:
     target: int | None
     """None when no node had room."""
     seconds: float
-    promoted: int
-    """On the target now, and not before."""
-    already_there: int
-    """Somebody else had moved them to the target."""
+    promoted: Annotated[
+        int,
+        counter(
+            "Moved to their node on the fast tier. Not the rest of a large folio that came along."
+        ),
+    ]
+    already_there: Annotated[
+        int, counter("On the list, and found on their target when their turn came.")
+    ]
     failed: Mapping[str, int]
     """By the name of the errno, as ENOMEM."""
-    demoted: int = 0
+    demoted: Annotated[int, counter("Moved to the slow tier.")] = 0
     """Of a batch that goes down, in place of `promoted`."""
 
 

@@ -1,100 +1,158 @@
 """How things stand, as frozen snapshots: what `status`, `ps` and the API show."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from mmscand.model import Process
+from mmscand.observe.fields import counter, gauge, text
+
+_HOTNESS = (
+    "By node, seven numbers of pages: by in how many of their last six observations they were "
+    "accessed, 0 to 6; policy capacity: in how many of six seconds, by their rate. Without pages "
+    "that other processes map too. Of the fast tier by policy capacity only."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """One watched process. Pages are 4 KiB."""
+    """One process that is watched. Pages are 4 KiB."""
 
     process: Process
-    passes: int
-    """Since it was taken up, or since its last execve."""
-    aggressiveness: int
-    """1..10, 10 scans most."""
-    rule: str
-    """The rule that says so, in the words of the configuration; 'default' if none does."""
-    scan_period_ms: int
-    """As it is in force: the tuned base, scaled by aggressiveness and failures."""
-    exposure_ms: int | None
-    """Policy capacity: time from one clearing of bits to the next; None is from each pass to the
-    next."""
-    changes: int
-    """Policy capacity: how often what is hot was found to be other pages, since `passes` began."""
-    scan_size_mb: int
-    cursor: int
-    """Address at which the next pass goes on; 0 is the start."""
-    aging: str
-    """What is aged in bulk beside MADV_COLD, or why nothing is."""
-    target_node: int | None
-    """Where its pages are promoted to at the moment."""
-    useful_pages: int
-    """What the tuning works with: hot pages of the last passes, with decay."""
-    failed_percent: int
-    """Share of its moves that failed lately."""
-    effort: str
-    """`full`; `slowed` or `stopped` when promoting does not pay."""
-    effort_why: str
-    """The figures behind it; '' when nothing was to be said."""
-    saved_s: float
-    """Time that promoting saved it so far, estimated; and what it took, see scan.benefit."""
-    spent_s: float
-    hotness: Mapping[int, Sequence[int]]
-    """Pages of each node by in how many of their last six observations they were accessed, 0..6.
-
-    Without pages that others map too. Of the top tier by policy capacity only."""
-    skipped_mappings: Mapping[str, int]
-    """Mappings that the last look left out, by rule: policy.eligible.RULES."""
-    skipped_pages: Mapping[str, int]
-    """Pages of address space in these, whether there is memory behind them or not."""
-    counters: Mapping[str, int]
+    passes: Annotated[
+        int, counter("Passes since it was taken up, or since its last execve.", "passes")
+    ]
+    aggressiveness: Annotated[int, gauge("0..10: 0 never scans, 5 is usual, 10 scans most.")]
+    rule: Annotated[str, text("The rule that says so; 'default' when none does.")]
+    scan_period_ms: Annotated[int, gauge("Time between two passes in force.", "ms")]
+    exposure_ms: Annotated[
+        int | None,
+        gauge(
+            "Policy capacity: time from one clearing of Accessed bits to the next; null is from "
+            "each pass to the next.",
+            "ms",
+        ),
+    ]
+    changes: Annotated[
+        int,
+        counter(
+            "Policy capacity: how often other pages were found to be hot than before; what was "
+            "known counts for less then.",
+            "changes",
+        ),
+    ]
+    scan_size_mb: Annotated[int, gauge("Memory examined in one pass in force.", "MiB")]
+    cursor: Annotated[int, gauge("Address at which the next pass goes on; 0 is the start.")]
+    aging: Annotated[
+        str, text("What is aged in bulk by MGLRU beside MADV_COLD, or why nothing is.")
+    ]
+    target_node: Annotated[
+        int | None,
+        gauge("Node that its pages are promoted to at the moment; null when there is none."),
+    ]
+    useful_pages: Annotated[int, gauge("Hot pages of the last passes, with decay.", "pages")]
+    failed_percent: Annotated[int, gauge("Share of its moves that failed lately.", "%")]
+    effort: Annotated[str, text("full, or slowed or stopped when promoting does not pay for it.")]
+    effort_why: Annotated[str, text("The figures behind that; empty when there is no reason.")]
+    saved_s: Annotated[
+        float,
+        counter(
+            "Time that promoting saved it: an estimate by a sample of the promoted pages.", "s"
+        ),
+    ]
+    spent_s: Annotated[float, counter("CPU time of scanning it and moving its pages.", "s")]
+    hotness: Annotated[
+        Mapping[int, Sequence[int]], gauge("How hot its pages are. " + _HOTNESS, "pages")
+    ]
+    skipped_mappings: Annotated[
+        Mapping[str, int],
+        gauge("Mappings that the last look left out, by the rule that says so.", "mappings"),
+    ]
+    skipped_pages: Annotated[
+        Mapping[str, int],
+        gauge("Address space in these, with or without memory behind it.", "pages"),
+    ]
+    counters: Annotated[Mapping[str, int], counter("Sums since it was taken up, by name.", "")]
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
     """CPU time of the scanner, in percent of one core and in seconds; see scan.budget."""
 
-    limit_percent: float
-    """Average that is allowed, with what promoting has earned."""
-    earned_percent: float
-    used_percent: float
-    """Average of the last ten minutes, without the burst of the start."""
-    burst_left_s: float
-    waiting: int
-    """Processes that are due and wait for it."""
-    round_s: float | None
-    """Until each process was visited once, at the rate of now; None where nobody waits."""
+    limit_percent: Annotated[
+        float,
+        gauge(
+            "Average over ten minutes that is allowed: cpu_budget_percent, and what promoting has "
+            "earned.",
+            "%",
+        ),
+    ]
+    earned_percent: Annotated[float, gauge("The part of it that promoting has earned.", "%")]
+    used_percent: Annotated[
+        float, gauge("Average of the last ten minutes, without the burst of the start.", "%")
+    ]
+    burst_left_s: Annotated[
+        float,
+        gauge(
+            "CPU time that a large new process, or one that has changed, may use at full speed.",
+            "s",
+        ),
+    ]
+    waiting: Annotated[int, gauge("Processes that are due and wait for the budget.", "processes")]
+    round_s: Annotated[
+        float | None,
+        gauge(
+            "Until each process was visited once, at the rate of now; null where none waits.",
+            "s",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
     """The whole daemon."""
 
-    enabled: bool
-    running: bool
-    queued_slots: int
-    """On the migration list."""
+    enabled: Annotated[bool, text("Whether it scans; what is queued is moved either way.")]
+    running: Annotated[bool, text("Whether its threads are there.")]
     processes: tuple[ProcessStatus, ...]
-    hotness: Mapping[int, Sequence[int]]
-    """Of all watched processes together."""
-    skipped_mappings: Mapping[str, int]
-    """Of all watched processes, by rule."""
-    skipped_pages: Mapping[str, int]
-    counters: Mapping[str, int]
-    """Sums since the start, also over processes that have left."""
-    cpu_seconds: Mapping[str, float]
-    """CPU time since the start by thread clock: `scanning` without `aging`, and `moving`."""
-    credit_percent: int | None
-    """Policy capacity: pages that may be promoted before moves have brought in what they cost, of
-    those that fit the fast tier; None where nothing was planned yet. See policy.credit."""
-    budget: BudgetStatus | None = None
-    """None where nothing runs."""
+    queued_slots: Annotated[int, gauge("On the migration list; a huge page is one slot.", "slots")]
+    hotness: Annotated[
+        Mapping[int, Sequence[int]],
+        gauge("How hot the pages of all watched processes are. " + _HOTNESS, "pages"),
+    ]
+    skipped_mappings: Annotated[
+        Mapping[str, int],
+        gauge(
+            "Mappings of all watched processes that the last look left out, by rule.", "mappings"
+        ),
+    ]
+    skipped_pages: Annotated[
+        Mapping[str, int],
+        gauge("Address space in these, with or without memory behind it.", "pages"),
+    ]
+    counters: Annotated[
+        Mapping[str, int],
+        counter("Sums since the start by name, also over processes that have left.", ""),
+    ]
+    cpu_seconds: Annotated[
+        Mapping[str, float],
+        counter("CPU time since the start: `scanning` without `aging`, and `moving`.", "s"),
+    ]
+    credit_percent: Annotated[
+        int | None,
+        gauge(
+            "Policy capacity: pages that may still be promoted before moves have brought in what "
+            "they cost, of those that fit the fast tier. 100 at the start, 200 at most; at 0 "
+            "nothing is moved until it pays again. Null where nothing was planned yet.",
+            "%",
+        ),
+    ]
+    budget: Annotated[BudgetStatus | None, text("CPU time; null where nothing runs.")] = None
     left_alone: Mapping[Process, str] = field(default_factory=dict)
     """Processes that were chosen and are not watched, and why."""
+    pid: Annotated[int, text("Process id of the daemon.")] = field(default_factory=os.getpid)
 
 
 def summed_hotness(parts: Iterable[Mapping[int, Sequence[int]]]) -> Mapping[int, Sequence[int]]:

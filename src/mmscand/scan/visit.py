@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol
 
 from mmscand.model import Outcome, PageBlock, Process, StateArray, VmaTable
 from mmscand.observe.events import PassEnd
+from mmscand.observe.fields import fields_of
 
-_COUNTS = tuple(field.name for field in fields(PassEnd))[4:]
-"""All that a visit counts; the first four fields are told otherwise."""
+_COUNTS = tuple(fields_of(PassEnd))
+"""All that a visit counts."""
 
 
 @dataclass(frozen=True, slots=True)
