@@ -9,6 +9,7 @@ from mmscand.model import (
     BoolArray,
     IntArray,
     Look,
+    MappingNames,
     PageBlock,
     Process,
     ProcessFacts,
@@ -146,6 +147,13 @@ class Machine(Protocol):
 
     def facts(self, process: Process) -> ProcessFacts:
         """What rules look at; ProcessGone when it has exited."""
+        ...
+
+    def mapping_names(self, process: Process) -> MappingNames:
+        """What its mappings are called; ProcessGone when it has exited. From any thread.
+
+        Reads all mappings anew: for a recording, and for a person who asks.
+        """
         ...
 
     def bulk_group(self, process: Process) -> str:

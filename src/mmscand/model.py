@@ -233,6 +233,31 @@ class VmaTable:
 
 
 @dataclass(frozen=True, slots=True)
+class MappingNames:
+    """What the mappings of a process are called, as one look at them found it."""
+
+    starts: UIntArray
+    """(n,) ascending."""
+    ends: UIntArray
+    names: tuple[bytes, ...]
+    """(n,) as /proc/PID/maps has them: a path, [heap], [anon:...]; b'' of memory without a name."""
+
+    @classmethod
+    def none(cls) -> "MappingNames":
+        """Without mappings."""
+        return cls(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.uint64), ())
+
+    def of(self, vmas: VmaTable) -> list[bytes]:
+        """Of the mappings of another look; b'' of one that has come or changed since."""
+        if not self.names:
+            return [b""] * len(vmas)
+        place = np.minimum(self.starts.searchsorted(vmas.starts), len(self.names) - 1)
+        same = (self.starts[place] == vmas.starts) & (self.ends[place] == vmas.ends)
+        found = zip(place.tolist(), same.tolist(), strict=True)
+        return [self.names[at] if is_same else b"" for at, is_same in found]
+
+
+@dataclass(frozen=True, slots=True)
 class AllowedNodes:
     """The nodes that the owner's memory policy and cpuset allow each of some mappings or pages."""
 

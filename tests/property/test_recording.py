@@ -18,6 +18,7 @@ from mmscand.record.tables import (
     MOVES,
     NODES,
     PASS,
+    PASS_TABLES,
     VERSION,
     VMAS,
     ProcessPass,
@@ -46,10 +47,9 @@ def passes(draw: st.DrawFn) -> ProcessPass:
             rng.bytes(rows * dtype.itemsize), dtype=dtype
         )
 
-    sizes = [draw(st.integers(0, 40)) for _ in range(4)]
+    sizes = [draw(st.integers(0, 40)) for _ in range(5)]
     tables = (
-        table(d, n) if n else np.empty(0, d)
-        for d, n in zip((VMAS, LAYOUT, ACCESSED, MOVES), sizes, strict=True)
+        table(d, n) if n else np.empty(0, d) for d, n in zip(PASS_TABLES[1:], sizes, strict=True)
     )
     return ProcessPass(table(PASS, 1), *tables)
 
@@ -132,7 +132,7 @@ def test_what_is_no_recording_is_refused_in_one_line(content: bytes) -> None:
 def test_another_version_and_no_file_at_all_are_refused(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / "r", head(VERSION + 1), NODES_TABLE, 1 << 20):
         pass
-    with pytest.raises(UsageError, match="has format 2, not 1"):
+    with pytest.raises(UsageError, match="has format 3, and this mmscand reads formats 1 to 2"):
         Recording(tmp_path / "r")
     with pytest.raises(UsageError, match="No such file"):
         Recording(tmp_path / "none")

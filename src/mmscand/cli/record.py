@@ -42,6 +42,7 @@ _FOREVER_S = float("inf")
 )
 @click.option("--fast-nodes", help="Nodes that are fast, like 0,2-3.")
 @click.option("--slow-nodes", help="Nodes that are slow.")
+@click.option("--names/--no-names", default=True, help="Names of programs, files and cgroups too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the sums as JSON.")
 def record(
     file: Path,
@@ -52,6 +53,7 @@ def record(
     max_mib: int,
     fast_nodes: str | None,
     slow_nodes: str | None,
+    names: bool,
     as_json: bool,
 ) -> None:
     """Write to FILE which pages each pass found accessed, and on which tier, and move nothing.
@@ -83,6 +85,7 @@ def record(
                 period_s=period_ms / 1000,
                 seconds=_FOREVER_S if seconds is None else seconds,
                 forever=not selection.processes or selection.pattern is not None,
+                names=names,
             )
             if not as_json:
                 _begin(_start_line(machine, file))

@@ -59,6 +59,11 @@ ONE_DAEMON = Path("/run/mmscand.lock")
     default=256,
     help="The recording is no larger than this.",
 )
+@click.option(
+    "--record-names/--record-no-names",
+    default=True,
+    help="Names of programs, files and cgroups too.",
+)
 @click.option("--json", "json_lines", is_flag=True, help="Print every event as a line of JSON.")
 def run(
     pid: tuple[int, ...],
@@ -73,6 +78,7 @@ def run(
     clear_bits: bool,
     record: Path | None,
     record_max_mib: int,
+    record_names: bool,
     json_lines: bool,
 ) -> None:
     """Promote the hot slow-tier pages of running processes, until SIGTERM or SIGINT.
@@ -107,10 +113,12 @@ def run(
                 return None
             from mmscand.record.beside import RecordingWatcher  # noqa: PLC0415 - seldom asked for
             from mmscand.record.file import new_recording  # noqa: PLC0415
+            from mmscand.record.labels import NO_LABELS, labels_of  # noqa: PLC0415
 
             period_ms, most = config.settings.scan_period_ms, record_max_mib << 20
             writer = new_recording(record, machine.topology(), period_ms, most)
-            return RecordingWatcher(opened.enter_context(writer), SystemClock(), say)
+            labels = labels_of(machine) if record_names else NO_LABELS
+            return RecordingWatcher(opened.enter_context(writer), SystemClock(), say, labels)
 
         reports = printer if json_lines or not dry_run else _in_words(printer, clears=clear_bits)
         foreground = _Foreground(reports, selection, signals.end)

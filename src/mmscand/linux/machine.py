@@ -15,11 +15,11 @@ from mmscand.linux.moving import move_size
 from mmscand.linux.pagemap import PageFlags
 from mmscand.linux.proc_events import open_events
 from mmscand.linux.process_list import ProcessList
-from mmscand.linux.procfs import Procfs
+from mmscand.linux.procfs import Procfs, parse_names
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.zero_page import huge_zero_frame
-from mmscand.model import Look, Process, ProcessFacts, Topology
+from mmscand.model import Look, MappingNames, Process, ProcessFacts, Topology
 
 _OWN_NICE = os.getpriority(os.PRIO_PROCESS, 0)
 _BURST_NICE = max(10, _OWN_NICE)
@@ -85,6 +85,13 @@ class LinuxMachine:
         if facts.process != process:
             raise ProcessGone(process.pid)
         return facts
+
+    def mapping_names(self, process: Process) -> MappingNames:
+        """Of /proc/PID/maps, which is of this process if the pid is still its own afterwards."""
+        maps = self.procfs.maps(process.pid)
+        if self.procfs.stat(process.pid).process != process:
+            raise ProcessGone(process.pid)
+        return parse_names(maps)
 
     def bulk_group(self, process: Process) -> str:
         """By memory cgroup, see linux.mglru."""

@@ -18,8 +18,10 @@ from mmscand.linux.files import as_text, list_folder, process_errors, read_file
 from mmscand.linux.topology import parse_id_list
 from mmscand.model import (
     NAME_CHARACTERS,
+    MappingNames,
     Process,
     ProcessFacts,
+    UIntArray,
     VmaFlag,
     VmaTable,
 )
@@ -91,10 +93,20 @@ def parse_stat(pid: int, data: bytes) -> ProcStat:
 def parse_maps(data: bytes) -> VmaTable:
     """/proc/PID/maps as a table. A line that was cut short is left out."""
     rows = _MAPS_LINE.findall(data)
-    starts = np.array([int(row[0], 16) for row in rows], dtype=np.uint64)
-    ends = np.array([int(row[1], 16) for row in rows], dtype=np.uint64)
+    starts, ends = _borders(rows)
     kinds = [_vma_flags(permissions, inode != b"0", path) for *_, permissions, inode, path in rows]
     return VmaTable(starts, ends, np.array(kinds, dtype=np.uint16))
+
+
+def parse_names(data: bytes) -> MappingNames:
+    """The names in /proc/PID/maps. A line that was cut short is left out."""
+    rows = _MAPS_LINE.findall(data)
+    return MappingNames(*_borders(rows), tuple(row[4] for row in rows))
+
+
+def _borders(rows: list[tuple[bytes, ...]]) -> tuple[UIntArray, UIntArray]:
+    starts, ends = ([int(row[at], 16) for row in rows] for at in (0, 1))
+    return np.array(starts, dtype=np.uint64), np.array(ends, dtype=np.uint64)
 
 
 @functools.lru_cache(maxsize=8192)

@@ -6,6 +6,7 @@ from mmscand.clock import Clock
 from mmscand.errors import MmscandError
 from mmscand.model import Outcome, PageBlock, Process, StateArray, VmaTable
 from mmscand.record.file import RecordingWriter
+from mmscand.record.labels import NO_LABELS, Labels
 from mmscand.record.tables import ProcessPass
 from mmscand.record.tape import ProcessTape
 
@@ -16,8 +17,15 @@ class RecordingWatcher:
     wants_all = True
     """What is not told of a pass is taken to be gone."""
 
-    def __init__(self, writer: RecordingWriter, clock: Clock, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        writer: RecordingWriter,
+        clock: Clock,
+        ended: Callable[[str], None],
+        labels: Labels = NO_LABELS,
+    ) -> None:
         """`ended` is told why nothing more is written, once."""
+        self._labels = labels
         self._writer: RecordingWriter | None = writer
         self._clock = clock
         self._ended = ended
@@ -28,7 +36,7 @@ class RecordingWatcher:
         self._cpu_at = 0.0
 
     def _tape(self, process: Process) -> ProcessTape:
-        return self._tapes.setdefault(process, ProcessTape(process))
+        return self._tapes.setdefault(process, ProcessTape(process, self._labels))
 
     def mappings(self, process: Process, vmas: VmaTable) -> None:
         """See Watcher."""

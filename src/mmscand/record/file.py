@@ -15,19 +15,17 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmscand.errors import MmscandError, UsageError
 from mmscand.model import PAGE_BYTES, Topology
 from mmscand.record.tables import (
-    ACCESSED,
     FORMAT,
     HEAD,
-    LAYOUT,
-    MOVES,
     NODES,
-    PASS,
+    PASS_TABLES,
+    PASS_TABLES_1,
     VERSION,
-    VMAS,
     ProcessPass,
     Table,
     one_row,
@@ -41,7 +39,6 @@ _PIECE_BYTES = 1 << 16
 _MOST_BYTES = 4 << 30
 """Of one member, unpacked: 16 TiB of memory. More is no recording, but a trap for who reads it."""
 _HEAD_TABLES = (HEAD, NODES)
-_PASS_TABLES = (PASS, VMAS, LAYOUT, ACCESSED, MOVES)
 
 
 class RecordingFull(MmscandError):
@@ -112,7 +109,7 @@ def new_recording(
     return RecordingWriter(path, head, nodes, max_bytes)
 
 
-def _packed(tables: tuple[Table, ...]) -> bytes:
+def _packed(tables: tuple[NDArray[Any], ...]) -> bytes:
     buffer = io.BytesIO()
     for table in tables:
         np.lib.format.write_array(buffer, table, version=(1, 0), allow_pickle=False)
@@ -134,9 +131,13 @@ class Recording:
         head = _unpacked(first, _HEAD_TABLES)
         if head is None or head[0]["format"][0] != FORMAT:
             raise UsageError(f"{path} is no recording", hint="`mmscand record` makes them")
-        if (version := int(head[0]["version"][0])) != VERSION:
-            raise UsageError(f"{path} has format {version}, not {VERSION}")
         self.head, self.nodes = head
+        self._version = int(self.head["version"][0])
+        if not 1 <= self._version <= VERSION:
+            raise UsageError(
+                f"{path} has format {self._version}, and this mmscand reads formats 1 to {VERSION}",
+                hint="read it with the version that wrote it, or a newer one",
+            )
         self.cut = False
         """After a reading: the file ends inside a pass, or is damaged there."""
 
@@ -146,12 +147,18 @@ class Recording:
             members = _members(file)
             next(members)
             for member in members:
-                tables = _unpacked(member, _PASS_TABLES)
-                if tables is None:
+                if (seen := self._pass(member)) is None:
                     self.cut = True
                     return
-                yield ProcessPass(*tables)
+                yield seen
         self.cut = False
+
+    def _pass(self, member: bytes) -> ProcessPass | None:
+        if self._version > 1:
+            tables = _unpacked(member, PASS_TABLES)
+            return None if tables is None else ProcessPass(*tables)
+        tables = _unpacked(member, PASS_TABLES_1)
+        return None if tables is None else ProcessPass.of_version_1(tables)
 
 
 def _members(file: BinaryIO) -> Iterator[bytes]:
@@ -179,7 +186,7 @@ def _member(piece: bytes, file: BinaryIO) -> tuple[bytes, bytes]:
     return b"", b""
 
 
-def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Table, ...] | None:
+def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[NDArray[Any], ...] | None:
     """The tables of a member; None when it does not hold just these, the first of one row."""
     buffer = io.BytesIO(member)
     try:
@@ -191,7 +198,7 @@ def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[Table, 
     return tables if whole and all(map(_has_slots, tables)) else None
 
 
-def _has_slots(table: Table) -> bool:
+def _has_slots(table: NDArray[Any]) -> bool:
     """Whether each slot that it names has a page."""
     size = "pages_per_slot"
     return size not in (table.dtype.names or ()) or bool((table[size] > 0).all())

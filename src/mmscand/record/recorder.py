@@ -9,6 +9,7 @@ from mmscand.errors import MmscandError, OutOfResources, ProcessDenied, ProcessG
 from mmscand.machine import Machine
 from mmscand.model import Process
 from mmscand.record.file import RecordingFull, RecordingWriter
+from mmscand.record.labels import NO_LABELS, labels_of
 from mmscand.record.tables import ProcessPass
 from mmscand.record.watched import WatchedProcess
 
@@ -51,8 +52,12 @@ class Recorder:
         period_s: float,
         seconds: float,
         forever: bool,
+        names: bool = True,
     ) -> None:
-        """`forever`: goes on when nobody is left who was chosen, as others may come."""
+        """`forever`: goes on when nobody is left who was chosen, as others may come. `names`: of
+        processes, their mappings and their cgroups.
+        """
+        self._labels = labels_of(machine) if names else NO_LABELS
         self._machine = machine
         self._select = select
         self._writer = writer
@@ -118,7 +123,7 @@ class Recorder:
             except OutOfResources as error:
                 self._put_off(error)
                 continue
-            self._watched[process] = WatchedProcess(space, self._cpu)
+            self._watched[process] = WatchedProcess(space, self._cpu, self._labels)
             self.recorded.processes += 1
 
     def _look(self, process: Process) -> None:

@@ -4,7 +4,7 @@ A row of a process' memory is 2 MiB here, as in a PageBlock: 512 pages of 4 KiB,
 Bits are packed, 64 bytes a row, page 0 of the row in bit 0 of byte 0; a huge page is bit 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mmscand.model import PAGES_PER_TABLE, BoolArray, ByteArray
 
-FORMAT, VERSION = b"mmscand", 1
+FORMAT, VERSION = b"mmscand", 2
+"""Version 1 had no texts: neither `cgroup` nor `name`, and no table after MOVES."""
 BITS_BYTES = PAGES_PER_TABLE // 8
 
 Table = NDArray[np.void]
@@ -39,9 +40,10 @@ PASS = np.dtype(
         ("cpu_ns", "<u8"),
         ("pages", "<u8"),
         ("aged_pages", "<u8"),
+        ("cgroup", "<u4"),
     ]
 )
-VMAS = np.dtype([("start", "<u8"), ("end", "<u8"), ("flags", "<u2")])
+VMAS = np.dtype([("start", "<u8"), ("end", "<u8"), ("flags", "<u2"), ("name", "<u4")])
 LAYOUT = np.dtype(
     [
         ("address", "<u8"),
@@ -62,6 +64,16 @@ MOVES = np.dtype(
     ]
 )
 ACCESSED = np.dtype([("address", "<u8"), ("accessed", "u1", (BITS_BYTES,))])
+TEXT = np.dtype("u1")
+"""Bytes of new texts, a NUL behind each. Texts have numbers in the order in which they come, from 1
+on for each address space; 0 is no text."""
+PASS_TABLES = (PASS, VMAS, LAYOUT, ACCESSED, MOVES, TEXT)
+PASS_TABLES_1 = (
+    np.dtype([(name, PASS[name]) for name in PASS.names or () if name != "cgroup"]),
+    np.dtype([(name, VMAS[name]) for name in VMAS.names or () if name != "name"]),
+    *PASS_TABLES[2:5],
+)
+"""Of version 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +91,22 @@ class ProcessPass:
     """(n,) of ACCESSED: rows in which anything was accessed since the pass before."""
     moves: Table
     """(n,) of MOVES: what became of promotions since the pass before, slot by slot."""
+    texts: ByteArray = field(default_factory=lambda: np.empty(0, dtype=TEXT))
+    """(n,) of TEXT."""
 
     @property
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[NDArray[Any], ...]:
         """In the order of the file."""
-        return self.about, self.vmas, self.layout, self.accessed, self.moves
+        return self.about, self.vmas, self.layout, self.accessed, self.moves, self.texts
+
+    @classmethod
+    def of_version_1(cls, tables: tuple[Table, ...]) -> "ProcessPass":
+        """A pass as version 1 had it, without names."""
+        about, vmas = (
+            _as(dtype, table) for dtype, table in zip((PASS, VMAS), tables, strict=False)
+        )
+        layout, accessed, moves = tables[2:]
+        return cls(about, vmas, layout, accessed, moves)
 
 
 def one_row(dtype: np.dtype[Any], **columns: object) -> Table:
@@ -92,6 +115,14 @@ def one_row(dtype: np.dtype[Any], **columns: object) -> Table:
     for name, value in columns.items():
         table[name] = value
     return table
+
+
+def _as(dtype: np.dtype[Any], table: Table) -> Table:
+    """With the columns of `dtype`; those that it lacks are 0."""
+    result = np.zeros(len(table), dtype=dtype)
+    for name in table.dtype.names or ():
+        result[name] = table[name]
+    return result
 
 
 def pack(mask: BoolArray) -> ByteArray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmscand.heat.state import is_stuck
 from mmscand.model import BoolArray, Outcome, PageBlock, Process, StateArray, VmaTable
+from mmscand.record.labels import ANONYMOUS, Labels, Texts
 from mmscand.record.tables import (
     ACCESSED,
     LAYOUT,
@@ -23,8 +24,9 @@ from mmscand.record.tables import (
 class ProcessTape:
     """Of one process. `moved` may be called from another thread than the rest."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, labels: Labels) -> None:
         self._process = process
+        self._labels = labels
         self._outcomes: deque[Outcome] = deque()
         self.restart()
 
@@ -32,6 +34,7 @@ class ProcessTape:
         """It has another address space, and nothing that was told holds any more."""
         self._before: Table = np.empty(0, dtype=LAYOUT)
         self._vmas: Table = np.empty(0, dtype=VMAS)
+        self._texts, self._cgroup = Texts(), 0
         self._begin()
 
     def _begin(self) -> None:
@@ -64,10 +67,13 @@ class ProcessTape:
         """The pass is over; the next one begins. `aged` are 4 KiB pages."""
         about = self._about(number, generation, at_ns)
         about["cpu_ns"], about["pages"], about["aged_pages"] = int(cpu_s * 1e9), self._pages, aged
+        changed_vmas = self._changed_vmas(vmas)
+        about["cgroup"] = self._cgroup
         layout = self._changed_layout(_by_address(self._layout))
         accessed = _by_address(self._accessed)
         self._begin()
-        return ProcessPass(about, self._changed_vmas(vmas), layout, accessed, self._moves())
+        texts = self._texts.told()
+        return ProcessPass(about, changed_vmas, layout, accessed, self._moves(), texts)
 
     def left(self, number: int, generation: int, *, at_ns: int) -> ProcessPass:
         """The last word on a process that has exited."""
@@ -78,11 +84,12 @@ class ProcessTape:
 
     def _about(self, number: int, generation: int, at_ns: int) -> Table:
         process = self._process
+        name = process.name if self._labels.named else ANONYMOUS
         columns = {
             "pass": number,
             "pid": process.pid,
             "start_time": process.start_time,
-            "name": process.name.encode(errors="surrogateescape"),
+            "name": name.encode(errors="surrogateescape"),
             "generation": generation,
             "at_ns": at_ns,
         }
@@ -105,7 +112,13 @@ class ProcessTape:
         table["start"], table["end"], table["flags"] = vmas.starts, vmas.ends, vmas.flags
         same = len(table) == len(self._vmas) and not differs(table, self._vmas).any()
         self._vmas = table
-        return table[:0] if same else table
+        if same:
+            return table[:0]
+        names, cgroup = self._labels.of(self._process, vmas)
+        named = table.copy()
+        named["name"] = [self._texts.number(name) for name in names]
+        self._cgroup = self._texts.number(cgroup)
+        return named
 
     def _changed_layout(self, now: Table) -> Table:
         """Rows that are new or not as they were, and those that are gone, without pages."""

@@ -10,6 +10,7 @@ from mmscand.heat.state import accessed_passes, is_stuck
 from mmscand.machine import AddressSpace
 from mmscand.model import BoolArray, PageBlock, VmaTable
 from mmscand.policy.eligible import eligible
+from mmscand.record.labels import Labels
 from mmscand.record.tables import ProcessPass
 from mmscand.record.tape import ProcessTape
 
@@ -20,10 +21,10 @@ _RECHECK_PASSES = 32
 class WatchedProcess:
     """Its history tells an access since the last pass from a bit that says nothing."""
 
-    def __init__(self, space: AddressSpace, cpu: CpuMeter) -> None:
+    def __init__(self, space: AddressSpace, cpu: CpuMeter, labels: Labels) -> None:
         self._space = space
         self._cpu = cpu
-        self._tape = ProcessTape(space.process)
+        self._tape = ProcessTape(space.process, labels)
         self._history = PassHistory()
         self._generation = self._passes = 0
 

@@ -13,6 +13,7 @@ from mmscand.model import (
     BoolArray,
     IntArray,
     Look,
+    MappingNames,
     PageNumbers,
     Process,
     ProcessFacts,
@@ -96,6 +97,11 @@ class SimMachine:
         if found is None or not found.alive or found.process != process:
             raise ProcessGone(process.pid)
         return ProcessFacts(process, found.ppid, found.uid, found.cgroup)
+
+    def mapping_names(self, process: Process) -> MappingNames:
+        """As the world set them."""
+        self.facts(process)  # raises ProcessGone
+        return self._processes[process.pid].mapping_names()
 
     def bulk_group(self, process: Process) -> str:
         """The cgroup, if it is not the root."""

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from mmscand.model import (
     PAGE_BYTES,
     PAGES_PER_TABLE,
     BoolArray,
+    MappingNames,
     PageNumbers,
     Process,
     UIntArray,
@@ -45,6 +47,8 @@ class SimVma:
         self.mapping = start
         """Parts of one mapping, of pages of different sizes, have the same number here."""
         self.flags = VmaFlag.READ | VmaFlag.WRITE
+        self.name = b""
+        """As /proc/PID/maps would have it."""
         self.unaged = False
         """Aging does not take it."""
         self.policy: frozenset[int] | None = None
@@ -193,6 +197,15 @@ class SimProcess:
                 inside = (addresses >= np.uint64(vma.start)) & (addresses < np.uint64(vma.end))
                 if len(which := np.flatnonzero(inside)):
                     yield place, vma, which, vma.slots(addresses[which])
+
+    def mapping_names(self) -> MappingNames:
+        """As the world set them."""
+        joined = [list(parts) for _, parts in groupby(self.vmas, lambda vma: vma.mapping)]
+        return MappingNames(
+            np.array([parts[0].start for parts in joined], dtype=np.uint64),
+            np.array([parts[-1].end for parts in joined], dtype=np.uint64),
+            tuple(parts[0].name for parts in joined),
+        )
 
     def run(self) -> None:
         """Take some CPU time."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import ProcessGone
-from mmscand.linux.procfs import Procfs, parse_cgroup, parse_maps
+from mmscand.linux.procfs import Procfs, parse_cgroup, parse_maps, parse_names
 from mmscand.model import Process, VmaFlag, VmaTable
 
 R, W, X = VmaFlag.READ, VmaFlag.WRITE, VmaFlag.EXEC
@@ -270,3 +270,14 @@ def test_a_name_that_the_kernel_cut_is_completed_by_the_command_line(
 )
 def test_a_cgroup_is_the_rest_of_its_line(text: bytes, path: str) -> None:
     assert parse_cgroup(text) == path
+
+
+def test_names_of_mappings_are_the_rest_of_their_line() -> None:
+    found = parse_names(
+        b"1000-3000 rw-p 00000000 00:00 0                          [heap]\n"
+        b"5000-6000 rw-p 00000000 00:00 0 \n"
+        b"7000-8000 r--p 00000000 08:01 9   /srv/a file (deleted)\n"
+        b"9000-a000 r--p 00000000 08:01 9   /cut"
+    )
+    assert found.names == (b"[heap]", b"", b"/srv/a file (deleted)")
+    assert (found.starts[1], found.ends[2]) == (0x5000, 0x8000)

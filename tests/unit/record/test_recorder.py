@@ -37,7 +37,12 @@ class Taped:
 
 
 def tape(
-    machine: SimMachine, path: Path, script: list[Callable[[], None]], *, max_bytes: int = 1 << 20
+    machine: SimMachine,
+    path: Path,
+    script: list[Callable[[], None]],
+    *,
+    max_bytes: int = 1 << 20,
+    names: bool = True,
 ) -> Taped:
     """One pass before each step of the script, and one after the last; a step is a callable."""
     steps, stop = list(script), threading.Event()
@@ -58,6 +63,7 @@ def tape(
             period_s=0.0,
             seconds=30.0,
             forever=True,
+            names=names,
         )
         recorded = recorder.run(told)
     recording = Recording(path)
