@@ -2,9 +2,9 @@
 
 They are the RFC's counters (kmmscand-rfc section 1.4) with one exact meaning each: `passes` is
 nr_kmmscand_mm_scans, `slow` slowtier, `idle` idlepage, `fast` toptier, `queued` migadded,
-`promoted` and `demoted` are migrated, and `failed_X` is migrate_failed with X the errno: ELSEWHERE is a page
-on neither its source nor the target, ENOENT one that was freed. Pages are 4 KiB pages, also of a
-huge page.
+`promoted` and `demoted` are migrated. `failed_X` is migrate_failed with X the errno: ELSEWHERE is
+a page on neither its source nor the target, ENOENT one that was freed. Pages are 4 KiB pages, also
+of a huge page.
 """
 
 import threading
