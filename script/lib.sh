@@ -10,6 +10,7 @@
 #   find_python       sets PYTHON to the oldest interpreter here that is new enough
 #   ensure_packages   installs those of the Debian packages named that are missing
 #   ensure_postgresql installs PostgreSQL's programs for the lab, and starts no server
+#   ensure_prometheus unpacks prometheus and promtool into .venv/bin, and installs nothing
 #   host_packages     prints the Debian packages that the lab needs
 #   make_venv EXTRAS  makes .venv, and installs mmscand with these extras
 
@@ -91,6 +92,21 @@ ensure_postgresql() {
         echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     fi
     ensure_packages postgresql
+}
+
+# The two programs out of Debian's package: installed, it would start a service of its own.
+ensure_prometheus() {
+    [ -x "$VENV/bin/promtool" ] && [ -x "$VENV/bin/prometheus" ] && return
+    local folder
+    folder=$(mktemp -d)
+    have_package_lists || run_quietly "apt-get update" apt-get update
+    say "fetches prometheus"
+    # apt drops root's rights, and the folder must be its user's then.
+    chmod 777 "$folder"
+    (cd "$folder" && run_quietly "apt-get download" apt-get download prometheus)
+    run_quietly "dpkg-deb" dpkg-deb --extract "$folder"/prometheus_*.deb "$folder/unpacked"
+    cp "$folder/unpacked/usr/bin/prometheus" "$folder/unpacked/usr/bin/promtool" "$VENV/bin/"
+    rm -r "$folder"
 }
 
 # Debian keeps ensurepip, which venv needs, in a package of each Python version.

@@ -16,6 +16,7 @@ from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.status import DaemonStatus, summed, summed_hotness
 from mmscand.policy.target import require_target
 from mmscand.scan.mode import Mode
+from mmscand.scan.room import nodes_by_tier, tier_pages
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.scan.visit import ExpendableWatcher, Watcher
@@ -161,6 +162,10 @@ class Daemon:
             counters=self._counters.total(),
             cpu_seconds=running.cpu_seconds if running else {},
             credit_percent=running.scanner.credit_percent if running else None,
+            nodes=nodes_by_tier(self._machine.topology()),
+            tier_pages=tier_pages(self._machine),
+            start_timestamp=self._counters.since,
+            last_pass_timestamp=self._counters.last_pass,
             budget=running.scanner.budget_status() if running else None,
             left_alone=running.scanner.left_alone if running else {},
         )

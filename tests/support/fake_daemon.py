@@ -57,6 +57,10 @@ class FakeDaemon:
             counters={"promoted": 1024},
             cpu_seconds={"scanning": 0.25, "aging": 0.125, "moving": 0.5},
             credit_percent=87,
+            nodes={"fast": [0], "slow": [1]},
+            tier_pages={"fast": {"free": 256, "used": 768}, "slow": {"free": 3072, "used": 1024}},
+            start_timestamp=1_700_000_000.0,
+            last_pass_timestamp=1_700_000_100.5,
             budget=BudgetStatus(1.0, 0.0, 0.97, 3.5, waiting=self.waiting, round_s=42.4),
             left_alone={
                 Process(300, 1300, "qemu"): "it owns a KVM machine",

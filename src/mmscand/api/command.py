@@ -80,7 +80,8 @@ def _removed(socket: Path) -> Iterator[None]:
 
 
 def _require_extra() -> None:
-    lacking = [name for name in ("fastapi", "uvicorn") if not importlib.util.find_spec(name)]
+    needed = ("fastapi", "prometheus_client", "uvicorn")
+    lacking = [name for name in needed if not importlib.util.find_spec(name)]
     if lacking:
         raise MachineCannot(
             f"the API needs {', '.join(lacking)}, not installed here",

@@ -6,9 +6,11 @@ thread of FastAPI's pool, and the daemon answers one after the other.
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Path, Query
+from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 
 from mmscand.api.body_limit import BodyLimit
+from mmscand.api.kernel_metrics import KernelCounters
+from mmscand.api.metrics import Exporter
 from mmscand.api.models import (
     Answer,
     Changes,
@@ -25,6 +27,7 @@ from mmscand.api.models import (
 )
 from mmscand.api.refusals import add_refusals
 from mmscand.control.client import ControlClient
+from mmscand.observe.groups import Groups
 
 _MAX_PID = 1 << 22
 """PID_MAX_LIMIT, include/linux/threads.h."""
@@ -51,6 +54,7 @@ def create_app(daemon: ControlClient, version: str) -> FastAPI:
         openapi_tags=[
             {"name": "status", "description": "How things stand."},
             {"name": "knobs", "description": "Numbers that may be changed while it runs."},
+            {"name": "metrics", "description": "For Prometheus."},
             {"name": "switch", "description": "On, off, and the configuration again."},
         ],
         # Their pages load scripts from the net, which a daemon's socket has no business with.
@@ -65,6 +69,7 @@ def create_app(daemon: ControlClient, version: str) -> FastAPI:
     app.include_router(_status_routes(daemon))
     app.include_router(_knob_routes(daemon))
     app.include_router(_switch_routes(daemon))
+    app.include_router(_metrics_routes(Exporter(daemon, Groups(), KernelCounters(), version)))
     return app
 
 
@@ -162,5 +167,22 @@ def _switch_routes(daemon: ControlClient) -> APIRouter:
     def reload() -> Reloaded:
         """Read the configuration again. Knobs that were changed meanwhile stay, and are named."""
         return Reloaded(**daemon.reload())
+
+    return router
+
+
+def _metrics_routes(exporter: Exporter) -> APIRouter:
+    router = APIRouter(tags=["metrics"])
+    described: dict[int | str, dict[str, Any]] = {
+        200: {"description": "All metrics.", "content": {"text/plain": {}}}
+    }
+
+    @router.get("/metrics", operation_id="metrics", response_class=Response, responses=described)
+    def metrics(request: Request) -> Response:
+        """OpenMetrics where `Accept` has it, else Prometheus' text. `mmscand_up` is 0 where no
+        daemon answers.
+        """
+        text, kind = exporter.text(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": kind})
 
     return router

@@ -88,5 +88,7 @@ def _flat(answer: dict[str, Any]) -> list[tuple[str, object]]:
 
 
 def _words(value: object) -> object:
-    """A histogram as its numbers in a row."""
+    """A histogram as its numbers in a row, parts with their names."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
     return " ".join(map(str, value)) if isinstance(value, list) else value

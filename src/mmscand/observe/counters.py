@@ -8,8 +8,9 @@ of a huge page.
 """
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mmscand.model import Process
@@ -20,6 +21,7 @@ _OF_A_PASS, _OF_A_MOVE = fields_of(PassEnd), fields_of(Moved)
 _DERIVED = {
     "passes": counter("Complete passes over an address space.", "passes"),
     "visits": counter("Looks at a process, complete or not.", "visits"),
+    "visit_us": counter("Time that visits took from begin to end.", "us"),
     "idle": counter("Of the slow pages, those without the Accessed bit."),
 }
 FAILED = "failed_"
@@ -35,7 +37,12 @@ COUNTERS: Mapping[str, Field] = {
 class Counters:
     """An observer that adds up; read from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """`now` is Unix time: what is counted is shown outside of this process."""
+        self._now = now
+        self.since = now()
+        self.last_pass: float | None = None
+        """End of the last visit, in Unix time."""
         self._lock = threading.Lock()
         self._total: Counter[str] = Counter()
         self._by_process: dict[Process, Counter[str]] = {}
@@ -48,6 +55,8 @@ class Counters:
             elif isinstance(event, ProcessLeft):
                 self._by_process.pop(event.process, None)
             elif isinstance(event, PassEnd | Moved):
+                if isinstance(event, PassEnd):
+                    self.last_pass = self._now()
                 more = _of_pass(event) if isinstance(event, PassEnd) else _of_move(event)
                 self._total.update(more)
                 if event.process in self._by_process:
@@ -67,7 +76,8 @@ class Counters:
 def _of_pass(event: PassEnd) -> dict[str, int]:
     counts = {name: getattr(event, name) for name in _OF_A_PASS}
     idle = event.slow - event.accessed
-    return {**counts, "idle": idle, "visits": 1, "passes": int(event.complete)}
+    derived = {"visits": 1, "passes": int(event.complete), "visit_us": round(event.seconds * 1e6)}
+    return {**counts, **derived, "idle": idle}
 
 
 def _of_move(event: Moved) -> dict[str, int]:

@@ -26,16 +26,18 @@ class Field:
     name: str = ""
     type: Any = None
     """As it is declared, without this description."""
+    key: str = ""
+    """Of a mapping: what its keys are, and what is inside, as `tier state`; labels of a metric."""
 
 
-def gauge(help: str, unit: str = "") -> Field:
+def gauge(help: str, unit: str = "", *, key: str = "") -> Field:
     """A number that goes up and down."""
-    return Field(help, unit, GAUGE)
+    return Field(help, unit, GAUGE, key=key)
 
 
-def counter(help: str, unit: str = "pages") -> Field:
+def counter(help: str, unit: str = "pages", *, key: str = "") -> Field:
     """A sum since the start of the daemon, or since a process was taken up."""
-    return Field(help, unit, COUNTER)
+    return Field(help, unit, COUNTER, key=key)
 
 
 def text(help: str) -> Field:

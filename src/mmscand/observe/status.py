@@ -64,17 +64,24 @@ class ProcessStatus:
     ]
     spent_s: Annotated[float, counter("CPU time of scanning it and moving its pages.", "s")]
     hotness: Annotated[
-        Mapping[int, Sequence[int]], gauge("How hot its pages are. " + _HOTNESS, "pages")
+        Mapping[int, Sequence[int]],
+        gauge("How hot its pages are. " + _HOTNESS, "pages", key="node accessed"),
     ]
     skipped_mappings: Annotated[
         Mapping[str, int],
-        gauge("Mappings that the last look left out, by the rule that says so.", "mappings"),
+        gauge(
+            "Mappings that the last look left out, by the rule that says so.",
+            "mappings",
+            key="rule",
+        ),
     ]
     skipped_pages: Annotated[
         Mapping[str, int],
-        gauge("Address space in these, with or without memory behind it.", "pages"),
+        gauge("Address space in these, with or without memory behind it.", "pages", key="rule"),
     ]
-    counters: Annotated[Mapping[str, int], counter("Sums since it was taken up, by name.", "")]
+    counters: Annotated[
+        Mapping[str, int], counter("Sums since it was taken up, by name.", "", key="name")
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +127,35 @@ class DaemonStatus:
     queued_slots: Annotated[int, gauge("On the migration list; a huge page is one slot.", "slots")]
     hotness: Annotated[
         Mapping[int, Sequence[int]],
-        gauge("How hot the pages of all watched processes are. " + _HOTNESS, "pages"),
+        gauge(
+            "How hot the pages of all watched processes are. " + _HOTNESS,
+            "pages",
+            key="node accessed",
+        ),
     ]
     skipped_mappings: Annotated[
         Mapping[str, int],
         gauge(
-            "Mappings of all watched processes that the last look left out, by rule.", "mappings"
+            "Mappings of all watched processes that the last look left out, by rule.",
+            "mappings",
+            key="rule",
         ),
     ]
     skipped_pages: Annotated[
         Mapping[str, int],
-        gauge("Address space in these, with or without memory behind it.", "pages"),
+        gauge("Address space in these, with or without memory behind it.", "pages", key="rule"),
     ]
     counters: Annotated[
         Mapping[str, int],
-        counter("Sums since the start by name, also over processes that have left.", ""),
+        counter(
+            "Sums since the start by name, also over processes that have left.", "", key="name"
+        ),
     ]
     cpu_seconds: Annotated[
         Mapping[str, float],
-        counter("CPU time since the start: `scanning` without `aging`, and `moving`.", "s"),
+        counter(
+            "CPU time since the start: `scanning` without `aging`, and `moving`.", "s", key="part"
+        ),
     ]
     credit_percent: Annotated[
         int | None,
@@ -149,6 +166,23 @@ class DaemonStatus:
             "%",
         ),
     ]
+    nodes: Annotated[
+        Mapping[str, Sequence[int]], text("Numbers of the nodes of each tier: `fast` and `slow`.")
+    ] = field(default_factory=dict)
+    tier_pages: Annotated[
+        Mapping[str, Mapping[str, int]],
+        gauge(
+            "Memory of each tier: `free` could take pages now and stay above the kernel's high "
+            "watermarks, `used` is the rest.",
+            "pages",
+            key="tier state",
+        ),
+    ] = field(default_factory=dict)
+    start_timestamp: Annotated[float, gauge("When it was started, in Unix time.", "s")] = 0.0
+    last_pass_timestamp: Annotated[
+        float | None,
+        gauge("When it had last looked at a process, in Unix time; null before the first.", "s"),
+    ] = None
     budget: Annotated[BudgetStatus | None, text("CPU time; null where nothing runs.")] = None
     left_alone: Mapping[Process, str] = field(default_factory=dict)
     """Processes that were chosen and are not watched, and why."""

@@ -1,8 +1,10 @@
 """Room on the fast tier: what is free above the headroom, less what is on its way."""
 
+from collections.abc import Mapping
+
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import Process
+from mmscand.model import PAGE_BYTES, Process, Topology
 from mmscand.policy.target import headroom_pages
 from mmscand.settings_store import SettingsStore
 
@@ -38,3 +40,20 @@ class FastTierRoom:
     def queued(self, process: Process) -> tuple[int, int]:
         """See Room."""
         return self._list.pages(process)
+
+
+def nodes_by_tier(topology: Topology) -> Mapping[str, list[int]]:
+    """Numbers of the nodes of `fast` and `slow`."""
+    return {"fast": sorted(topology.fast), "slow": sorted(topology.slow)}
+
+
+def tier_pages(machine: Machine) -> Mapping[str, Mapping[str, int]]:
+    """Memory of the tiers: pages that are `free`, above watermarks, and `used`."""
+    topology = machine.topology()
+    found = {}
+    for tier, nodes in nodes_by_tier(topology).items():
+        ranges = topology.frame_ranges(frozenset(nodes))
+        total = sum(end - start for start, end in ranges) // PAGE_BYTES
+        free = min(total, sum(map(machine.free_pages, nodes)))
+        found[tier] = {"free": free, "used": total - free}
+    return found

@@ -49,6 +49,7 @@ def test_pages_are_summed_in_all_and_by_process_and_failures_by_reason() -> None
     assert (one["visits"], one["passes"], one["idle"], one["hot"]) == (2, 1, 140, 40)
     assert (one["promoted"], one["failed_EBUSY"], one["failed_ENOMEM"]) == (512, 4, 7)
     assert one["already_there"] == 9
+    assert one["visit_us"] == 200_000
     assert (total["visits"], total["skipped"]) == (3, 12)
     assert "promoted" not in counters.of(OTHER)
 
@@ -62,3 +63,13 @@ def test_who_has_left_stays_in_the_total_and_nowhere_else() -> None:
     assert counters.of(ONE) == {}
     assert counters.total()["promoted"] == 5
     assert counters.total()["slow"] == 100
+
+
+def test_it_knows_when_it_began_and_when_the_last_visit_ended() -> None:
+    times = iter([1000.0, 1007.5])
+    counters = Counters(lambda: next(times))
+    assert (counters.since, counters.last_pass) == (1000.0, None)
+    counters(ProcessEntered(ONE))
+    counters(pass_end(ONE))
+    counters(Moved(ONE, 0, 0.1, 5, 0, {}))
+    assert counters.last_pass == 1007.5

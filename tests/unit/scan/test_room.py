@@ -8,7 +8,7 @@ import pytest
 from mmscand.clock import SystemClock
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import PAGE_BYTES, REGION_BYTES, Migration, Process
-from mmscand.scan.room import FastTierRoom
+from mmscand.scan.room import FastTierRoom, nodes_by_tier, tier_pages
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
 from mmscand.sim.machine import SimMachine
@@ -59,3 +59,13 @@ def test_pages_that_move_while_it_is_asked_for_are_never_room_that_is_not_there(
     setattr(machine, when, moved)
     assert room.pages <= truth
     assert room.pages == truth  # once it is over
+
+
+def test_memory_of_a_tier_is_what_is_free_and_what_is_used() -> None:
+    machine = SimMachine(sim_topology((0, 2), (1,), {0: 512, 1: 1024, 2: 512}))
+    machine.map(machine.spawn(100, "app"), REGION_BYTES, 512, 2)
+    found = tier_pages(machine)
+    free = machine.free_pages(0) + machine.free_pages(2)
+    assert found["fast"] == {"free": free, "used": 1024 - free}
+    assert sum(found["slow"].values()) == 1024
+    assert nodes_by_tier(machine.topology()) == {"fast": [0, 2], "slow": [1]}

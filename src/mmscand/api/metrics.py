@@ -1,0 +1,233 @@
+"""What /metrics shows: the daemon's fields, groups of processes, and the kernel's own counters.
+
+A new counter or field is in the table (observe.fields) and here without a change. What follows is
+what the conventions of Prometheus want in another shape than the table has it.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from mmscand.api.metric_names import PREFIX, add, families, family
+from mmscand.control.client import ControlClient
+from mmscand.errors import MmscandError
+from mmscand.observe.counters import COUNTERS, FAILED
+from mmscand.observe.groups import FIELDS, Groups
+from mmscand.observe.status import DaemonStatus
+from mmscand.shown import shown
+
+Answer = Mapping[str, Any]
+_PAGE_BYTES = 4096
+_DIRECTIONS = ("promoted", "demoted")
+_SHAPED_FIELDS = ("counters", "cpu_seconds")
+_SHAPED_COUNTERS = (*_DIRECTIONS, "visits", "visit_us")
+_CPU_PARTS = {"scanning": "scan", "aging": "age", "moving": "move"}
+_OPENMETRICS = "application/openmetrics-text"
+
+
+class Exporter(Collector):
+    """Asks the daemon each time that somebody reads the metrics."""
+
+    def __init__(
+        self,
+        daemon: ControlClient,
+        groups: Groups,
+        kernel: Callable[[], Iterator[Metric]],
+        version: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._daemon = daemon
+        self._groups = groups
+        self._kernel = kernel
+        self._version = version
+        self._clock = clock
+        self._registry = CollectorRegistry()
+        self._registry.register(_Described(self))
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in OpenMetrics where that is accepted, else Prometheus' text; the type."""
+        if _OPENMETRICS in accept:
+            text = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
+            return text, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client.registry.Collector."""
+        began = self._clock()
+        own = InfoMetricFamily(f"{PREFIX}_exporter", "The program that serves these metrics.")
+        own.add_metric([], {"version": self._version})
+        yield own
+        up = GaugeMetricFamily(f"{PREFIX}_up", "1 where the daemon answers, 0 where it is away.")
+        try:
+            status, processes = self._daemon.status(), self._daemon.processes()
+        except MmscandError:
+            up.add_metric([], 0)
+        else:
+            up.add_metric([], 1)
+            groups = self._groups.take(status["start_timestamp"], processes["processes"])
+            yield from daemon_families(status)
+            yield _processes(processes)
+            yield from group_families(groups)
+            yield _fast_access(status, processes, self._groups)
+        yield up
+        yield from self._kernel()
+        yield GaugeMetricFamily(
+            f"{PREFIX}_exporter_collect_seconds",
+            "How long it took to collect these metrics.",
+            value=self._clock() - began,
+        )
+
+
+class _Described(Collector):
+    """Without `describe`, so that nothing is asked when it is registered."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+
+    def collect(self) -> Iterator[Metric]:
+        return self._exporter.collect()
+
+    def describe(self) -> list[Metric]:
+        return []
+
+
+def daemon_families(status: Answer) -> Iterator[Metric]:
+    """The whole daemon, from its answer to `status`."""
+    build = InfoMetricFamily(f"{PREFIX}_build", "The daemon.")
+    build.add_metric([], {"version": str(status["version"])})
+    yield build
+    yield from families(DaemonStatus, status, skip=_SHAPED_FIELDS)
+    yield from _counters(Counter(status["counters"]))
+    for part, seconds in status["cpu_seconds"].items():
+        yield CounterMetricFamily(
+            f"{PREFIX}_{_CPU_PARTS.get(part, part)}_cpu_seconds",
+            f"CPU time of {part} since the start of the daemon.",
+            value=seconds,
+        )
+    yield _budget(status["budget"])
+
+
+def _counters(counters: Mapping[str, float]) -> Iterator[Metric]:
+    for name, field in COUNTERS.items():
+        if name not in _SHAPED_COUNTERS:
+            metric = family(field)
+            add(metric, field, (), counters[name])
+            yield metric
+    pages = CounterMetricFamily(
+        f"{PREFIX}_pages_moved", "Pages (4 KiB) that were moved.", labels=["direction"]
+    )
+    moved = CounterMetricFamily(f"{PREFIX}_moved_bytes", "The same in bytes.", labels=["direction"])
+    for direction in _DIRECTIONS:
+        pages.add_metric([direction], counters[direction])
+        moved.add_metric([direction], counters[direction] * _PAGE_BYTES)
+    yield from (pages, moved)
+    failures = CounterMetricFamily(
+        f"{PREFIX}_move_failures",
+        "Pages that did not move, by errno: ELSEWHERE is on neither its source nor the target, "
+        "ENOENT was freed, ENOMEM is no room.",
+        labels=["reason"],
+    )
+    for name in sorted({*counters, f"{FAILED}ENOMEM"}):
+        if name.startswith(FAILED):
+            failures.add_metric([name.removeprefix(FAILED)], counters[name])
+    yield failures
+    yield SummaryMetricFamily(
+        f"{PREFIX}_pass_duration_seconds",
+        "Visits to processes: a pass over an address space, or a part of one.",
+        count_value=int(counters["visits"]),
+        sum_value=counters["visit_us"] / 1e6,
+    )
+
+
+def _budget(budget: Answer | None) -> Metric:
+    ratio = GaugeMetricFamily(
+        f"{PREFIX}_budget_ratio",
+        "Share of a budget that is in use, more than 1 is over it; cpu: average of ten minutes.",
+        labels=["kind"],
+    )
+    if budget and budget["limit_percent"]:
+        ratio.add_metric(["cpu"], budget["used_percent"] / budget["limit_percent"])
+    return ratio
+
+
+def _processes(answer: Answer) -> Metric:
+    """Each process is in one state."""
+    states = Counter({"full": 0, "slowed": 0, "stopped": 0, "excluded": 0, "left_alone": 0})
+    states.update(each["effort"] for each in answer["processes"])
+    for each in answer["left_alone"]:
+        excluded = str(each["why"]).startswith("excluded by a rule")
+        states["excluded" if excluded else "left_alone"] += 1
+    metric = GaugeMetricFamily(
+        f"{PREFIX}_processes",
+        "Processes: watched with full effort, slowed or stopped as promoting does not pay, "
+        "excluded by a rule, or left alone as they cannot be watched.",
+        labels=["state"],
+    )
+    for state, number in states.items():
+        metric.add_metric([state], number)
+    return metric
+
+
+def group_families(groups: Mapping[str, Mapping[str, float]]) -> Iterator[Metric]:
+    """Watched processes by the rule that matches them; see observe.groups."""
+    number = GaugeMetricFamily(
+        f"{PREFIX}_group_processes", "Watched processes by rule.", labels=["group"]
+    )
+    reused = GaugeMetricFamily(
+        f"{PREFIX}_promoted_reused_ratio",
+        "Share of the promoted pages that were accessed again, by a sample, since mmscand-api "
+        "started.",
+        labels=["group"],
+    )
+    moved = CounterMetricFamily(
+        f"{PREFIX}_group_pages_moved",
+        "Pages that were moved since mmscand-api started.",
+        labels=["group", "direction"],
+    )
+    for name, group in groups.items():
+        number.add_metric([shown(name)], group["processes"])
+        for direction in _DIRECTIONS:
+            moved.add_metric([shown(name), direction], group.get(direction, 0))
+        if promoted := group.get("promoted"):
+            reused.add_metric([shown(name)], min(1.0, group.get("again", 0) / promoted))
+    yield from (number, reused, moved)
+    for field in FIELDS.values():
+        if field.name not in COUNTERS:
+            metric = family(field, ["group"])
+            for name, group in groups.items():
+                if field.name in group:
+                    add(metric, field, (name,), group[field.name])
+            yield metric
+
+
+def _fast_access(status: Answer, processes: Answer, groups: Groups) -> Metric:
+    """Of accesses that were seen: each page with the seconds of six in which it was accessed."""
+    metric = GaugeMetricFamily(
+        f"{PREFIX}_fast_access_ratio",
+        "Share of accesses that go to the fast tier: an estimate by in how many of six seconds "
+        "each page is accessed.",
+        labels=["group"],
+    )
+    fast = {str(node) for node in status["nodes"].get("fast", ())}
+    sums: dict[str, Counter[bool]] = {}
+    for process in processes["processes"]:
+        of_group = sums.setdefault(groups.name_of(process), Counter())
+        for node, pages in process["hotness"].items():
+            of_group[str(node) in fast] += sum(seconds * n for seconds, n in enumerate(pages))
+    for name, seen in sorted(sums.items()):
+        if total := seen.total():
+            metric.add_metric([shown(name)], seen[True] / total)
+    return metric
