@@ -2,21 +2,22 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
+from mmscand.daemon_status import at_rest, at_work
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.model import Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, expendable, ignore
-from mmscand.observe.status import DaemonStatus, summed, summed_hotness
+from mmscand.observe.recent import Recent
+from mmscand.observe.status import DaemonStatus
 from mmscand.policy.target import require_target
 from mmscand.scan.mode import Mode
-from mmscand.scan.room import nodes_by_tier, tier_pages
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.scan.visit import ExpendableWatcher, Watcher
@@ -55,9 +56,10 @@ class Daemon:
         self._select = select
         self.settings = settings if isinstance(settings, SettingsStore) else SettingsStore(settings)
         self._rules = rules or Rules()
-        self._counters = Counters()
-        self._observer = _both(self._counters, expendable(observer, say))
         self._clock = clock or SystemClock()
+        self._counters = Counters()
+        self._recent = Recent(self._clock.now, self._counters.total, on=self.enabled)
+        self._observer = _each((self._recent, self._counters, expendable(observer, say)))
         self._mode = mode
         self._on_failure = on_failure
         self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
@@ -150,25 +152,19 @@ class Daemon:
     def status(self) -> DaemonStatus:
         """How everything stands."""
         running = self._running
-        processes = running.scanner.status(self._counters) if running else ()
-        return DaemonStatus(
+        stands = at_rest(
+            self._machine,
+            self._counters,
+            self._recent,
             enabled=self.enabled,
             running=running is not None,
-            queued_slots=len(running.migration_list) if running else 0,
-            processes=processes,
-            hotness=summed_hotness(each.hotness for each in processes),
-            skipped_mappings=summed(each.skipped_mappings for each in processes),
-            skipped_pages=summed(each.skipped_pages for each in processes),
-            counters=self._counters.total(),
-            cpu_seconds=running.cpu_seconds if running else {},
-            credit_percent=running.scanner.credit_percent if running else None,
-            nodes=nodes_by_tier(self._machine.topology()),
-            tier_pages=tier_pages(self._machine),
-            start_timestamp=self._counters.since,
-            last_pass_timestamp=self._counters.last_pass,
-            budget=running.scanner.budget_status() if running else None,
-            left_alone=running.scanner.left_alone if running else {},
+            trouble=self.trouble(),
         )
+        if running is None:
+            return stands
+        cpu_seconds = running.cpu_seconds
+        queued_slots = len(running.migration_list)
+        return at_work(stands, running.scanner, self._counters, cpu_seconds, queued_slots)
 
     def trouble(self) -> str:
         """What is wrong with its threads, in words; '' when they get on or are not wanted."""
@@ -176,6 +172,7 @@ class Daemon:
         return "; ".join(running.troubles()) if running is not None else ""
 
     def _wake(self) -> None:
+        self._recent.switched(on=self.enabled)
         with self._wakeup:
             self._wakeup.notify_all()
         if (running := self._running) is not None:
@@ -201,10 +198,10 @@ class Daemon:
         return self._running is not None
 
 
-def _both(first: Observer, second: Observer) -> Observer:
+def _each(observers: Sequence[Observer]) -> Observer:
     def observe(event: Event) -> None:
-        first(event)
-        second(event)
+        for each in observers:
+            each(event)
 
     return observe
 

@@ -1,6 +1,6 @@
 """The one seam: what the daemon asks of a machine, real (`linux/`) or simulated (`sim/`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from mmscand.model import (
@@ -139,6 +139,12 @@ class Machine(Protocol):
 
     def free_pages(self, node: int) -> int:
         """Pages that can go to the node now without pushing it under its high watermark."""
+        ...
+
+    def memory_pressure(self) -> Mapping[str, float]:
+        """Share of the last ten seconds in which tasks waited for memory, in percent: `some` of
+        them, and `full` all. Empty where the kernel does not count it. From any thread.
+        """
         ...
 
     def look(self) -> Look:

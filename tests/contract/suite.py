@@ -301,6 +301,11 @@ class ContractSuite:
         assert [pages for pages, _ in sizes_and_frames(space, address)] == [512] * 4
 
     @pytest.mark.area("reading")
+    def test_memory_pressure_is_in_percent_where_it_is_known(self, world: World) -> None:
+        pressure = world.machine.memory_pressure()
+        assert set(pressure) in ({"some", "full"}, set())
+        assert all(0 <= percent <= 100 for percent in pressure.values())
+
     def test_reading_resumes_at_an_address(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)

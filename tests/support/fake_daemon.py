@@ -8,10 +8,19 @@ from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
 
+NOW = 1_700_180_000.0
+"""Unix time."""
+
 
 def watched(pid: int, name: str = "app") -> ProcessStatus:
     return ProcessStatus(
         process=Process(pid, 1000 + pid, name),
+        state="slowed",
+        fast_pages=1024,
+        slow_pages=4096,
+        hot_slow_pages=300,
+        slow_by_reason={"no_room": 200, "refused": 100, "cold": 3796},
+        fast_ratio=0.875,
         passes=3,
         aggressiveness=8,
         rule="name=^app",
@@ -44,6 +53,7 @@ class FakeDaemon:
     reloads: int = 0
     name: str = "app"
     waiting: int = 0
+    now: float = NOW
 
     def status(self) -> DaemonStatus:
         return DaemonStatus(
@@ -59,9 +69,20 @@ class FakeDaemon:
             credit_percent=87,
             nodes={"fast": [0], "slow": [1]},
             tier_pages={"fast": {"free": 256, "used": 768}, "slow": {"free": 3072, "used": 1024}},
-            start_timestamp=1_700_000_000.0,
-            last_pass_timestamp=1_700_000_100.5,
+            start_timestamp=self.now - 180_000.0,
+            switch_timestamp=self.now - 180_000.0,
+            last_pass_timestamp=self.now - 0.4,
             budget=BudgetStatus(1.0, 0.0, 0.97, 3.5, waiting=self.waiting, round_s=42.4),
+            minute={"promoted": 512, "demoted": 256, "failed_EBUSY": 3, "saved_s": 1.2}
+            | {"spent_s": 0.1},
+            states={"slowed": 1, "watched": 1},
+            slow_by_reason={"no_room": 2600, "refused": 600, "cold": 9999},
+            edge=40.0,
+            fast_ratio=0.91,
+            fast_ratio_low=0.89,
+            fast_ratio_high=0.93,
+            reused_ratio=0.93,
+            pressure={"some": 0.5, "full": 0.1},
             left_alone={
                 Process(300, 1300, "qemu"): "it owns a KVM machine",
                 Process(301, 1301, self.name): "excluded by a rule: name=^app",

@@ -14,6 +14,7 @@ PACKAGE = Path(mmscand.__file__).parent
 ALLOWED = {
     "model": set(),
     "errors": set(),
+    "reasons": set(),
     "sets": set(),
     "shown": set(),
     "clock": set(),
@@ -31,8 +32,9 @@ ALLOWED = {
     "migrate": {"clock", "machine", "observe", "policy", "settings", "settings_store"},
     "scan": {"clock", "engine", "heat", "machine", "migrate", "observe", "policy"}
     | {"settings", "settings_store"},
-    "daemon": {"clock", "machine", "migrate", "observe", "policy", "scan"}
+    "daemon": {"clock", "daemon_status", "machine", "migrate", "observe", "policy", "scan"}
     | {"settings", "settings_store"},
+    "daemon_status": {"machine", "observe", "policy", "scan"},
     "mistakes": set(),
     "config_file": set(),
     "config_rules": {"config_file", "mistakes", "scan"},
@@ -57,7 +59,7 @@ ALLOWED = {
         "sim",
     },
 }
-EVERYBODYS = {"model", "errors", "sets", "shown"}
+EVERYBODYS = {"model", "errors", "reasons", "sets", "shown"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}
 
 

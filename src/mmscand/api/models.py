@@ -56,6 +56,7 @@ class NotWatched(Answer):
 class _Daemon(Answer):
     version: str = Field(description="Version of mmscand.")
     processes: int = Field(description="Processes that are watched now.")
+    left_alone: int = Field(description="Processes that were chosen and are not watched.")
 
 
 class _Process(Answer):

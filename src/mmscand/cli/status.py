@@ -1,39 +1,69 @@
 """`mmscand status` and `mmscand ps`: how the daemon and its processes stand."""
 
+import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mmscand.cli.health import EXIT_CODES, findings
 from mmscand.cli.options import json_option, socket_option
-from mmscand.cli.table import client_for, pairs, print_answer, table
+from mmscand.cli.process_table import process_table
+from mmscand.cli.quantities import percent
+from mmscand.cli.status_screen import screen
+from mmscand.cli.table import client_for, pairs, print_answer
+from mmscand.errors import MmscandError
 from mmscand.shown import shown
-
-_COLUMNS = {
-    "PID": "pid",
-    "NAME": "name",
-    "LEVEL": "aggressiveness",
-    "PERIOD ms": "scan_period_ms",
-    "EXPOSURE ms": "exposure_ms",
-    "SIZE MiB": "scan_size_mb",
-    "PASSES": "passes",
-    "CHANGES": "changes",
-    "USEFUL": "useful_pages",
-    "FAILED %": "failed_percent",
-    "NODE": "target_node",
-    "EFFORT": "effort",
-    "RULE": "rule",
-}
 
 
 @click.command()
 @socket_option
 @json_option
-def status(socket: Path | None, as_json: bool) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="All fields and counters, one a line.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="One line for a monitoring system; ends with 0 (OK), 1 (WARNING), 2 (CRITICAL), or 3 "
+    "(UNKNOWN).",
+)
+def status(socket: Path | None, as_json: bool, verbose: bool, check: bool) -> int:
     """Show how the daemon stands. Pages are 4 KiB."""
+    if check:
+        return _check(socket)
     answer = client_for(socket).status()
-    lines = [pairs(_flat(answer)), *_budget_words(answer)]
-    print_answer(answer, "\n".join(lines), as_json=as_json)
+    lines = [pairs(_flat(answer))] if verbose else screen(answer, time.time())
+    print_answer(answer, "\n".join([*lines, *_budget_words(answer)]), as_json=as_json)
+    return 0
+
+
+def _check(socket: Path | None) -> int:
+    """A line and an exit code, as plugins of monitoring systems have them."""
+    try:
+        answer = client_for(socket).status()
+    except MmscandError as error:
+        level = "CRITICAL" if error.exit_code == 1 else "UNKNOWN"
+        print(f"MMSCAND {level} - {error}")
+        return EXIT_CODES[level]
+    found = findings(answer, time.time())
+    words = "; ".join(shown(each.words) for each in found)
+    fine = f"{answer['processes']} processes, {percent(answer['fast_ratio'])} of accesses fast"
+    worst = found[0].level if found else "OK"
+    print(f"MMSCAND {worst} - {words or fine}{_performance(answer)}")
+    return EXIT_CODES[worst]
+
+
+def _performance(answer: dict[str, Any]) -> str:
+    """Figures as these systems read them: name=value with a unit."""
+    minute, budget = answer["minute"], answer["budget"] or {}
+    figures = {
+        "processes": answer["processes"],
+        "promoted_pages_per_minute": minute.get("promoted", 0),
+        "demoted_pages_per_minute": minute.get("demoted", 0),
+        "cpu": f"{budget.get('used_percent', 0.0):.3f}%",
+    }
+    return " | " + " ".join(f"{name}={value}" for name, value in figures.items())
 
 
 @click.command()
@@ -41,15 +71,21 @@ def status(socket: Path | None, as_json: bool) -> None:
 @socket_option
 @json_option
 def ps(pid: int | None, socket: Path | None, as_json: bool) -> None:
-    """List the processes that are watched, or show all of process PID. Pages are 4 KiB."""
+    """List the processes that are watched, or show all of process PID.
+
+    FAST, SLOW: its memory on the two tiers. HOT SLOW: of that, what would pay for a move. UP, DOWN:
+    promoted and demoted since it is watched. SAVED, COST: time that promoting saved it, and CPU
+    time that scanning and moving took.
+    """
     client = client_for(socket)
     if pid is not None:
         answer = client.process(pid)
         print_answer(answer, pairs(_flat(answer)), as_json=as_json)
         return
     answer = client.processes()
-    rows = [[each[key] for key in _COLUMNS.values()] for each in answer["processes"]]
-    lines = [table(list(_COLUMNS), rows), *_left_alone_words(answer), *_budget_words(answer)]
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines = process_table(answer["processes"], columns)
+    lines += [*_left_alone_words(answer), *_budget_words(answer)]
     print_answer(answer, "\n".join(lines), as_json=as_json)
 
 

@@ -1,5 +1,6 @@
 """The daemon's snapshots as the objects that answers have. observe.fields describes each field."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -12,7 +13,12 @@ Json = dict[str, Any]
 
 def status_object(status: DaemonStatus, version: str) -> Json:
     """The whole daemon, which is this process."""
-    return {"version": version, "processes": len(status.processes), **_fields(status)}
+    return {
+        "version": version,
+        "processes": len(status.processes),
+        "left_alone": len(status.left_alone),
+        **_fields(status),
+    }
 
 
 def _fields(snapshot: DaemonStatus | ProcessStatus) -> Json:
@@ -22,6 +28,8 @@ def _fields(snapshot: DaemonStatus | ProcessStatus) -> Json:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 

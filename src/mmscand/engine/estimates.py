@@ -5,6 +5,7 @@ import numpy as np
 from mmscand.engine.change_watch import ChangeWatch
 from mmscand.engine.looks import Looks
 from mmscand.engine.rate_table import RateTable
+from mmscand.engine.reasons import placement
 from mmscand.engine.rounds import Rounds, first_read, usual_length
 from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import place_of
@@ -12,7 +13,8 @@ from mmscand.engine.watches import Begun, Watches
 from mmscand.heat.watch_history import Times, WatchHistory
 from mmscand.heat.word import KNOWN, PROVEN, STATES, UNKNOWN
 from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
-from mmscand.policy.plan import EDGE_SHARE, edge_of
+from mmscand.policy.placement import Placement
+from mmscand.policy.plan import EDGE_SHARE, Plan, edge_of
 
 _CALM_ROUNDS = 20
 """Without a change, 5 s at least: visits are few from then on."""
@@ -114,6 +116,11 @@ class Estimates:
         pages = self.history.kinds.reshape(2, 2, STATES).sum(axis=1)
         result: PageNumbers = np.maximum(0, pages - self._left_out.reshape(2, STATES)) * KNOWN
         return result
+
+    def placement(self, plan: Plan, price: float, queued: int) -> Placement:
+        """See engine.reasons; from any thread."""
+        kinds, left_out = self.history.kinds, self._left_out
+        return placement(kinds, left_out, self.table, plan, price, queued)
 
     def leave_out(self, block: PageBlock, words: StateArray, slots: BoolArray) -> None:
         """Some slots would not move: nothing is to make way for them, so they are not counted."""

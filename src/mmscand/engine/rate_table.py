@@ -46,6 +46,8 @@ class RateTable:
         """Whether anything was learned."""
         self.expected: FloatArray = np.full(STATES, np.nan)
         """(STATES,) the rate to expect of a page; nan before anything was learned."""
+        self._spread: FloatArray = np.full(STATES, np.nan)
+        """(STATES,) the mean of its square."""
         self._silent: FloatArray = np.ones((STATES, len(SPANS)))
         self._first: dict[float, FloatArray] = {}
         """What `first_access` said since the latest learning."""
@@ -62,6 +64,13 @@ class RateTable:
         self._weights, self.known, self._first = weights, True, {}
         every = _shares(_LIKELY * weights)
         self.expected, self._silent = every @ GRID, every @ _SILENCE
+        self._spread = every @ GRID**2
+
+    @property
+    def variance(self) -> FloatArray:
+        """(STATES,) of the rate, squared accesses a second; nan before anything was learned."""
+        result: FloatArray = np.maximum(0.0, self._spread - self.expected**2)
+        return result
 
     def silent(self, seconds: float) -> FloatArray:
         """(STATES,) the chance that a page is not accessed for these seconds."""

@@ -20,6 +20,7 @@ from mmscand.model import (
 from mmscand.policy.by_plan import ByPlan
 from mmscand.policy.interface import Decision, Held, Knobs
 from mmscand.policy.move_plan import MovePlan
+from mmscand.policy.placement import Placement
 from mmscand.policy.ranking import Counted, Ranking
 
 _STILL = 2.0
@@ -113,6 +114,12 @@ class Stopwatch:
     def planned(self) -> MovePlan | None:
         """See Policy."""
         return self._ranking.planned(self._process)
+
+    @property
+    def placement(self) -> Placement:
+        """See Policy."""
+        plan, price = self._ranking.latest_plan(self._process)
+        return self._estimates.placement(plan, price, self._ranking.queued_up(self._process))
 
     @property
     def due_s(self) -> float:

@@ -13,6 +13,7 @@ from mmscand.linux.iomem import readable_ram
 from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.moving import move_size
 from mmscand.linux.pagemap import PageFlags
+from mmscand.linux.pressure import memory_pressure
 from mmscand.linux.proc_events import open_events
 from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import Procfs, parse_names
@@ -74,6 +75,10 @@ class LinuxMachine:
     def free_pages(self, node: int) -> int:
         """See machine.Machine.free_pages."""
         return self.nodes.free_pages(node)
+
+    def memory_pressure(self) -> Mapping[str, float]:
+        """By PSI, see linux.pressure."""
+        return memory_pressure()
 
     def look(self) -> Look:
         """See machine.Machine.look."""

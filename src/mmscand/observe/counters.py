@@ -9,7 +9,6 @@ of a huge page.
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -44,42 +43,47 @@ class Counters:
         self.last_pass: float | None = None
         """End of the last visit, in Unix time."""
         self._lock = threading.Lock()
-        self._total: Counter[str] = Counter()
-        self._by_process: dict[Process, Counter[str]] = {}
+        self._total: dict[str, float] = {}
+        self._by_process: dict[Process, dict[str, float]] = {}
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
         with self._lock:
             if isinstance(event, ProcessEntered):
-                self._by_process[event.process] = Counter()
+                self._by_process[event.process] = {}
             elif isinstance(event, ProcessLeft):
                 self._by_process.pop(event.process, None)
             elif isinstance(event, PassEnd | Moved):
                 if isinstance(event, PassEnd):
                     self.last_pass = self._now()
                 more = _of_pass(event) if isinstance(event, PassEnd) else _of_move(event)
-                self._total.update(more)
+                _add(more, self._total)
                 if event.process in self._by_process:
-                    self._by_process[event.process].update(more)
+                    _add(more, self._by_process[event.process])
 
-    def total(self) -> Mapping[str, int]:
+    def total(self) -> Mapping[str, float]:
         """Since the start, also of processes that have left."""
         with self._lock:
             return dict(self._total)
 
-    def of(self, process: Process) -> Mapping[str, int]:
+    def of(self, process: Process) -> Mapping[str, float]:
         """Since the process was taken up."""
         with self._lock:
             return dict(self._by_process.get(process, {}))
 
 
-def _of_pass(event: PassEnd) -> dict[str, int]:
+def _add(more: Mapping[str, float], sums: dict[str, float]) -> None:
+    for name, number in more.items():
+        sums[name] = sums.get(name, 0) + number
+
+
+def _of_pass(event: PassEnd) -> dict[str, float]:
     counts = {name: getattr(event, name) for name in _OF_A_PASS}
     idle = event.slow - event.accessed
     derived = {"visits": 1, "passes": int(event.complete), "visit_us": round(event.seconds * 1e6)}
     return {**counts, **derived, "idle": idle}
 
 
-def _of_move(event: Moved) -> dict[str, int]:
+def _of_move(event: Moved) -> dict[str, float]:
     failed = {f"{FAILED}{reason}": pages for reason, pages in event.failed.items()}
     return {name: getattr(event, name) for name in _OF_A_MOVE} | failed

@@ -100,6 +100,10 @@ class PassEnd:
     ]
     collapsed: Annotated[int, counter("Of huge pages that were made again of what was split.")]
     unresized: Annotated[int, counter("Of huge pages that could not be split, or made again.")]
+    saved_s: Annotated[
+        float, counter("Time that promoted pages saved their process: an estimate.", "s")
+    ] = 0.0
+    spent_s: Annotated[float, counter("CPU time of scanning and of moving pages.", "s")] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

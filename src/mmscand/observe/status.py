@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from mmscand.model import Process
 from mmscand.observe.fields import counter, gauge, text
@@ -16,11 +16,42 @@ _HOTNESS = (
 )
 
 
+ProcessState = Literal["watched", "new", "idle", "waits", "slowed", "stopped"]
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
     """One process that is watched. Pages are 4 KiB."""
 
     process: Process
+    state: Annotated[
+        ProcessState,
+        text(
+            "watched; new before its first pass; idle while it does not run; waits for the CPU "
+            "budget; slowed or stopped where promoting does not pay."
+        ),
+    ]
+    fast_pages: Annotated[
+        int | None, gauge("On the fast tier; null where the policy keeps no count.", "pages")
+    ]
+    slow_pages: Annotated[
+        int | None, gauge("On the slow tier; null where the policy keeps no count.", "pages")
+    ]
+    hot_slow_pages: Annotated[
+        int | None,
+        gauge(
+            "On the slow tier and accessed often enough to pay for a move, whether there is room "
+            "or not; null where the policy keeps no rates.",
+            "pages",
+        ),
+    ]
+    slow_by_reason: Annotated[
+        Mapping[str, int],
+        gauge("On the slow tier, by what keeps them there; see reasons.", "pages", key="reason"),
+    ]
+    fast_ratio: Annotated[
+        float | None, gauge("Share of its accesses that the fast tier serves, estimated.", "ratio")
+    ]
     passes: Annotated[
         int, counter("Passes since it was taken up, or since its last execve.", "passes")
     ]
@@ -80,7 +111,7 @@ class ProcessStatus:
         gauge("Address space in these, with or without memory behind it.", "pages", key="rule"),
     ]
     counters: Annotated[
-        Mapping[str, int], counter("Sums since it was taken up, by name.", "", key="name")
+        Mapping[str, float], counter("Sums since it was taken up, by name.", "", key="name")
     ]
 
 
@@ -123,8 +154,10 @@ class DaemonStatus:
 
     enabled: Annotated[bool, text("Whether it scans; what is queued is moved either way.")]
     running: Annotated[bool, text("Whether its threads are there.")]
-    processes: tuple[ProcessStatus, ...]
-    queued_slots: Annotated[int, gauge("On the migration list; a huge page is one slot.", "slots")]
+    processes: tuple[ProcessStatus, ...] = ()
+    queued_slots: Annotated[
+        int, gauge("On the migration list; a huge page is one slot.", "slots")
+    ] = 0
     hotness: Annotated[
         Mapping[int, Sequence[int]],
         gauge(
@@ -132,7 +165,7 @@ class DaemonStatus:
             "pages",
             key="node accessed",
         ),
-    ]
+    ] = field(default_factory=dict)
     skipped_mappings: Annotated[
         Mapping[str, int],
         gauge(
@@ -140,23 +173,23 @@ class DaemonStatus:
             "mappings",
             key="rule",
         ),
-    ]
+    ] = field(default_factory=dict)
     skipped_pages: Annotated[
         Mapping[str, int],
         gauge("Address space in these, with or without memory behind it.", "pages", key="rule"),
-    ]
+    ] = field(default_factory=dict)
     counters: Annotated[
-        Mapping[str, int],
+        Mapping[str, float],
         counter(
             "Sums since the start by name, also over processes that have left.", "", key="name"
         ),
-    ]
+    ] = field(default_factory=dict)
     cpu_seconds: Annotated[
         Mapping[str, float],
         counter(
             "CPU time since the start: `scanning` without `aging`, and `moving`.", "s", key="part"
         ),
-    ]
+    ] = field(default_factory=dict)
     credit_percent: Annotated[
         int | None,
         gauge(
@@ -165,7 +198,7 @@ class DaemonStatus:
             "nothing is moved until it pays again. Null where nothing was planned yet.",
             "%",
         ),
-    ]
+    ] = None
     nodes: Annotated[
         Mapping[str, Sequence[int]], text("Numbers of the nodes of each tier: `fast` and `slow`.")
     ] = field(default_factory=dict)
@@ -184,6 +217,62 @@ class DaemonStatus:
         gauge("When it had last looked at a process, in Unix time; null before the first.", "s"),
     ] = None
     budget: Annotated[BudgetStatus | None, text("CPU time; null where nothing runs.")] = None
+    switch_timestamp: Annotated[
+        float,
+        gauge(
+            "When scanning was switched on or off, or the daemon was started, in Unix time.", "s"
+        ),
+    ] = 0.0
+    minute: Annotated[
+        Mapping[str, float],
+        text("What was added to each counter in the last minute, by name."),
+    ] = field(default_factory=dict)
+    states: Annotated[
+        Mapping[ProcessState, int], gauge("Watched processes by state.", "processes", key="state")
+    ] = field(default_factory=dict)
+    slow_by_reason: Annotated[
+        Mapping[str, int],
+        gauge(
+            "Of all watched processes, on the slow tier, by what keeps them there.",
+            "pages",
+            key="reason",
+        ),
+    ] = field(default_factory=dict)
+    edge: Annotated[
+        float | None,
+        gauge(
+            "Rate of the coldest page that has a place on the fast tier; null before the first "
+            "plan.",
+            "accesses/s",
+        ),
+    ] = None
+    fast_ratio: Annotated[
+        float | None,
+        gauge(
+            "Share of accesses that the fast tier serves, estimated; null where no rates are "
+            "known.",
+            "ratio",
+        ),
+    ] = None
+    fast_ratio_low: Annotated[float | None, gauge("At least; 95 % sure.", "ratio")] = None
+    fast_ratio_high: Annotated[float | None, gauge("At most; 95 % sure.", "ratio")] = None
+    reused_ratio: Annotated[
+        float | None,
+        gauge(
+            "Share of promoted pages that were accessed again on the fast tier; by a sample.",
+            "ratio",
+        ),
+    ] = None
+    pressure: Annotated[
+        Mapping[str, float],
+        gauge(
+            "Memory pressure of the machine (PSI): `some` and `full`, average of the last 10 s; "
+            "empty where the kernel has none.",
+            "%",
+            key="tasks",
+        ),
+    ] = field(default_factory=dict)
+    trouble: Annotated[str, text("What is wrong with its threads; empty while they get on.")] = ""
     left_alone: Mapping[Process, str] = field(default_factory=dict)
     """Processes that were chosen and are not watched, and why."""
     pid: Annotated[int, text("Process id of the daemon.")] = field(default_factory=os.getpid)

@@ -6,6 +6,7 @@ from typing import Protocol
 from mmscand.heat.history import History
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
 from mmscand.policy.move_plan import MovePlan
+from mmscand.policy.placement import Placement
 
 
 class Knobs(Protocol):
@@ -121,6 +122,11 @@ class Policy(Protocol):
     @property
     def planned(self) -> MovePlan | None:
         """What is to be moved as of now; None where nothing is known, or there is no plan."""
+        ...
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where its pages are and why; None where the policy knows no rates. From any thread."""
         ...
 
     @property

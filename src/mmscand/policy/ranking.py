@@ -158,6 +158,10 @@ class Ranking:
         """4 KiB pages of it that wait to move."""
         return sum(self._room.queued(process))
 
+    def queued_up(self, process: Process) -> int:
+        """4 KiB pages of it that wait to be promoted. From any thread."""
+        return self._room.queued(process)[0]
+
     def count(self, process: Process, sizes: PageNumbers, unknown: int = 0) -> None:
         """It has (2,) pages on the slow tier and on the fast one, whatever is known of them; of
         `unknown` ones on the fast tier nothing is, yet.
@@ -249,6 +253,20 @@ class Ranking:
     def plan_for(self, process: Process) -> Plan:
         """The plan of now for pages of this process."""
         return self.plan.at(self._member(process).price(self._now()))
+
+    @property
+    def edge(self) -> float | None:
+        """Rate from which on pages belong on the fast tier, by the latest plan."""
+        edge = self._plan.belongs_from
+        return edge if np.isfinite(edge) else None
+
+    def latest_plan(self, process: Process) -> tuple[Plan, float]:
+        """The plan as it was made last, for pages of this process, and what a trade for one of them
+        has to gain in accesses a second. From any thread: nothing is made anew.
+        """
+        member = self._members.get(process)
+        price = member.price(self._now()) if member else 2 * PAYBACK_ACCESSES / _LASTING_S
+        return self._plan.at(price), price
 
     def gives(self, process: Process) -> bool:
         """Whether the plan has pages of it come down."""

@@ -69,6 +69,7 @@ class Benefit:
         self._saved_s = self._moving_s = 0.0
         self._cpu_s = 0.0
         self._judged = 0
+        self._taken = Account()
         self.restart()
 
     def adopt_topology(self, topology: Topology) -> None:
@@ -100,6 +101,11 @@ class Benefit:
     def account(self) -> Account:
         """As of now."""
         return Account(self._saved_s, self._moving_s + self._cpu_s, self._judged)
+
+    def take(self) -> Account:
+        """What has been added since this was asked last."""
+        before, self._taken = self._taken, self.account
+        return self._taken.since(before)
 
     @property
     def slowdown(self) -> int:

@@ -17,11 +17,12 @@ from mmscand.model import (
     Window,
 )
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
-from mmscand.observe.status import ProcessStatus
+from mmscand.observe.status import ProcessState, ProcessStatus
 from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible
 from mmscand.policy.interface import Policy
+from mmscand.policy.placement import Placement, served
 from mmscand.scan import coalesced_timers as timers
-from mmscand.scan.benefit import FULL, Benefit
+from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit
 from mmscand.scan.block_processor import BlockProcessor
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
@@ -35,6 +36,9 @@ _REST = 4.0
 """Times what the latest visit took, before the next one that a policy asks for: a fifth of a core
 at most, but for a process that is new or has changed. In emulation a visit takes 0.4 s."""
 
+_STATES: Mapping[str, ProcessState] = {FULL: "watched", SLOWED: "slowed", STOPPED: "stopped"}
+_LATE_S = 1.0
+"""A visit that comes later than this after it was due waits for the budget."""
 _LEAST_WAIT_S = 1e-3
 """Before a process that did not run is asked for again."""
 _LARGE_PAGES = 4096
@@ -211,11 +215,19 @@ class ProcessScanner:
         """Of the address space that was looked at last."""
         return self._generation
 
-    def status(self, counters: Mapping[str, int]) -> ProcessStatus:
+    def status(self, counters: Mapping[str, float], now: float) -> ProcessStatus:
         """How the process stands; may be called from any thread."""
         preferred = self._candidates.use.preferred
+        placed = self.placement
+        part = served([placed]) if placed is not None else None
         return ProcessStatus(
             process=self.process,
+            state=self._state(now),
+            fast_pages=placed.sizes[1] if placed else None,
+            slow_pages=placed.sizes[0] if placed else None,
+            hot_slow_pages=placed.hot_slow if placed else None,
+            slow_by_reason=placed.slow if placed else {},
+            fast_ratio=part.share if part else None,
             passes=self.passes,
             aggressiveness=self.match.aggressiveness,
             rule=str(self.match),
@@ -237,6 +249,24 @@ class ProcessScanner:
             skipped_pages=self._skipped.pages,
             counters=counters,
         )
+
+    def _state(self, now: float) -> ProcessState:
+        if self.is_late(now):
+            return "waits"
+        if not self.passes:
+            return "new"
+        if self._idle.skipped:
+            return "idle"
+        return _STATES[self._benefit.effort]
+
+    def is_late(self, now: float) -> bool:
+        """Whether its visit is overdue: it waits for the budget."""
+        return self.due < now - _LATE_S
+
+    @property
+    def placement(self) -> Placement | None:
+        """See Policy; from any thread."""
+        return self._policy.placement
 
     def adopt(self, settings: Settings) -> None:
         """Run by other settings from the next visit on."""
@@ -352,7 +382,11 @@ class ProcessScanner:
             effort, why = self._benefit.effort, self._benefit.why
             self._observer(EffortChanged(self.process, effort, why))
         counts["skipped"] = self._idle.taken(counts["accessed"] + counts["fast_accessed"])
-        return Visit(self._started, complete, counts)
+        return self._visit(counts, complete=complete)
+
+    def _visit(self, counts: Counter[str], *, complete: bool) -> Visit:
+        since = self._benefit.take()
+        return Visit(self._started, complete, counts, since.saved_s, since.spent_s)
 
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
@@ -383,7 +417,7 @@ class ProcessScanner:
         if self._counts is None:
             return None
         counts, self._counts = self._counts, None
-        visit = Visit(self._started, False, counts)
+        visit = self._visit(counts, complete=False)
         return visit.event(self.process, self.passes, self._now - self._started)
 
     def close(self) -> None:

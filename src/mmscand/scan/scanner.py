@@ -14,6 +14,7 @@ from mmscand.observe.counters import Counters
 from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
 from mmscand.policy.interface import Policy
+from mmscand.policy.placement import Placement
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.budget import CpuBudget
@@ -28,8 +29,6 @@ from mmscand.scan.visit_order import VisitOrder
 from mmscand.scan.watched import Watched
 from mmscand.settings_store import SettingsStore
 
-_LATE_S = 1.0
-"""A visit that comes later than this after it was due waits for the budget."""
 _LOOK_S = 1.0
 """Time between two looks for new processes."""
 
@@ -288,7 +287,7 @@ class Scanner:
         """How much CPU time is allowed and used; called from any thread."""
         state, now = self._budget.state, self._clock.now()
         scanners = list(self._watched.scanners.values())
-        waiting = sum(scanner.due < now - _LATE_S for scanner in scanners)
+        waiting = sum(scanner.is_late(now) for scanner in scanners)
         costs = [scanner.visit_cost_s for scanner in scanners if scanner.visit_cost_s]
         visit_s = sum(costs) / max(1, len(costs))  # of those never visited too
         round_s = len(scanners) * visit_s / max(self._budget.rate, 1e-6)
@@ -303,8 +302,20 @@ class Scanner:
 
     def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
         """All scanners; called from any thread."""
-        scanners = list(self._watched.scanners.values())
-        return tuple(scanner.status(counters.of(scanner.process)) for scanner in scanners)
+        scanners, now = list(self._watched.scanners.values()), self._clock.now()
+        return tuple(scanner.status(counters.of(scanner.process), now) for scanner in scanners)
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Of all processes of which rates are known; from any thread."""
+        found = (scanner.placement for scanner in list(self._watched.scanners.values()))
+        return tuple(each for each in found if each is not None)
+
+    @property
+    def edge(self) -> float | None:
+        """Accesses a second of the coldest page that has a place on the fast tier; None where no
+        plan was made. From any thread."""
+        return self._ranking.edge
 
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' scanner; called from the migrator's thread."""

@@ -10,7 +10,7 @@ from mmscand.model import Outcome, PageBlock, Process, StateArray, VmaTable
 from mmscand.observe.events import PassEnd
 from mmscand.observe.fields import fields_of
 
-_COUNTS = tuple(fields_of(PassEnd))
+_COUNTS = tuple(name for name, field in fields_of(PassEnd).items() if field.type is int)
 """All that a visit counts."""
 
 
@@ -23,11 +23,22 @@ class Visit:
     """It came to the end of the address space; the next one begins at its start."""
     counts: Counter[str]
     """Pages by what they were, and visits that were left out, see observe.events.PassEnd."""
+    saved_s: float = 0.0
+    spent_s: float = 0.0
+    """Both since the visit before."""
 
     def event(self, process: Process, number: int, seconds: float) -> PassEnd:
         """As observers get it."""
         counts = {name: self.counts[name] for name in _COUNTS}
-        return PassEnd(process, number, self.complete, seconds, **counts)
+        return PassEnd(
+            process,
+            number,
+            self.complete,
+            seconds,
+            saved_s=self.saved_s,
+            spent_s=self.spent_s,
+            **counts,
+        )
 
 
 class Watcher(Protocol):

@@ -83,6 +83,10 @@ class SimMachine:
         """Frames that are not in use, above the high watermark."""
         return self._memory.above_high(node)
 
+    def memory_pressure(self) -> Mapping[str, float]:
+        """Nobody waits for memory here."""
+        return {}
+
     def look(self) -> Look:
         """All that live, and those of which something is not as it was told before."""
         alive = [p for p in self._processes.values() if p.alive]

@@ -23,7 +23,7 @@ from mmscand.observe.counters import COUNTERS
 from mmscand.observe.fields import counter, fields_of, gauge, text
 from mmscand.observe.groups import Groups
 from mmscand.observe.status import DaemonStatus
-from support.fake_daemon import FakeDaemon
+from support.fake_daemon import NOW, FakeDaemon
 from support.prometheus import program
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,7 +74,7 @@ def test_values_are_in_base_units(client: ControlClient) -> None:
     assert found['mmscand_scan_period_seconds{"group": "name=^app"}'] == pytest.approx(0.4)
     assert found['mmscand_moved_bytes_total{"direction": "promoted"}'] == 1024 * 4096
     assert found['mmscand_hotness_bytes{"accessed": "6", "node": "1"}'] == 8 * 4096
-    assert found["mmscand_last_pass_timestamp_seconds{}"] == 1_700_000_100.5
+    assert found["mmscand_last_pass_timestamp_seconds{}"] == NOW - 0.4
     assert found[f'mmscand_build_info{{"version": "{__version__}"}}'] == 1
 
 

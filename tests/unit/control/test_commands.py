@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -38,19 +39,35 @@ def served(server: ControlServer, run: Commands) -> Commands:
 
 
 def test_status_is_aligned_lines(served: Commands) -> None:
-    lines = served("status").splitlines()
+    lines = served("status", "--verbose").splitlines()
     rows = dict(line.split(maxsplit=1) for line in lines)
     assert (rows["enabled"], rows["counters.promoted"]) == ("on", "1024")
     assert rows["hotness.1"] == "18 0 0 0 0 6 8"
     assert len({line.index(line.split()[1], len(line.split()[0])) for line in lines}) == 1
 
 
+def test_status_is_a_screen_and_one_line_for_monitoring(
+    served: Commands, daemon: FakeDaemon
+) -> None:
+    daemon.now = time.time()
+    assert served("status").startswith("mmscand ")
+    assert served("status", "--check").startswith(
+        "MMSCAND OK - 2 processes, 91 % of accesses fast | processes=2 "
+    )
+    daemon.enabled = False
+    assert "MMSCAND WARNING - scanning is switched off" in served("status", "--check", code=1)
+
+
+def test_a_daemon_that_is_away_is_critical_for_monitoring(run: Commands) -> None:
+    assert run("status", "--check", code=2).startswith("MMSCAND CRITICAL - no daemon on ")
+
+
 def test_ps_lists_processes_with_their_rules(served: Commands) -> None:
     header, first, second, *others = served("ps").splitlines()
-    assert header.split()[:3] == ["PID", "NAME", "LEVEL"]
-    assert first.split()[:8] == ["7", "app", "8", "400", "-", "1024", "3", "2"]
-    assert first.split()[8:] == ["77", "5", "-", "slowed", "name=^app"]
-    assert second.startswith(" 20")
+    assert header.split()[:3] == ["PID", "NAME", "FAST"]
+    assert first.split()[:5] == ["7", "app", "4.0M", "16.0M", "1.2M"]
+    assert first.split()[5:] == ["2.0M", "0", "0.2s", "1.5s", "slowed", "name=^app"]
+    assert second.split()[0] == "20"
     assert ["counters.promoted", "512"] in [row.split() for row in served("ps", "7").splitlines()]
     assert others == [
         "qemu[300]: it owns a KVM machine",
