@@ -25,6 +25,7 @@ _BASE_UNITS = {
     "us": ("seconds", 1e-6),
     "ns": ("seconds", 1e-9),
     "%": ("ratio", 0.01),
+    "accesses/s": ("accesses_per_second", 1.0),
 }
 """By a unit of the table: the base unit, and how many of these it is."""
 _UNIT_ENDS = re.compile("_(mb_s|mb|ms|us|ns|s|percent|pages|seconds)$")
