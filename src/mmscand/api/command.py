@@ -2,22 +2,24 @@
 
 import importlib.util
 import os
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from mmscand import __version__
 from mmscand.api.rights import drop_root
+from mmscand.api.tcp import address_of, listen_tcp, require_token, token_of
 from mmscand.cli.app import exit_code_of
 from mmscand.cli.commands import called
 from mmscand.cli.options import PATH
 from mmscand.cli.signals import Wanted, signals_taken
 from mmscand.config_socket import configured_group, configured_socket, require_group
 from mmscand.control.client import ControlClient
-from mmscand.control.unix_socket import listen
+from mmscand.control.unix_socket import listen as listen_on
 from mmscand.errors import MachineCannot, UsageError
 
 DEFAULT_API_SOCKET = Path("/run/mmscand-api.sock")
@@ -30,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 @click.command()
-@click.option("--socket", type=PATH, default=DEFAULT_API_SOCKET, help="Serve the API here.")
+@click.option("--socket", "path", type=PATH, default=DEFAULT_API_SOCKET, help="Serve the API here.")
 @click.option(
     "--daemon",
     type=PATH,
@@ -42,12 +44,30 @@ def main(arguments: list[str] | None = None) -> int:
     "/etc/mmscand.toml if left out.",
 )
 @click.option("--user", default="nobody", help="Started as root, it becomes this user.")
+@click.option("--listen", help="Serve it over TCP too, on HOST:PORT, as 127.0.0.1:9807.")
+@click.option(
+    "--token-file",
+    type=PATH,
+    help="File with the token that changes over TCP take; from other machines reads too.",
+)
+@click.option("--host-name", multiple=True, help="Name of this machine in URLs; more than once.")
 @click.option("--version", "-V", is_flag=True, help="Print the version and exit.")
-def api(socket: Path, daemon: Path | None, group: str | None, user: str, version: bool) -> None:
+def api(
+    path: Path,
+    daemon: Path | None,
+    group: str | None,
+    user: str,
+    listen: str | None,
+    token_file: Path | None,
+    host_name: tuple[str, ...],
+    version: bool,
+) -> None:
     """Serve the HTTP API on a unix socket until SIGTERM or SIGINT, by asking the daemon."""
     _require_extra()
     # Before root is given up: its folder may be readable for root alone.
-    from mmscand.api.server import ApiServer  # noqa: PLC0415 - only where it is installed
+    from mmscand.api.guard import Rights  # noqa: PLC0415 - only where it is installed
+    from mmscand.api.routes import create_app  # noqa: PLC0415
+    from mmscand.api.server import ApiServer  # noqa: PLC0415
 
     group = group or configured_group()
     gid = None if group is None else require_group(group)
@@ -56,27 +76,38 @@ def api(socket: Path, daemon: Path | None, group: str | None, user: str, version
             f"user {user} may not use the daemon's socket",
             hint="name a group in [control] of /etc/mmscand.toml and start the daemon again",
         )
-    client = ControlClient(daemon or configured_socket())
-    with signals_taken() as signals:
-        sock = listen(socket, group)
-        with _removed(socket), sock:
-            if os.geteuid() == 0 and gid is not None:
-                drop_root(user, gid)
-            signals.defer()
-            with ApiServer(client, __version__, sock):
-                print(f"mmscand-api serves {socket}; stop with SIGTERM", flush=True)
-                while signals.wait(None) is not Wanted.END:
-                    pass
+    address = None if listen is None else address_of(listen)
+    token = None if token_file is None else token_of(token_file)
+    if address is not None:
+        require_token(address, token)
+    rights = Rights(token, names=host_name, loopback=address is None or address.is_loopback)
+    app = create_app(ControlClient(daemon or configured_socket()), __version__, rights)
+    app.openapi()  # takes 0.1 s and is kept: no client has to wait while another asks for it
+    with signals_taken() as signals, ExitStack() as opened:
+        socks = [opened.enter_context(_listening(path, group))]
+        places = [str(path)]
+        if address is not None:
+            sock, bound = listen_tcp(address)
+            socks.append(opened.enter_context(sock))
+            places.append(bound.url)
+        if os.geteuid() == 0 and gid is not None:
+            drop_root(user, gid)
+        signals.defer()
+        with ApiServer(app, *socks):
+            print(f"mmscand-api serves {' and '.join(places)}; stop with SIGTERM", flush=True)
+            while signals.wait(None) is not Wanted.END:
+                pass
 
 
 @contextmanager
-def _removed(socket: Path) -> Iterator[None]:
+def _listening(path: Path, group: str | None) -> Iterator[socket.socket]:
     """A socket that root made stays, as its folder is root's; the next start replaces it."""
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            socket.unlink()
+    with listen_on(path, group) as sock:
+        try:
+            yield sock
+        finally:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _require_extra() -> None:

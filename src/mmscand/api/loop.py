@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -18,16 +19,20 @@ _GRACE_S = 0.4
 class QuietServer(uvicorn.Server):
     """Sleeps until a request comes or `end` is called; uvicorn's own wakes ten times a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(
+        self, config: uvicorn.Config, make_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
         super().__init__(config)
+        self._make_loop = make_loop
         self.ready = threading.Event()
         """Set when it accepts connections."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = asyncio.Event()
 
-    def serve_on(self, sock: socket.socket) -> None:
-        """Serve on a listening socket until `end` is called."""
-        asyncio.run(self.serve([sock]))
+    def serve_on(self, socks: Sequence[socket.socket]) -> None:
+        """Serve on listening sockets until `end` is called."""
+        with asyncio.Runner(loop_factory=self._make_loop) as runner:
+            runner.run(self.serve(list(socks)))
 
     async def main_loop(self) -> None:
         """Wait for `end`."""
@@ -53,8 +58,8 @@ class QuietServer(uvicorn.Server):
             await asyncio.sleep(0)  # the loop tells the connections that they are lost
 
 
-def quiet_server(app: FastAPI) -> QuietServer:
-    """A server for `app` with everything off that a unix socket does not need."""
+def quiet_server(app: FastAPI, make_loop: Callable[[], asyncio.AbstractEventLoop]) -> QuietServer:
+    """A server for `app` with everything off that the API does not need."""
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -71,4 +76,4 @@ def quiet_server(app: FastAPI) -> QuietServer:
         date_header=False,
         timeout_graceful_shutdown=_GRACE_S,  # type: ignore[arg-type]  # it is a wait_for timeout
     )
-    return QuietServer(config)
+    return QuietServer(config, make_loop)

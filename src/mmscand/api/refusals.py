@@ -30,23 +30,23 @@ def add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(MmscandError)
     async def refused(request: Request, error: MmscandError) -> JSONResponse:
-        return _answer(_status_of(error), error.message, error.hint)
+        return refusal(_status_of(error), error.message, error.hint)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         mistakes = [_in_words(each) for each in error.errors()]
-        return _answer(422, "; ".join(words for words, _ in mistakes), mistakes[0][1])
+        return refusal(422, "; ".join(words for words, _ in mistakes), mistakes[0][1])
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         path = f"{request.method} {request.url.path}"
         hint = "/openapi.json describes what there is"
         headers = _allow(app, request.url.path) if error.status_code == 405 else error.headers
-        return _answer(error.status_code, f"{path}: {error.detail}", hint, headers)
+        return refusal(error.status_code, f"{path}: {error.detail}", hint, headers)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
-        return _answer(500, f"{type(error).__name__}: {error}", "please report it")
+        return refusal(500, f"{type(error).__name__}: {error}", "please report it")
 
 
 def _allow(app: FastAPI, path: str) -> dict[str, str]:
@@ -83,7 +83,8 @@ def _of_value(error: Mapping[str, object]) -> str:
     return f"{quoted(error['input'])}: {error['msg']}"
 
 
-def _answer(
+def refusal(
     status: int, error: str, hint: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
+    """The answer that says no."""
     return JSONResponse(Error(error=error, hint=hint).model_dump(), status, headers)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 
 from mmscand.api.body_limit import BodyLimit
+from mmscand.api.guard import Guard, Rights
 from mmscand.api.kernel_metrics import KernelCounters
 from mmscand.api.metrics import Exporter
 from mmscand.api.models import (
@@ -43,8 +44,8 @@ def _refusals(**why: str) -> dict[int | str, dict[str, Any]]:
     return {int(code[1:]): {"model": Error, "description": text} for code, text in why.items()}
 
 
-def create_app(daemon: ControlClient, version: str) -> FastAPI:
-    """The application, for any ASGI server."""
+def create_app(daemon: ControlClient, version: str, rights: Rights | None = None) -> FastAPI:
+    """The application, for any ASGI server; `rights` are those of clients over TCP."""
     app = FastAPI(
         title="mmscand",
         version=version,
@@ -60,11 +61,16 @@ def create_app(daemon: ControlClient, version: str) -> FastAPI:
         # Their pages load scripts from the net, which a daemon's socket has no business with.
         docs_url=None,
         redoc_url=None,
-        strict_content_type=False,  # it is against web pages, which cannot reach a unix socket
+        strict_content_type=False,  # it is against web pages: api.guard keeps these out
         redirect_slashes=False,  # DELETE /v1/knobs/ is a name forgotten, not a wish to reset all
-        responses=_refusals(_503="There is no daemon, it hangs, or it has another version."),
+        responses=_refusals(
+            _401="Over TCP: no token, or a wrong one.",
+            _403="Over TCP: another Host, another Origin, or a change where there is no token.",
+            _503="There is no daemon, it hangs, or it has another version.",
+        ),
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(Guard, rights=rights or Rights())
     add_refusals(app)
     app.include_router(_status_routes(daemon))
     app.include_router(_knob_routes(daemon))

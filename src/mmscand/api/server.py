@@ -1,12 +1,14 @@
 """Serves the HTTP API in a thread of its own."""
 
+import asyncio
 import socket
 import threading
+from collections.abc import Callable, Sequence
 from typing import Self
 
+from fastapi import FastAPI
+
 from mmscand.api.loop import quiet_server
-from mmscand.api.routes import create_app
-from mmscand.control.client import ControlClient
 from mmscand.errors import MmscandError
 
 _START_TIMEOUT_S = 30.0
@@ -15,13 +17,18 @@ _STOP_TIMEOUT_S = 0.9
 
 
 class ApiServer:
-    """The API on a listening socket, in front of the daemon that `daemon` asks."""
+    """The API on listening sockets. `make_loop` has the clock that slow clients are judged by."""
 
-    def __init__(self, daemon: ControlClient, version: str, sock: socket.socket) -> None:
-        self._server = quiet_server(create_app(daemon, version))
+    def __init__(
+        self,
+        app: FastAPI,
+        *socks: socket.socket,
+        make_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.SelectorEventLoop,
+    ) -> None:
+        self._server = quiet_server(app, make_loop)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
-            target=self._serve, args=(sock,), name="mmscand-api", daemon=True
+            target=self._serve, args=(socks,), name="mmscand-api", daemon=True
         )
 
     def __enter__(self) -> Self:
@@ -31,9 +38,9 @@ class ApiServer:
             raise MmscandError("the API does not start") from self._failure
         return self
 
-    def _serve(self, sock: socket.socket) -> None:
+    def _serve(self, socks: Sequence[socket.socket]) -> None:
         try:
-            self._server.serve_on(sock)
+            self._server.serve_on(socks)
         except BaseException as error:  # the top of the thread: who waits for it raises it
             self._failure = error
         finally:

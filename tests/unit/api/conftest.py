@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmscand import __version__
+from mmscand.api.routes import create_app
 from mmscand.api.server import ApiServer
 from mmscand.control.client import ControlClient
 from mmscand.control.listener import ControlServer
@@ -25,5 +26,5 @@ def api_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def api(client: ControlClient, api_path: Path) -> Iterator[ApiServer]:
     sock = listen(api_path, None)
-    with sock, ApiServer(client, __version__, sock) as api:
+    with sock, ApiServer(create_app(client, __version__), sock) as api:
         yield api

@@ -1,8 +1,10 @@
 """The program mmscand-api: what it may, and what it says."""
 
 import grp
+import json
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -96,6 +98,24 @@ def test_without_a_group_it_says_what_to_do(
 def test_it_never_becomes_root_again(user: str, gid: int, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         drop_root(user, gid)
+
+
+def test_it_serves_tcp_beside_the_socket(shared: Path, api_path: Path, group: str) -> None:
+    more = ("--group", group, "--listen", "127.0.0.1:0")
+    words = ["-m", "mmscand.api", "--socket", str(api_path), "--daemon", str(shared), *more]
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            url = re.findall(r"http://127.0.0.1:\d+", line)[0]
+            done = subprocess.run(
+                ["curl", "-sS", f"{url}/v1/status"], capture_output=True, text=True, check=True
+            )
+            assert json.loads(done.stdout)["running"]
+            assert curl(api_path, "http://d/v1/status")[0] == 200
+        finally:
+            process.terminate()
+        assert process.wait(10) == 0
 
 
 def test_its_version_and_its_mistakes(capsys: pytest.CaptureFixture[str]) -> None:

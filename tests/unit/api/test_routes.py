@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmscand import __version__
+from mmscand.api.routes import create_app
 from mmscand.api.server import ApiServer
 from mmscand.control.client import ControlClient
 from mmscand.control.listener import ControlServer
@@ -139,7 +140,7 @@ def test_a_daemon_of_another_version_is_named(
     other.start()
     sock = listen(api_path, None)
     try:
-        with sock, ApiServer(ControlClient(tmp_path / "other.sock"), __version__, sock):
+        with sock, ApiServer(create_app(ControlClient(tmp_path / "other.sock"), __version__), sock):
             code, answer = curl(api_path, "http://d/v1/status")
     finally:
         other.stop()
