@@ -8,6 +8,7 @@ from typing import Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
 from mmscand.daemon_status import at_rest, at_work
+from mmscand.heat.picture import ProcessHeat
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
@@ -17,6 +18,7 @@ from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus
 from mmscand.policy.target import require_target
+from mmscand.scan.heat_answers import HeatAnswers
 from mmscand.scan.mode import Mode
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
@@ -63,6 +65,7 @@ class Daemon:
         self._mode = mode
         self._on_failure = on_failure
         self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
+        self._heat = HeatAnswers(machine, self._clock)
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._wakeup = threading.Condition()
@@ -165,6 +168,12 @@ class Daemon:
         cpu_seconds = running.cpu_seconds
         queued_slots = len(running.migration_list)
         return at_work(stands, running.scanner, self._counters, cpu_seconds, queued_slots)
+
+    def heat(self, pid: int) -> ProcessHeat | None:
+        """What is known of the memory of a process; None where it is not watched."""
+        running = self._running
+        scanner = running.scanner.scanner_of(pid) if running else None
+        return None if scanner is None else self._heat.of(scanner.process, scanner.history)
 
     def trouble(self) -> str:
         """What is wrong with its threads, in words; '' when they get on or are not wanted."""

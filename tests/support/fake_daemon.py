@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mmscand.errors import MmscandError
-from mmscand.model import Process
+from mmscand.heat.picture import Pieces, ProcessHeat
+from mmscand.model import HUGE_PAGE_BYTES, MappingNames, Process
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
@@ -88,6 +91,25 @@ class FakeDaemon:
                 Process(301, 1301, self.name): "excluded by a rule: name=^app",
             },
         )
+
+    def heat(self, pid: int) -> ProcessHeat | None:
+        """One mapping with two pieces, of the second of which nothing is known."""
+        if pid not in self.pids:
+            return None
+        starts = np.array([1 << 30, 3 << 30], dtype=np.uint64)
+        counts = np.array([512, 256])
+        pieces = Pieces(
+            unit="rate",
+            mappings=MappingNames(starts[:1], starts[1:], (b"[heap]",)),
+            mapping=np.array([0, 1]),
+            starts=starts,
+            ends=starts + np.uint64(HUGE_PAGE_BYTES),
+            heat=np.array([2.5, np.nan]),
+            told=np.array([512, 0]),
+            slow=counts,
+            fast=counts[::-1],
+        )
+        return ProcessHeat(Process(pid, 1000 + pid, self.name), pieces)
 
     def enable(self) -> None:
         self.enabled = True

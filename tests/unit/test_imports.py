@@ -32,7 +32,7 @@ ALLOWED = {
     "migrate": {"clock", "machine", "observe", "policy", "settings", "settings_store"},
     "scan": {"clock", "engine", "heat", "machine", "migrate", "observe", "policy"}
     | {"settings", "settings_store"},
-    "daemon": {"clock", "daemon_status", "machine", "migrate", "observe", "policy", "scan"}
+    "daemon": {"clock", "daemon_status", "heat", "machine", "migrate", "observe", "policy", "scan"}
     | {"settings", "settings_store"},
     "daemon_status": {"machine", "observe", "policy", "scan"},
     "mistakes": set(),
@@ -42,13 +42,24 @@ ALLOWED = {
     "assignments": {"config_file", "settings"},
     "config": {"assignments", "config_file", "config_rules", "config_socket", "scan", "settings"},
     "config_changes": {"config", "scan", "settings", "settings_store"},
-    "control": {"config_socket", "knobs", "mistakes", "observe", "settings", "settings_store"},
+    "control": {
+        "config_socket",
+        "heat",
+        "knobs",
+        "mistakes",
+        "observe",
+        "settings",
+        "settings_store",
+    },
     "api": {"cli", "config_socket", "control", "knobs", "mistakes", "observe", "settings"},
+    "heatmap": {"heat", "record"},
     "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
     | {
         "daemon",
         "engine",
+        "heat",
+        "heatmap",
         "linux",
         "observe",
         "policy",

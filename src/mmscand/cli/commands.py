@@ -12,6 +12,7 @@ _COMMANDS = {
     "check": ("check:check", "Tell whether `mmscand run` would work here, and why not."),
     "record": ("record:record", "Write which pages each pass found accessed."),
     "replay": ("replay:replay_", "Tell how a policy would have done on a recording."),
+    "heat": ("heat:heat", "Show which memory of a process is hot, address over time."),
     "status": ("status:status", "Show how the daemon stands."),
     "ps": ("status:ps", "List the processes that are watched, or show one of them."),
     "get": ("knobs:get", "List all knobs with value, unit, bounds and reason."),

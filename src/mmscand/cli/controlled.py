@@ -7,6 +7,7 @@ from mmscand.config import Config
 from mmscand.config_changes import other_changes, settings_changes
 from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
+from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.status import DaemonStatus
 from mmscand.settings_store import SettingsStore
 
@@ -28,6 +29,10 @@ class ControlledDaemon:
     def status(self) -> DaemonStatus:
         """How things stand now."""
         return self._daemon.status()
+
+    def heat(self, pid: int) -> ProcessHeat | None:
+        """See Daemon.heat."""
+        return self._daemon.heat(pid)
 
     def trouble(self) -> str:
         """See Daemon.trouble."""

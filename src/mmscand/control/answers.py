@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmscand.control.controlled import Controlled
+from mmscand.control.heat_snapshot import heat_object
 from mmscand.control.knob_snapshots import Json, changes_object, knob_object, knobs_object
 from mmscand.control.snapshots import process_object, processes_object, status_object
 from mmscand.control.wire import NotThere, OtherVersion, error_object, line_of, object_of
@@ -71,6 +72,13 @@ class Answers:
                 return process_object(each)
         raise _not_watched(pid, status)
 
+    def _heat(self, pid: object) -> Json:
+        if not isinstance(pid, int) or isinstance(pid, bool):
+            raise UsageError(f"pid: {expected('a whole number', pid)}")
+        if (found := self._controlled.heat(pid)) is None:
+            raise _not_watched(pid, self._controlled.status())
+        return heat_object(found)
+
     def _knobs(self) -> Json:
         return knobs_object(self._controlled.settings.current)
 
@@ -109,6 +117,7 @@ _ASKS: dict[str, tuple[Callable[..., Json], frozenset[str], frozenset[str]]] = {
     "status": (Answers._status, _NOTHING, _NOTHING),
     "processes": (Answers._processes, _NOTHING, _NOTHING),
     "process": (Answers._process, frozenset({"pid"}), _NOTHING),
+    "heat": (Answers._heat, frozenset({"pid"}), _NOTHING),
     "knobs": (Answers._knobs, _NOTHING, _NOTHING),
     "knob": (Answers._knob, frozenset({"name"}), _NOTHING),
     "set": (Answers._set, frozenset({"values"}), _NOTHING),

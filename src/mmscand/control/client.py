@@ -50,6 +50,10 @@ class ControlClient:
         """One process."""
         return self._ask("process", {"pid": pid}, pid=int)
 
+    def heat(self, pid: int) -> dict[str, Any]:
+        """How hot the memory of one process is, piece by piece."""
+        return self._ask("heat", {"pid": pid}, pid=int, unit=str, mappings=[dict], pieces=[dict])
+
     def knobs(self) -> dict[str, Any]:
         """All knobs."""
         return self._ask("knobs", knobs=[dict])

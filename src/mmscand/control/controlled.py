@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.status import DaemonStatus
 from mmscand.settings_store import SettingsStore
 
@@ -16,6 +17,10 @@ class Controlled(Protocol):
 
     def status(self) -> DaemonStatus:
         """How things stand now."""
+        ...
+
+    def heat(self, pid: int) -> ProcessHeat | None:
+        """What is known of the memory of a process; None where it is not watched."""
         ...
 
     def enable(self) -> None:

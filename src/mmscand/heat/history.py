@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from mmscand.heat.hotness import hotness
+from mmscand.heat.row_heat import RowHeat, Unit, row_heat
 from mmscand.heat.rows import TAG, Rows, numbers_of
 from mmscand.model import (
     HUGE_PAGE_BYTES,
@@ -19,6 +20,7 @@ from mmscand.model import (
     REGION_BYTES,
     BoolArray,
     ByteArray,
+    FloatArray,
     PageBlock,
     PageNumbers,
     StateArray,
@@ -47,6 +49,9 @@ class History(ABC):
 
     CODES: ClassVar[ByteArray]
     """What words say of accesses, see heat.hotness."""
+    HEAT: ClassVar[FloatArray]
+    """(len(CODES),) how hot a page of each word is, in `UNIT`."""
+    UNIT: ClassVar[Unit]
 
     @abstractmethod
     def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
@@ -162,6 +167,12 @@ class History(ABC):
         regions = list(self._regions.items())
         told = ((pages, rows) for (_, pages), rows in regions)
         return hotness(told, self.CODES, topology.nodes_of)
+
+    def row_heat(self) -> RowHeat:
+        """See heat.row_heat; it may be asked from any thread, and costs nothing until then."""
+        regions = sorted(self._regions.items(), key=lambda each: each[0])
+        found = ((region * REGION_BYTES, pages, rows) for (region, pages), rows in regions)
+        return row_heat(found, self.CODES, self.HEAT)
 
     @property
     def pages(self) -> int:

@@ -30,6 +30,8 @@ class PassHistory(History):
     """Words are registers of passes, see heat.state."""
 
     CODES = codes(accessed_passes(_STATES), _STATES & REGISTER != 0, _STATES & FAST != 0)
+    HEAT = accessed_passes(_STATES).astype(np.float64)
+    UNIT = "passes"
 
     def fold(self, block: PageBlock) -> StateArray:
         """Take in what a pass saw; the new state of each slot, shape as the block's arrays.

@@ -70,6 +70,8 @@ class WatchHistory(History):
     """Words as of heat.word, in place of registers. A row rests until a time of its own."""
 
     CODES = codes(_SECONDS_USED, KNOWN[_KINDS & STATE] & (_KINDS != 0), _KINDS & FAST != 0)
+    HEAT = RATE[_KINDS & np.uint16(RATE_LEVELS - 1)]
+    UNIT = "rate"
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from itertools import islice
 from mmscand.clock import CpuMeter
 from mmscand.engine.registry import DEFAULT
 from mmscand.errors import LeftAlone
+from mmscand.heat.history import History
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
@@ -134,6 +135,11 @@ class ProcessScanner:
     @property
     def _policy(self) -> Policy:
         return self._blocks.policy
+
+    @property
+    def history(self) -> History:
+        """What is known of its pages; `History.row_heat` may be asked from any thread."""
+        return self._policy.history
 
     @property
     def period_ms(self) -> int:

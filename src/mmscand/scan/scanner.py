@@ -317,6 +317,11 @@ class Scanner:
         plan was made. From any thread."""
         return self._ranking.edge
 
+    def scanner_of(self, pid: int) -> ProcessScanner | None:
+        """That of a watched process; called from any thread."""
+        scanners = list(self._watched.scanners.values())
+        return next((each for each in scanners if each.process.pid == pid), None)
+
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' scanner; called from the migrator's thread."""
         self._watcher.moved(outcome)

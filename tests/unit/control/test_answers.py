@@ -142,3 +142,36 @@ def test_a_bug_in_the_daemon_is_an_answer_too(client: ControlClient, daemon: Fak
     daemon.pids = None
     with pytest.raises(MmscandError, match="please report it"):
         client.status()
+
+
+def test_heat_is_told_piece_by_piece(client: ControlClient) -> None:
+    heat = client.heat(7)
+    assert (heat["pid"], heat["name"], heat["unit"]) == (7, "app", "rate")
+    assert heat["mappings"] == [{"name": "[heap]", "start": 1 << 30, "end": 3 << 30}]
+    assert heat["pieces"] == [
+        {
+            "mapping": 0,
+            "start": 1 << 30,
+            "end": (1 << 30) + (2 << 20),
+            "heat": 2.5,
+            "told_pages": 512,
+            "slow_pages": 512,
+            "fast_pages": 256,
+        },
+        {
+            "mapping": None,
+            "start": 3 << 30,
+            "end": (3 << 30) + (2 << 20),
+            "heat": None,
+            "told_pages": 0,
+            "slow_pages": 256,
+            "fast_pages": 512,
+        },
+    ]
+
+
+def test_heat_of_a_process_that_is_not_watched_says_why_not(client: ControlClient) -> None:
+    with pytest.raises(UsageError, match="process 300 is not watched: it owns a KVM machine"):
+        client.heat(300)
+    with pytest.raises(UsageError, match="give a whole number"):
+        client.heat("x")  # type: ignore[arg-type]

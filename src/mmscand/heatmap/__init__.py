@@ -1,0 +1,1 @@
+"""Pictures of heat: address over time, from a recording or from the running daemon."""
