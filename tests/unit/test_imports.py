@@ -53,11 +53,13 @@ ALLOWED = {
     },
     "api": {"cli", "config_socket", "control", "knobs", "mistakes", "observe", "settings"},
     "heatmap": {"heat", "record"},
+    "export": {"record"},
     "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
     | {
         "daemon",
         "engine",
+        "export",
         "heat",
         "heatmap",
         "linux",

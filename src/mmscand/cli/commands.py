@@ -11,6 +11,7 @@ _COMMANDS = {
     "run": ("run:run", "Promote the hot pages of running processes until SIGTERM."),
     "check": ("check:check", "Tell whether `mmscand run` would work here, and why not."),
     "record": ("record:record", "Write which pages each pass found accessed."),
+    "export": ("export:export", "Write a recording as a table for data frames."),
     "replay": ("replay:replay_", "Tell how a policy would have done on a recording."),
     "heat": ("heat:heat", "Show which memory of a process is hot, address over time."),
     "status": ("status:status", "Show how the daemon stands."),

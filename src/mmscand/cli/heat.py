@@ -4,7 +4,6 @@ import importlib.util
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +80,7 @@ def heat(
     else:
         found = _watched(pid, by, seconds, every, socket)
     if not names:
-        found = _without_names(found, by)
+        found = found.without_names(by)
     _write(found, scale, png, svg, html)
     for path in filter(None, (png, svg, html)):
         print(shown(f"wrote {path}"))
@@ -123,12 +122,6 @@ def _wait(seconds: float) -> bool:
     except KeyboardInterrupt:
         return False
     return True
-
-
-def _without_names(found: "Gathered", by: str) -> "Gathered":
-    from mmscand.heatmap.names import without_names  # noqa: PLC0415
-
-    return replace(found, title="process", bands=without_names(found.bands, by))
 
 
 def _write(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mmscand.errors import MmscandError, UsageError
 from mmscand.heatmap.model import Gathered, Sum, Unit
-from mmscand.heatmap.names import NO_MAPPING
 from mmscand.model import FloatArray
+from mmscand.record.mappings import NO_MAPPING
 from mmscand.shown import shown
 
 Answer = Mapping[str, Any]

@@ -1,6 +1,6 @@
 """What is drawn: sums over pieces of memory and looks at them, and the cells made of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
 
@@ -46,6 +46,11 @@ class Gathered:
     unit: Unit
     note: str = ""
     """What else has to be said."""
+
+    def without_names(self, by: str) -> "Gathered":
+        """With labels that say nothing of what runs, for sharing; `by` is what they are of."""
+        bands = tuple((f"{by} {at}", pieces) for at, (_, pieces) in enumerate(self.bands, 1))
+        return replace(self, title="process", bands=bands)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ import numpy as np
 
 from mmscand.errors import UsageError
 from mmscand.heatmap.model import Gathered, Sum
-from mmscand.heatmap.names import NamedMappings
-from mmscand.heatmap.space import Counts, SpaceSums
+from mmscand.heatmap.space import SpaceSums, Sums
 from mmscand.model import FloatArray, PageNumbers
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass
@@ -66,7 +65,7 @@ class _Reading:
         if before is not None:
             before[1].left(self.look)
         grain = self.spaces[0].grain if self.spaces else 0
-        space = SpaceSums(NamedMappings(), grain)
+        space = SpaceSums(grain)
         self.spaces.append(space)
         self._of[who] = generation, space
         return space
@@ -139,7 +138,7 @@ def _title(spaces: Sequence[SpaceSums]) -> str:
     return f"{len(who)} processes of {names[0]}" if len(names) == 1 else f"{len(who)} processes"
 
 
-def _filled(space: SpaceSums, looks: Sequence[int]) -> Counts:
+def _filled(space: SpaceSums, looks: Sequence[int]) -> Sums:
     """(4, looks, pieces); a look that left the process out is as the one before."""
     sums = np.zeros((4, len(looks), len(space.keys)), dtype=np.float32)
     latest = None

@@ -66,8 +66,3 @@ def labels_of(vmas: Table, texts: list[bytes], nameless: str) -> list[str]:
 
 def _text(name: bytes) -> str:
     return shown(name.decode(errors="surrogateescape"))
-
-
-def without_names(bands: tuple[tuple[str, int], ...], by: str) -> tuple[tuple[str, int], ...]:
-    """Labels that say nothing of what runs: for pictures that are shared. `by` is what they are."""
-    return tuple((f"{by} {at}", pieces) for at, (_, pieces) in enumerate(bands, 1))
