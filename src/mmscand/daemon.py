@@ -8,15 +8,17 @@ from typing import Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
 from mmscand.daemon_status import at_rest, at_work
+from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.heat.picture import ProcessHeat
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
-from mmscand.model import Process
+from mmscand.model import MappingNames, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus
+from mmscand.observe.why import ProcessWhy
 from mmscand.policy.target import require_target
 from mmscand.scan.heat_answers import HeatAnswers
 from mmscand.scan.mode import Mode
@@ -174,6 +176,20 @@ class Daemon:
         running = self._running
         scanner = running.scanner.scanner_of(pid) if running else None
         return None if scanner is None else self._heat.of(scanner.process, scanner.history)
+
+    def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
+        """Why the memory of a process is where it is; None where it is not watched."""
+        running = self._running
+        scanner = running.scanner.scanner_of(pid) if running else None
+        if running is None or scanner is None:
+            return None
+        from mmscand.scan.why import Why  # noqa: PLC0415 - for the few who ask
+
+        try:
+            names = self._machine.mapping_names(scanner.process)
+        except (ProcessGone, ProcessDenied, OutOfResources):
+            names = MappingNames.none()
+        return Why(scanner, self._clock.now()).of(names, address, running.scanner.edge)
 
     def trouble(self) -> str:
         """What is wrong with its threads, in words; '' when they get on or are not wanted."""

@@ -8,6 +8,7 @@ from mmscand.errors import MmscandError
 from mmscand.heat.picture import Pieces, ProcessHeat
 from mmscand.model import HUGE_PAGE_BYTES, MappingNames, Process
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
+from mmscand.observe.why import MappingWhy, PageWhy, ProcessWhy
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
 
@@ -91,6 +92,21 @@ class FakeDaemon:
                 Process(301, 1301, self.name): "excluded by a rule: name=^app",
             },
         )
+
+    def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
+        if pid not in self.pids:
+            return None
+        slow = {"no_room": 200, "refused": 100, "cold": 3796}
+        heap = MappingWhy(b"[heap]", 1 << 30, (1 << 30) + (5120 << 12), None, 1024, slow)
+        vdso = MappingWhy(b"[vdso]", 1 << 40, (1 << 40) + 8192, "special", 0, {})
+        page = (
+            None
+            if address is None
+            else PageWhy(
+                *(address, 1, False, 12.5, 16.0, 1.28, "refused", 2, 30.0, 95.0, True, 0.0)
+            )
+        )
+        return ProcessWhy(Process(pid, 1000 + pid, self.name), True, 40.0, (heap, vdso), page)
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """One mapping with two pieces, of the second of which nothing is known."""

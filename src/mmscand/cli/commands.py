@@ -16,6 +16,7 @@ _COMMANDS = {
     "heat": ("heat:heat", "Show which memory of a process is hot, address over time."),
     "status": ("status:status", "Show how the daemon stands."),
     "ps": ("status:ps", "List the processes that are watched, or show one of them."),
+    "why": ("why:why", "Tell why memory of a process is where it is."),
     "get": ("knobs:get", "List all knobs with value, unit, bounds and reason."),
     "set": ("knobs:set_", "Change knobs, all together or none."),
     "reset": ("knobs:reset", "Put knobs back to the values of the configuration."),

@@ -9,6 +9,7 @@ from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.status import DaemonStatus
+from mmscand.observe.why import ProcessWhy
 from mmscand.settings_store import SettingsStore
 
 
@@ -33,6 +34,10 @@ class ControlledDaemon:
     def heat(self, pid: int) -> ProcessHeat | None:
         """See Daemon.heat."""
         return self._daemon.heat(pid)
+
+    def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
+        """See Daemon.why."""
+        return self._daemon.why(pid, address)
 
     def trouble(self) -> str:
         """See Daemon.trouble."""

@@ -8,7 +8,7 @@ from typing import Any
 from mmscand.control.controlled import Controlled
 from mmscand.control.heat_snapshot import heat_object
 from mmscand.control.knob_snapshots import Json, changes_object, knob_object, knobs_object
-from mmscand.control.snapshots import process_object, processes_object, status_object
+from mmscand.control.snapshots import process_object, processes_object, status_object, why_object
 from mmscand.control.wire import NotThere, OtherVersion, error_object, line_of, object_of
 from mmscand.errors import UsageError
 from mmscand.mistakes import expected
@@ -64,20 +64,24 @@ class Answers:
         return processes_object(self._controlled.status())
 
     def _process(self, pid: object) -> Json:
-        if not isinstance(pid, int) or isinstance(pid, bool):
-            raise UsageError(f"pid: {expected('a whole number', pid)}")
-        status = self._controlled.status()
+        number, status = _require_whole("pid", pid), self._controlled.status()
         for each in status.processes:
-            if each.process.pid == pid:
+            if each.process.pid == number:
                 return process_object(each)
-        raise _not_watched(pid, status)
+        raise _not_watched(number, status)
 
     def _heat(self, pid: object) -> Json:
-        if not isinstance(pid, int) or isinstance(pid, bool):
-            raise UsageError(f"pid: {expected('a whole number', pid)}")
-        if (found := self._controlled.heat(pid)) is None:
-            raise _not_watched(pid, self._controlled.status())
+        number = _require_whole("pid", pid)
+        if (found := self._controlled.heat(number)) is None:
+            raise _not_watched(number, self._controlled.status())
         return heat_object(found)
+
+    def _why(self, pid: object, address: object = None) -> Json:
+        number = _require_whole("pid", pid)
+        place = None if address is None else _require_whole("address", address)
+        if (found := self._controlled.why(number, place)) is None:
+            raise _not_watched(number, self._controlled.status())
+        return why_object(found, self._process(number))
 
     def _knobs(self) -> Json:
         return knobs_object(self._controlled.settings.current)
@@ -118,6 +122,7 @@ _ASKS: dict[str, tuple[Callable[..., Json], frozenset[str], frozenset[str]]] = {
     "processes": (Answers._processes, _NOTHING, _NOTHING),
     "process": (Answers._process, frozenset({"pid"}), _NOTHING),
     "heat": (Answers._heat, frozenset({"pid"}), _NOTHING),
+    "why": (Answers._why, frozenset({"pid", "address"}), frozenset({"address"})),
     "knobs": (Answers._knobs, _NOTHING, _NOTHING),
     "knob": (Answers._knob, frozenset({"name"}), _NOTHING),
     "set": (Answers._set, frozenset({"values"}), _NOTHING),
@@ -137,6 +142,12 @@ def _no_request(request: bytes, error: ValueError) -> UsageError:
         )
     words = " ".join(shown(str(error)).split())
     return UsageError(f"the line is no JSON object: {words}", hint='send {"ask": "status"}')
+
+
+def _require_whole(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name}: {expected('a whole number', value)}")
+    return value
 
 
 def _require(names: Sequence[object]) -> None:

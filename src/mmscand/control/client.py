@@ -50,6 +50,11 @@ class ControlClient:
         """One process."""
         return self._ask("process", {"pid": pid}, pid=int)
 
+    def why(self, pid: int, address: int | None = None) -> dict[str, Any]:
+        """Why the memory of a process is where it is."""
+        asked = {"pid": pid} if address is None else {"pid": pid, "address": address}
+        return self._ask("why", asked, process=dict, mappings=[dict])
+
     def heat(self, pid: int) -> dict[str, Any]:
         """How hot the memory of one process is, piece by piece."""
         return self._ask("heat", {"pid": pid}, pid=int, unit=str, mappings=[dict], pieces=[dict])

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.status import DaemonStatus
+from mmscand.observe.why import ProcessWhy
 from mmscand.settings_store import SettingsStore
 
 
@@ -21,6 +22,10 @@ class Controlled(Protocol):
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """What is known of the memory of a process; None where it is not watched."""
+        ...
+
+    def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
+        """Why its memory is where it is; None where it is not watched."""
         ...
 
     def enable(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmscand.observe.fields import fields_of
 from mmscand.observe.status import DaemonStatus, ProcessStatus
+from mmscand.observe.why import ProcessWhy
 from mmscand.shown import shown
 
 Json = dict[str, Any]
@@ -53,3 +54,17 @@ def process_object(status: ProcessStatus) -> Json:
     process = status.process
     about = {"pid": process.pid, "start_time": process.start_time, "name": process.name}
     return about | _fields(status)
+
+
+def why_object(found: ProcessWhy, process: Json) -> Json:
+    """`process` is the answer to `process`; see observe.why."""
+    return {
+        "process": process,
+        "has_rates": found.has_rates,
+        "edge": found.edge,
+        "mappings": [
+            {**asdict(each), "name": each.name.decode(errors="surrogateescape")}
+            for each in found.mappings
+        ],
+        "page": None if found.page is None else asdict(found.page),
+    }

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from mmscand.engine.estimates import Estimates
+from mmscand.engine.reasons import reason_codes
 from mmscand.engine.updates import place_of
 from mmscand.heat.state import STUCK as REGISTER_STUCK
 from mmscand.heat.watch_history import WatchHistory
 from mmscand.heat.word import FAST, KNOWN, PROVEN, SEEN, STATE, STATES, STUCK, UNKNOWN
 from mmscand.model import (
     BoolArray,
+    ByteArray,
+    FloatArray,
     PageBlock,
     Process,
     StateArray,
@@ -120,6 +123,17 @@ class Stopwatch:
         """See Policy."""
         plan, price = self._ranking.latest_plan(self._process)
         return self._estimates.placement(plan, price, self._ranking.queued_up(self._process))
+
+    @property
+    def reason_codes(self) -> ByteArray:
+        """See Policy."""
+        plan, price = self._ranking.latest_plan(self._process)
+        return reason_codes(self._estimates.table, plan, price)
+
+    @property
+    def expected_rates(self) -> FloatArray:
+        """See Policy."""
+        return self._estimates.table.expected
 
     @property
     def due_s(self) -> float:

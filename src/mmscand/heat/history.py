@@ -6,7 +6,8 @@ heat.watch_history for the stopwatch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -35,6 +36,17 @@ Places = tuple[PageNumbers, ...]
 """Rows and columns of some slots, (n,) each."""
 SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 """Sizes that a slot can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRows:
+    """Some rows of one region, with slots of one size, for who asks."""
+
+    pages_per_slot: int
+    addresses: UIntArray
+    """(n,) ascending."""
+    words: StateArray
+    """(n, width), a copy; 0 is no page."""
 
 
 class History(ABC):
@@ -116,6 +128,17 @@ class History(ABC):
                 place, known = rows.place(numbers_of(addresses[mine]))
                 result[mine[known]] |= self._rests(rows)[place[known]]
         return result
+
+    def slots(self, start: int, end: int) -> Iterator[SlotRows]:
+        """What is known of the rows that share a byte with a range of addresses; any thread."""
+        for (region, pages), rows in sorted(self._regions.items()):
+            if region * REGION_BYTES >= end or (region + 1) * REGION_BYTES <= start:
+                continue
+            addresses = rows.addresses + np.uint64(region * REGION_BYTES)
+            size = rows.words.shape[1] * pages * PAGE_BYTES
+            inside = (addresses < end) & (addresses + np.uint64(size) > start)
+            if inside.any():
+                yield SlotRows(pages, addresses[inside], rows.words[inside])
 
     def _sizes_of(self, region: int) -> Iterable[Rows]:
         """What is known of a region, by the size of its slots."""

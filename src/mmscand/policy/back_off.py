@@ -67,6 +67,16 @@ class BackOff:
         held[known] = self._until[place[known]] > now
         return held
 
+    def held(self, address: int, now: float) -> tuple[int, float]:
+        """Failures in a row of the slot at an address, and seconds until it may be tried again.
+        From any thread: an answer that mixes two moments does no harm.
+        """
+        addresses, until, failures = self._addresses, self._until, self._failures
+        place = int(np.searchsorted(addresses, np.uint64(address)))
+        if place >= len(addresses) or int(addresses[place]) != address or place >= len(until):
+            return 0, 0.0
+        return int(failures[place]), max(0.0, float(until[place]) - now)
+
     def _find(self, addresses: UIntArray) -> tuple[NDArray[np.intp], BoolArray]:
         """Place of each address (0 where there is none), and whether it is there."""
         place = np.searchsorted(self._addresses, addresses)

@@ -28,7 +28,7 @@ class Rule(Protocol):
 class ByRule:
     """See policy.interface.Policy."""
 
-    exposure_s = due_s = planned = placement = None
+    exposure_s = due_s = planned = placement = reason_codes = expected_rates = None
     hurries = makes_room = glances = rereads = reads_soon = False
     changes = 0
 

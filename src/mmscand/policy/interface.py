@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mmscand.heat.history import History
-from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
+from mmscand.model import BoolArray, ByteArray, FloatArray, PageBlock, StateArray, UIntArray
 from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.placement import Placement
 
@@ -127,6 +127,20 @@ class Policy(Protocol):
     @property
     def placement(self) -> Placement | None:
         """Where its pages are and why; None where the policy knows no rates. From any thread."""
+        ...
+
+    @property
+    def reason_codes(self) -> ByteArray | None:
+        """(states,) what keeps a page of each state on the slow tier, as a place in
+        reasons.REASONS; None where the policy knows no rates. From any thread.
+        """
+        ...
+
+    @property
+    def expected_rates(self) -> FloatArray | None:
+        """(states,) accesses a second to expect of a page of each state, nan where nothing is
+        known; None where the policy knows no rates. From any thread.
+        """
         ...
 
     @property

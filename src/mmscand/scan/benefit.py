@@ -65,7 +65,7 @@ class Benefit:
         self.settings = settings
         self.effort: Effort = FULL
         self.why = ""
-        self._gain_s = latency_gain_ns(topology) * 1e-9
+        self.gain_s = latency_gain_ns(topology) * 1e-9
         self._saved_s = self._moving_s = 0.0
         self._cpu_s = 0.0
         self._judged = 0
@@ -74,7 +74,7 @@ class Benefit:
 
     def adopt_topology(self, topology: Topology) -> None:
         """Go by other latencies from now on."""
-        self._gain_s = latency_gain_ns(topology) * 1e-9
+        self.gain_s = latency_gain_ns(topology) * 1e-9
 
     def adopt(self, settings: Settings) -> None:
         """Judge by other settings; at once where nobody is judged any more."""
@@ -127,7 +127,7 @@ class Benefit:
         """A plan with what it would bring at the least, an access being one cache miss, and what
         its moves would take.
         """
-        saved_ms = 1e3 * plan.gained * self._gain_s
+        saved_ms = 1e3 * plan.gained * self.gain_s
         moves_ms = 1e3 * (plan.promote + plan.demote) * _MOVE_S
         return Planned(process, **asdict(plan), saved_ms=saved_ms, moves_ms=moves_ms)
 
@@ -159,7 +159,7 @@ class Benefit:
         counts["returned"] += looked.returned
         self._judged += looked.judged
         accesses = looked.accessed * self.settings.accesses_per_bit
-        self._saved_s += accesses * self._gain_s
+        self._saved_s += accesses * self.gain_s
         self._moving_s += looked.returned * _MOVE_S
 
     def unaged(self, addresses: UIntArray) -> None:

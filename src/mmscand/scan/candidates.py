@@ -1,6 +1,7 @@
 """What of one process goes to the migration list: what a policy chose and what may move."""
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ from mmscand.policy.interface import Held, Policy
 from mmscand.policy.repromotion_guard import RepromotionGuard
 from mmscand.policy.target import may_be_demoted, may_be_promoted
 from mmscand.scan.benefit import Benefit
+from mmscand.scan.moves_log import MovesLog
 from mmscand.scan.node_use import NodeUse
 from mmscand.scan.pacing import FailureRatio
 from mmscand.sets import among, distinct
@@ -63,6 +65,7 @@ class Candidates:
         self._moved: UIntArray = np.empty(0, dtype=np.uint64)
         """Sorted addresses that moved since this visit began: it may have read them before."""
         self._back_off, self._guard = BackOff(), RepromotionGuard()
+        self.moves = MovesLog()
         self.use = NodeUse(topology)
         self.shared_too = False
         """Whether the bits of pages that others map too are cleared, and so mean something."""
@@ -86,6 +89,7 @@ class Candidates:
         self._list.drop(self._space.process)
         self._outcomes.clear()
         self._back_off, self._guard = BackOff(), RepromotionGuard()
+        self.moves = MovesLog()
         self._benefit.restart()
         self.use = NodeUse(self._topology)
 
@@ -100,6 +104,7 @@ class Candidates:
             self._benefit.note(outcome)
             arrived, size = outcome.arrived, migration.pages_per_slot
             policy.moved(migration.addresses[arrived], size)
+            self.moves.note(migration.addresses[moved], now, demotes=migration.demotes)
             policy.not_moved(migration.addresses[~arrived], size, demotes=migration.demotes)
             if migration.demotes:
                 self._guard.demoted(migration.addresses[moved], now)
@@ -108,6 +113,22 @@ class Candidates:
             self._moved = np.sort(both, kind="stable")
             tried, pages = np.count_nonzero(outcome.tried), np.count_nonzero(moved)
             failures.add(int(pages) * size, int(tried - pages) * size)
+
+    def kept_back(self, start: int, end: int) -> Iterator[tuple[str, UIntArray]]:
+        """Slots of a range that are on the list, and those that would not move, ascending, with the
+        reason (reasons.REASONS); from any thread.
+        """
+        known, _ = self._back_off.known(0.0)
+        first, last = np.searchsorted(known, np.array([start, end], dtype=np.uint64))
+        yield "refused", known[first:last]
+        yield "queued", self._list.on_list(self._space.process, start, end)
+
+    def held_for(self, address: int, now: float) -> tuple[int, float]:
+        """How often in a row a slot would not move, and seconds until it may be tried again or
+        promoted again; from any thread.
+        """
+        failures, wait_s = self._back_off.held(address, now)
+        return failures, max(wait_s, self._guard.left_s(address, now))
 
     def held(self, block: PageBlock, now: float) -> Held | None:
         """Slots that would not move; None where there is none."""

@@ -1,7 +1,7 @@
 """One watched process: its history, and a pass over it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from mmscand.clock import CpuMeter
@@ -11,15 +11,18 @@ from mmscand.heat.history import History
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
+    ByteArray,
+    FloatArray,
     Outcome,
     Process,
     Topology,
+    UIntArray,
     VmaTable,
     Window,
 )
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessState, ProcessStatus
-from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible
+from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible, rules_of
 from mmscand.policy.interface import Policy
 from mmscand.policy.placement import Placement, served
 from mmscand.scan import coalesced_timers as timers
@@ -94,6 +97,8 @@ class ProcessScanner:
         self._blocks.look.enabled = _looks(settings)
         self._cursor = 0
         self._skipped = NOTHING_SKIPPED
+        self._mapped: VmaTable | None = None
+        """All mappings, as of the latest visit."""
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
         self._started = self._now = 0.0
@@ -270,6 +275,44 @@ class ProcessScanner:
         return self.due < now - _LATE_S
 
     @property
+    def reason_codes(self) -> ByteArray | None:
+        """See Policy; from any thread, as all that follows."""
+        return self._policy.reason_codes
+
+    @property
+    def expected_rates(self) -> FloatArray | None:
+        """See Policy."""
+        return self._policy.expected_rates
+
+    @property
+    def mapping_rules(self) -> tuple[VmaTable, ByteArray] | None:
+        """All mappings of the latest visit, and the rule (policy.eligible) that leaves each out."""
+        if self._mapped is None:
+            return None
+        return self._mapped, rules_of(
+            self._mapped,
+            read_only_files=self._settings.read_only_files,
+            shared_memory=self._settings.shared_memory,
+        )
+
+    @property
+    def gain_s(self) -> float:
+        """How much longer an access takes on the slow tier."""
+        return self._benefit.gain_s
+
+    def kept_back(self, start: int, end: int) -> Iterator[tuple[str, UIntArray]]:
+        """See Candidates."""
+        return self._candidates.kept_back(start, end)
+
+    def held(self, address: int, now: float) -> tuple[int, float]:
+        """See Candidates.held_for."""
+        return self._candidates.held_for(address, now)
+
+    def moved(self, address: int) -> tuple[float, bool] | None:
+        """See MovesLog.last."""
+        return self._candidates.moves.last(address)
+
+    @property
     def placement(self) -> Placement | None:
         """See Policy; from any thread."""
         return self._policy.placement
@@ -351,6 +394,7 @@ class ProcessScanner:
         if (why := self._space.unseen_use()) and not self.match.unseen_use:
             raise LeftAlone(self.process.pid, why)
         self._watcher.mappings(self.process, vmas)
+        self._mapped = vmas
         vmas, self._skipped = eligible(
             vmas,
             read_only_files=self._settings.read_only_files,
