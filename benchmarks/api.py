@@ -41,7 +41,7 @@ def served(folder: Path) -> Iterator[int]:
     token.touch(mode=0o600)
     token.write_bytes(_TOKEN)
     words = ["--socket", str(folder / "api.sock"), "--daemon", str(daemon), "--listen"]
-    words += ["127.0.0.1:0", "--token-file", str(token)]
+    words += ["127.0.0.1:0", "--token-file", str(token), "--no-history"]
     # Not by its command: root would need a group that may use the daemon's socket.
     code = "import os, sys; os.geteuid = lambda: 1\nfrom mmscand.api.command import main\n"
     command = [sys.executable, "-c", f"{code}sys.exit(main(sys.argv[1:]))", *words]

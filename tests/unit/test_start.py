@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmscand.control.listener import ControlServer
+from mmscand.history.writer import HistoryWriter
 
 HTTP = {"fastapi", "starlette", "uvicorn", "httpx", "h11", "anyio", "asyncio", "pydantic"}
 TERMINAL = {"rich", "typer", "click"}
@@ -71,6 +72,13 @@ def test_a_client_loads_neither_numpy_nor_a_framework(
     loaded = loaded_by(*command.split(), "--socket", str(socket_path))
     assert not loaded & (HTTP | {"numpy", "rich", "typer"})
     assert len(loaded) <= 160
+
+
+def test_the_history_needs_no_table_and_so_no_numpy(tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    HistoryWriter(file).close()
+    loaded = loaded_by("history", "--file", str(file))
+    assert not loaded & (HTTP | {"numpy", "rich", "typer"})
 
 
 DAEMON = """

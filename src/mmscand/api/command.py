@@ -16,11 +16,14 @@ from mmscand.api.tcp import address_of, listen_tcp, require_token, token_of
 from mmscand.cli.app import exit_code_of
 from mmscand.cli.commands import called
 from mmscand.cli.options import PATH
+from mmscand.cli.output import complain
 from mmscand.cli.signals import Wanted, signals_taken
 from mmscand.config_socket import configured_group, configured_socket, require_group
 from mmscand.control.client import ControlClient
 from mmscand.control.unix_socket import listen as listen_on
 from mmscand.errors import MachineCannot, UsageError
+from mmscand.history.file import DEFAULT_HISTORY
+from mmscand.observe.groups import Groups
 
 DEFAULT_API_SOCKET = Path("/run/mmscand-api.sock")
 
@@ -51,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     help="File with the token that changes over TCP take; from other machines reads too.",
 )
 @click.option("--host-name", multiple=True, help="Name of this machine in URLs; more than once.")
+@click.option("--history", type=PATH, help=f"Keep the history in this file. [{DEFAULT_HISTORY}]")
+@click.option("--no-history", is_flag=True, help="Keep no history.")
 @click.option("--version", "-V", is_flag=True, help="Print the version and exit.")
 def api(
     path: Path,
@@ -60,12 +65,15 @@ def api(
     listen: str | None,
     token_file: Path | None,
     host_name: tuple[str, ...],
+    history: Path | None,
+    no_history: bool,
     version: bool,
 ) -> None:
     """Serve the HTTP API on a unix socket until SIGTERM or SIGINT, by asking the daemon."""
     _require_extra()
     # Before root is given up: its folder may be readable for root alone.
     from mmscand.api.guard import Rights  # noqa: PLC0415 - only where it is installed
+    from mmscand.api.history import kept, prepare_folder  # noqa: PLC0415
     from mmscand.api.routes import create_app  # noqa: PLC0415
     from mmscand.api.server import ApiServer  # noqa: PLC0415
 
@@ -81,8 +89,8 @@ def api(
     if address is not None:
         require_token(address, token)
     rights = Rights(token, names=host_name, loopback=address is None or address.is_loopback)
-    app = create_app(ControlClient(daemon or configured_socket()), __version__, rights)
-    app.openapi()  # takes 0.1 s and is kept: no client has to wait while another asks for it
+    client, groups = ControlClient(daemon or configured_socket()), Groups()
+    file = None if no_history else history or DEFAULT_HISTORY
     with signals_taken() as signals, ExitStack() as opened:
         socks = [opened.enter_context(_listening(path, group))]
         places = [str(path)]
@@ -91,8 +99,14 @@ def api(
             socks.append(opened.enter_context(sock))
             places.append(bound.url)
         if os.geteuid() == 0 and gid is not None:
+            if file is not None:
+                prepare_folder(file, user, gid)
             drop_root(user, gid)
         signals.defer()
+        must = history is not None
+        written = opened.enter_context(kept(file, client, complain, [groups], must=must))
+        app = create_app(client, __version__, rights, history=written, groups=groups)
+        app.openapi()  # takes 0.1 s and is kept: no client has to wait while another asks for it
         with ApiServer(app, *socks):
             print(f"mmscand-api serves {' and '.join(places)}; stop with SIGTERM", flush=True)
             while signals.wait(None) is not Wanted.END:

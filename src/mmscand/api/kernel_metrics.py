@@ -118,7 +118,8 @@ class KernelCounters:
 
     def _text(self, source: str, path: Path) -> str:
         try:
-            text = path.read_text(encoding="ascii", errors="replace")
+            # Not read_text: it imports a codec, which root alone may read where Python is root's.
+            text = path.read_bytes().decode(errors="replace")
         except OSError:
             self._readable.setdefault(source, False)
             return ""

@@ -37,7 +37,7 @@ Labelled = Iterator[tuple[tuple[str, ...], float]]
 def family(field: Field, labels: Iterable[str] = (), prefix: str = "") -> Metric:
     """An empty family for a field, named by its name and unit."""
     unit, _ = base_unit(field)
-    stem = _UNIT_ENDS.sub("", f"{prefix}{field.name}")
+    stem = _UNIT_ENDS.sub("", f"{prefix}{field.name}").replace(f"_{unit}_", "_")
     kind = CounterMetricFamily if field.kind == COUNTER else GaugeMetricFamily
     named = f"{PREFIX}_{stem}"
     named = named if not unit or named.endswith(f"_{unit}") else f"{named}_{unit}"

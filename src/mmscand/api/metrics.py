@@ -81,7 +81,7 @@ class Exporter(Collector):
             yield from daemon_families(status)
             yield _processes(processes)
             yield from group_families(groups)
-            yield _fast_access(status, processes, self._groups)
+            yield _fast_access(processes, self._groups)
         yield up
         yield from self._kernel()
         yield GaugeMetricFamily(
@@ -205,29 +205,32 @@ def group_families(groups: Mapping[str, Mapping[str, float]]) -> Iterator[Metric
             reused.add_metric([shown(name)], min(1.0, group.get("again", 0) / promoted))
     yield from (number, reused, moved)
     for field in FIELDS.values():
-        if field.name not in COUNTERS:
-            metric = family(field, ["group"])
-            for name, group in groups.items():
-                if field.name in group:
-                    add(metric, field, (name,), group[field.name])
-            yield metric
+        # The daemon has a sum of its own over all processes, also those that have left.
+        metric = family(field, ["group"], "group_" if field.name in COUNTERS else "")
+        for name, group in groups.items():
+            if field.name in group:
+                add(metric, field, (name,), group[field.name])
+        yield metric
 
 
-def _fast_access(status: Answer, processes: Answer, groups: Groups) -> Metric:
-    """Of accesses that were seen: each page with the seconds of six in which it was accessed."""
+def _fast_access(processes: Answer, groups: Groups) -> Metric:
+    """By group, a mean of its processes, each by the accesses of its pages that were seen."""
     metric = GaugeMetricFamily(
         f"{PREFIX}_fast_access_ratio",
-        "Share of accesses that go to the fast tier: an estimate by in how many of six seconds "
-        "each page is accessed.",
+        "Share of accesses that the fast tier serves, estimated: a mean of processes, by in how "
+        "many of six seconds their pages are accessed. mmscand_fast_ratio is of all.",
         labels=["group"],
     )
-    fast = {str(node) for node in status["nodes"].get("fast", ())}
-    sums: dict[str, Counter[bool]] = {}
+    sums: dict[str, list[float]] = {}
     for process in processes["processes"]:
-        of_group = sums.setdefault(groups.name_of(process), Counter())
-        for node, pages in process["hotness"].items():
-            of_group[str(node) in fast] += sum(seconds * n for seconds, n in enumerate(pages))
-    for name, seen in sorted(sums.items()):
-        if total := seen.total():
-            metric.add_metric([shown(name)], seen[True] / total)
+        if (share := process["fast_ratio"]) is None:
+            continue
+        histograms = process["hotness"].values()
+        weight = sum(seconds * n for pages in histograms for seconds, n in enumerate(pages))
+        of_group = sums.setdefault(groups.name_of(process), [0.0, 0.0])
+        of_group[0] += share * weight
+        of_group[1] += weight
+    for name, (served, total) in sorted(sums.items()):
+        if total:
+            metric.add_metric([shown(name)], served / total)
     return metric

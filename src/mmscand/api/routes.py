@@ -4,12 +4,14 @@ The handlers are functions, not coroutines, as a daemon that hangs is waited for
 thread of FastAPI's pool, and the daemon answers one after the other.
 """
 
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 
 from mmscand.api.body_limit import BodyLimit
 from mmscand.api.guard import Guard, Rights
+from mmscand.api.history import history_routes
 from mmscand.api.kernel_metrics import KernelCounters
 from mmscand.api.metrics import Exporter
 from mmscand.api.models import (
@@ -44,8 +46,18 @@ def _refusals(**why: str) -> dict[int | str, dict[str, Any]]:
     return {int(code[1:]): {"model": Error, "description": text} for code, text in why.items()}
 
 
-def create_app(daemon: ControlClient, version: str, rights: Rights | None = None) -> FastAPI:
-    """The application, for any ASGI server; `rights` are those of clients over TCP."""
+def create_app(
+    daemon: ControlClient,
+    version: str,
+    rights: Rights | None = None,
+    *,
+    history: FilePath | None = None,
+    groups: Groups | None = None,
+) -> FastAPI:
+    """The application, for any ASGI server; `rights` are those of clients over TCP.
+
+    `groups` may get answers of the daemon from elsewhere too.
+    """
     app = FastAPI(
         title="mmscand",
         version=version,
@@ -73,9 +85,12 @@ def create_app(daemon: ControlClient, version: str, rights: Rights | None = None
     app.add_middleware(Guard, rights=rights or Rights())
     add_refusals(app)
     app.include_router(_status_routes(daemon))
+    app.include_router(history_routes(history))
     app.include_router(_knob_routes(daemon))
     app.include_router(_switch_routes(daemon))
-    app.include_router(_metrics_routes(Exporter(daemon, Groups(), KernelCounters(), version)))
+    app.include_router(
+        _metrics_routes(Exporter(daemon, groups or Groups(), KernelCounters(), version))
+    )
     return app
 
 

@@ -30,6 +30,9 @@ FIELDS: Mapping[str, Field] = {
     and (each.kind == COUNTER or (each.kind == GAUGE and each.unit in _ADDED | _LONGEST))
 }
 """What a group has of its processes, besides their counters."""
+_OWN = tuple(name for name, each in FIELDS.items() if each.kind == COUNTER)
+_SUMMED = tuple(n for n, each in FIELDS.items() if each.kind == GAUGE and each.unit in _ADDED)
+_LONGEST_OF = tuple(n for n, each in FIELDS.items() if each.kind == GAUGE and n not in _SUMMED)
 
 
 def by_rule(process: Row) -> str:
@@ -51,7 +54,7 @@ class Groups:
         self._most = most
         self._lock = threading.Lock()
         self._start: object = None
-        self._last: dict[tuple[int, int], Counter[str]] | None = None
+        self._last: dict[tuple[int, int], dict[str, float]] | None = None
         self._sums: dict[str, Counter[str]] = {}
         self._now: dict[str, Counter[str]] = {}
 
@@ -77,7 +80,7 @@ class Groups:
 
     def _take(self, processes: list[Row]) -> None:
         before = self._last
-        last: dict[tuple[int, int], Counter[str]] = {}
+        last: dict[tuple[int, int], dict[str, float]] = {}
         names = self._names({self._group_of(each) for each in processes})
         self._now = {}
         for each in processes:
@@ -86,7 +89,9 @@ class Groups:
             key = int(each["pid"]), int(each["start_time"])
             last[key] = counted = _counters(each)
             sums = self._sums.setdefault(group, Counter())
-            _add_growth(sums, counted if before is None else before.get(key, Counter()), counted)
+            was = counted if before is None else before.get(key, {})
+            if was != counted or not sums:  # most processes do little in five seconds
+                _add_growth(sums, was, counted)
             _add_gauges(self._now.setdefault(group, Counter()), each)
         self._last = last
 
@@ -101,21 +106,21 @@ class Groups:
         return names
 
 
-def _counters(process: Row) -> Counter[str]:
-    own = {name: process[name] for name, each in FIELDS.items() if each.kind == COUNTER}
-    return Counter({**process["counters"], **own})
+def _counters(process: Row) -> dict[str, float]:
+    return {**process["counters"], **{name: process[name] for name in _OWN}}
 
 
-def _add_growth(sums: Counter[str], before: Counter[str], now: Counter[str]) -> None:
+def _add_growth(sums: Counter[str], before: Mapping[str, float], now: Mapping[str, float]) -> None:
     for name, value in now.items():
-        was = before[name]
-        sums[name] += value - was if value >= was else value  # it begins anew after an execve
+        was = before.get(name, 0)
+        growth = value - was if value >= was else value  # it begins anew after an execve
+        sums[name] = sums.get(name, 0) + growth  # type: ignore[assignment]  # seconds too
 
 
 def _add_gauges(sums: Counter[str], process: Row) -> None:
     sums["processes"] += 1
-    for name, each in FIELDS.items():
-        value = process[name]
-        if each.kind == COUNTER or value is None:
-            continue
-        sums[name] = sums[name] + value if each.unit in _ADDED else max(sums[name], value)
+    for name in _SUMMED:
+        sums[name] += process[name] or 0
+    for name in _LONGEST_OF:
+        if (value := process[name]) is not None and value > sums[name]:
+            sums[name] = value
