@@ -18,7 +18,7 @@ from mmscand.observe.counters import Counters
 from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus
-from mmscand.observe.why import ProcessWhy
+from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.policy.target import require_target
 from mmscand.scan.heat_answers import HeatAnswers
 from mmscand.scan.mode import Mode
@@ -190,6 +190,11 @@ class Daemon:
         except (ProcessGone, ProcessDenied, OutOfResources):
             names = MappingNames.none()
         return Why(scanner, self._clock.now()).of(names, address, running.scanner.edge)
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        """Of all processes of which rates are known."""
+        running = self._running
+        return running.scanner.rates() if running else ()
 
     def trouble(self) -> str:
         """What is wrong with its threads, in words; '' when they get on or are not wanted."""

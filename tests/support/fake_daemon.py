@@ -8,7 +8,7 @@ from mmscand.errors import MmscandError
 from mmscand.heat.picture import Pieces, ProcessHeat
 from mmscand.model import HUGE_PAGE_BYTES, MappingNames, Process
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
-from mmscand.observe.why import MappingWhy, PageWhy, ProcessWhy
+from mmscand.observe.why import MappingWhy, PageWhy, ProcessRates, ProcessWhy
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
 
@@ -107,6 +107,13 @@ class FakeDaemon:
             )
         )
         return ProcessWhy(Process(pid, 1000 + pid, self.name), True, 40.0, (heap, vdso), page)
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        rates = ((90.0, 100, 900), (1.0, 9000, 0))
+        return tuple(
+            ProcessRates(Process(pid, 1000 + pid, self.name), f"/app/{pid}", rates, 200)
+            for pid in self.pids
+        )
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """One mapping with two pieces, of the second of which nothing is known."""

@@ -15,6 +15,7 @@ ALLOWED = {
     "model": set(),
     "errors": set(),
     "reasons": set(),
+    "sizing": set(),
     "sets": set(),
     "shown": set(),
     "clock": set(),
@@ -81,6 +82,7 @@ ALLOWED = {
         "settings",
         "settings_store",
         "sim",
+        "sizing",
     },
 }
 EVERYBODYS = {"model", "errors", "reasons", "sets", "shown"}

@@ -9,7 +9,7 @@ from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.status import DaemonStatus
-from mmscand.observe.why import ProcessWhy
+from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.settings_store import SettingsStore
 
 
@@ -38,6 +38,10 @@ class ControlledDaemon:
     def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
         """See Daemon.why."""
         return self._daemon.why(pid, address)
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        """See Daemon.rates."""
+        return self._daemon.rates()
 
     def trouble(self) -> str:
         """See Daemon.trouble."""

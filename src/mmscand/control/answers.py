@@ -8,7 +8,13 @@ from typing import Any
 from mmscand.control.controlled import Controlled
 from mmscand.control.heat_snapshot import heat_object
 from mmscand.control.knob_snapshots import Json, changes_object, knob_object, knobs_object
-from mmscand.control.snapshots import process_object, processes_object, status_object, why_object
+from mmscand.control.snapshots import (
+    process_object,
+    processes_object,
+    rates_object,
+    status_object,
+    why_object,
+)
 from mmscand.control.wire import NotThere, OtherVersion, error_object, line_of, object_of
 from mmscand.errors import UsageError
 from mmscand.mistakes import expected
@@ -76,6 +82,9 @@ class Answers:
             raise _not_watched(number, self._controlled.status())
         return heat_object(found)
 
+    def _rates(self) -> Json:
+        return rates_object(self._controlled.rates(), self._controlled.status())
+
     def _why(self, pid: object, address: object = None) -> Json:
         number = _require_whole("pid", pid)
         place = None if address is None else _require_whole("address", address)
@@ -122,6 +131,7 @@ _ASKS: dict[str, tuple[Callable[..., Json], frozenset[str], frozenset[str]]] = {
     "processes": (Answers._processes, _NOTHING, _NOTHING),
     "process": (Answers._process, frozenset({"pid"}), _NOTHING),
     "heat": (Answers._heat, frozenset({"pid"}), _NOTHING),
+    "rates": (Answers._rates, _NOTHING, _NOTHING),
     "why": (Answers._why, frozenset({"pid", "address"}), frozenset({"address"})),
     "knobs": (Answers._knobs, _NOTHING, _NOTHING),
     "knob": (Answers._knob, frozenset({"name"}), _NOTHING),

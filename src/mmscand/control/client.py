@@ -55,6 +55,10 @@ class ControlClient:
         asked = {"pid": pid} if address is None else {"pid": pid, "address": address}
         return self._ask("why", asked, process=dict, mappings=[dict])
 
+    def rates(self) -> dict[str, Any]:
+        """How often pages are accessed, by process."""
+        return self._ask("rates", fast_pages=int, processes=[dict])
+
     def heat(self, pid: int) -> dict[str, Any]:
         """How hot the memory of one process is, piece by piece."""
         return self._ask("heat", {"pid": pid}, pid=int, unit=str, mappings=[dict], pieces=[dict])

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.status import DaemonStatus
-from mmscand.observe.why import ProcessWhy
+from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.settings_store import SettingsStore
 
 
@@ -26,6 +26,10 @@ class Controlled(Protocol):
 
     def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
         """Why its memory is where it is; None where it is not watched."""
+        ...
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        """How often pages are accessed, of all processes of which that is known."""
         ...
 
     def enable(self) -> None:

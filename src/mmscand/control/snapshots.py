@@ -1,12 +1,12 @@
 """The daemon's snapshots as the objects that answers have. observe.fields describes each field."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from mmscand.observe.fields import fields_of
 from mmscand.observe.status import DaemonStatus, ProcessStatus
-from mmscand.observe.why import ProcessWhy
+from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.shown import shown
 
 Json = dict[str, Any]
@@ -54,6 +54,24 @@ def process_object(status: ProcessStatus) -> Json:
     process = status.process
     about = {"pid": process.pid, "start_time": process.start_time, "name": process.name}
     return about | _fields(status)
+
+
+def rates_object(found: Sequence[ProcessRates], status: DaemonStatus) -> Json:
+    """How often pages are accessed, and what there is of fast memory; see observe.why."""
+    fast = status.tier_pages.get("fast", {})
+    return {
+        "fast_pages": sum(fast.values()),
+        "processes": [
+            {
+                "pid": each.process.pid,
+                "name": each.process.name,
+                "cgroup": shown(each.cgroup),
+                "unknown_pages": each.unknown,
+                "rates": each.rates,
+            }
+            for each in found
+        ],
+    }
 
 
 def why_object(found: ProcessWhy, process: Json) -> Json:

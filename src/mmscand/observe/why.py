@@ -1,6 +1,6 @@
-"""Why memory of one process is where it is, as frozen snapshots: what `mmscand why` shows."""
+"""Where memory is, why, and how often it is accessed, as frozen snapshots: for who asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmscand.model import Process
@@ -46,6 +46,19 @@ class PageWhy:
     """Whether that was a demotion."""
     saved_s: float
     """Time that a promotion has saved since, at the rate of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRates:
+    """How often pages of one process are accessed; 4 KiB pages."""
+
+    process: Process
+    cgroup: str
+    rates: Sequence[tuple[float, int, int]]
+    """Accesses a second, and pages of about that rate on the slow tier and on the fast one; the
+    hottest come first."""
+    unknown: int
+    """Pages that were not observed yet."""
 
 
 @dataclass(frozen=True, slots=True)

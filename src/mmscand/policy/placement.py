@@ -8,6 +8,7 @@ import numpy as np
 from mmscand.model import FloatArray, PageNumbers
 from mmscand.reasons import HOT
 
+_STEP, _LEAST_RATE = 0.1, 1e-4
 _SIGMAS = 2.0
 """Of an estimate, to either side: 95 % of a normal distribution."""
 
@@ -26,6 +27,24 @@ class Placement:
     """(n,) of each rate, squared accesses a second."""
     slow: Mapping[str, int]
     """Pages on the slow tier by what keeps them there: reasons.REASONS."""
+
+    def by_rate(self) -> list[tuple[float, int, int]]:
+        """Rate, and pages on the slow tier and on the fast one: kinds that differ by less than 10 %
+        together, the hottest first.
+        """
+        level = np.rint(np.log(np.maximum(self.rates, _LEAST_RATE)) / _STEP).astype(np.intp)
+        level -= level.min(initial=0)
+        accesses = np.bincount(level, weights=self.rates * self.pages.sum(axis=0))
+        slow, fast = (np.bincount(level, weights=pages) for pages in self.pages)
+        some = np.flatnonzero(slow + fast)[::-1]
+        rates = accesses[some] / (slow + fast)[some]
+        columns = rates.tolist(), slow[some].astype(int).tolist(), fast[some].astype(int).tolist()
+        return list(zip(*columns, strict=True))
+
+    @property
+    def unknown(self) -> int:
+        """Pages that were not observed yet."""
+        return max(0, sum(self.sizes) - int(self.pages.sum()))
 
     @property
     def hot_slow(self) -> int:

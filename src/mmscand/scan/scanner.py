@@ -13,6 +13,7 @@ from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
+from mmscand.observe.why import ProcessRates
 from mmscand.policy.interface import Policy
 from mmscand.policy.placement import Placement
 from mmscand.policy.ranking import Ranking
@@ -304,6 +305,22 @@ class Scanner:
         """All scanners; called from any thread."""
         scanners, now = list(self._watched.scanners.values()), self._clock.now()
         return tuple(scanner.status(counters.of(scanner.process), now) for scanner in scanners)
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        """Of all processes of which rates are known; from any thread."""
+        scanners = list(self._watched.scanners.values())
+        found = ((scanner.process, scanner.placement) for scanner in scanners)
+        return tuple(
+            ProcessRates(process, self._cgroup(process), placed.by_rate(), placed.unknown)
+            for process, placed in found
+            if placed is not None
+        )
+
+    def _cgroup(self, process: Process) -> str:
+        try:
+            return self._machine.facts(process).cgroup
+        except (ProcessGone, ProcessDenied, OutOfResources):
+            return ""
 
     @property
     def placements(self) -> tuple[Placement, ...]:

@@ -56,3 +56,20 @@ def test_hot_pages_are_those_with_a_reason_to_go() -> None:
         "no_room": 3, "refused": 2, "cold": 4, "shared": 1,
     })  # fmt: skip
     assert some.hot_slow == 5
+
+
+def test_rates_that_hardly_differ_are_one_kind() -> None:
+    some = Placement(
+        (60, 40),
+        np.array([1.0, 100.0, 101.0, 0.001]),
+        np.array([[30, 5, 5, 20], [10, 20, 10, 0]]),
+        np.zeros(4),
+        {},
+    )
+    (hot, slow, fast), *others = some.by_rate()
+    assert (hot, slow, fast) == (pytest.approx(100.375), 10, 30)
+    assert others == [(1.0, 30, 10), (pytest.approx(0.001), 20, 0)]
+    assert some.unknown == 0
+    assert (
+        Placement((5, 0), np.array([]), np.zeros((2, 0), np.intp), np.array([]), {}).by_rate() == []
+    )

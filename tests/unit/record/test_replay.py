@@ -11,6 +11,7 @@ from mmscand.model import BoolArray
 from mmscand.record import replay as replay_module
 from mmscand.record.file import Recording, RecordingWriter, _packed
 from mmscand.record.replay import Pages, Replayed, _warm_up, replay
+from mmscand.record.sizes import kinds
 from mmscand.record.tables import (
     ACCESSED,
     FORMAT,
@@ -26,6 +27,7 @@ from mmscand.record.tables import (
     pack,
 )
 from mmscand.sim.world import World
+from mmscand.sizing import Curve
 
 ROW = 2 << 20
 
@@ -317,3 +319,33 @@ def test_warm_up_and_what_follows_are_told_apart(
     ]
     assert " ".join(header).startswith("PLACEMENT WARM-UP, ")
     assert [capacity[0], nothing[0], len(capacity)] == ["capacity", "nothing", 4]
+
+
+def gups(tmp_path: Path, rounds: int) -> tuple[Recording, BoolArray]:
+    rng = np.random.default_rng(5)
+    rates = rng.permutation(np.where(np.arange(4096) < 410, 2.0, 0.02))
+    everything = np.ones((8, 512), dtype=np.bool_)
+    accessed = [bits(rng, rates) for _ in range(rounds)]
+    passes = [
+        seen(n + 1, each, present=everything if n == 0 else None) for n, each in enumerate(accessed)
+    ]
+    return recording(tmp_path / "gups", passes), 1 - np.exp(-rates)
+
+
+@pytest.mark.parametrize("passes", [60, 120])
+def test_a_sizing_curve_is_within_two_points_of_the_truth(tmp_path: Path, passes: int) -> None:
+    rates = 1 / np.arange(1, 4097) ** 0.99
+    truth = {"zipf": 1 - np.exp(-rates * 1500 / rates.sum())}
+    tapes = {"zipf": zipf(tmp_path, passes)[0]}
+    tapes["gups"], truth["gups"] = gups(tmp_path, passes)
+    for name, tape in tapes.items():
+        best = np.sort(truth[name])[::-1].cumsum() / truth[name].sum()
+        curve = Curve.of(kinds(tape))
+        assert curve.total == pytest.approx(4096)
+        for pages in (64, 128, 256, 512, 1024, 2048, 4000):
+            assert curve.share(pages) == pytest.approx(best[pages - 1], abs=0.02)
+
+
+def test_too_few_passes_are_no_curve(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has 7 passes, too few"):
+        kinds(zipf(tmp_path, 7)[0])
