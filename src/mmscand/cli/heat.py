@@ -24,7 +24,14 @@ _COLOURS = ("auto", "truecolor", "256", "16", "none")
 
 @click.command()
 @click.argument("pid", type=int, required=False)
-@click.option("--from", "file", type=PATH, help="Draw this recording, not what the daemon knows.")
+@click.option(
+    "--from",
+    "files",
+    type=PATH,
+    multiple=True,
+    help="Draw this recording, not what the daemon knows; more than once: of several machines.",
+)
+@click.option("--address", help="Read recordings on this Dask cluster (tcp://HOST:8786).")
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=30.0, help="Ask the daemon for so long."
 )
@@ -36,7 +43,7 @@ _COLOURS = ("auto", "truecolor", "256", "16", "none")
 )
 @click.option(
     "--by",
-    type=click.Choice(["mapping", "process", "cgroup"]),
+    type=click.Choice(["mapping", "process", "cgroup", "file"]),
     default="mapping",
     help="What rows are put together by.",
 )
@@ -54,7 +61,8 @@ _COLOURS = ("auto", "truecolor", "256", "16", "none")
 @socket_option
 def heat(
     pid: int | None,
-    file: Path | None,
+    files: tuple[Path, ...],
+    address: str | None,
     seconds: float,
     every: float,
     by: Any,  # noqa: ANN401 - one of the choices
@@ -75,8 +83,8 @@ def heat(
         require_writable(path)
     if png is not None:
         _require_extra()
-    if file is not None:
-        found = _recorded(file, pid, by)
+    if files:
+        found = _recorded(files, pid, by, address)
     else:
         found = _watched(pid, by, seconds, every, socket)
     if not names:
@@ -90,11 +98,26 @@ def heat(
         print("\n".join(lines_of(found, scale, terminal_of(sys.stdout, os.environ, color))))
 
 
-def _recorded(file: Path, pid: int | None, by: Any) -> "Gathered":  # noqa: ANN401
-    from mmscand.heatmap.recorded import gathered  # noqa: PLC0415 - after mistakes in the options
-    from mmscand.record.file import Recording  # noqa: PLC0415
+def _recorded(
+    files: tuple[Path, ...],
+    pid: int | None,
+    by: Any,  # noqa: ANN401
+    address: str | None,
+) -> "Gathered":
+    if len(files) == 1 and by != "file" and address is None:
+        from mmscand.heatmap.recorded import gathered  # noqa: PLC0415 - after mistakes in options
+        from mmscand.record.file import Recording  # noqa: PLC0415
 
-    return gathered(Recording(file), by=by, pid=pid)
+        return gathered(Recording(files[0]), by=by, pid=pid)
+    if pid is not None:
+        raise UsageError(
+            "a PID is of one machine", hint="leave it out, or give one recording without --address"
+        )
+    from mmscand.heatmap.fleet import fleet  # noqa: PLC0415
+    from mmscand.sim.comparison import executor_at  # noqa: PLC0415
+
+    with executor_at(address, min(len(files), os.cpu_count() or 1)) as executor:
+        return fleet([file.absolute() for file in files], by, executor)
 
 
 def _watched(

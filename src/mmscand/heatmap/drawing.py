@@ -1,6 +1,7 @@
 """From sums to cells: as many rows and columns as there is room for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +38,19 @@ def drawn(
         looks=gathered.sums.shape[1],
         started_unix_s=gathered.started_unix_s,
         unit=gathered.unit,
+        pages=round(gathered.sums[Sum.PRESENT].sum(axis=1, dtype=np.float64).max()),
         note=gathered.note,
     )
+
+
+def coarser(gathered: Gathered, pieces: int) -> Gathered:
+    """The same with at most so many pieces."""
+    gathered = _fewer_bands(gathered, pieces, pieces)
+    sizes = [size for _, size in gathered.bands]
+    counts = [min(*each) for each in zip(allotted(sizes, pieces), sizes, strict=True)]
+    sums = np.add.reduceat(gathered.sums, cuts(sizes, counts), axis=2)
+    labels = (label for label, _ in gathered.bands)
+    return replace(gathered, sums=sums, bands=tuple(zip(labels, counts, strict=True)))
 
 
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
@@ -70,15 +82,8 @@ def _fewer_bands(gathered: Gathered, most: int, rows: int) -> Gathered:
     kept, others = sorted(large), sorted(set(by_size) - set(large))
     order = np.concatenate([np.arange(firsts[at], firsts[at + 1]) for at in (*kept, *others)])
     rest = (f"{len(others)} smaller ones", sum(gathered.bands[at][1] for at in others))
-    return Gathered(
-        title=gathered.title,
-        sums=gathered.sums[:, :, order],
-        bands=(*(gathered.bands[at] for at in kept), rest),
-        at_s=gathered.at_s,
-        started_unix_s=gathered.started_unix_s,
-        unit=gathered.unit,
-        note=gathered.note,
-    )
+    bands = (*(gathered.bands[at] for at in kept), rest)
+    return replace(gathered, sums=gathered.sums[:, :, order], bands=bands)
 
 
 def _bands(gathered: Gathered, heights: Sequence[int]) -> tuple[Band, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.errors import MmscandError, UsageError
+from mmscand.heatmap.bands import in_bands
 from mmscand.heatmap.model import Gathered, Sum, Unit
 from mmscand.model import FloatArray
 from mmscand.record.mappings import NO_MAPPING
@@ -53,13 +54,12 @@ def gathered_of(answers: Sequence[Answer], times: Sequence[float], unix_s: float
     borders = np.array([(start, end) for start, end, _ in spans], dtype=np.float64).reshape(-1, 2)
     sums = np.stack([_sums(answer, borders) for answer in answers], axis=1)
     labels = [label for *_, label in spans]
-    names = list(dict.fromkeys(labels))
-    order = np.argsort([names.index(label) for label in labels], kind="stable")
+    order, bands = in_bands(labels)
     unit = cast(Unit, latest["unit"])
     return Gathered(
         title=f"{shown(str(latest['name']))}[{latest['pid']}]",
         sums=sums[:, :, order],
-        bands=tuple((name, labels.count(name)) for name in names),
+        bands=bands,
         at_s=np.array(times),
         started_unix_s=unix_s,
         unit=unit,

@@ -35,8 +35,11 @@ class Gathered:
 
     title: str
     sums: NDArray[np.float32]
-    """(4, looks, pieces), see Sum. A piece is some rows of 2 MiB with memory in them, in the order
-    of the picture: by band, then by address."""
+    """(4, looks, pieces), see Sum; of looks that were put together, the mean.
+
+    A piece is some rows of 2 MiB with memory in them, in the order of the picture: by band, then by
+    address.
+    """
     bands: tuple[tuple[str, int], ...]
     """Label and number of pieces of each."""
     at_s: FloatArray
@@ -84,6 +87,8 @@ class HeatMap:
     looks: int
     started_unix_s: float
     unit: Unit
+    pages: int
+    """4 KiB pages, at the look that found most."""
     note: str = ""
 
     @property
@@ -92,8 +97,3 @@ class HeatMap:
         is_slow = self.slow[~np.isnan(self.slow)] >= 0.5
         of_tier: tuple[tuple[Tier, BoolArray], ...] = (("fast", ~is_slow), ("slow", is_slow))
         return tuple(tier for tier, mask in of_tier if mask.any())
-
-    @property
-    def pages(self) -> int:
-        """4 KiB pages in all bands."""
-        return sum(band.pages for band in self.bands)

@@ -7,17 +7,19 @@ from typing import Literal
 import numpy as np
 
 from mmscand.errors import UsageError
+from mmscand.heatmap.bands import in_bands
 from mmscand.heatmap.model import Gathered, Sum
 from mmscand.heatmap.space import SpaceSums, Sums
 from mmscand.model import FloatArray, PageNumbers
 from mmscand.record.file import Recording
 from mmscand.record.tables import ProcessPass
 
-By = Literal["mapping", "process", "cgroup"]
-MOST_LOOKS, MOST_PIECES = 512, 1 << 14
-"""134 MB of sums, whatever the length of a recording and the size of its processes."""
+By = Literal["mapping", "process", "cgroup", "file"]
+MOST_LOOKS, MOST_PIECES = 512, 1 << 12
+"""34 MB of sums, whatever the length of a recording and the size of its processes. A picture has
+160 rows, so that a piece is a small part of one."""
 _NO_CGROUP = "no cgroup"
-_NAMELESS = "memory without a name"
+_NAMELESS = "without a name"
 _Identity = tuple[int, int]
 """pid and start time."""
 
@@ -86,10 +88,14 @@ def gathered(
     *,
     by: By = "mapping",
     pid: int | None = None,
+    several: bool = False,
     most_looks: int = MOST_LOOKS,
     most_pieces: int = MOST_PIECES,
 ) -> Gathered:
-    """All of a recording, or one process of it; UsageError where it has no such process."""
+    """All of a recording, or one process of it; UsageError where it has no such process.
+
+    `several`: it is one of several recordings, so memory without a name is not told by its address.
+    """
     reading = _Reading(most_looks, most_pieces)
     pids = set()
     for seen in recording.passes():
@@ -102,7 +108,9 @@ def gathered(
     looks = sorted(reading.at_ns)
     times = np.array([reading.at_ns[look] for look in looks], dtype=np.float64) * 1e-9
     sums = np.concatenate([_filled(space, looks) for space in spaces], axis=2)
-    order, bands = _in_bands(spaces, by, sums[Sum.PRESENT].max(axis=0))
+    order, bands = _in_bands(
+        spaces, by, sums[Sum.PRESENT].max(axis=0), several=several or len(spaces) > 1
+    )
     head = recording.head[0]
     began_s = int(head["started_unix_ns"]) / 1e9 + times[0] - int(head["started_ns"]) / 1e9
     return Gathered(
@@ -127,7 +135,7 @@ def _note(recording: Recording) -> str:
     notes = ["the recording ends inside a pass"] if recording.cut else []
     if recording.nodes["slow"].all():
         notes.append("one tier: all counts as slow")
-    return ", ".join(notes)
+    return "; ".join(notes)
 
 
 def _title(spaces: Sequence[SpaceSums]) -> str:
@@ -139,39 +147,36 @@ def _title(spaces: Sequence[SpaceSums]) -> str:
 
 
 def _filled(space: SpaceSums, looks: Sequence[int]) -> Sums:
-    """(4, looks, pieces); a look that left the process out is as the one before."""
+    """(4, looks, pieces) of a pass of each look, on the average.
+
+    A look that left the process out is as the one before.
+    """
     sums = np.zeros((4, len(looks), len(space.keys)), dtype=np.float32)
     latest = None
     for at, look in enumerate(looks):
         if (frame := space.frames.get(look, latest)) is not None:
-            sums[:, at, : frame.shape[1]] = latest = frame
+            sums[:, at, : frame.sums.shape[1]] = frame.sums / np.float32(frame.passes)
+            latest = frame
     return sums
 
 
 def _in_bands(
-    spaces: Sequence[SpaceSums], by: By, weights: FloatArray
+    spaces: Sequence[SpaceSums], by: By, weights: FloatArray, *, several: bool
 ) -> tuple[PageNumbers, tuple[tuple[str, int], ...]]:
     """The order of all pieces (pieces,) by band, space and address, and the bands.
 
     Bands of one process are in the order of their addresses, else the largest comes first.
     """
-    labels = [label for space in spaces for label in _labels(space, by, len(spaces) > 1)]
-    names, band = np.unique(np.array(labels), return_inverse=True)
     number = np.concatenate([np.full(len(space.keys), at) for at, space in enumerate(spaces)])
-    keys = np.concatenate([space.keys for space in spaces])
-    if by == "mapping" and len(spaces) == 1:
-        first = np.full(len(names), np.iinfo(np.uint64).max)
-        np.minimum.at(first, band, keys)
-        place = np.argsort(np.argsort(first))
-    else:
-        place = np.argsort(np.argsort(-np.bincount(band, weights=weights)))
-    order = np.lexsort((keys, number, place[band]))
-    pieces = np.bincount(place[band], minlength=len(names)).tolist()
-    ordered = names[np.argsort(place)].tolist()
-    return order, tuple(zip(ordered, pieces, strict=True))
+    by_address = np.lexsort((np.concatenate([space.keys for space in spaces]), number))
+    found = [label for space in spaces for label in _labels(space, by, several=several)]
+    labels = [found[at] for at in by_address.tolist()]
+    in_order = by == "mapping" and not several
+    order, bands = in_bands(labels, None if in_order else weights[by_address])
+    return by_address[order], bands
 
 
-def _labels(space: SpaceSums, by: By, several: bool) -> list[str]:
+def _labels(space: SpaceSums, by: By, *, several: bool) -> list[str]:
     """(pieces,) the band of each."""
     if by == "mapping":
         return space.labels(_NAMELESS if several else "")

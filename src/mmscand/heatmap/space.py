@@ -4,7 +4,7 @@ A piece is what is summed: one row of 2 MiB, or neighbours where a recording has
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,14 @@ from mmscand.record.tables import ProcessPass
 Sums = NDArray[np.float32]
 
 
+class Frame(NamedTuple):
+    """One look, or several that became one."""
+
+    sums: Sums
+    """(4, pieces so far) over its passes."""
+    passes: int
+
+
 @dataclass
 class SpaceSums:
     """Layout and accesses of one address space, look by look."""
@@ -25,8 +33,8 @@ class SpaceSums:
     grain: int = 0
     """2 ** grain rows (2 MiB) are a piece."""
     named: NamedMappings = field(default_factory=NamedMappings)
-    frames: dict[int, Sums] = field(default_factory=dict)
-    """(4, pieces so far) by the number of the look."""
+    frames: dict[int, Frame] = field(default_factory=dict)
+    """By the number of the look."""
     keys: UIntArray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
     """(pieces,) number of the first row of each, shifted by `grain`, in the order in which they
     came."""
@@ -42,12 +50,13 @@ class SpaceSums:
             self._piece = self._pieces_of(rows.numbers)
         # In the order of Sum.
         counts = np.stack((rows.accessed, rows.known, rows.slow, rows.present))
-        self._add(look, _joined(counts, self._piece, len(self.keys)))
+        self._add(look, Frame(_joined(counts, self._piece, len(self.keys)), 1))
 
-    def _add(self, look: int, frame: Sums) -> None:
+    def _add(self, look: int, frame: Frame) -> None:
         before = self.frames.get(look)
         if before is not None:
-            frame[:, : before.shape[1]] += before
+            frame.sums[:, : before.sums.shape[1]] += before.sums
+            frame = Frame(frame.sums, frame.passes + before.passes)
         self.frames[look] = frame
 
     def _pieces_of(self, numbers: UIntArray) -> PageNumbers:
@@ -64,7 +73,8 @@ class SpaceSums:
         self.keys, piece = np.unique(self.keys >> np.uint64(1), return_inverse=True)
         self._piece = piece[self._piece]
         for look, frame in self.frames.items():
-            self.frames[look] = _joined(frame, piece[: frame.shape[1]], len(self.keys))
+            joined = _joined(frame.sums, piece[: frame.sums.shape[1]], len(self.keys))
+            self.frames[look] = Frame(joined, frame.passes)
 
     def halve_looks(self) -> None:
         """Two looks that follow each other become one."""
@@ -75,7 +85,8 @@ class SpaceSums:
     def left(self, look: int) -> None:
         """The process has exited: it has no memory from this look on."""
         self._rows.left()
-        self.frames.setdefault(look, np.zeros((len(Sum), len(self.keys)), dtype=np.float32))
+        nothing = np.zeros((len(Sum), len(self.keys)), dtype=np.float32)
+        self.frames.setdefault(look, Frame(nothing, 1))
 
     def labels(self, nameless: str) -> list[str]:
         """(pieces,) what the mapping of each is called, see `mappings.labels_of`."""

@@ -1,12 +1,13 @@
 """A recording as a table: what pandas, Polars and DuckDB read of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mmscand.cli.app import main
 from mmscand.errors import UsageError
-from mmscand.export.parquet import write_parquet
+from mmscand.export.parquet import LongTable, write_parquet
 from mmscand.export.recorded import SCHEMA, long_table
 from mmscand.model import HUGE_PAGE_BYTES, REGION_BYTES
 from mmscand.record.file import Recording
@@ -129,6 +130,16 @@ def test_nothing_is_left_of_an_export_that_fails(file: Path, tmp_path: Path) -> 
     file.unlink()
     with pytest.raises(Exception, match="No such file"):
         write_parquet(table, tmp_path / "p")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_of_an_export_that_is_interrupted(tmp_path: Path) -> None:
+    def batches() -> Iterator[object]:
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        write_parquet(LongTable(SCHEMA, batches()), tmp_path / "p")
     assert list(tmp_path.iterdir()) == []
 
 

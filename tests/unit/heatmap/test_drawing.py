@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmscand.heatmap.drawing import drawn
+from mmscand.heatmap.drawing import coarser, drawn
 from mmscand.heatmap.model import Gathered, Sum
 from mmscand.heatmap.scale import seconds_words, shades_of, size_words, value_words
 from mmscand.heatmap.terminal import Colours, Terminal, lines_of
@@ -55,6 +55,13 @@ def test_what_is_too_small_for_a_row_is_put_together_behind_the_others() -> None
     assert sum(band.pages for band in cells.bands) == 159 * 512
     assert drawn(gathered(bands=bands), rows=300, columns=9, bands=2).bands[1].pages == 59 * 512
     assert len(drawn(gathered(bands=bands), rows=300, columns=9).bands) == 11
+
+
+def test_a_coarser_picture_has_the_same_sums() -> None:
+    found = gathered(bands=(("a", 30), ("b", 10)))
+    less = coarser(found, 8)
+    assert less.bands == (("a", 6), ("b", 2))
+    assert (less.sums.sum(axis=2) == found.sums.sum(axis=2)).all()
 
 
 def test_ranks_are_by_amount_and_chance_differences_are_none() -> None:
