@@ -15,6 +15,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.model import MappingNames, Process
 from mmscand.observe.counters import Counters
+from mmscand.observe.event_log import EventLog, Logged
 from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus
@@ -63,7 +64,9 @@ class Daemon:
         self._clock = clock or SystemClock()
         self._counters = Counters()
         self._recent = Recent(self._clock.now, self._counters.total, on=self.enabled)
-        self._observer = _each((self._recent, self._counters, expendable(observer, say)))
+        self._log = EventLog()
+        observers = self._recent, self._counters, self._log, expendable(observer, say)
+        self._observer = _each(observers)
         self._mode = mode
         self._on_failure = on_failure
         self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
@@ -195,6 +198,10 @@ class Daemon:
         """Of all processes of which rates are known."""
         running = self._running
         return running.scanner.rates() if running else ()
+
+    def events(self, since: int = 0) -> tuple[Logged, ...]:
+        """The latest events, after the one of this number."""
+        return self._log.since(since)
 
     def trouble(self) -> str:
         """What is wrong with its threads, in words; '' when they get on or are not wanted."""

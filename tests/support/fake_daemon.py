@@ -7,6 +7,7 @@ import numpy as np
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import Pieces, ProcessHeat
 from mmscand.model import HUGE_PAGE_BYTES, MappingNames, Process
+from mmscand.observe.event_log import Logged
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
 from mmscand.observe.why import MappingWhy, PageWhy, ProcessRates, ProcessWhy
 from mmscand.settings import Settings
@@ -114,6 +115,13 @@ class FakeDaemon:
             ProcessRates(Process(pid, 1000 + pid, self.name), f"/app/{pid}", rates, 200)
             for pid in self.pids
         )
+
+    def events(self, since: int = 0) -> tuple[Logged, ...]:
+        made = (
+            Logged(1, self.now - 60, "moved", "app[7]: promoted 512 pages (2.0 MiB) to node 0"),
+            Logged(2, self.now - 5, "effort_changed", "app[7]: scanned less, it does not pay"),
+        )
+        return tuple(each for each in made if each.number > since)
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """One mapping with two pieces, of the second of which nothing is known."""

@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from mmscand.cli.report import EVENT_NAMES
 from mmscand.config_rules import RULE_KEYS
+from mmscand.observe.event_words import EVENT_NAMES
 from mmscand.settings import PolicyName
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,6 +8,7 @@ from mmscand.config_changes import other_changes, settings_changes
 from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import ProcessHeat
+from mmscand.observe.event_log import Logged
 from mmscand.observe.status import DaemonStatus
 from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.settings_store import SettingsStore
@@ -42,6 +43,10 @@ class ControlledDaemon:
     def rates(self) -> tuple[ProcessRates, ...]:
         """See Daemon.rates."""
         return self._daemon.rates()
+
+    def events(self, since: int = 0) -> tuple[Logged, ...]:
+        """See Daemon.events."""
+        return self._daemon.events(since)
 
     def trouble(self) -> str:
         """See Daemon.trouble."""

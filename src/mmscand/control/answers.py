@@ -85,6 +85,10 @@ class Answers:
     def _rates(self) -> Json:
         return rates_object(self._controlled.rates(), self._controlled.status())
 
+    def _events(self, since: object = 0) -> Json:
+        found = self._controlled.events(_require_whole("since", since))
+        return {"events": [each._asdict() for each in found]}
+
     def _why(self, pid: object, address: object = None) -> Json:
         number = _require_whole("pid", pid)
         place = None if address is None else _require_whole("address", address)
@@ -132,6 +136,7 @@ _ASKS: dict[str, tuple[Callable[..., Json], frozenset[str], frozenset[str]]] = {
     "process": (Answers._process, frozenset({"pid"}), _NOTHING),
     "heat": (Answers._heat, frozenset({"pid"}), _NOTHING),
     "rates": (Answers._rates, _NOTHING, _NOTHING),
+    "events": (Answers._events, frozenset({"since"}), frozenset({"since"})),
     "why": (Answers._why, frozenset({"pid", "address"}), frozenset({"address"})),
     "knobs": (Answers._knobs, _NOTHING, _NOTHING),
     "knob": (Answers._knob, frozenset({"name"}), _NOTHING),

@@ -59,6 +59,10 @@ class ControlClient:
         """How often pages are accessed, by process."""
         return self._ask("rates", fast_pages=int, processes=[dict])
 
+    def events(self, since: int = 0) -> dict[str, Any]:
+        """The latest events, after the one of this number."""
+        return self._ask("events", {"since": since}, events=[dict])
+
     def heat(self, pid: int) -> dict[str, Any]:
         """How hot the memory of one process is, piece by piece."""
         return self._ask("heat", {"pid": pid}, pid=int, unit=str, mappings=[dict], pieces=[dict])

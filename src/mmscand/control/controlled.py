@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from mmscand.heat.picture import ProcessHeat
+from mmscand.observe.event_log import Logged
 from mmscand.observe.status import DaemonStatus
 from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.settings_store import SettingsStore
@@ -30,6 +31,10 @@ class Controlled(Protocol):
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """How often pages are accessed, of all processes of which that is known."""
+        ...
+
+    def events(self, since: int = 0) -> tuple[Logged, ...]:
+        """The latest events, after the one of this number."""
         ...
 
     def enable(self) -> None:
