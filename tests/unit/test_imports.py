@@ -83,7 +83,9 @@ ALLOWED = {
         "settings_store",
         "sim",
         "sizing",
+        "top",
     },
+    "top": {"assignments", "cli", "control", "history", "record"},
 }
 EVERYBODYS = {"model", "errors", "reasons", "sets", "shown"}
 FORBIDDEN_IN_PURE = {"threading", "time", "os", "pathlib", "subprocess", "socket"}

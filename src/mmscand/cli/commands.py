@@ -19,6 +19,7 @@ _COMMANDS = {
     "why": ("why:why", "Tell why memory of a process is where it is."),
     "history": ("history:history", "Tell what a period brought, and what changed or failed."),
     "size": ("size:size_", "Tell what share of accesses fast memory of a size would serve."),
+    "top": ("top:top", "Show what the daemon does, as a screen that goes on."),
     "get": ("knobs:get", "List all knobs with value, unit, bounds and reason."),
     "set": ("knobs:set_", "Change knobs, all together or none."),
     "reset": ("knobs:reset", "Put knobs back to the values of the configuration."),

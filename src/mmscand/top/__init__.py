@@ -1,0 +1,1 @@
+"""`mmscand top`: what the daemon does, as a screen that goes on."""
