@@ -534,6 +534,22 @@ class ContractSuite:
             space.close()
 
     @pytest.mark.area("processes")
+    def test_names_are_those_of_the_mappings(self, world: World) -> None:
+        actor = world.actor()
+        address = actor.map(PAGES)
+        found = world.machine.mapping_names(actor.process)
+        space = world.machine.open(actor.process)
+        vmas = space.vmas()
+        space.close()
+        row = int(vmas.index_of(np.array([address], dtype=np.uint64))[0])
+        names = dict(zip(found.starts.tolist(), found.names, strict=True))
+        assert names[int(vmas.starts[row])] == b""  # anonymous memory
+        assert found.of(vmas) == [names[start] for start in vmas.starts.tolist()]
+        actor.exit()
+        with pytest.raises(ProcessGone):
+            world.machine.mapping_names(actor.process)
+
+    @pytest.mark.area("processes")
     def test_a_look_tells_who_is_new_and_who_called_execve(self, world: World) -> None:
         world.machine.look()
         actor, other = world.actor(), world.actor()
