@@ -35,7 +35,7 @@ def html_of(gathered: Gathered, scale: Scale) -> str:
     return Template(_PAGE.read_text(encoding="utf-8")).substitute(
         title=escape(heat_map.title),
         about=escape(about_words(heat_map)),
-        note=escape(f"{unit_words(heat_map.unit)}. {heat_map.note}"),
+        note=escape("; ".join(filter(None, (unit_words(heat_map.unit), heat_map.note)))),
         rows="\n".join(_table_rows(heat_map)),
         chosen_rank="selected" if scale == "rank" else "",
         chosen_linear="selected" if scale == "linear" else "",

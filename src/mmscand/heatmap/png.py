@@ -69,7 +69,7 @@ def figure_of(gathered: Gathered, scale: Scale) -> Figure:
 
 
 def _cell_width(columns: int) -> int:
-    return max(2, min(12, 800 // columns))
+    return max(2, min(24, 800 // columns))
 
 
 def _time(axes: Axes, heat_map: HeatMap) -> None:

@@ -50,7 +50,7 @@ class _Frame:
     @classmethod
     def of(cls, heat_map: HeatMap) -> "_Frame":
         rows, columns = heat_map.heat.shape
-        cell = max(2, min(12, 800 // columns))
+        cell = max(2, min(24, 800 // columns))
         return cls(columns * cell, rows * _CELL, cell)
 
 
