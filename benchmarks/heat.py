@@ -4,7 +4,8 @@ The recording is made by the recorder's own code on the simulated machine: 4K pa
 window of `--active` percent moves through the memory once, in which each page is accessed by
 chance (`--share` of it in a pass), and beside that `--strays` of all pages. Measured is the
 command's way from the file to a picture. Beside it, in the same run, what is simplest to write: all
-bits of each pass unpacked to a byte a page, and summed.
+bits of each pass unpacked to a byte a page, and summed. And what the daemon takes for an answer
+about a process of that size.
 """
 
 import argparse
@@ -19,14 +20,28 @@ import numpy as np
 
 from benchmarks import tell
 from mmscand.clock import CpuMeter, SystemClock
+from mmscand.control.heat_snapshot import heat_object
+from mmscand.control.wire import line_of
+from mmscand.heat.picture import ProcessHeat, pieces_of
+from mmscand.heat.watch_history import WatchHistory
+from mmscand.heat.word import STATES
 from mmscand.heatmap.recorded import gathered
 from mmscand.heatmap.svg import svg_of
 from mmscand.heatmap.terminal import Terminal, lines_of
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    PAGE_BYTES,
+    PAGES_PER_TABLE,
+    REGION_BYTES,
+    MappingNames,
+    PageBlock,
+    Process,
+)
 from mmscand.record.file import Recording, new_recording
 from mmscand.record.labels import labels_of
 from mmscand.record.tables import unpack
 from mmscand.record.watched import WatchedProcess
+from mmscand.scan.heat_answers import MOST_PIECES
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 
@@ -83,7 +98,29 @@ def read_only(path: Path) -> None:
         pass
 
 
-def measure(path: Path, repeats: int) -> dict[str, float | int | str]:
+def known(gib: int) -> WatchHistory:
+    """What the daemon knows of a process of that size, with rates of all kinds."""
+    history, random = WatchHistory(), np.random.default_rng(1)
+    rows = REGION_BYTES // HUGE_PAGE_BYTES
+    there = np.ones((rows, PAGES_PER_TABLE), dtype=np.bool_)
+    frames = np.zeros(there.shape, dtype=np.uint64)
+    for region in range(gib):
+        addresses = _START + region * REGION_BYTES + HUGE_PAGE_BYTES * np.arange(rows)
+        block = PageBlock(addresses.astype(np.uint64), 1, frames, there, there, there)
+        words = random.integers(1, STATES, size=there.shape).astype(np.uint16)
+        history.put(block, words, 1.0, cleared=True)
+    return history
+
+
+def answer(history: WatchHistory, gib: int) -> bytes:
+    """What the daemon does when it is asked, but for reading /proc/PID/maps."""
+    start = np.array([_START], dtype=np.uint64)
+    names = MappingNames(start, start + np.uint64(gib * REGION_BYTES), (b"[heap]",))
+    pieces = pieces_of(history.row_heat(), history.UNIT, names, MOST_PIECES)
+    return line_of(heat_object(ProcessHeat(Process(100, 1, "app"), pieces)))
+
+
+def measure(path: Path, repeats: int, gib: int) -> dict[str, float | int | str]:
     """All figures."""
     ours = [
         _seconds(lambda: lines_of(gathered(Recording(path)), "rank", _TERMINAL))
@@ -93,6 +130,8 @@ def measure(path: Path, repeats: int) -> dict[str, float | int | str]:
     svg = _seconds(lambda: svg_of(gathered(Recording(path)), "rank"))
     reading = _seconds(lambda: read_only(path))
     simple = _seconds(lambda: naive(path))
+    history = known(gib)
+    answers = [_seconds(lambda: answer(history, gib)) for _ in range(repeats)]
     return {
         "recording_mib": round(path.stat().st_size / 2**20, 1),
         "terminal_s": round(min(ours), 2),
@@ -101,6 +140,7 @@ def measure(path: Path, repeats: int) -> dict[str, float | int | str]:
         "page_by_page_s": round(simple, 2),
         "ratio_vs_page_by_page": round(simple / min(ours), 1),
         "peak_mib": peak,
+        "daemon_answer_ms": round(min(answers) * 1e3, 1),
     }
 
 
@@ -129,7 +169,7 @@ def main() -> int:
         path = options.keep or Path(folder) / "app.mms"
         if not path.exists():
             record(path, options.gib, options.passes, options.active, options.share, options.strays)
-        figures = measure(path, options.repeats)
+        figures = measure(path, options.repeats, options.gib)
     figures["command"] = (
         f"script/bench heat --gib {options.gib} --passes {options.passes}"
         f" --active {options.active:g} --share {options.share:g} --strays {options.strays:g}"
