@@ -128,15 +128,16 @@ class HistoryWriter:
     ) -> None:
         """All of it or nothing; HistoryFailed says why nothing. `time` is Unix time in seconds."""
         with self._failures():
-            try:
-                self._add(time, sample, changes, known or {})
-            except sqlite3.OperationalError as error:
-                # Of max_page_count, or of the disk: only the first is mended by this.
-                if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-                    raise
+            while True:
+                try:
+                    self._add(time, sample, changes, known or {})
+                    break
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                        raise
+                # Of max_page_count this makes room; on a disk that is full it fails too.
                 with self._transaction():
                     self._delete_oldest()
-                self._add(time, sample, changes, known or {})
             if time - self._thinned_at >= _THIN_EVERY_S or time < self._thinned_at:
                 self._thinned_at = time
                 self._keep_small(time)
@@ -186,6 +187,8 @@ class HistoryWriter:
     def _delete_oldest(self) -> None:
         run = self._connection.execute
         (rows,) = run("SELECT count(*) FROM sample").fetchone()
+        if not rows:
+            raise HistoryFailed(f"a sample is larger than all of {self.path} may be")
         few = max(1, int(rows * _GIVEN_UP_SHARE))
         run(
             "DELETE FROM sample WHERE time IN (SELECT time FROM sample ORDER BY time LIMIT ?)",

@@ -32,9 +32,9 @@ def times(path: Path) -> list[int]:
         return [each.time for each in reader.samples(0, 1 << 40)]
 
 
-def noise(number: int) -> dict[str, object]:
+def noise(number: int, size: int = 3000) -> dict[str, object]:
     """A sample that cannot be packed into less than 3 KiB."""
-    return {**sample(), "status": {"noise": os.urandom(3000).hex(), "number": number}}
+    return {**sample(), "status": {"noise": os.urandom(size).hex(), "number": number}}
 
 
 def test_of_a_minute_and_of_ten_the_last_sample_stays_when_it_gets_old(path: Path) -> None:
@@ -64,6 +64,26 @@ def test_the_file_does_not_grow_over_its_size_and_the_newest_stay(path: Path) ->
     assert kept[-1] == BEGIN + 1999 * EVERY_S
     assert len(kept) > 200
     assert kept == list(range(kept[0], kept[-1] + 1, EVERY_S))
+
+
+def test_it_is_bounded_also_between_two_times_of_tidying_up(path: Path) -> None:
+    with HistoryWriter(path, most_bytes=1 << 20) as writer:
+        for number in range(12):
+            writer.add(BEGIN + number, noise(number, 200_000))
+        assert times(path)[-1] == BEGIN + 11
+        assert path.stat().st_size <= 1 << 20
+        with pytest.raises(HistoryFailed, match="larger than all"):
+            writer.add(BEGIN + 12, noise(12, 2_000_000))
+        writer.add(BEGIN + 13, sample())
+        assert times(path)[-1] == BEGIN + 13
+
+
+def test_a_sample_that_is_none_spoils_nothing(path: Path) -> None:
+    with HistoryWriter(path) as writer:
+        with pytest.raises(KeyError):
+            writer.add(BEGIN, {})
+        writer.add(BEGIN, sample())
+    assert times(path) == [BEGIN]
 
 
 def test_changes_are_not_kept_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ def test_a_daemon_that_was_started_anew_counts_from_nothing() -> None:
     groups.take(1, [row(promoted=100)])
     assert groups.take(2, [row(promoted=4)])["a"]["promoted"] == 4
     assert groups.take(2, [row(promoted=1)])["a"]["promoted"] == 5  # after an execve
+    assert groups.take(3, [row(promoted=9)])["a"]["promoted"] == 14
 
 
 def test_sizes_are_added_and_of_periods_the_longest_counts() -> None:
