@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from mmscand.api.command import DEFAULT_API_SOCKET
+from mmscand.history.file import DEFAULT_HISTORY
 from mmscand.linux.privileges import NEEDED
 
-UNIT = Path(__file__).resolve().parents[2] / "packaging/mmscand.service"
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = ROOT / "packaging/mmscand.service"
 
 
-def service() -> configparser.SectionProxy:
+def service(unit: Path = UNIT) -> configparser.SectionProxy:
     # Not strict: systemd adds up a setting that is given twice; the last is what is seen here.
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
-    parser.read_string(UNIT.read_text())
+    parser.read_string(unit.read_text())
     return parser["Service"]
 
 
@@ -54,12 +57,45 @@ def test_its_own_memory_is_protected(name: str) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
-def test_systemd_takes_every_line() -> None:
+@pytest.mark.parametrize("name", ["mmscand.service", "mmscand-api.service", "mmscand-api.socket"])
+def test_systemd_takes_every_line(name: str) -> None:
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(UNIT)],
+        ["systemd-analyze", "verify", str(ROOT / "packaging" / name)],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+API = ROOT / "packaging/mmscand-api.service"
+
+
+def test_the_api_has_no_rights_but_its_group() -> None:
+    of = service(API)
+    assert (of["CapabilityBoundingSet"], of["AmbientCapabilities"]) == ("", "")
+    assert of["User"] not in ("", "root", "nobody")
+    assert "SupplementaryGroups" not in of
+    users = (ROOT / "packaging/mmscand-api.sysusers").read_text()
+    assert f"g {of['Group']} " in users
+    assert f"u {of['User']} " in users
+    assert f"SocketGroup={of['Group']}\n" in (ROOT / "packaging/mmscand-api.socket").read_text()
+
+
+def test_the_socket_is_where_the_program_would_make_it() -> None:
+    text = (ROOT / "packaging/mmscand-api.socket").read_text()
+    assert f"ListenStream={DEFAULT_API_SOCKET}\n" in text
+    assert DEFAULT_HISTORY.parent.name == service(API)["StateDirectory"]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
+def test_systemd_finds_the_api_hardly_exposed() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=10", str(API)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-300:]

@@ -2,25 +2,24 @@
 
 import importlib.util
 import os
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from mmscand import __version__
 from mmscand.api.rights import drop_root
-from mmscand.api.tcp import address_of, listen_tcp, require_token, token_of
+from mmscand.api.sockets import open_sockets
+from mmscand.api.tcp import address_of, require_token, token_of
 from mmscand.cli.app import exit_code_of
 from mmscand.cli.commands import called
+from mmscand.cli.notify import ServiceNotifier
 from mmscand.cli.options import PATH
 from mmscand.cli.output import complain
 from mmscand.cli.signals import Wanted, signals_taken
 from mmscand.config_socket import configured_group, configured_socket, require_group
 from mmscand.control.client import ControlClient
-from mmscand.control.unix_socket import listen as listen_on
 from mmscand.errors import MachineCannot, UsageError
 from mmscand.history.file import DEFAULT_HISTORY
 from mmscand.observe.groups import Groups
@@ -92,12 +91,7 @@ def api(
     client, groups = ControlClient(daemon or configured_socket()), Groups()
     file = None if no_history else history or DEFAULT_HISTORY
     with signals_taken() as signals, ExitStack() as opened:
-        socks = [opened.enter_context(_listening(path, group))]
-        places = [str(path)]
-        if address is not None:
-            sock, bound = listen_tcp(address)
-            socks.append(opened.enter_context(sock))
-            places.append(bound.url)
+        socks, places = open_sockets(opened, path, group, address)
         if os.geteuid() == 0 and gid is not None:
             if file is not None:
                 prepare_folder(file, user, gid)
@@ -109,19 +103,11 @@ def api(
         app.openapi()  # takes 0.1 s and is kept: no client has to wait while another asks for it
         with ApiServer(app, *socks):
             print(f"mmscand-api serves {' and '.join(places)}; stop with SIGTERM", flush=True)
+            notifier = ServiceNotifier()
+            notifier.ready("serving")
             while signals.wait(None) is not Wanted.END:
                 pass
-
-
-@contextmanager
-def _listening(path: Path, group: str | None) -> Iterator[socket.socket]:
-    """A socket that root made stays, as its folder is root's; the next start replaces it."""
-    with listen_on(path, group) as sock:
-        try:
-            yield sock
-        finally:
-            with suppress(OSError):
-                path.unlink()
+            notifier.stopping()
 
 
 def _require_extra() -> None:

@@ -50,6 +50,7 @@ ONE_DAEMON = Path("/run/mmscand.lock")
 @click.option("--set", "assignments", multiple=True, help="NAME=VALUE of a knob; more than once.")
 @click.option("--socket", type=PATH, help="Control it here, not on /run/mmscand.sock.")
 @click.option("--control/--no-control", default=True, help="Let it be controlled, or do not.")
+@click.option("--api", is_flag=True, help="Start mmscand-api beside it, without root's rights.")
 @click.option("--dry-run", is_flag=True, help="Move nothing; say how much could be promoted.")
 @click.option("--clear-bits", is_flag=True, help="In a dry run: clear Accessed bits, say the plan.")
 @click.option("--record", type=PATH, help="Also write what passes see and move to this new file.")
@@ -74,6 +75,7 @@ def run(
     assignments: tuple[str, ...],
     socket: Path | None,
     control: bool,
+    api: bool,
     dry_run: bool,
     clear_bits: bool,
     record: Path | None,
@@ -95,6 +97,10 @@ def run(
             load_config, config_file, assignments, socket=socket, cgroups=cgroup_view()
         )
         config = load()
+        if api:
+            from mmscand.cli.beside import require_group_for_api  # noqa: PLC0415 - subprocess
+
+            require_group_for_api(config, control=control)
         nodes = NodeOptions(fast_nodes, slow_nodes)
         _wait_for_slow_tier(nodes, signals, ServiceNotifier())
         machine = opened.enter_context(closing(real_machine(nodes)))
@@ -139,6 +145,10 @@ def run(
             waits = selection.waits_for(look.running)
             for note in filter(None, (*config.clamped, *config.doubts, *_who_else(), waits)):
                 say(note)
+            if api:
+                from mmscand.cli.beside import api_beside, api_command  # noqa: PLC0415
+
+                opened.enter_context(api_beside(api_command(config), say))
             daemon.start()
             try:
                 _attend(signals, controlled, say, control_trouble)

@@ -84,6 +84,17 @@ def test_changes_are_those_of_the_period(tmp_path: Path) -> None:
         assert [each.words for each in found.changes] == ["at 5"]
 
 
+def test_of_each_step_the_last_sample_is_read(tmp_path: Path) -> None:
+    with history(tmp_path, *(sample(promoted=each) for each in range(24))) as reader:
+        every = [each.time - BEGIN for each in reader.samples(BEGIN + 5, BEGIN + 100)]
+        assert every == list(range(5, 100, 5))
+        # Steps are those of Unix time, of which BEGIN is 20 s behind a whole minute.
+        found = [each.time - BEGIN for each in reader.samples(BEGIN + 5, BEGIN + 100, 60)]
+        assert found == [35, 95]
+        assert [each.time - BEGIN for each in reader.samples(BEGIN, BEGIN + 35, 60)] == [30]
+        assert list(reader.samples(BEGIN + 500, BEGIN + 900, 60)) == []
+
+
 def test_an_answer_has_no_more_samples_than_it_may() -> None:
     assert step_for(0, 60) == 5
     assert step_for(0, 60, 30) == 30
