@@ -67,11 +67,20 @@ class PatientProtocol(H11Protocol):
         self._refuse(400, msg.rstrip("."), "send HTTP/1.1, see /openapi.json")
 
     def _give_up(self) -> None:
+        if self._takes_a_long_answer():
+            self._limit = self.loop.call_later(_MOST_S, self._give_up)
+            return
         if self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]:
             self._refuse(408, "the request took too long", "send all of it within 30 s")
         # The client is silent, or does not read its answer: to close would wait until it does.
         if not self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.transport.abort()
+
+    def _takes_a_long_answer(self) -> bool:
+        """Events without an end, to a client that reads all that is sent."""
+        began = self.cycle is not None and self.cycle.response_started
+        unread = self.transport.get_write_buffer_size()
+        return began and not self.cycle.response_complete and not unread
 
     def _refuse(self, status: int, error: str, hint: str) -> None:
         body = Error(error=error, hint=hint).model_dump_json().encode()

@@ -13,6 +13,7 @@ from mmscand.api.body_limit import BodyLimit
 from mmscand.api.guard import Guard, Rights
 from mmscand.api.history import history_routes
 from mmscand.api.kernel_metrics import KernelCounters
+from mmscand.api.live import live_routes
 from mmscand.api.metrics import Exporter
 from mmscand.api.models import (
     Answer,
@@ -86,6 +87,7 @@ def create_app(
     add_refusals(app)
     app.include_router(_status_routes(daemon))
     app.include_router(history_routes(history))
+    app.include_router(live_routes(daemon))
     app.include_router(_knob_routes(daemon))
     app.include_router(_switch_routes(daemon))
     app.include_router(

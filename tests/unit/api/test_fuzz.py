@@ -29,6 +29,7 @@ OPERATIONS = [
     (method.upper(), path, operation)
     for path, operations in DESCRIPTION["paths"].items()
     for method, operation in operations.items()
+    if path != "/v1/events"  # it has no end
 ]
 ANYWHERE = {"404", "405"}
 """Not documented for each operation: a path that was fuzzed until it is another one."""

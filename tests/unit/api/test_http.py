@@ -1,6 +1,5 @@
 """The API's server: clients that are slow or send no HTTP, and how fast it ends."""
 
-import asyncio
 import json
 import socket
 import time
@@ -17,6 +16,7 @@ from mmscand.api.routes import create_app
 from mmscand.api.server import ApiServer
 from mmscand.control.client import ControlClient
 from mmscand.control.unix_socket import listen
+from support.jumping_loop import JumpingLoop
 
 
 @contextmanager
@@ -124,15 +124,6 @@ def test_what_fails_between_requests_prints_nothing(
     with connected(api_path) as client:
         read_answer(client)
     assert caplog.records == []  # the interpreter prints these on standard error
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """Its clock is set forward by the test."""
-
-    later_s = 0.0
-
-    def time(self) -> float:
-        return super().time() + self.later_s
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -31,6 +31,7 @@ def test_no_request_is_a_server_error(client: ControlClient, tmp_path: Path) -> 
             command = [program, "run", f"{bound.url}/openapi.json", "--seed", str(seed)]
             command += ["--checks", "not_a_server_error", "--max-examples", "100"]
             command += ["-H", f"Authorization: Bearer {TOKEN}", "--generation-database", "none"]
+            command += ["--exclude-path", "/v1/events"]  # it has no end
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, cwd=tmp_path
             )
