@@ -23,8 +23,6 @@ from mmscand.history.reader import reading, step_for
 from mmscand.history.writer import HistoryWriter
 from mmscand.observe.groups import Groups
 
-_MOST_SAMPLES = 720
-"""In one answer, about 4 MB at most; an hour at the finest step."""
 _FOLDER_MODE = 0o2750
 """Files in it have its group, whose members may read them."""
 Words = Annotated[
@@ -85,7 +83,7 @@ def history_routes(file: Path | None) -> APIRouter:
         begin, end = time_of(since, now), time_of(until, now)
         if begin >= end:
             raise UsageError("since is not before until", hint="swap them")
-        step = step_for(begin, end, step, _MOST_SAMPLES)
+        step = step_for(begin, end, step)
         with reading(file) as reader:
             samples = [
                 HistorySample(time=each.time, **each.sample)

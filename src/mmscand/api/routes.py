@@ -4,10 +4,12 @@ The handlers are functions, not coroutines, as a daemon that hangs is waited for
 thread of FastAPI's pool, and the daemon answers one after the other.
 """
 
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from mmscand.api.body_limit import BodyLimit
 from mmscand.api.guard import Guard, Rights
@@ -74,6 +76,7 @@ def create_app(
         # Their pages load scripts from the net, which a daemon's socket has no business with.
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,  # served below, as bytes that are made once
         strict_content_type=False,  # it is against web pages: api.guard keeps these out
         redirect_slashes=False,  # DELETE /v1/knobs/ is a name forgotten, not a wish to reset all
         responses=_refusals(
@@ -85,6 +88,12 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, rights=rights or Rights())
     add_refusals(app)
+    description = cache(lambda: JSONResponse(app.openapi()).body)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return Response(description(), media_type="application/json")
+
     app.include_router(_status_routes(daemon))
     app.include_router(history_routes(history))
     app.include_router(live_routes(daemon))

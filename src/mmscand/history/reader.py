@@ -9,8 +9,8 @@ from pathlib import Path
 from mmscand.history.file import opened_to_read
 from mmscand.history.packing import EVERY_S, KEPT, Sample, unpacked
 
-MOST_SAMPLES = 1000
-"""For one answer: 0.2 s to read, and two minutes between samples of a day."""
+MOST_SAMPLES = 720
+"""For one answer: a third of a second to read, and two minutes between samples of a day."""
 _MOST_CHANGES = 1000
 _BASE_S = 1200
 """A sample that is older than this before a period is no begin of it."""
@@ -86,9 +86,9 @@ def reading(path: Path) -> Iterator[HistoryReader]:
         yield HistoryReader(connection)
 
 
-def step_for(since: int, until: int, wanted: int = EVERY_S, most: int = MOST_SAMPLES) -> int:
-    """Seconds between samples: as wanted, and no more than `most` of them."""
-    return max(EVERY_S, wanted, -(-(until - since) // most))
+def step_for(since: int, until: int, wanted: int = EVERY_S) -> int:
+    """Seconds between samples: as wanted, and no more than MOST_SAMPLES of them."""
+    return max(EVERY_S, wanted, -(-(until - since) // MOST_SAMPLES))
 
 
 def kept_step(age_s: float) -> int:

@@ -14,6 +14,8 @@ _FAILED = "failed_"
 _CPU = "cpu "
 _GAPS = 3
 """Steps without a sample that are a gap."""
+_LEAST_GAP_S = 120
+"""With thousands of processes samples are seldom; see history.poller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def _missing_s(taken: Sequence[Taken], since: int, until: int, now: float) -> in
     step = step_for(since, until)
     missing = 0
     for first, second in pairwise(times):
-        if second - first > _GAPS * max(step, kept_step(now - first)):
+        least = max(_LEAST_GAP_S, _GAPS * max(step, kept_step(now - first)))
+        if second - first > least:
             missing += second - first
     return missing

@@ -143,6 +143,24 @@ def test_it_asks_on_the_whole_fives_until_it_ends(world: World) -> None:
     assert times == [BEGIN, BEGIN + 2, BEGIN + 7, BEGIN + 12]
 
 
+def test_a_daemon_that_takes_long_to_answer_is_asked_less_often(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Steps(lambda: len(clock.waits) == 3)
+    poller = Poller(world.client, world.writer, world.said.append, clock=clock, wall=clock.now)
+    clock.at_end = poller.end
+    poller._wakeup = threading.Condition(threading.RLock())
+    answers = world.client.processes
+
+    def slowly() -> dict[str, object]:
+        clock.time += 0.125
+        return answers()
+
+    monkeypatch.setattr(world.client, "processes", slowly)
+    poller.run()
+    assert clock.waits == [21.875, 24.875, 24.875]  # 25 s for 0.125 s, on whole fives
+
+
 def test_its_thread_ends_with_the_context(world: World) -> None:
     with world.poller:
         pass
