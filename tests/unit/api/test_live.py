@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
@@ -90,6 +91,30 @@ def test_many_viewers_are_one_question() -> None:
             looks.require_room()
         await streams[0].aclose()  # type: ignore[attr-defined]
         looks.require_room()
+
+    asyncio.run(go())
+
+
+def test_a_viewer_that_goes_takes_no_answer_from_the_others() -> None:
+    daemon, answers = Daemon(), threading.Event()
+    status = daemon.status
+
+    def waits() -> dict[str, Any]:
+        assert answers.wait(30)
+        return status()
+
+    daemon.status = waits  # type: ignore[method-assign]
+
+    async def go() -> None:
+        looks = Live(daemon, 3600.0)  # type: ignore[arg-type]
+        goes, stays = (asyncio.ensure_future(next_status(looks.stream())) for _ in range(2))
+        while looks._viewers < 2:
+            await asyncio.sleep(0)
+        goes.cancel()
+        await asyncio.wait([goes])
+        answers.set()
+        assert await stays == ["status"]
+        assert daemon.asked == 1
 
     asyncio.run(go())
 

@@ -17,7 +17,9 @@ def handed(count: str = "1", pid: int | None = None) -> dict[str, str]:
 def test_it_is_that_of_systemd_where_there_is_one(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as theirs:
         theirs.bind(str(tmp_path / "s"))
-        found = inherited(handed(), os.dup(theirs.fileno()))
+        number = os.dup(theirs.fileno())
+        os.set_inheritable(number, True)  # as over execve
+        found = inherited(handed(), number)
         assert found is not None
         with found:
             assert found.getsockname() == str(tmp_path / "s")

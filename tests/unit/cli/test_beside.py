@@ -41,12 +41,16 @@ def test_it_is_ended_and_does_not_speak_to_the_service_manager(
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/none")
     ready, said = tmp_path / "ready", list[str]()
     code = (
-        "import os, pathlib, sys, time\n"
-        "pathlib.Path(sys.argv[1]).write_text(str(os.environ.get('NOTIFY_SOCKET')))\n"
-        "time.sleep(600)"
+        "import os, pathlib, signal, sys\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        "file.write_text(str(os.environ.get('NOTIFY_SOCKET')))\n"
+        "signal.sigwait([signal.SIGTERM])\n"
+        "file.write_text('in order')"
     )
     with api_beside([sys.executable, "-c", code, str(ready)], said.append):
         while not ready.exists() or not ready.read_text():
             pass
         assert ready.read_text() == "None"
+    assert ready.read_text() == "in order"
     assert said == []

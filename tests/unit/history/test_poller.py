@@ -161,6 +161,19 @@ def test_a_daemon_that_takes_long_to_answer_is_asked_less_often(
     assert clock.waits == [21.875, 24.875, 24.875]  # 25 s for 0.125 s, on whole fives
 
 
+def test_what_is_answered_after_the_end_is_not_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = world.client.processes
+
+    def late() -> dict[str, object]:
+        world.poller.end()
+        return answers()
+
+    monkeypatch.setattr(world.client, "processes", late)
+    assert world.poll() == []
+
+
 def test_its_thread_ends_with_the_context(world: World) -> None:
     with world.poller:
         pass
