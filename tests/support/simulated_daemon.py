@@ -1,6 +1,6 @@
 """The real daemon, threads and control socket, on a simulated machine with programs that run.
 
-    python -m support.simulated_daemon SOCKET [--processes N] [--shift SECONDS]
+    python -m support.simulated_daemon SOCKET [--processes N] [--shift SECONDS] [--block PAGES]
 
 until SIGTERM. What views show of it changes as on a real machine, without two tiers and root.
 """
@@ -38,16 +38,20 @@ class Programs:
     vmas: list[SimVma]
     shift_s: float = 0.0
     """After this time other pages are hot; 0 is never."""
+    block: int = 1
+    """So many pages beside each other are about as hot."""
     began: float = field(default_factory=time.monotonic)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
     def __post_init__(self) -> None:
         self._ran = self.began
         self._rates: list[FloatArray] = [
-            self.random.permutation(200.0 / np.arange(1, vma.accessed.size + 1))
-            for vma in self.vmas
+            self._mixed(200.0 / np.arange(1, vma.accessed.size + 1)) for vma in self.vmas
         ]
         self._shifts = 0
+
+    def _mixed(self, rates: FloatArray) -> FloatArray:
+        return self.random.permutation(rates.reshape(-1, self.block)).reshape(-1)
 
     def run(self) -> None:
         """What they did since they ran last."""
@@ -55,7 +59,7 @@ class Programs:
         passed, self._ran = now - self._ran, now
         if self.shift_s and int((now - self.began) / self.shift_s) > self._shifts:
             self._shifts += 1
-            self._rates = [self.random.permutation(rates) for rates in self._rates]
+            self._rates = [self._mixed(rates) for rates in self._rates]
         for vma, rates in zip(self.vmas, self._rates, strict=True):
             hit = self.random.random(len(rates)) < -np.expm1(-rates * passed)
             vma.accessed.reshape(-1)[hit] = True
@@ -63,7 +67,7 @@ class Programs:
             self.machine.process(pid.pid).run()
 
 
-def simulated(processes: int, shift_s: float) -> tuple[SimMachine, Programs]:
+def simulated(processes: int, shift_s: float, block: int = 1) -> tuple[SimMachine, Programs]:
     """A machine on which these run."""
     machine = SimMachine(
         sim_topology((0,), (1,), {0: FAST_PAGES, 1: max(SLOW_PAGES, PAGES * processes)})
@@ -74,7 +78,7 @@ def simulated(processes: int, shift_s: float) -> tuple[SimMachine, Programs]:
         vma = machine.map(process, REGION_BYTES, PAGES, 1)
         vma.name = b"[heap]"
         vmas.append(vma)
-    return machine, Programs(machine, vmas, shift_s)
+    return machine, Programs(machine, vmas, shift_s, block)
 
 
 def main() -> None:
@@ -82,8 +86,9 @@ def main() -> None:
     parser.add_argument("socket", type=Path)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--shift", type=float, default=0.0)
+    parser.add_argument("--block", type=int, default=1)
     options = parser.parse_args()
-    machine, programs = simulated(options.processes, options.shift)
+    machine, programs = simulated(options.processes, options.shift, options.block)
     machine.program = programs.run
     settings = Settings(scan_delay_ms=0, cpu_budget_percent=100.0)
     config = Config(settings, Rules())

@@ -12,10 +12,12 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from mmscand.api.body_limit import BodyLimit
+from mmscand.api.dashboard import dashboard_routes
 from mmscand.api.guard import Guard, Rights
 from mmscand.api.history import history_routes
 from mmscand.api.kernel_metrics import KernelCounters
 from mmscand.api.live import live_routes
+from mmscand.api.looks import NOT_WATCHED, Pid, look_routes
 from mmscand.api.metrics import Exporter
 from mmscand.api.models import (
     Answer,
@@ -35,10 +37,6 @@ from mmscand.api.refusals import add_refusals
 from mmscand.control.client import ControlClient
 from mmscand.observe.groups import Groups
 
-_MAX_PID = 1 << 22
-"""PID_MAX_LIMIT, include/linux/threads.h."""
-
-Pid = Annotated[int, Path(ge=1, le=_MAX_PID, description="Process id.")]
 KnobName = Annotated[
     str, Path(max_length=64, description="Name of a knob, as GET /v1/knobs lists them.")
 ]
@@ -97,6 +95,8 @@ def create_app(
     app.include_router(_status_routes(daemon))
     app.include_router(history_routes(history))
     app.include_router(live_routes(daemon))
+    app.include_router(look_routes(daemon))
+    app.include_router(dashboard_routes())
     app.include_router(_knob_routes(daemon))
     app.include_router(_switch_routes(daemon))
     app.include_router(
@@ -122,7 +122,7 @@ def _status_routes(daemon: ControlClient) -> APIRouter:
         "/processes/{pid}",
         operation_id="process",
         response_model=WatchedProcess,
-        responses=_refusals(_404="It is not watched.", _422="That is no process id."),
+        responses=NOT_WATCHED,
     )
     def process(pid: Pid) -> Answer:
         """One process."""
