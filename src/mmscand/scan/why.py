@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mmscand.heat.history import SlotRows
-from mmscand.heat.word import FAST, KNOWN, RATE, RATE_LEVELS, STATE, A
+from mmscand.heat.word import FAST, KIND, KINDS, KNOWN, RATE, RATE_LEVELS, STATE, A
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -23,6 +23,8 @@ _CODE = {name: code for code, name in enumerate(REASONS)}
 _FAST = len(REASONS)
 """In place of a reason, of pages on the fast tier."""
 _COLUMNS = _FAST + 1
+_NONE = _COLUMNS
+"""No page."""
 
 
 class Why:
@@ -32,6 +34,8 @@ class Why:
         self._scanner = scanner
         self._now = now
         self._codes = scanner.reason_codes
+        self._of_kind = _columns_of(self._codes)
+        """(KINDS,) what each word without its tag is."""
 
     @property
     def has_rates(self) -> bool:
@@ -39,10 +43,21 @@ class Why:
         return self._codes is not None
 
     def of(self, names: MappingNames, address: int | None, edge: float | None) -> ProcessWhy:
-        """All mappings, and the page at an address."""
-        page = None if address is None else self.page(address)
-        mappings = tuple(self.mappings(names))
-        return ProcessWhy(self._scanner.process, self.has_rates, edge, mappings, page)
+        """All mappings; or the page at an address, and the mapping that it is in."""
+        process = self._scanner.process
+        if address is None:
+            return ProcessWhy(process, self.has_rates, edge, tuple(self.mappings(names)), None)
+        mappings = self._mapping_at(names, address)
+        return ProcessWhy(process, self.has_rates, edge, mappings, self.page(address))
+
+    def _mapping_at(self, names: MappingNames, address: int) -> tuple[MappingWhy, ...]:
+        """Its name and its rule, and nothing of its pages."""
+        at = int(np.searchsorted(names.ends, np.uint64(address), side="right"))
+        if at >= len(names.names) or int(names.starts[at]) > address:
+            return ()
+        rule = self._rules(names.starts[at : at + 1])[0]
+        start, end = int(names.starts[at]), int(names.ends[at])
+        return (MappingWhy(names.names[at], start, end, rule, 0, {}),)
 
     def mappings(self, names: MappingNames) -> list[MappingWhy]:
         """Each with memory in it, and each that a rule leaves out."""
@@ -73,11 +88,13 @@ class Why:
 
     def _count(self, rows: SlotRows, names: MappingNames, counts: PageNumbers) -> None:
         """Add (mappings + 1, _COLUMNS) pages; the last row is for those of no mapping."""
-        fast = rows.words & FAST != 0
-        codes = np.where(fast, np.uint8(_FAST), self._with_held(rows))
-        there = rows.words != 0
-        mapping = np.broadcast_to(self._mapping_of(rows, names), codes.shape)[there]
-        keys = mapping * _COLUMNS + codes[there]
+        columns, mapping = self._columns(rows), self._mapping_of(rows, names)
+        if mapping.size and (mapping == mapping.flat[0]).all():  # a GiB of one mapping: half a ms
+            found = np.bincount(columns.reshape(-1), minlength=_COLUMNS + 1)[:_COLUMNS]
+            counts[mapping.flat[0]] += found * rows.pages_per_slot
+            return
+        there = columns < _COLUMNS
+        keys = np.broadcast_to(mapping, columns.shape)[there] * _COLUMNS + columns[there]
         counts += (
             np.bincount(keys, minlength=counts.size).reshape(counts.shape) * rows.pages_per_slot
         )
@@ -92,21 +109,21 @@ class Why:
         slots = rows.addresses[:, None] + np.arange(rows.words.shape[1], dtype=np.uint64) * step
         return np.searchsorted(names.ends, slots, side="right")
 
-    def _with_held(self, rows: SlotRows) -> ByteArray:
-        """(rows, width) codes, with what waits on the list and what would not move."""
-        if self._codes is None:
-            return np.zeros(rows.words.shape, dtype=np.uint8)
-        codes = self._codes.take(rows.words & STATE)
+    def _columns(self, rows: SlotRows) -> ByteArray:
+        """(rows, width) reasons, _FAST, or _NONE, with what waits on the list and what would not
+        move.
+        """
+        columns = self._of_kind.take(rows.words & KIND)
         start, end = int(rows.addresses[0]), int(rows.addresses[-1]) + HUGE_PAGE_BYTES
         for name, addresses in self._scanner.kept_back(start, end):
             step = np.uint64(rows.pages_per_slot * PAGE_BYTES)
             row = np.searchsorted(rows.addresses, addresses, side="right") - 1
             column = ((addresses - rows.addresses[row]) // step).astype(np.intp)
-            inside = (row >= 0) & (column < codes.shape[1])
+            inside = (row >= 0) & (column < columns.shape[1])
             at = row[inside], column[inside]
-            hot = codes[at] < len(HOT)
-            codes[at] = np.where(hot | (name == "queued"), _CODE[name], codes[at])
-        return codes
+            changes = columns[at] < (_FAST if name == "queued" else len(HOT))
+            columns[at] = np.where(changes, _CODE[name], columns[at])
+        return columns
 
     def page(self, address: int) -> PageWhy | None:
         """The one at an address; None where nothing is known of a page there."""
@@ -120,10 +137,10 @@ class Why:
 
     def _page(self, rows: SlotRows, address: int, column: int) -> PageWhy:
         word, scanner = rows.words[0, column], self._scanner
-        fast, state = bool(word & FAST), int(word & STATE)
+        fast, state = self.has_rates and bool(word & FAST), int(word & STATE)
         reason = None
-        if not fast and self._codes is not None:
-            reason = tuple(REASONS)[self._with_held(rows)[0, column]]
+        if not fast and self.has_rates:
+            reason = tuple(REASONS)[self._columns(rows)[0, column]]
         failures, retry_s = scanner.held(address, self._now)
         moved = scanner.moved(address)
         rate, accesses, seconds = self._known(state)
@@ -151,3 +168,14 @@ class Why:
         seconds = float(A[state] / RATE[state % RATE_LEVELS])
         rates = self._scanner.expected_rates
         return (None if rates is None else float(rates[state])), accesses, seconds
+
+
+def _columns_of(codes: ByteArray | None) -> ByteArray:
+    """Without rates all known pages are slow ones, and have no reason: policies of the RFC know no
+    others.
+    """
+    kinds = np.arange(KINDS, dtype=np.uint16)
+    if codes is None:
+        return np.where(kinds == 0, _NONE, 0).astype(np.uint8)
+    found = np.where(kinds & FAST != 0, _FAST, codes.take(kinds & STATE))
+    return np.where(kinds == 0, _NONE, found).astype(np.uint8)
