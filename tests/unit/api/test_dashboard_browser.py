@@ -220,10 +220,24 @@ def test_the_past(page: Page) -> None:
     assert page.complaints() == []
 
 
+def test_who_does_not_look_asks_nothing(page: Page) -> None:
+    looks = "document.dispatchEvent(new Event('visibilitychange'))"
+    page.run(
+        f"Object.defineProperty(document, 'hidden', {{value: true, configurable: true}});{looks}"
+    )
+    assert page.run("source === null")
+    before = page.run("live.ticks")
+    page.run(f"delete document.hidden; {looks}")
+    page.wait(f"live.ticks > {before}")
+    page.wait("flights.size === 0")
+    assert page.complaints() == []
+
+
 def test_the_daemon_may_go_and_come_back(page: Page, world: World) -> None:
     started = page.run("live.status.start_timestamp")
     world.stop_daemon()
     page.wait(f"{STATE} === 'away' && {WORDS}.startsWith('no daemon')")
+    assert "figures are of" in page.run(WORDS)
     world.start_daemon()
     page.wait(f"{STATE} === 'live' && live.status.start_timestamp > {started}")
     page.wait("live.events.length > 0 && live.events[0].number < 500")

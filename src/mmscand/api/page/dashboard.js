@@ -15,6 +15,7 @@ const SILENT_MS = 20000; // the daemon has 10 s to answer
 const AGAIN_MS = 1000;
 const HISTORY_POINTS = 120;
 const ASK_EVERY = 2; // statuses, of which one comes a second
+const REST = 20; // times as long as an answer took: 50 000 processes are many megabytes
 const WHY_EVERY = 10;
 const MAP = { columns: 120, leastColumns: 20, rows: 288, cellWidth: 4 };
 const COLDEST = 0.01; // accesses a second and page: the shade of the coldest ...
@@ -82,11 +83,12 @@ const hex = (address) => "0x" + BigInt(address).toString(16);
 
 /* ---- What is known ---- */
 
-const live = { status: null, points: [], processes: [], leftAlone: 0, events: [], last: 0, ticks: 0 };
+const live = { status: null, points: [], seenAt: 0, processes: [], events: [], last: 0, ticks: 0 };
 const past = { samples: [], changes: [], chosen: null, asked: 0 };
 const table = { by: "process", sort: { process: "slowHot", group: "slowHot" }, down: true, rows: new Map() };
 const heat = { pid: null, name: "", looks: [], unit: "rate", inView: false, places: [], column: null };
 const flights = new Set();
+const dueAt = new Map();
 
 async function get(path) {
   const answer = await fetch(path, { headers: { Accept: "application/json" } });
@@ -95,9 +97,10 @@ async function get(path) {
   return body;
 }
 
-/** One question of a kind at a time: a slow answer is no reason to ask again. */
-async function once(kind, ask) {
-  if (flights.has(kind)) return;
+/** One question of a kind at a time, and a slow answer is a reason to ask less often. */
+async function once(kind, ask, now = false) {
+  const began = performance.now();
+  if (flights.has(kind) || (!now && began < (dueAt.get(kind) || 0))) return;
   flights.add(kind);
   try {
     await ask();
@@ -105,6 +108,7 @@ async function once(kind, ask) {
     if (!(error instanceof TypeError)) throw error; // the network: the stream of events says so
   } finally {
     flights.delete(kind);
+    dueAt.set(kind, began + REST * (performance.now() - began));
   }
 }
 
@@ -119,21 +123,23 @@ function connect() {
   if (document.hidden) return;
   heardAt = Date.now();
   source = new EventSource("v1/events");
-  source.addEventListener("open", () => once("log", catchUp));
+  source.addEventListener("open", () => once("log", catchUp, true));
   source.addEventListener("status", (event) => gotStatus(JSON.parse(event.data)));
   source.addEventListener("happened", (event) => gotEvents([JSON.parse(event.data)]));
   source.addEventListener("error", (event) => {
     heardAt = Date.now();
     if (event.data !== undefined) {
       const { error, hint } = JSON.parse(event.data);
-      setState("away", hint ? `no daemon: ${error}; ${hint}` : `no daemon: ${error}`);
+      setState("away", ["no daemon: " + error, hint, lastSeen()].filter(Boolean).join("; "));
     } else {
-      setState("away", "mmscand-api does not answer; tries again");
+      setState("away", ["mmscand-api does not answer", lastSeen()].filter(Boolean).join("; "));
       disconnect();
       againTimer = setTimeout(connect, AGAIN_MS);
     }
   });
 }
+
+const lastSeen = () => (live.status ? `figures are of ${clock(live.seenAt)}` : "");
 
 function disconnect() {
   clearTimeout(againTimer);
@@ -157,9 +163,10 @@ function gotStatus(status) {
     live.points = [];
     live.events = [];
     live.last = 0;
-    once("log", catchUp);
+    once("log", catchUp, true);
   }
   live.status = status;
+  live.seenAt = Date.now() / 1000;
   addPoint(status);
   setState(...stateOf(status));
   if (past.chosen === null) showStatus(status, status.minute, live.points);
@@ -518,7 +525,7 @@ function choose(pid, name) {
   say("heat-words", `Heat of ${name}, pid ${pid}: asks the daemon`);
   showTable();
   byId("heat-title").scrollIntoView({ block: "start", behavior: "auto" });
-  once("heat", askHeatNow);
+  once("heat", askHeatNow, true);
 }
 
 /** Nothing is asked for while the map is out of sight. */
