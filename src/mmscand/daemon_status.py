@@ -8,7 +8,6 @@ from mmscand.machine import Machine
 from mmscand.observe.counters import Counters
 from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus, summed, summed_hotness
-from mmscand.policy.placement import served
 from mmscand.scan.room import nodes_by_tier, tier_pages
 from mmscand.scan.scanner import Scanner
 
@@ -47,7 +46,7 @@ def at_work(
     queued_slots: int,
 ) -> DaemonStatus:
     """The same with what the threads know."""
-    processes, part = scanner.status(counters), served(scanner.placements)
+    processes, part = scanner.status(counters)
     return replace(
         stands,
         processes=processes,

@@ -73,7 +73,8 @@ class RateTable:
         """(STATES,) the rate to expect of a page; nan before anything was learned."""
         self._silent: dict[int, FloatArray] = {}
         self._first: dict[float, FloatArray] = {}
-        """What `silent` and `first_access` said since the latest learning."""
+        self._variance: FloatArray | None = None
+        """What these said since the latest learning."""
 
     def learn(self, pages: PageNumbers) -> None:
         """Take in how many pages (STATES,) there are of each state."""
@@ -85,19 +86,17 @@ class RateTable:
         for _ in range(_STEPS if self.known else _FIRST_STEPS):
             weights = number @ _shares(likely * weights)
         self._mixture, self.known = _Mixture(weights), True
-        self._silent, self._first = {}, {}
+        self._silent, self._first, self._variance = {}, {}, None
         self.expected = self._mixture.mean(GRID)
 
     @property
     def variance(self) -> FloatArray:
-        """(STATES,) of the rate, squared accesses a second; nan before anything was learned. From
-        any thread.
-        """
-        if not self.known:
-            return np.full(STATES, np.nan)
-        mixture = self._mixture
-        result: FloatArray = np.maximum(0.0, mixture.mean(GRID**2) - mixture.mean(GRID) ** 2)
-        return result
+        """(STATES,) of the rate, squared accesses a second; from any thread."""
+        variance, mixture = self._variance, self._mixture
+        if variance is None:
+            spread = mixture.mean(GRID**2) - mixture.mean(GRID) ** 2
+            self._variance = variance = np.maximum(0.0, spread)
+        return variance
 
     def silent(self, seconds: float) -> FloatArray:
         """(STATES,) the chance that a page is not accessed for these seconds."""

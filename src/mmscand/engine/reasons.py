@@ -4,7 +4,7 @@ import numpy as np
 
 from mmscand.engine.rate_table import RateTable
 from mmscand.heat.word import KNOWN, PROVEN, STATES, STUCK
-from mmscand.model import ByteArray, PageNumbers
+from mmscand.model import ByteArray, FloatArray, PageNumbers
 from mmscand.policy.placement import Placement
 from mmscand.policy.plan import Plan
 from mmscand.reasons import HOT, REASONS
@@ -16,7 +16,7 @@ def reason_codes(table: RateTable, plan: Plan, price: float) -> ByteArray:
     """(STATES,) of a page of each state on the slow tier, which is not on the migration list: place
     in REASONS. `price` is what a trade has to gain, in accesses a second; a move alone half of it.
     """
-    rates = np.nan_to_num(table.expected)
+    rates = rates_of(table)
     codes = np.full(STATES, _CODES["no_room"], dtype=np.uint8)
     hot = rates >= plan.promote_from
     codes[hot & PROVEN] = _CODES["planned"]
@@ -38,25 +38,39 @@ def placement(
     """Of one process, from its 4 KiB pages of each kind of word (heat.word.KINDS,), those that
     would not move by their state and tier (2 * STATES,), and the number that waits to go up.
     """
-    pages = kinds.reshape(2, 2, STATES).sum(axis=1)
-    refused = np.minimum(left_out.reshape(2, STATES)[0], pages[0])
+    quarters = kinds.reshape(2, 2, STATES)
+    pages = quarters[:, 0] + quarters[:, 1]
     codes = reason_codes(table, plan, price)
-    slow = np.bincount(codes, weights=pages[0] - refused, minlength=len(REASONS)).astype(np.intp)
-    # Of pages that are kept back the cold ones are where they should be.
-    cold = codes >= len(HOT)
-    slow += np.bincount(codes[cold], weights=refused[cold], minlength=len(slow)).astype(np.intp)
-    slow[_CODES["refused"]] += int(refused[~cold].sum())
+    slow = _by_reason(codes, pages[0], np.minimum(left_out[:STATES], pages[0]))
     _take_queued(slow, queued)
-    some = pages.any(axis=0) & KNOWN & table.known
-    rates, variances = np.nan_to_num(table.expected), np.nan_to_num(table.variance)
+    some = np.flatnonzero((pages[0] + pages[1]) * (KNOWN & table.known))
     sizes = pages.sum(axis=1).tolist()
     return Placement(
         (sizes[0], sizes[1]),
-        rates[some],
+        rates_of(table)[some],
         pages[:, some],
-        variances[some],
-        {name: int(slow[code]) for name, code in _CODES.items() if slow[code]},
+        table.variance[some],
+        {name: number for name, number in zip(REASONS, slow.tolist(), strict=True) if number},
     )
+
+
+def rates_of(table: RateTable) -> FloatArray:
+    """(STATES,) expected, 0 before anything was learned."""
+    return table.expected if table.known else np.zeros(STATES)
+
+
+def _by_reason(codes: ByteArray, pages: PageNumbers, refused: PageNumbers) -> PageNumbers:
+    """(len(REASONS),) pages of the slow tier. Of those that would not move the cold ones are where
+    they should be.
+    """
+    number = len(REASONS)
+    slow = np.bincount(codes, weights=pages, minlength=number).astype(np.intp)
+    if refused.any():
+        kept = np.bincount(codes, weights=refused, minlength=number).astype(np.intp)
+        kept[len(HOT) :] = 0
+        slow -= kept
+        slow[_CODES["refused"]] += kept.sum()
+    return slow
 
 
 def _take_queued(slow: PageNumbers, queued: int) -> None:

@@ -226,10 +226,11 @@ class ProcessScanner:
         """Of the address space that was looked at last."""
         return self._generation
 
-    def status(self, counters: Mapping[str, float], now: float) -> ProcessStatus:
-        """How the process stands; may be called from any thread."""
+    def status(
+        self, counters: Mapping[str, float], now: float, placed: Placement | None
+    ) -> ProcessStatus:
+        """How the process stands, `placed` being its placement; may be called from any thread."""
         preferred = self._candidates.use.preferred
-        placed = self.placement
         part = served([placed]) if placed is not None else None
         return ProcessStatus(
             process=self.process,

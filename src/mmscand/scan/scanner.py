@@ -15,7 +15,7 @@ from mmscand.observe.events import STOPPING, Observer, TopologyChanged
 from mmscand.observe.status import BudgetStatus, ProcessStatus
 from mmscand.observe.why import ProcessRates
 from mmscand.policy.interface import Policy
-from mmscand.policy.placement import Placement
+from mmscand.policy.placement import Served, served
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.budget import CpuBudget
@@ -301,10 +301,15 @@ class Scanner:
             round_s=round_s if waiting else None,
         )
 
-    def status(self, counters: Counters) -> tuple[ProcessStatus, ...]:
-        """All scanners; called from any thread."""
+    def status(self, counters: Counters) -> tuple[tuple[ProcessStatus, ...], Served | None]:
+        """All scanners, and the share of accesses that the fast tier serves; from any thread."""
         scanners, now = list(self._watched.scanners.values()), self._clock.now()
-        return tuple(scanner.status(counters.of(scanner.process), now) for scanner in scanners)
+        placed = [scanner.placement for scanner in scanners]
+        found = tuple(
+            scanner.status(counters.of(scanner.process), now, where)
+            for scanner, where in zip(scanners, placed, strict=True)
+        )
+        return found, served(each for each in placed if each is not None)
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """Of all processes of which rates are known; from any thread."""
@@ -321,12 +326,6 @@ class Scanner:
             return self._machine.facts(process).cgroup
         except (ProcessGone, ProcessDenied, OutOfResources):
             return ""
-
-    @property
-    def placements(self) -> tuple[Placement, ...]:
-        """Of all processes of which rates are known; from any thread."""
-        found = (scanner.placement for scanner in list(self._watched.scanners.values()))
-        return tuple(each for each in found if each is not None)
 
     @property
     def edge(self) -> float | None:
