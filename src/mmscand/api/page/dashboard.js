@@ -623,16 +623,19 @@ function shadeOf(value) {
 
 /** Hue is the tier, and so is the ruling of slow memory: of a piece so many lines are orange as is
  * its share of fast memory. The shade is heat; stripes: not known. */
-function paintCell(image, left, line, piece, address, colors) {
-  for (let x = 0; x < MAP.cellWidth; x++) {
-    const [red, green, blue] = pixelOf(piece, address, x, line, colors);
-    image.data.set([red, green, blue, 255], 4 * (line * image.width + left + x));
+function paintCell(pixels, width, left, line, piece, address, colors) {
+  const at = line * width + left;
+  if (piece && piece.heat === null) {
+    for (let x = 0; x < MAP.cellWidth; x++) pixels[at + x] = packed(x % 2 ? colors.unknown : colors.back);
+  } else {
+    pixels.fill(packed(piece ? colorOf(piece, address, line, colors) : colors.back), at, at + MAP.cellWidth);
   }
 }
 
-function pixelOf(piece, address, x, line, colors) {
-  if (!piece) return colors.back;
-  if (piece.heat === null) return x % 2 ? colors.unknown : colors.back;
+/** As 32 bits of an image's data, which has red first; all browsers run little-endian. */
+const packed = ([red, green, blue]) => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+
+function colorOf(piece, address, line, colors) {
   const slow = isSlow(piece, address);
   const [cold, hot] = slow ? colors.slow : colors.fast;
   const color = mix(cold, hot, shadeOf(piece.heat));
@@ -654,13 +657,14 @@ function paintMap() {
   canvas.height = MAP.rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
+  const pixels = new Uint32Array(image.data.buffer);
   const colors = palette();
   const empty = columns - heat.looks.length;
   for (let column = 0; column < columns; column++) {
     const look = heat.looks[column - empty];
     heat.places.forEach(({ address }, row) => {
       const piece = look ? pieceAt(look.pieces, address) : null;
-      paintCell(image, column * MAP.cellWidth, row, piece, address, colors);
+      paintCell(pixels, image.width, column * MAP.cellWidth, row, piece, address, colors);
     });
   }
   context.putImageData(image, 0, 0);
@@ -718,8 +722,9 @@ function showLegend() {
     const canvas = make("canvas", "", { class: "swatch", width: MAP.cellWidth * 2, height: 12, "aria-hidden": "true" });
     const context = canvas.getContext("2d");
     const image = context.createImageData(canvas.width, canvas.height);
+    const pixels = new Uint32Array(image.data.buffer);
     for (let row = 0; row < canvas.height; row++) {
-      for (const left of [0, MAP.cellWidth]) paintCell(image, left, row, { ...piece, start: 0, end: 1 }, 0, colors);
+      for (const left of [0, MAP.cellWidth]) paintCell(pixels, image.width, left, row, { ...piece, start: 0, end: 1 }, 0, colors);
     }
     context.putImageData(image, 0, 0);
     return canvas;
