@@ -1,4 +1,5 @@
-"""Pictures of the dashboard: `script/screenshots` writes docs/pictures/, or into another folder.
+"""Pictures of the dashboard: `script/screenshots` writes docs/pictures/dashboard.png, and with a
+folder all of them there.
 
     python docs/screenshots.py [FOLDER] [--warm SECONDS]
 
@@ -35,7 +36,7 @@ def show(page: Page, url: str, *, width: int, dark: bool) -> None:
 def main() -> None:
     """Write one picture for each of _SHOTS."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path, nargs="?", default=PICTURES)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--warm", type=float, default=15.0)
     options = parser.parse_args()
     with (
@@ -43,9 +44,10 @@ def main() -> None:
         for_people(Path(name), options.warm) as world,
         browser(Path(name)) as page,
     ):
-        for shot, (width, dark) in _SHOTS.items():
+        for shot in _SHOTS if options.folder else ["dashboard"]:
+            width, dark = _SHOTS[shot]
             show(page, world.url, width=width, dark=dark)
-            page.picture(options.folder / f"{shot}.png")
+            page.picture((options.folder or PICTURES) / f"{shot}.png")
 
 
 if __name__ == "__main__":
