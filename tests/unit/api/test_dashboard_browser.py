@@ -94,7 +94,7 @@ def bytes_received(page: Page) -> int:
 
 
 def test_it_follows_pages_that_move(page: Page) -> None:
-    numbers = page.run("JSON.stringify([live.last, live.status.counters.promoted])")
+    numbers = page.run("JSON.stringify([live.last, live.status.counters.promoted || 0])")
     last, promoted = json.loads(numbers)
     page.wait(f"live.last > {last}")
     page.wait(f"live.status.counters.promoted > {promoted}")

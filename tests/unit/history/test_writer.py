@@ -96,6 +96,8 @@ def test_changes_are_not_kept_for_ever(path: Path, monkeypatch: pytest.MonkeyPat
     assert [each.words for each in found] == [str(n) for n in range(20, 30)]
 
 
+WITH_TESTS = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+"""A program of its own does not know where `support` is."""
 WRITER = """
 import sys
 from pathlib import Path
@@ -114,7 +116,7 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_has_written(path: Path) -
     begin, last = BEGIN, 0
     for _ in range(3):
         words = [sys.executable, "-c", WRITER, str(path), str(begin)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=WITH_TESTS) as process:
             assert process.stdout is not None
             for _ in range(50):
                 last = int(process.stdout.readline())
@@ -219,7 +221,7 @@ def test_who_may_only_read_can_read(path: Path, state: str) -> None:
     path.parent.chmod(0o755)
     if state == "killed":
         words = [sys.executable, "-c", WRITER, str(path), str(BEGIN)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=WITH_TESTS) as process:
             assert process.stdout is not None
             process.stdout.readline()
             process.kill()
