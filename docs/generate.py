@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mmscand.observe.counters import COUNTERS, FAILED
+from mmscand.observe.counters import COUNTERS
 from mmscand.observe.fields import Field, fields_of
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
-from mmscand.reasons import HOT, REASONS
+from mmscand.reasons import FAILED, HOT, REASONS
 
 REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Made by script/reference from the tables in the code. Change those instead. -->\n\n"

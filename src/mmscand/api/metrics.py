@@ -24,9 +24,10 @@ from prometheus_client.registry import Collector
 from mmscand.api.metric_names import PREFIX, add, families, family
 from mmscand.control.client import ControlClient
 from mmscand.errors import MmscandError
-from mmscand.observe.counters import COUNTERS, FAILED
+from mmscand.observe.counters import COUNTERS
 from mmscand.observe.groups import FIELDS, Groups
 from mmscand.observe.status import DaemonStatus
+from mmscand.reasons import FAILED, failures
 from mmscand.shown import shown
 
 Answer = Mapping[str, Any]
@@ -134,16 +135,15 @@ def _counters(counters: Mapping[str, float]) -> Iterator[Metric]:
         pages.add_metric([direction], counters[direction])
         moved.add_metric([direction], counters[direction] * _PAGE_BYTES)
     yield from (pages, moved)
-    failures = CounterMetricFamily(
+    failed = CounterMetricFamily(
         f"{PREFIX}_move_failures",
         "Pages that did not move, by errno: ELSEWHERE is on neither its source nor the target, "
         "ENOENT was freed, ENOMEM is no room.",
         labels=["reason"],
     )
-    for name in sorted({*counters, f"{FAILED}ENOMEM"}):
-        if name.startswith(FAILED):
-            failures.add_metric([name.removeprefix(FAILED)], counters[name])
-    yield failures
+    for reason, number in failures({f"{FAILED}ENOMEM": 0, **counters}).items():
+        failed.add_metric([reason], number)
+    yield failed
     yield SummaryMetricFamily(
         f"{PREFIX}_pass_duration_seconds",
         "Visits to processes: a pass over an address space, or a part of one.",

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from mmscand.cli.quantities import percent, span
+from mmscand.reasons import failures
 
 Level = Literal["WARNING", "CRITICAL"]
 EXIT_CODES = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3}
@@ -50,7 +51,7 @@ def _of_budget(budget: Mapping[str, Any] | None) -> Iterator[Finding]:
 
 def _of_moves(status: Mapping[str, Any], up_s: float) -> Iterator[Finding]:
     minute, reused = status["minute"], status["reused_ratio"]
-    failed = minute.get("failed_ENOMEM", 0)
+    failed = failures(minute).get("ENOMEM", 0)
     if failed >= _LEAST_MOVED and failed > minute.get("promoted", 0):
         yield Finding("WARNING", f"{failed:.0f} pages found a full node in the last minute")
     judged = status["counters"].get("promoted", 0) >= _LEAST_MOVED and up_s > _SILENT_S

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmscand.cli.health import findings
 from mmscand.cli.quantities import percent, size, span
-from mmscand.reasons import HOT
+from mmscand.reasons import HOT, failures
 from mmscand.shown import shown
 
 _WIDTH, _INDENT = 80, 13
@@ -66,8 +66,8 @@ def _tier(pages: Mapping[str, int], nodes: Sequence[int]) -> str:
 
 
 def _moves(minute: Mapping[str, float]) -> str:
-    failed = {name[7:]: n for name, n in sorted(minute.items()) if name[:7] == "failed_" and n}
-    words = ", ".join(f"{pages:.0f} {reason}" for reason, pages in failed.items())
+    failed = failures(minute).items()
+    words = ", ".join(f"{pages:.0f} {reason}" for reason, pages in failed if pages)
     return (
         f"{size(minute.get('promoted', 0))} promoted, {size(minute.get('demoted', 0))} demoted in "
         f"the last minute" + (f"; pages that did not move: {words}" if words else "")

@@ -11,19 +11,9 @@ from mmscand.cli.quantities import short_size, size, span
 from mmscand.cli.table import client_for, print_answer, table
 from mmscand.control.wire import NotThere
 from mmscand.errors import UsageError
-from mmscand.reasons import HOT, REASONS
+from mmscand.reasons import HOT, LEFT_OUT, REASONS
 from mmscand.shown import quoted, shown
 
-_RULES = {
-    "hugetlb": "reserved huge pages (hugetlb)",
-    "special": "memory of a device or of the kernel",
-    "refused": "locked memory, or the kernel refuses to age it",
-    "inaccessible": "not accessible to anybody (PROT_NONE)",
-    "read_only_files": "files that are read only (knob read_only_files)",
-    "shared_memory": "shared mappings (knob shared_memory)",
-    "bound": "bound to slow nodes by a memory policy or a cpuset",
-}
-"""policy.eligible.RULES in words."""
 _TOP = 10
 Answer = Mapping[str, Any]
 
@@ -143,7 +133,7 @@ def _memory(mapping: Answer) -> int:
 def _mostly(mapping: Answer) -> str:
     """What keeps most of it slow."""
     if mapping["rule"]:
-        return f"left out: {_RULES.get(mapping['rule'], mapping['rule'])}"
+        return f"left out: {LEFT_OUT[mapping['rule']]}"
     slow = {reason: pages for reason, pages in mapping["slow"].items() if reason}
     return max(slow, key=lambda reason: slow[reason]).replace("_", " ") if slow else ""
 
@@ -173,7 +163,7 @@ def _page(answer: Answer, address: int | None) -> Iterator[str]:
 
 def _unknown(inside: Sequence[Answer]) -> str:
     if inside and inside[0]["rule"]:
-        return f"left out: {_RULES.get(inside[0]['rule'], inside[0]['rule'])}"
+        return f"left out: {LEFT_OUT[inside[0]['rule']]}"
     return "no page is known there: not scanned yet, or no memory behind it"
 
 
@@ -197,7 +187,7 @@ def _top(processes: Sequence[Answer], edge: float | None) -> str:
             lines.append(f"{size(pages)}: {_words(reason, REASONS[reason], edge)}")
             lines += _most(processes, "slow_by_reason", reason)
     if bound := sum(each["skipped_pages"].get("bound", 0) for each in processes):
-        lines.append(f"{size(bound)} of address space: {_RULES['bound']}")
+        lines.append(f"{size(bound)} of address space: {LEFT_OUT['bound']}")
         lines += _most(processes, "skipped_pages", "bound")
     return "\n".join(lines) or "no page on the slow tier is known to be hot"
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmscand.history.packing import Sample
-from mmscand.observe.counters import FAILED
 from mmscand.observe.events import Moved
 from mmscand.observe.fields import COUNTER, TEXT, fields_of
 from mmscand.observe.groups import FIELDS
 from mmscand.observe.status import DaemonStatus
+from mmscand.reasons import FAILED
 
 _WORDS = ("version", "pid", "enabled", "running", "budget")
 """Of the status, besides all that is a number by the table."""

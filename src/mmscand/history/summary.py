@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from mmscand.history.reader import HistoryReader, Noted, Taken, kept_step, step_for
+from mmscand.observe.growth import add_growth
+from mmscand.reasons import failures
 
 KEPT_BACK = ("shared", "held", "bound")
 """Counters of hot pages that were not queued."""
-_FAILED = "failed_"
-"""As observe.counters has it; that module imports numpy, which commands do without."""
 _CPU = "cpu "
 _GAPS = 3
 """Steps without a sample that are a gap."""
@@ -67,7 +67,7 @@ def summary_of(reader: HistoryReader, since: int, until: int, now: float) -> Sum
         counters=counters,
         cpu_s={n.removeprefix(_CPU): s for n, s in totals.items() if n.startswith(_CPU)},
         groups=_groups(all_of),
-        failed={n.removeprefix(_FAILED): p for n, p in counters.items() if n.startswith(_FAILED)},
+        failed=failures(counters),
     )
 
 
@@ -82,7 +82,7 @@ def _growth(taken: Iterable[Taken]) -> Mapping[str, float]:
         now = {**status.get("counters", {}), **cpu}
         if before is not None:
             same = status.get("start_timestamp") == start
-            _add(total, before if same else {}, now)
+            add_growth(total, before if same else {}, now)
         before, start = now, status.get("start_timestamp")
     return total
 
@@ -97,15 +97,9 @@ def _groups(taken: Iterable[Taken]) -> Mapping[str, Mapping[str, float]]:
             sums = total.setdefault(name, {"processes": 0})
             sums["processes"] = max(sums["processes"], group["processes"])
             if before is not None:
-                _add(sums, before.get(name, {}).get("sums", {}), group["sums"])
+                add_growth(sums, before.get(name, {}).get("sums", {}), group["sums"])
         before = now
     return total
-
-
-def _add(total: dict[str, float], before: Mapping[str, float], now: Mapping[str, float]) -> None:
-    for name, value in now.items():
-        was = before.get(name, 0)
-        total[name] = total.get(name, 0) + (value - was if value >= was else value)
 
 
 def _missing_s(taken: Sequence[Taken], since: int, until: int, now: float) -> int:

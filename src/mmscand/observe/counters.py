@@ -15,6 +15,7 @@ from dataclasses import replace
 from mmscand.model import Process
 from mmscand.observe.events import Event, Moved, PassEnd, ProcessEntered, ProcessLeft
 from mmscand.observe.fields import Field, counter, fields_of
+from mmscand.reasons import FAILED
 
 _OF_A_PASS, _OF_A_MOVE = fields_of(PassEnd), fields_of(Moved)
 _DERIVED = {
@@ -23,8 +24,6 @@ _DERIVED = {
     "visit_us": counter("Time that visits took from begin to end.", "us"),
     "idle": counter("Of the slow pages, those without the Accessed bit."),
 }
-FAILED = "failed_"
-"""Before the name of an errno: pages that did not move, by the reason."""
 COUNTERS: Mapping[str, Field] = {
     **{name: replace(field, name=name) for name, field in _DERIVED.items()},
     **_OF_A_PASS,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mmscand.observe.fields import COUNTER, GAUGE, Field, fields_of
+from mmscand.observe.growth import add_growth
 from mmscand.observe.status import ProcessStatus
 
 MOST_GROUPS = 20
@@ -55,7 +56,7 @@ class Groups:
         self._lock = threading.Lock()
         self._start: object = None
         self._last: dict[tuple[int, int], dict[str, float]] | None = None
-        self._sums: dict[str, Counter[str]] = {}
+        self._sums: dict[str, dict[str, float]] = {}
         self._now: dict[str, Counter[str]] = {}
 
     def take(self, start: object, processes: Iterable[Row]) -> Mapping[str, Mapping[str, float]]:
@@ -88,10 +89,10 @@ class Groups:
             group = group if group in names else OTHER
             key = int(each["pid"]), int(each["start_time"])
             last[key] = counted = _counters(each)
-            sums = self._sums.setdefault(group, Counter())
+            sums = self._sums.setdefault(group, {})
             was = counted if before is None else before.get(key, {})
             if was != counted or not sums:  # most processes do little in five seconds
-                _add_growth(sums, was, counted)
+                add_growth(sums, was, counted)
             _add_gauges(self._now.setdefault(group, Counter()), each)
         self._last = last
 
@@ -108,13 +109,6 @@ class Groups:
 
 def _counters(process: Row) -> dict[str, float]:
     return {**process["counters"], **{name: process[name] for name in _OWN}}
-
-
-def _add_growth(sums: Counter[str], before: Mapping[str, float], now: Mapping[str, float]) -> None:
-    for name, value in now.items():
-        was = before.get(name, 0)
-        growth = value - was if value >= was else value  # it begins anew after an execve
-        sums[name] = sums.get(name, 0) + growth  # type: ignore[assignment]  # seconds too
 
 
 def _add_gauges(sums: Counter[str], process: Row) -> None:

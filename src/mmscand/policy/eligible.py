@@ -6,27 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmscand.model import PAGE_BYTES, BoolArray, ByteArray, PageBlock, VmaFlag, VmaTable
+from mmscand.reasons import LEFT_OUT
 
-RULES = (
-    "hugetlb",
-    "special",
-    "refused",
-    "inaccessible",
-    "read_only_files",
-    "shared_memory",
-    "bound",
-)
+RULES = tuple(LEFT_OUT)
 """What leaves a mapping out; the first one that applies is counted.
 
-hugetlb         huge pages that were reserved: MADV_COLD does not take them
-special         devices and what the kernel provides (vdso)
-refused         the kernel refused to age it: locked memory, PFN maps, hugetlb by another name
-inaccessible    PROT_NONE: nobody can touch it
-read_only_files program text and libraries, mostly; by option, as in the RFC's rule
-shared_memory   MAP_SHARED; by option. What others map as well comes in where MGLRU can age it
-                (scan.cgroup_aging), and is left out page by page elsewhere
-bound           by a memory policy or a cpuset without a node of the fast tier: nothing of it can
-                be promoted, so nothing makes way for it
+hugetlb: MADV_COLD does not take them. special: also the vdso. refused: PFN maps, and hugetlb by
+another name, too. read_only_files: program text and libraries, mostly; as in the RFC's rule.
+shared_memory: what others map as well comes in where MGLRU can age it (scan.cgroup_aging), and is
+left out page by page elsewhere. bound: nothing of it can be promoted, so nothing makes way for it.
 """
 _ACCESSIBLE = VmaFlag.READ | VmaFlag.WRITE | VmaFlag.EXEC
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from mmscand.errors import MmscandError
-from mmscand.history import summary
 from mmscand.history.changes import Change
 from mmscand.history.reader import HistoryReader, reading, step_for
 from mmscand.history.summary import summary_of
 from mmscand.history.writer import HistoryWriter
-from mmscand.observe.counters import FAILED
+from mmscand.model import Process
+from mmscand.observe.counters import Counters
+from mmscand.observe.events import Moved
+from mmscand.reasons import failures
 from support.samples import sample
 
 BEGIN = 1_700_000_000
@@ -109,5 +111,7 @@ def test_what_is_no_history_is_told(tmp_path: Path) -> None:
         pass
 
 
-def test_the_prefix_of_failures_is_that_of_the_counters() -> None:
-    assert summary._FAILED == FAILED
+def test_failures_are_those_that_the_counters_count() -> None:
+    counters = Counters()
+    counters(Moved(Process(1, 1, "app"), 0, 0.1, 5, 0, {"ENOMEM": 7, "EBUSY": 2}))
+    assert failures(counters.total()) == {"EBUSY": 2, "ENOMEM": 7}
