@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mmscand.cli.quantities import short_size, short_span
+from mmscand.cli.process_table import COLUMNS
+from mmscand.cli.quantities import short_size
 from mmscand.reasons import HOT
 from mmscand.shown import shown
 from mmscand.top.tables import Column, Row, Table
@@ -41,14 +42,7 @@ def _process(each: Answer) -> Row:
     sizes = each["fast_pages"], each["slow_pages"], each["hot_slow_pages"], up, down
     return Row(
         each["pid"],
-        (
-            str(each["pid"]),
-            shown(str(each["name"])),
-            *map(short_size, sizes),
-            short_span(each["saved_s"]),
-            short_span(each["spent_s"]),
-            str(each["state"]),
-        ),
+        tuple(COLUMNS[column.heading](each) for column in PROCESSES),
         (
             float(each["pid"]),
             str(each["name"]),

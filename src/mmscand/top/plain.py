@@ -2,22 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from mmscand.top.tables import Column, Frame, Row
+from mmscand.top.tables import Column, Frame
 
 
-def lines(frame: Frame, columns: int | None = None) -> Iterator[str]:
-    """Head and table; `columns` cuts them."""
+def lines(frame: Frame) -> Iterator[str]:
+    """Head and table."""
+    columns = frame.table.columns
     yield frame.when
     yield from frame.head
     yield ""
-    yield row_text([each.heading for each in frame.table.columns], frame.table.columns)[:columns]
+    yield row_text([each.heading for each in columns], columns)
     for row in frame.table.rows:
-        yield cells_of(row, frame.table.columns)[:columns]
-
-
-def cells_of(row: Row, columns: Sequence[Column]) -> str:
-    """One row of the table."""
-    return row_text(row.cells, columns)
+        yield row_text(row.cells, columns)
 
 
 def row_text(cells: Sequence[str], columns: Sequence[Column]) -> str:
