@@ -8,17 +8,16 @@ from typing import Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
 from mmscand.daemon_status import at_rest, at_work
-from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.heat.picture import ProcessHeat
-from mmscand.machine import Machine
+from mmscand.machine import Machine, names_of
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
-from mmscand.model import MappingNames, Process
+from mmscand.model import Process
 from mmscand.observe.counters import Counters
 from mmscand.observe.event_log import EventLog, Logged
 from mmscand.observe.events import Event, Observer, expendable, ignore
 from mmscand.observe.recent import Recent
-from mmscand.observe.status import DaemonStatus
+from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.policy.target import require_target
 from mmscand.scan.heat_answers import HeatAnswers
@@ -174,6 +173,11 @@ class Daemon:
         queued_slots = len(running.migration_list)
         return at_work(stands, running.scanner, self._counters, cpu_seconds, queued_slots)
 
+    def process(self, pid: int) -> ProcessStatus | None:
+        """How one process stands; None where it is not watched."""
+        running = self._running
+        return running.scanner.process_status(pid, self._counters) if running else None
+
     def heat(self, pid: int) -> ProcessHeat | None:
         """What is known of the memory of a process; None where it is not watched."""
         running = self._running
@@ -188,10 +192,7 @@ class Daemon:
             return None
         from mmscand.scan.why import Why  # noqa: PLC0415 - for the few who ask
 
-        try:
-            names = self._machine.mapping_names(scanner.process)
-        except (ProcessGone, ProcessDenied, OutOfResources):
-            names = MappingNames.none()
+        names = names_of(self._machine, scanner.process)
         return Why(scanner, self._clock.now()).of(names, address, running.scanner.edge)
 
     def rates(self) -> tuple[ProcessRates, ...]:

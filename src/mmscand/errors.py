@@ -119,3 +119,7 @@ class ProcessGone(MmscandError):
     def __init__(self, pid: int) -> None:
         super().__init__(f"process {pid} has exited")
         self.pid = pid
+
+
+UNREADABLE = (ProcessGone, ProcessDenied, OutOfResources)
+"""Of a process about which nothing can be read now: then it has no names and no cgroup."""

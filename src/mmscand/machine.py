@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from mmscand.errors import UNREADABLE
 from mmscand.model import (
     Aged,
     AllowedNodes,
@@ -183,3 +184,19 @@ class Machine(Protocol):
     def open(self, process: Process) -> AddressSpace:
         """Hold a process; ProcessGone when it has exited or its pid has a new owner."""
         ...
+
+
+def names_of(machine: Machine, process: Process) -> MappingNames:
+    """What its mappings are called; none of a process that cannot be read now."""
+    try:
+        return machine.mapping_names(process)
+    except UNREADABLE:
+        return MappingNames.none()
+
+
+def cgroup_of(machine: Machine, process: Process) -> str:
+    """Its cgroup; '' of a process that cannot be read now."""
+    try:
+        return machine.facts(process).cgroup
+    except UNREADABLE:
+        return ""

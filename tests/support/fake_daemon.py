@@ -123,6 +123,9 @@ class FakeDaemon:
         )
         return tuple(each for each in made if each.number > since)
 
+    def process(self, pid: int) -> ProcessStatus | None:
+        return next((each for each in self.status().processes if each.process.pid == pid), None)
+
     def heat(self, pid: int) -> ProcessHeat | None:
         """One mapping with two pieces, of the second of which nothing is known."""
         if pid not in self.pids:

@@ -9,7 +9,7 @@ from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.event_log import Logged
-from mmscand.observe.status import DaemonStatus
+from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.settings_store import SettingsStore
 
@@ -31,6 +31,10 @@ class ControlledDaemon:
     def status(self) -> DaemonStatus:
         """How things stand now."""
         return self._daemon.status()
+
+    def process(self, pid: int) -> ProcessStatus | None:
+        """See Daemon.process."""
+        return self._daemon.process(pid)
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """See Daemon.heat."""

@@ -70,11 +70,10 @@ class Answers:
         return processes_object(self._controlled.status())
 
     def _process(self, pid: object) -> Json:
-        number, status = _require_whole("pid", pid), self._controlled.status()
-        for each in status.processes:
-            if each.process.pid == number:
-                return process_object(each)
-        raise _not_watched(number, status)
+        number = _require_whole("pid", pid)
+        if (found := self._controlled.process(number)) is None:
+            raise _not_watched(number, self._controlled.status())
+        return process_object(found)
 
     def _heat(self, pid: object) -> Json:
         number = _require_whole("pid", pid)
@@ -83,7 +82,7 @@ class Answers:
         return heat_object(found)
 
     def _rates(self) -> Json:
-        return rates_object(self._controlled.rates(), self._controlled.status())
+        return rates_object(self._controlled.rates())
 
     def _events(self, since: object = 0) -> Json:
         found = self._controlled.events(_require_whole("since", since))

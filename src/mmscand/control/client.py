@@ -57,7 +57,7 @@ class ControlClient:
 
     def rates(self) -> dict[str, Any]:
         """How often pages are accessed, by process."""
-        return self._ask("rates", fast_pages=int, processes=[dict])
+        return self._ask("rates", processes=[dict])
 
     def events(self, since: int = 0) -> dict[str, Any]:
         """The latest events, after the one of this number."""

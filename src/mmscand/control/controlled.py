@@ -4,7 +4,7 @@ from typing import Protocol
 
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.event_log import Logged
-from mmscand.observe.status import DaemonStatus
+from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.settings_store import SettingsStore
 
@@ -19,6 +19,10 @@ class Controlled(Protocol):
 
     def status(self) -> DaemonStatus:
         """How things stand now."""
+        ...
+
+    def process(self, pid: int) -> ProcessStatus | None:
+        """How one process stands; None where it is not watched."""
         ...
 
     def heat(self, pid: int) -> ProcessHeat | None:

@@ -60,11 +60,9 @@ def process_object(status: ProcessStatus) -> Json:
     return about | _fields(status)
 
 
-def rates_object(found: Sequence[ProcessRates], status: DaemonStatus) -> Json:
-    """How often pages are accessed, and what there is of fast memory; see observe.why."""
-    fast = status.tier_pages.get("fast", {})
+def rates_object(found: Sequence[ProcessRates]) -> Json:
+    """How often pages are accessed; see observe.why."""
     return {
-        "fast_pages": sum(fast.values()),
         "processes": [
             {
                 "pid": each.process.pid,
@@ -74,7 +72,7 @@ def rates_object(found: Sequence[ProcessRates], status: DaemonStatus) -> Json:
                 "rates": each.rates,
             }
             for each in found
-        ],
+        ]
     }
 
 

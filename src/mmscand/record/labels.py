@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
+from mmscand.errors import UNREADABLE
 from mmscand.machine import Machine
 from mmscand.model import ByteArray, MappingNames, Process, VmaTable
 
-_GONE = (ProcessGone, ProcessDenied, OutOfResources)
-"""Then it has no names in this pass: what was seen of its pages is good."""
 ANONYMOUS = "process"
 """The name of each process in a recording without names."""
 
@@ -29,7 +27,7 @@ class Labels:
         try:
             cgroup = self.cgroup(process).encode(errors="surrogateescape")
             return self.names(process).of(vmas), cgroup
-        except _GONE:
+        except UNREADABLE:  # what was seen of its pages is good
             return [b""] * len(vmas), b""
 
 

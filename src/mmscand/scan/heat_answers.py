@@ -1,11 +1,10 @@
 """Heat of the memory of one process, for people who ask the running daemon."""
 
 from mmscand.clock import Clock
-from mmscand.errors import OutOfResources, ProcessDenied, ProcessGone
 from mmscand.heat.history import History
 from mmscand.heat.picture import ProcessHeat, pieces_of
-from mmscand.machine import Machine
-from mmscand.model import MappingNames, Process
+from mmscand.machine import Machine, names_of
+from mmscand.model import Process
 
 MOST_PIECES = 256
 """40 KiB of an answer, and more rows than a terminal has."""
@@ -28,13 +27,8 @@ class HeatAnswers:
         now = self._clock.now()
         self._latest = {who: each for who, each in self._latest.items() if each[0] > now}
         if process not in self._latest:
-            found = pieces_of(history.row_heat(), history.UNIT, self._names(process), MOST_PIECES)
+            names = names_of(self._machine, process)
+            found = pieces_of(history.row_heat(), history.UNIT, names, MOST_PIECES)
             took = self._clock.now() - now
             self._latest[process] = now + took * (1 + _REST), ProcessHeat(process, found)
         return self._latest[process][1]
-
-    def _names(self, process: Process) -> MappingNames:
-        try:
-            return self._machine.mapping_names(process)
-        except (ProcessGone, ProcessDenied, OutOfResources):
-            return MappingNames.none()

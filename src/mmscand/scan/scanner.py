@@ -7,7 +7,7 @@ from itertools import islice
 from mmscand.clock import Clock, CpuMeter
 from mmscand.engine.registry import policy_of
 from mmscand.errors import LeftAlone, MmscandError, OutOfResources, ProcessDenied, ProcessGone
-from mmscand.machine import AddressSpace, Machine
+from mmscand.machine import AddressSpace, Machine, cgroup_of
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
 from mmscand.observe.counters import Counters
@@ -311,21 +311,22 @@ class Scanner:
         )
         return found, served(each for each in placed if each is not None)
 
+    def process_status(self, pid: int, counters: Counters) -> ProcessStatus | None:
+        """That of one process; None where it is not watched. From any thread."""
+        if (scanner := self.scanner_of(pid)) is None:
+            return None
+        of = counters.of(scanner.process)
+        return scanner.status(of, self._clock.now(), scanner.placement)
+
     def rates(self) -> tuple[ProcessRates, ...]:
         """Of all processes of which rates are known; from any thread."""
         scanners = list(self._watched.scanners.values())
-        found = ((scanner.process, scanner.placement) for scanner in scanners)
+        found = ((each.process, each.placement) for each in scanners)
         return tuple(
-            ProcessRates(process, self._cgroup(process), placed.by_rate(), placed.unknown)
-            for process, placed in found
+            ProcessRates(one, cgroup_of(self._machine, one), placed.by_rate(), placed.unknown)
+            for one, placed in found
             if placed is not None
         )
-
-    def _cgroup(self, process: Process) -> str:
-        try:
-            return self._machine.facts(process).cgroup
-        except (ProcessGone, ProcessDenied, OutOfResources):
-            return ""
 
     @property
     def edge(self) -> float | None:
