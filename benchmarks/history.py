@@ -76,7 +76,7 @@ class MadeUp:
 
 
 def rows(number: int) -> list[dict[str, Any]]:
-    """Processes as the daemon tells of them."""
+    """Processes as in an answer of the daemon."""
     found: list[dict[str, Any]] = []
     for pid in range(number):
         values: dict[str, Any] = dict.fromkeys(fields_of(ProcessStatus), 1)

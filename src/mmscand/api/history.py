@@ -55,13 +55,13 @@ class History(Answer):
 
     since: int = Field(description="Begin, Unix time in seconds.")
     until: int = Field(description="End, not part of it.")
-    step: int = Field(description="Of each so many seconds the last sample is here.")
+    step: int = Field(description="Seconds between two samples; the last one of each step is here.")
     samples: list[HistorySample] = Field(description="At most 720, in order.")
     changes: list[HistoryChange] = Field(description="At most the last 1000, in order.")
 
 
 def history_routes(file: Path | None) -> APIRouter:
-    """Reads the file anew for each request; without one, each is told so."""
+    """Reads the file anew for each request; without one, each request is refused."""
     router = APIRouter(prefix="/v1", tags=["status"])
     refusals: dict[int | str, dict[str, Any]] = {
         404: {"model": Error, "description": "No history is kept."},

@@ -1,7 +1,7 @@
 """The kernel's own counters of tiering, beside ours and never summed with them.
 
 node_exporter drops pgpromote and pgdemote by its default filter. What is read here is what any user
-may read; what this process may not read is told by `mmscand_kernel_readable`.
+may read; `mmscand_kernel_readable` says what this process may not read.
 """
 
 import re

@@ -35,7 +35,7 @@ class HeatPiece(Answer):
     start: int = Field(description="Address.")
     end: int = Field(description="Address behind it.")
     heat: float | None = Field(
-        description="Mean of the pages that are told of, in `unit`; null where nothing is known."
+        description="Mean of the pages whose heat is known, in `unit`; null where nothing is known."
     )
     told_pages: int = Field(description="4 KiB pages of which the heat is known.")
     slow_pages: int = Field(description="4 KiB pages on the slow tier.")
@@ -119,7 +119,7 @@ def look_routes(daemon: ControlClient) -> APIRouter:
             int, Query(ge=0, le=_LAST_NUMBER, description="Number of the last event you have.")
         ] = 0,
     ) -> Log:
-        """What happened after an event, as far as it is kept; /v1/events tells what comes."""
+        """Events after a number, as far as they are kept; /v1/events streams the next ones."""
         return Log(**daemon.events(since))
 
     return router

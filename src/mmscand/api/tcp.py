@@ -67,7 +67,9 @@ def listen_tcp(address: Address) -> tuple[socket.socket, Address]:
         sock = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         words = f"cannot listen on {address.host}:{address.port}: {os.strerror(error.errno or 0)}"
-        raise MmscandError(words, hint="choose another port, or stop who has it") from None
+        raise MmscandError(
+            words, hint="choose another port, or stop the program that uses it"
+        ) from None
     return sock, Address(address.host, sock.getsockname()[1])
 
 

@@ -42,7 +42,7 @@ _KEPT_BACK = {
 @click.option("--file", type=PATH, default=DEFAULT_HISTORY, help="The file of mmscand-api.")
 @json_option
 def history(since: str, until: str, file: Path, as_json: bool) -> None:
-    """Tell what changed in a period, what promoting brought and took, and what failed.
+    """Show the changes of a period, the benefit and cost of promoting, and failures.
 
     Reads the file that mmscand-api writes; neither that nor the daemon has to run.
     """

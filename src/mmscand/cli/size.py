@@ -32,7 +32,7 @@ def size_(
     socket: Path | None,
     as_json: bool,
 ) -> None:
-    """Tell what share of accesses fast memory of a size would serve, in steady state.
+    """Show the share of accesses that fast memory of each size would serve, in steady state.
 
     For process PID, a cgroup, or all that is watched. The hottest pages are taken to be in fast
     memory. By a daemon's rates pages that are far hotter than those at the edge of the fast tier

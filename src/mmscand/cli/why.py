@@ -25,7 +25,7 @@ Answer = Mapping[str, Any]
 @socket_option
 @json_option
 def why(pid: int | None, where: str | None, top: bool, socket: Path | None, as_json: bool) -> None:
-    """Tell why memory of process PID is where it is.
+    """Show why memory of process PID is on its tier.
 
     ADDRESS is of one page, as 0x7f12a0000000. MAPPING is a part of the name of mappings, as heap.
     """

@@ -11,9 +11,9 @@ Json = dict[str, Any]
 def heat_object(found: ProcessHeat) -> Json:
     """Mappings with memory in them, and pieces of it; addresses and 4 KiB pages.
 
-    `heat` of a piece is the mean of its pages that are told of, in `unit` (rate: accesses a second;
-    passes: of the last six), null where nothing is known; `mapping` is a place in `mappings`, null
-    where none is there now.
+    `heat` of a piece is the mean of its pages whose heat is known, in `unit` (rate: accesses a
+    second; passes: of the last six), null where nothing is known; `mapping` is a place in
+    `mappings`, null where none is there now.
     """
     pieces, names = found.pieces, found.pieces.mappings
     mappings = zip(names.names, names.starts.tolist(), names.ends.tolist(), strict=True)

@@ -621,7 +621,7 @@ function shadeOf(value) {
   return Math.min(1, Math.log(value / COLDEST) / Math.log(HOTTEST / COLDEST));
 }
 
-/** Hue is the tier, and so is the ruling of slow memory: of a piece so many lines are orange as is
+/** Hue is the tier, and so is the ruling of slow memory: the share of orange lines of a piece is
  * its share of fast memory. The shade is heat; stripes: not known. */
 function paintCell(pixels, width, left, line, piece, address, colors) {
   const at = line * width + left;
