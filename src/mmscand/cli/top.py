@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--from", "file", type=PATH, help="Show a recording, pass by pass.")
 @click.option("--at", help="Show the history from this time on, as '3m ago' or yesterday.")
-@click.option("--history", type=PATH, help="The file of mmscand-api, for --at.")
+@click.option("--file", "history", type=PATH, help="The file of mmscand-api, for --at.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=1.0, help="Seconds between looks.")
 @click.option("--plain", is_flag=True, help="Lines in place of a screen.")
 @click.option("-n", "looks", type=click.IntRange(min=1), help="With --plain: end after so many.")
