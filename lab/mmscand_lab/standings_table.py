@@ -1,6 +1,6 @@
 """The standings of a contest as text: a table for each load, and where mmscand loses.
 
-Markdown, so that what is printed is what docs/results.md shows.
+Markdown, so that what is printed is what docs/archive/results.md shows.
 """
 
 from __future__ import annotations

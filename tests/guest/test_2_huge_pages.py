@@ -92,7 +92,7 @@ def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld) -> No
         counters = daemon.status().counters
     fast = on_node(actor, address, PAGES, world.fast)
     split = thp()["thp_split_page"] - before["thp_split_page"]
-    # Seconds are printed, not asserted: 7 to 16 on a quiet host (docs/results.md), 34 on another.
+    # Seconds are printed, not asserted: 7 to 16 on a quiet host, 34 on another.
     print(f"{fast[hot].sum()} of {HOT_PAGES} hot pages up after {seconds:.1f} s")
     print(f"{fast.sum()} pages on the fast tier, {split} huge pages split, {dict(counters)}")
     assert fast[hot].mean() >= 0.95

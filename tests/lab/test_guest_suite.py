@@ -17,5 +17,5 @@ _LIMIT_S = 3600.0
 def test_everything_that_needs_two_tiers(tmp_path: Path) -> None:
     status, report = run_guest_tests(QUIET_GUEST, GUEST_SUITE, tmp_path, _LIMIT_S)
     print(report)
-    write_row(ROOT / "docs/support.md", row_of(tmp_path))
+    write_row(ROOT / "docs/reference/support.md", row_of(tmp_path))
     assert status == 0, report[-20_000:]

@@ -1,6 +1,6 @@
 """Other kernels that people run: what differs by kernel. The whole guest suite has 6.12.
 
-Each row of docs/support.md is written by the kernel that it is about.
+Each row of docs/reference/support.md is written by the kernel that it is about.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_what_differs_by_kernel_works_on_another(series: str, tmp_path: Path) ->
         kernel=fetch_series(series),
     )
     print(report)
-    write_row(ROOT / "docs/support.md", row_of(tmp_path))
+    write_row(ROOT / "docs/reference/support.md", row_of(tmp_path))
     assert status == 0, report[-20_000:]
 
 

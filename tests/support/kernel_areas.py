@@ -1,4 +1,4 @@
-"""A plugin for pytest in a guest: what works on its kernel, by the areas of docs/support.md.
+"""A plugin for pytest in a guest: which areas of docs/reference/support.md work on its kernel.
 
 Loaded with ``-p support.kernel_areas``. With MMSCAND_KERNELS_ONLY it leaves tests without an area
 out. It writes `AREAS` into the folder MMSCAND_GUEST_FILES.

@@ -1,4 +1,4 @@
-"""docs/support.md: a row for each kernel on which the tests of its areas have run."""
+"""docs/reference/support.md: a row for each kernel on which the tests of its areas have run."""
 
 import json
 import re

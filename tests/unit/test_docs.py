@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_test_that_a_table_names_exists() -> None:
-    text = (ROOT / "docs/kmmscand.md").read_text()
+    text = (ROOT / "docs/explanation/kmmscand.md").read_text()
     named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", text))
     assert len(named) > 100
     missing = [
@@ -29,7 +29,7 @@ def test_every_test_that_a_table_names_exists() -> None:
 
 
 def test_every_attribute_that_a_table_names_exists() -> None:
-    text = (ROOT / "docs/kmmscand.md").read_text()
+    text = (ROOT / "docs/explanation/kmmscand.md").read_text()
     source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     named = set(re.findall(r"`([A-Z]\w+)\.(_?[a-z]\w+)`", text))
     missing = [
@@ -56,5 +56,5 @@ def test_reference_pages_are_what_the_code_says() -> None:
     ids=["events", "rules", "policies"],
 )
 def test_what_an_operator_meets_is_in_the_reference(names: Iterable[str]) -> None:
-    named = set(re.findall(r"`([\w-]+)`", (ROOT / "docs/configuration.md").read_text()))
+    named = set(re.findall(r"`([\w-]+)`", (ROOT / "docs/reference/configuration.md").read_text()))
     assert set(names) - named == set()

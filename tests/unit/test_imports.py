@@ -1,4 +1,4 @@
-"""The import rules of docs/architecture.md, as a test."""
+"""The import rules of docs/explanation/architecture.md, as a test."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""docs/support.md keeps its text, and each kernel has one row."""
+"""docs/reference/support.md keeps its text, and each kernel has one row."""
 
 import json
 from pathlib import Path

@@ -29,7 +29,7 @@ def export(
 ) -> None:
     """Write the recording FILE as a table in long form: a line for each pass, process and memory.
 
-    pandas, Polars and DuckDB read it; docs/recording.md has its columns. Needs no root.
+    pandas, Polars and DuckDB read it; docs/reference/recording.md has its columns. Needs no root.
     """
     if not importlib.util.find_spec("pyarrow"):
         raise MachineCannot(

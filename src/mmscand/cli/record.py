@@ -58,7 +58,7 @@ def record(
 ) -> None:
     """Write to FILE which pages each pass found accessed, and on which tier, and move nothing.
 
-    FILE must be new; docs/recording.md has its format.
+    FILE must be new; docs/reference/recording.md has its format.
 
     Without --pid and --match every process is recorded. Where there is one tier, all of it counts
     as slow. Accessed bits are cleared on both tiers, by a tenth of a core at most.

@@ -35,7 +35,9 @@ json_option = click.option("--json", "json_file", type=PATH, help="Also write al
 
 
 @click.command()
-@click.option("--workload", required=True, help="As in docs/results.md: zipf-0.99, gups, ...")
+@click.option(
+    "--workload", required=True, help="As in docs/archive/results.md: zipf-0.99, gups, ..."
+)
 @click.option("--policy", default="capacity", help="capacity, frequency, two-pass, ...")
 @click.option("--ratio", default="1:8", help="Fast to slow memory.")
 @click.option(

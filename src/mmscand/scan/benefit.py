@@ -22,7 +22,7 @@ _LATENCY_GAIN_NS = 100.0
 """Where the firmware tells no latencies (HMAT): CXL memory is 70 to 200 ns slower than local DRAM
 (Pond, TPP, Soar/Alto)."""
 _MOVE_S = 1.24e-6
-"""A 4K page through move_pages, as measured (docs/kernel-interfaces.md: 1.2 to 2.5 us)."""
+"""A 4K page through move_pages takes 1.2 to 2.5 us (docs/reference/kernel-interfaces.md)."""
 _LEAST_JUDGED = 64
 """Looks at promoted pages that a verdict takes: if none of them finds an access, at most one in 14
 pages is in use (the rule of three: 4.6/64 at 99 %)."""

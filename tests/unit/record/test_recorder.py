@@ -277,7 +277,7 @@ def test_the_example_of_the_documentation_reads_a_recording(
     path = tmp_path / "app.mms"
     tape(world.machine, path, [touch(world, HOT)] * 2)
     path.write_bytes(path.read_bytes()[:-20])  # it was killed in the third pass
-    text = (Path(__file__).parents[3] / "docs" / "recording.md").read_text()
+    text = (Path(__file__).parents[3] / "docs/reference/recording.md").read_text()
     monkeypatch.chdir(tmp_path)
     exec(text.split("```python\n")[1].split("```")[0], {})
     told = capsys.readouterr().out.splitlines()
@@ -293,7 +293,7 @@ def test_a_name_keeps_its_bytes_and_the_example_reads_one_that_ends_inside_a_let
     object.__setattr__(world.process.process, "name", comm.decode(errors="surrogateescape"))
     taped = tape(world.machine, tmp_path / "app.mms", [touch(world, HOT)])
     assert {bytes(seen.about["name"][0]) for seen in taped.passes} == {comm}
-    text = (Path(__file__).parents[3] / "docs" / "recording.md").read_text()
+    text = (Path(__file__).parents[3] / "docs/reference/recording.md").read_text()
     monkeypatch.chdir(tmp_path)
     exec(text.split("```python\n")[1].split("```")[0], {})
     assert "\ufffd" in capsys.readouterr().out
