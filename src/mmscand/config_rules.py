@@ -2,7 +2,7 @@
 
 import pwd
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmscand.config_file import Found, require_known, require_text
 from mmscand.errors import UsageError
@@ -38,7 +38,7 @@ def _rule(table: Mapping[str, Any]) -> Rule:
     for key, value in table.items():
         if key in RULE_KEYS:
             with found.caught(key):
-                values[key] = RULE_KEYS[key](value)
+                values[key] = RULE_KEYS[key].read(value)
     if {"exclude", "aggressiveness"} <= table.keys():
         with found.caught():
             hint = "exclude means aggressiveness 0, leave one of them out"
@@ -80,13 +80,38 @@ def _truth(value: object) -> bool:
     return value
 
 
-RULE_KEYS: dict[str, Callable[[object], Any]] = {
-    "name": lambda value: name_pattern(_text(value)),
-    "cgroup": _text,
-    "pid": _number(1, _MOST_PID),
-    "uid": _user,
-    "aggressiveness": _number(0, 10),
-    "exclude": _truth,
-    "unseen_use": _truth,
+class RuleKey(NamedTuple):
+    """One key of a rule."""
+
+    read: Callable[[object], Any]
+    """Its value; UsageError says why it is not allowed."""
+    help: str
+
+
+RULE_KEYS: Mapping[str, RuleKey] = {
+    "pid": RuleKey(_number(1, _MOST_PID), "Holds for this process."),
+    "cgroup": RuleKey(
+        _text,
+        "Holds for a path of cgroup v2 as in /proc/PID/cgroup, and all below it. `*` and `?` stay "
+        "inside one part of the path, `**` is any number of parts; it begins with `/` or `**/`. On "
+        "a machine with cgroup v1 alone no path matches.",
+    ),
+    "name": RuleKey(
+        lambda value: name_pattern(_text(value)),
+        "A Python regular expression. Holds where it is found anywhere in the name in "
+        "/proc/PID/comm. The kernel cuts a name after 15 characters; of such a name the first 64 "
+        "characters of the whole one, from the command line, count too. An expression that may "
+        "take for ever (`(a+)+`, five `*`) is refused.",
+    ),
+    "uid": RuleKey(_user, "Holds for the effective user, by number or, in quotes, by name."),
+    "aggressiveness": RuleKey(
+        _number(0, 10), "How hard it is scanned: 0 never, 5 as usual, 10 twice as often."
+    ),
+    "exclude": RuleKey(_truth, "`true` is aggressiveness 0."),
+    "unseen_use": RuleKey(
+        _truth,
+        "`true`: it is scanned although its memory is used in ways that its page tables do not "
+        "show (a KVM machine, VFIO). Pages in use may then look cold and be demoted.",
+    ),
 }
-"""How the value of each is read."""
+"""In the order of the reference page."""

@@ -7,7 +7,7 @@ import click
 
 from mmscand.errors import MmscandError, UsageError
 
-_COMMANDS = {
+COMMANDS = {
     "run": ("run:run", "Promote the hot pages of running processes until SIGTERM."),
     "check": ("check:check", "Tell whether `mmscand run` would work here, and why not."),
     "record": ("record:record", "Write which pages each pass found accessed."),
@@ -44,7 +44,7 @@ class _Command(click.Command):
         **extra: Any,  # noqa: ANN401 - as click has it
     ) -> click.Context:
         """The context of the command itself, which parses its arguments."""
-        module, _, function = _COMMANDS[str(self.name)][0].partition(":")
+        module, _, function = COMMANDS[str(self.name)][0].partition(":")
         command: click.Command = getattr(importlib.import_module(f"mmscand.cli.{module}"), function)
         return command.make_context(info_name, args, parent, **extra)
 
@@ -60,7 +60,7 @@ class _InOrder(click.Group):
 @click.group(
     cls=_InOrder,
     no_args_is_help=False,
-    commands={name: _Command(name, help=line) for name, (_, line) in _COMMANDS.items()},
+    commands={name: _Command(name, help=line) for name, (_, line) in COMMANDS.items()},
 )
 @click.option("--version", "-V", is_flag=True, help="Print the version and exit.")
 def _group(version: bool) -> None:

@@ -1,0 +1,1 @@
+"""Reference pages from the tables in the code: `script/reference` writes docs/reference/."""

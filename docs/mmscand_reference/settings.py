@@ -1,0 +1,46 @@
+"""Knobs and rules, from the tables that read them."""
+
+from collections.abc import Iterator
+
+from mmscand.config_rules import RULE_KEYS
+from mmscand.knobs import Knob, KnobValue
+from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
+from mmscand.settings import KNOBS
+from mmscand_reference.text import code, table
+
+
+def knobs() -> Iterator[str]:
+    """The page of all knobs."""
+    yield "# Knobs\n"
+    yield (
+        "`mmscand get --defaults` prints the same table; `mmscand get` has the values in force of "
+        "the daemon that runs. How to set them: [configuration](configuration.md#knobs).\n"
+    )
+    yield from table(
+        ("knob", "unit", "default", "bounds", "meaning, and the reason for the number"),
+        map(_knob, KNOBS.values()),
+    )
+
+
+def _knob(knob: Knob) -> tuple[str, ...]:
+    bounds = knob.allowed.replace("|", ", ")
+    return code(knob.name), knob.unit, code(_written(knob.default)), bounds, knob.description
+
+
+def _written(value: KnobValue) -> str:
+    """As a TOML file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def rules() -> Iterator[str]:
+    """The page of the keys of rules."""
+    yield "# Rules\n"
+    yield (
+        "`[[rule]]` tables in `/etc/mmscand.toml` say which processes are scanned, and how hard. "
+        "Every condition of a rule must hold, and one rule decides: the most specific.\n"
+    )
+    yield from table(
+        ("key", "meaning"), ((code(name), key.help) for name, key in RULE_KEYS.items())
+    )
+    usual = DEFAULT_AGGRESSIVENESS
+    yield f"A rule without `aggressiveness` and `exclude` has aggressiveness {usual}."
