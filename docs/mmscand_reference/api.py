@@ -110,7 +110,8 @@ def metrics() -> Iterator[str]:
     yield (
         "`GET /metrics` of `mmscand-api`, for Prometheus: OpenMetrics where it is asked for, else "
         "Prometheus' own text. Units are base units: bytes, seconds, ratios of 1. Counters of "
-        "pages stay pages of 4 KiB. No label has a pid. [Alerts and a dashboard](../how-to/alerts.md).\n"
+        "pages stay pages of 4 KiB. No label has a pid. "
+        "[Alerts and a dashboard](../how-to/alerts.md).\n"
     )
     exporter = Exporter(_NothingHappened(Path()), Groups(), KernelCounters(), "")
     yield from table(("metric", "kind", "labels", "meaning"), map(_metric, exporter.collect()))
