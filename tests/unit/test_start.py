@@ -111,6 +111,7 @@ def test_a_daemon_loads_no_framework(socket_path: Path) -> None:
     )
     loaded = {name for name in json.loads(done.stdout) if not name.startswith("mmscand.sim")}
     assert not loaded & (HTTP | {"rich", "typer"})
-    # 68 of Python and of this environment, 116 of numpy, 13 of click, 157 of ours, and the rest.
-    assert len(loaded) <= 392
-    print(len(loaded))
+    # 134 of Python and of this environment, 12 of click, 156 of ours.
+    # Numpy's own are left out: 86 of 2.4, 105 of 1.24.
+    others = {name for name in loaded if name.partition(".")[0] != "numpy"}
+    assert len(others) <= 312

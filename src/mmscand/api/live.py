@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from mmscand.api.models import Error
+from mmscand.api.server_sent import EventStream, ServerSentEvent, stream_of
 from mmscand.control.client import ControlClient
 from mmscand.errors import MmscandError
 from mmscand.shown import json_text
@@ -63,11 +63,11 @@ class Live:
                     now = await asyncio.shield(self._latest())
                 except MmscandError as error:
                     said = Error(error=error.message, hint=error.hint)
-                    yield ServerSentEvent(event="error", raw_data=said.model_dump_json())
+                    yield ServerSentEvent(event="error", data=said.model_dump_json())
                 else:
                     for each in _news(seen, now):
-                        yield ServerSentEvent(event="happened", raw_data=json_text(each))
-                    yield ServerSentEvent(event="status", raw_data=json_text(now.status))
+                        yield ServerSentEvent(event="happened", data=json_text(each))
+                    yield ServerSentEvent(event="status", data=json_text(now.status))
                     seen = now
                 await asyncio.sleep(self._every_s)
         finally:
@@ -124,15 +124,14 @@ def live_routes(daemon: ControlClient) -> APIRouter:
     @router.get(
         "/events",
         operation_id="events",
-        response_class=EventSourceResponse,
+        response_class=EventStream,
         responses=too_many,
         dependencies=[Depends(require_room)],
     )
-    async def events() -> AsyncIterator[ServerSentEvent]:
+    async def events() -> EventStream:
         """Once a second `status`, as GET /v1/status has it, `happened` for each event of the daemon
         since, and `error` where it does not answer. Without an end.
         """
-        async for each in live.stream():
-            yield each
+        return stream_of(live.stream())
 
     return router

@@ -17,7 +17,7 @@ from prometheus_client.core import (
     Metric,
     SummaryMetricFamily,
 )
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
@@ -37,6 +37,8 @@ _SHAPED_FIELDS = ("counters", "cpu_seconds")
 _SHAPED_COUNTERS = (*_DIRECTIONS, "visits", "visit_us")
 _CPU_PARTS = {"scanning": "scan", "aging": "age", "moving": "move"}
 _OPENMETRICS = "application/openmetrics-text"
+_PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+"""prometheus-client has a name for it from 0.22 on."""
 
 
 class Exporter(Collector):
@@ -63,7 +65,7 @@ class Exporter(Collector):
         if _OPENMETRICS in accept:
             text = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
             return text, openmetrics.CONTENT_TYPE_LATEST
-        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+        return generate_latest(self._registry), _PLAIN
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client.registry.Collector."""

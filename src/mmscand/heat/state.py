@@ -7,6 +7,7 @@ the state.
 
 import numpy as np
 
+from mmscand.heat.bits import bit_count
 from mmscand.heat.rows import TAG
 from mmscand.model import BoolArray, ByteArray, StateArray
 
@@ -60,5 +61,5 @@ def is_stuck(state: StateArray) -> BoolArray:
 def accessed_passes(state: StateArray) -> ByteArray:
     """In how many of the observations that are remembered each slot was accessed."""
     register = state & REGISTER
-    passes: ByteArray = np.bitwise_count(register) - (register != 0)
+    passes: ByteArray = bit_count(register) - (register != 0)
     return passes

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mmscand.heat.bits import bit_count
 from mmscand.model import HUGE_PAGE_BYTES, BoolArray, ByteArray, PageNumbers, UIntArray
 from mmscand.record.tables import ProcessPass, Table
 
@@ -83,5 +84,5 @@ class RowCounts:
 def _ones(bits: ByteArray) -> Counts:
     """(rows,) how many bits are set in rows of 64 bytes."""
     words = np.ascontiguousarray(bits).view("<u8")
-    ones: Counts = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
+    ones: Counts = bit_count(words).sum(axis=1, dtype=np.int64)
     return ones

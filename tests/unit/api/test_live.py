@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.sse import ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from mmscand import __version__
@@ -19,6 +18,7 @@ from mmscand.api import live
 from mmscand.api.live import Live
 from mmscand.api.routes import create_app
 from mmscand.api.server import ApiServer
+from mmscand.api.server_sent import ServerSentEvent
 from mmscand.control.client import ControlClient
 from mmscand.control.unix_socket import listen
 from mmscand.errors import MmscandError
@@ -52,8 +52,7 @@ async def next_status(stream: AsyncIterator[ServerSentEvent]) -> list[str]:
     found = []
     while True:
         each = await anext(stream)
-        assert each.raw_data is not None
-        data = json.loads(each.raw_data)
+        data = json.loads(each.data)
         found.append(data["words"] if each.event == "happened" else str(each.event))
         if each.event in ("status", "error"):
             return found

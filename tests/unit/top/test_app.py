@@ -42,7 +42,9 @@ async def press(app: TopApp, pilot: Pilot[None], *keys: str) -> None:
 
 
 def text(app: TopApp, name: str) -> str:
-    return str(app.query_one(f"#{name}", Static).content)
+    widget = app.query_one(f"#{name}", Static)
+    # Textual before 4 has no `content`.
+    return str(widget.content if hasattr(widget, "content") else widget.renderable)
 
 
 def cells(app: TopApp) -> list[list[str]]:
