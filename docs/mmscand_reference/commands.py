@@ -26,14 +26,18 @@ def commands() -> Iterator[str]:
         ("command", "what it does"),
         ((f"[`mmscand {name}`](#mmscand-{name})", line) for name, (_, line) in COMMANDS.items()),
     )
-    for name, (place, _) in COMMANDS.items():
+    for name in COMMANDS:
         if name == "lab":
             yield from _lab()
         else:
-            module, _, function = place.partition(":")
-            found = getattr(importlib.import_module(f"mmscand.cli.{module}"), function)
-            yield from _command(f"mmscand {name}", found)
+            yield from _command(f"mmscand {name}", command_of(name))
     yield from _command("mmscand-api", api)
+
+
+def command_of(name: str) -> Any:  # noqa: ANN401
+    """click's command of this name."""
+    module, _, function = COMMANDS[name][0].partition(":")
+    return getattr(importlib.import_module(f"mmscand.cli.{module}"), function)
 
 
 def _lab() -> Iterator[str]:
@@ -49,22 +53,24 @@ def _command(name: str, command: Any, level: str = "##") -> Iterator[str]:  # no
     yield f"{level} {name}\n"
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
-    words = [name, *(["[OPTIONS]"] if options else []), *map(_metavar, arguments)]
+    words = [name, *(["[OPTIONS]"] if options else []), *map(metavar, arguments)]
     yield f"```text\n{' '.join(words)}\n```\n"
     for paragraph in (command.help or "").split("\n\n"):
         yield one_line(paragraph) + "\n"
     if options:
-        yield from table(("option", "meaning", "default"), map(_option, options))
+        yield from table(("option", "meaning", "default"), map(option_row, options))
 
 
-def _metavar(argument: Any) -> str:  # noqa: ANN401
+def metavar(argument: Any) -> str:  # noqa: ANN401
+    """An argument, as a line of usage has it."""
     words = argument.metavar or argument.name.upper()
     if argument.nargs == -1 and not words.endswith(("...", "...]")):
         words += "..."
     return words if argument.required or words.startswith("[") else f"[{words}]"
 
 
-def _option(option: Any) -> tuple[str, str, str]:  # noqa: ANN401
+def option_row(option: Any) -> tuple[str, str, str]:  # noqa: ANN401
+    """Its names, what it means, and its default; '' for none."""
     names = ", ".join(map(code, [*option.opts, *option.secondary_opts]))
     plain = isinstance(option.default, str | int | float | Path)
     given = str(option.default) if plain and not isinstance(option.default, bool) else ""

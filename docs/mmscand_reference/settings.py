@@ -24,10 +24,10 @@ def knobs() -> Iterator[str]:
 
 def _knob(knob: Knob) -> tuple[str, ...]:
     bounds = knob.allowed.replace("|", ", ")
-    return code(knob.name), knob.unit, code(_written(knob.default)), bounds, knob.description
+    return code(knob.name), knob.unit, code(written(knob.default)), bounds, knob.description
 
 
-def _written(value: KnobValue) -> str:
+def written(value: KnobValue) -> str:
     """As a TOML file has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

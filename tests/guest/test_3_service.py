@@ -28,7 +28,7 @@ from mmscand.linux.procfs import Procfs
 from mmscand.model import PAGE_BYTES
 from support.puppet import Puppet
 
-UNIT = Path(__file__).resolve().parents[2] / "packaging/mmscand.service"
+UNIT = Path(__file__).resolve().parents[2] / "src/mmscand/service/files/mmscand.service"
 BITS = {
     "CAP_DAC_READ_SEARCH": 2,
     "CAP_SYS_PTRACE": 19,

@@ -10,6 +10,7 @@ import pytest
 from mmscand.control.answers import _ASKS
 from mmscand.settings import PolicyName
 from mmscand_reference.pages import REFERENCE, pages
+from mmscand_reference.service_files import SERVICE_FILES, service_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +43,11 @@ def test_every_attribute_that_a_table_names_exists() -> None:
 def test_reference_pages_are_what_the_code_says() -> None:
     for name, text in pages().items():
         assert (REFERENCE / name).read_text() == text, "run script/reference"
+
+
+def test_files_of_the_service_are_what_the_code_says() -> None:
+    for name, text in service_files().items():
+        assert (SERVICE_FILES / name).read_text() == text, "run script/reference"
 
 
 @pytest.mark.parametrize("names", [_ASKS, get_args(PolicyName)], ids=["requests", "policies"])

@@ -12,7 +12,7 @@ from mmscand.history.file import DEFAULT_HISTORY
 from mmscand.linux.privileges import NEEDED
 
 ROOT = Path(__file__).resolve().parents[2]
-UNIT = ROOT / "packaging/mmscand.service"
+UNIT = ROOT / "src/mmscand/service/files/mmscand.service"
 
 
 def service(unit: Path = UNIT) -> configparser.SectionProxy:
@@ -60,7 +60,7 @@ def test_its_own_memory_is_protected(name: str) -> None:
 @pytest.mark.parametrize("name", ["mmscand.service", "mmscand-api.service", "mmscand-api.socket"])
 def test_systemd_takes_every_line(name: str) -> None:
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(ROOT / "packaging" / name)],
+        ["systemd-analyze", "verify", "--man=no", str(ROOT / "src/mmscand/service/files" / name)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -69,7 +69,7 @@ def test_systemd_takes_every_line(name: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-API = ROOT / "packaging/mmscand-api.service"
+API = ROOT / "src/mmscand/service/files/mmscand-api.service"
 
 
 def test_the_api_has_no_rights_but_its_group() -> None:
@@ -77,14 +77,17 @@ def test_the_api_has_no_rights_but_its_group() -> None:
     assert (of["CapabilityBoundingSet"], of["AmbientCapabilities"]) == ("", "")
     assert of["User"] not in ("", "root", "nobody")
     assert "SupplementaryGroups" not in of
-    users = (ROOT / "packaging/mmscand-api.sysusers").read_text()
+    users = (ROOT / "src/mmscand/service/files/mmscand-api.sysusers").read_text()
     assert f"g {of['Group']} " in users
     assert f"u {of['User']} " in users
-    assert f"SocketGroup={of['Group']}\n" in (ROOT / "packaging/mmscand-api.socket").read_text()
+    assert (
+        f"SocketGroup={of['Group']}\n"
+        in (ROOT / "src/mmscand/service/files/mmscand-api.socket").read_text()
+    )
 
 
 def test_the_socket_is_where_the_program_would_make_it() -> None:
-    text = (ROOT / "packaging/mmscand-api.socket").read_text()
+    text = (ROOT / "src/mmscand/service/files/mmscand-api.socket").read_text()
     assert f"ListenStream={DEFAULT_API_SOCKET}\n" in text
     assert DEFAULT_HISTORY.parent.name == service(API)["StateDirectory"]
 

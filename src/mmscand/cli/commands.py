@@ -1,6 +1,7 @@
 """The table of commands. The module of a command is imported when that command is run."""
 
 import importlib
+import os
 from typing import Any
 
 import click
@@ -26,6 +27,10 @@ COMMANDS = {
     "enable": ("switch:enable", "Let the daemon scan (again)."),
     "disable": ("switch:disable", "Let the daemon sleep until it is enabled."),
     "reload": ("switch:reload", "Let the daemon read its configuration again."),
+    "install-service": (
+        "install_service:install_service",
+        "Put units, configuration, man pages and completions in their places.",
+    ),
     "simulate": ("simulate:simulate", "Run one policy on one workload, and print its figures."),
     "compare": ("simulate:compare", "Put policies side by side on many workloads."),
     "lab": ("lab:lab", "Try mmscand in virtual machines that have two memory tiers."),
@@ -63,21 +68,26 @@ class _InOrder(click.Group):
     commands={name: _Command(name, help=line) for name, (_, line) in COMMANDS.items()},
 )
 @click.option("--version", "-V", is_flag=True, help="Print the version and exit.")
-def _group(version: bool) -> None:
+def group(version: bool) -> None:
     """Find the hot pages in slow memory and move them to fast memory."""
     # `mmscand.cli.app` answers --version before click is imported.
 
 
 def run_command(arguments: list[str]) -> object:
     """Run the command that `arguments` name; what it returns."""
-    return called("mmscand", _group, arguments)
+    return called("mmscand", group, arguments)
 
 
 def called(program: str, command: click.Command, arguments: list[str]) -> object:
-    """Call a command of click; what it returns.
+    """Call a command of click, or complete its words for a shell; what it returns.
 
     UsageError for arguments that make no sense, KeyboardInterrupt after Ctrl-C.
     """
+    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+    if asked := os.environ.get(variable):  # only a shell's completion sets it, when Tab is pressed
+        from click.shell_completion import shell_complete  # noqa: PLC0415
+
+        return shell_complete(command, {}, program, variable, asked)
     try:
         with command.make_context(program, list(arguments), show_default=True) as context:
             return command.invoke(context)

@@ -10,13 +10,27 @@ from mmscand.cli.options import json_option, socket_option
 from mmscand.cli.output import complain
 from mmscand.cli.table import client_for, pairs, print_answer, table
 from mmscand.control.knob_snapshots import knobs_object
-from mmscand.settings import Settings, require_knobs
+from mmscand.settings import KNOBS, Settings, require_knobs
 
 _COLUMNS = ("name", "value", "unit", "bounds", "default", "description")
 
 
+def _names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    """For the completion of a shell."""
+    return [name for name in KNOBS if name.startswith(start)]
+
+
+def _assigned(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    name, equals, value = start.partition("=")
+    if not equals:
+        return [f"{each}=" for each in _names(context, parameter, start)]
+    knob = KNOBS.get(name)
+    choices = () if knob is None else knob.choices or (("true", "false") * (knob.kind is bool))
+    return [f"{name}={choice}" for choice in choices if choice.startswith(value)]
+
+
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_names)
 @click.option("--defaults", is_flag=True, help="As they are without a configuration; no daemon.")
 @socket_option
 @json_option
@@ -47,7 +61,9 @@ class _Defaults:
 
 
 @click.command("set")
-@click.argument("assignments", metavar="NAME=VALUE...", nargs=-1, required=True)
+@click.argument(
+    "assignments", metavar="NAME=VALUE...", nargs=-1, required=True, shell_complete=_assigned
+)
 @socket_option
 @json_option
 def set_(assignments: tuple[str, ...], socket: Path | None, as_json: bool) -> None:
@@ -59,7 +75,7 @@ def set_(assignments: tuple[str, ...], socket: Path | None, as_json: bool) -> No
 
 
 @click.command()
-@click.argument("names", metavar="[NAME...]", nargs=-1)
+@click.argument("names", metavar="[NAME...]", nargs=-1, shell_complete=_names)
 @socket_option
 @json_option
 def reset(names: tuple[str, ...], socket: Path | None, as_json: bool) -> None:
