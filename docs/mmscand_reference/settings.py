@@ -37,7 +37,8 @@ def rules() -> Iterator[str]:
     yield "# Rules\n"
     yield (
         "`[[rule]]` tables in `/etc/mmscand.toml` say which processes are scanned, and how hard. "
-        "Every condition of a rule must hold, and one rule decides: the most specific.\n"
+        "Every condition of a rule must hold, and one rule decides, the most specific one: see "
+        "[Choose processes](../how-to/choose-processes.md).\n"
     )
     yield from table(
         ("key", "meaning"), ((code(name), key.help) for name, key in RULE_KEYS.items())

@@ -1,6 +1,7 @@
 """The real daemon, threads and control socket, on a simulated machine with programs that run.
 
     python -m support.simulated_daemon SOCKET [--processes N] [--shift SECONDS] [--block PAGES]
+        [--first-pid PID]
 
 until SIGTERM. What views show of it changes as on a real machine, without two tiers and root.
 """
@@ -67,14 +68,16 @@ class Programs:
             self.machine.process(pid.pid).run()
 
 
-def simulated(processes: int, shift_s: float, block: int = 1) -> tuple[SimMachine, Programs]:
+def simulated(
+    processes: int, shift_s: float, block: int = 1, first_pid: int = 100
+) -> tuple[SimMachine, Programs]:
     """A machine on which these run."""
     machine = SimMachine(
         sim_topology((0,), (1,), {0: FAST_PAGES, 1: max(SLOW_PAGES, PAGES * processes)})
     )
     vmas = []
     for number in range(processes):
-        process = machine.spawn(100 + number, _NAMES[number % len(_NAMES)])
+        process = machine.spawn(first_pid + number, _NAMES[number % len(_NAMES)])
         vma = machine.map(process, REGION_BYTES, PAGES, 1)
         vma.name = b"[heap]"
         vmas.append(vma)
@@ -87,8 +90,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--shift", type=float, default=0.0)
     parser.add_argument("--block", type=int, default=1)
+    parser.add_argument("--first-pid", type=int, default=100)
     options = parser.parse_args()
-    machine, programs = simulated(options.processes, options.shift, options.block)
+    machine, programs = simulated(
+        options.processes, options.shift, options.block, options.first_pid
+    )
     machine.program = programs.run
     settings = Settings(scan_delay_ms=0, cpu_budget_percent=100.0)
     config = Config(settings, Rules())

@@ -40,6 +40,34 @@ def test_every_attribute_that_a_table_names_exists() -> None:
     assert missing == []
 
 
+PATCH_1 = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    KMMSCAND NUMA_BALANCING kmmscand kmmscand_scan mm_head kmmscand_has_work kmmscand_should_wakeup
+    need_wakeup kmmscand_sleep_expire kmmscand_wait_work scan_sleep_jiffies kmmscand_scan_sleep_ms
+    kmmscand_wait kmmscand_scan_mm_slot kmmscand_do_scan iter mms_to_scan kmmscand_mms_to_scan
+    kmmscand_scan_enabled start_kmmscand kmmscand_thread kmmscand_mutex stop_kmmscand kmmscand_init
+    subsys_initcall kthread_should_stop time_after_eq jiffies msecs_to_jiffies wait_event_timeout
+    msleep READ_ONCE cond_resched cpu_relax guard kthread_run IS_ERR PTR_ERR pr_err pr_info
+    wake_up_interruptible kthread_stop
+""",
+    )
+)
+"""Each name that patch 1 of the RFC's first version introduces, and each call in it."""
+
+
+def test_every_name_of_the_first_patch_has_its_row() -> None:
+    rows = re.findall(r"^\|.*", (ROOT / "docs/explanation/kmmscand.md").read_text(), re.MULTILINE)
+    named = {
+        word
+        for row in rows
+        for code in re.findall("`([^`]+)`", row.split(" | ")[0])
+        for word in re.findall(r"\w+", code)
+    }
+    assert PATCH_1 - named == set()
+
+
 def test_reference_pages_are_what_the_code_says() -> None:
     for name, text in pages().items():
         assert (REFERENCE / name).read_text() == text, "run script/reference"

@@ -102,6 +102,31 @@ def fake_qemu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fake:
     return install
 
 
+def test_a_shell_of_the_guest_begins_in_this_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    planned_with = []
+
+    @contextmanager
+    def planned(
+        spec: GuestSpec,
+        kernel: GuestKernel,
+        shared: Sequence[Path],
+        kvm: bool,
+        options: Sequence[str],
+    ) -> Iterator[list[str]]:
+        planned_with.append((list(shared), " ".join(options)))
+        yield ["/bin/sh", "-c", "exit 3"]
+
+    monkeypatch.setattr(guest, "_planned", planned)
+    monkeypatch.setattr(guest, "kvm_works", lambda kernel: False)
+    monkeypatch.chdir(tmp_path)
+    assert guest.shell(GuestSpec(), kernel=KERNEL, rw_dirs=[tmp_path]) == 3
+    [(shared, options)] = planned_with
+    assert shared == [tmp_path]
+    assert f"--cwd {tmp_path} " in options
+
+
 def run_in(results: Path, timeout_s: float = 20.0) -> int:
     return guest.run_in_guest(
         ["true"], spec=GuestSpec(), kernel=KERNEL, results=results, timeout_s=timeout_s, kvm=False
