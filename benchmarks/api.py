@@ -50,7 +50,7 @@ def served(folder: Path) -> Iterator[int]:
             assert process.stdout is not None
             found = re.search(rb":(\d+); stop", process.stdout.readline())
             if found is None:
-                raise MmscandError("mmscand-api does not start", hint="try it by hand")
+                raise MmscandError("mmscand-api does not start", hint="try it in a terminal")
             yield int(found[1])
         finally:
             process.terminate()

@@ -1,6 +1,6 @@
 """What the history takes: the file after a week with 1500 processes, and the time of its queries.
 
-The samples are made up, by the table of fields: counters grow by chance, as in bursts, gauges go up
+The samples are made up, by the table of fields: counters grow by chance, as in bursts, gauges rise
 and down, all groups that there can be are there. They go through the real writer, one for each five
 seconds of the week. What it takes to sum up 1500 processes is measured beside that.
 """

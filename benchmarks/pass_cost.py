@@ -1,6 +1,6 @@
 """What a pass over much memory costs when little of it is in use, on the simulated machine.
 
-The daemon as it is, in time that jumps: one process with 4K pages on the slow node, of which a few
+The whole daemon, in time that jumps: one process with 4K pages on the slow node, of which a few
 ranges at seeded places are accessed before each pass, and a fast node of an eighth of the memory.
 Passes are measured once nothing is promoted any more: CPU time of the scanner's thread, what the
 simulated machine takes for reading and aging apart from the rest, which is our own code. Beside it
@@ -62,7 +62,7 @@ _LIMIT_S = 3600.0
 
 
 class TimedSpace(SimAddressSpace):
-    """Tells what of the scanner's time is the simulated machine's."""
+    """Shows what of the scanner's time is the simulated machine's."""
 
     def __init__(self, plain: SimAddressSpace, meter: CpuMeter) -> None:
         self.__dict__.update(plain.__dict__)
@@ -214,7 +214,7 @@ class Bench:
 
 
 def settings(policy: PolicyName) -> Settings:
-    """A visit is a pass, and what is promoted comes up as fast as it can be moved."""
+    """A visit is a pass, and what is promoted is promoted as fast as it can be moved."""
     return Settings(
         policy=policy,
         scan_size_mb=_WHOLE_PASS_MB,

@@ -33,7 +33,7 @@ print(flush=True)
 sys.stdin.read()
 """
 _REPEATS = 9
-"""Of each way, in turn; medians are told. The machine is noisy, the ratios are not."""
+"""Of each way, in turn; medians are reported. The machine is noisy, the ratios are not."""
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def run_once(code: str, words: Sequence[str] = ()) -> Cost:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - began
     if done.returncode:
-        raise MmscandError(f"mmscand {' '.join(words)} failed", hint="try it by hand")
+        raise MmscandError(f"mmscand {' '.join(words)} failed", hint="try it in a terminal")
     return Cost(seconds, _mib("VmHWM", done.stderr))
 
 
@@ -80,7 +80,9 @@ def start_daemon(words: Sequence[str]) -> Cost:
         seconds = time.perf_counter() - began
         try:
             if "watches" not in line:
-                raise MmscandError("the daemon does not start", hint="try `mmscand run` by hand")
+                raise MmscandError(
+                    "the daemon does not start", hint="try `mmscand run` in a terminal"
+                )
             time.sleep(_SETTLE_S)
             return Cost(seconds, _mib("VmRSS", Path(f"/proc/{process.pid}/status").read_text()))
         finally:

@@ -84,7 +84,7 @@ host_packages() {
 print(*HOST_PACKAGES, *COMPILER_PACKAGES, sep="\n")'
 }
 
-# Its programs only: the package would start a server of its own, unless it is told not to.
+# Its programs only: the package would start a server of its own, unless it is configured not to.
 ensure_postgresql() {
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && return
     if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
@@ -120,7 +120,7 @@ stamp_of() {
     printf '%s/.mmscand-%s' "$VENV" "$1"
 }
 
-# Another pyproject.toml, another place or another Python: installed anew.
+# Another pyproject.toml, another place or another Python: installed again.
 wanted_stamp() {
     {
         printf '%s\n' "$ROOT"

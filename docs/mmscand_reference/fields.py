@@ -19,7 +19,7 @@ def field_tables() -> Iterator[str]:
     yield "# Fields\n"
     yield (
         "What `mmscand status --json`, `mmscand ps --json` and the HTTP API have. A page is 4 KiB, "
-        "also of a huge page. A *gauge* goes up and down, a *counter* is a sum.\n"
+        "also of a huge page. A *gauge* rises and falls, a *counter* is a sum.\n"
     )
     yield from _fields("The daemon: `status`", fields_of(DaemonStatus))
     yield from _fields("The CPU budget: `budget`", fields_of(BudgetStatus))

@@ -89,7 +89,7 @@ def mmscand_toml_5() -> Iterator[str]:
     yield from section("description")
     yield from paragraph(
         "A file in TOML with tables `[settings]`, `[control]` and any number of `[[rule]]`. All "
-        "of it may be left out, and so may the file. `mmscand check --config` FILE tells all "
+        "of it may be left out, and so may the file. `mmscand check --config` FILE prints all "
         "mistakes; `mmscand reload` takes a changed file over, or nothing of it."
     )
     yield from section("example")

@@ -5,7 +5,7 @@ the search are in the region: edges in the compressed form (CSR), parents, and t
 
 A search that starts at any vertex which other searches find, finds the same vertices: its edges
 lead into the one large component in which each vertex leads to all others. So each search makes the
-same accesses in another order, and one that is counted tells the rates of all.
+same accesses in another order, and one that is counted gives the rates of all.
 """
 
 from __future__ import annotations

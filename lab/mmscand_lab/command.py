@@ -64,7 +64,7 @@ def demo(
 ) -> None:
     """Show hot pages move to fast memory, in about a minute. Exit code 1 when they do not."""
     require_extra()
-    _tell_of_real_tiers()
+    _report_real_tiers()
     print(_DEMO)
     _run("random", json_file, picture, results)
 
@@ -97,7 +97,7 @@ def postgres(
         Path | None, typer.Option(help=f"Folder for all recordings.  [default: {_POSTGRES_FOLDER}]")
     ] = None,
 ) -> None:
-    """Show that shared buffers that clients read are told from those that nobody reads.
+    """Show that shared buffers that clients read are distinguished from those that nobody reads.
 
     Exit code 1 when under 95 % of the pages read, or over 1 % of the others, are promoted.
     """
@@ -223,10 +223,10 @@ def require_extra() -> None:
         )
 
 
-def _tell_of_real_tiers() -> None:
+def _report_real_tiers() -> None:
     from mmscand.linux.topology import NodeReader, read_topology  # noqa: PLC0415
 
-    with suppress(MmscandError):  # a kernel without NUMA has no tiers to tell of
+    with suppress(MmscandError):  # a kernel without NUMA has no tiers to report
         topology = read_topology(NodeReader())
         if topology.fast and topology.slow:
             print("this machine has fast and slow memory: for the real thing, run")

@@ -4,7 +4,7 @@
 policy and seed: the load's memory is on the slow node, and the fast one has little room; it runs
 alone, then with the policy for 20 s, then it changes, if it does, for as long. Figures come from
 what the load knows, never from a policy. DIR gets `contest.json`, and what is in it already is
-not run again: delete it to begin anew.
+not run again: delete it to begin again.
 
 Exit status: 0 measured, 1 failed, 2 bad arguments, 3 this machine cannot.
 """

@@ -29,7 +29,7 @@ _STATUS = "guest-status"
 
 # Emulated on a busy host a kernel was seen to panic as it booted, once in some hundred boots.
 _BOOTS = 2
-# A stock kernel boots in 2 s under a working KVM; a broken one hangs in the firmware for ever.
+# A stock kernel boots in 2 s under a working KVM; a broken one hangs in the firmware forever.
 _PROBE_LIMIT_S = 15.0
 # virtme-ng needs 0.2 s to print the command line; the rest is for a loaded host.
 _PLAN_LIMIT_S = 60.0

@@ -41,7 +41,7 @@ def _busy_s() -> float:
 
 
 def others_cpu_s(results: Path) -> float | None:
-    """CPU seconds of others on the host so far; None where nobody tells."""
+    """CPU seconds of others on the host so far; None where nobody says."""
     with suppress(OSError, ValueError):
         return float((results / _FILE).read_text(encoding="ascii"))
     return None

@@ -2,7 +2,7 @@
 
 ``python -m mmscand_lab.key_client --protocol redis --socket PATH --keys 1000 --state DIR`` fills a
 server of Redis or memcached with the keys, writes `ready` into DIR once it reads, and reads until
-SIGTERM. A block, of which `ops.csv` tells, is 64 keys asked for at once. Which keys are hot follows
+SIGTERM. A block, a line of `ops.csv`, is 64 keys asked for at once. Which keys are hot follows
 from the seed.
 
 Exit status: 0 done, 1 the server did not answer as it should, 2 bad arguments.
@@ -29,7 +29,7 @@ _BLOCK = 64
 
 
 def read(server: Connection, protocol: KeyProtocol, keys: int, seed: int) -> Iterator[int]:
-    """Read blocks of keys for ever; yields the keys read after each."""
+    """Read blocks of keys forever; yields the keys read after each."""
     bounds = np.cumsum(zipf_rates(keys, ZIPF_EXPONENT, seed))
     rng = np.random.default_rng([seed, 1])  # another stream than the rates'
     words = [protocol.word(number) for number in range(keys)]

@@ -1,7 +1,7 @@
 /*
  * A KVM machine that uses known pages of its memory, each a known number of times a round.
  *
- *   kvm_machine NODE PAGES HOT SEED PAUSE_MS   run for ever; one line of JSON once it has run
+ *   kvm_machine NODE PAGES HOT SEED PAUSE_MS   run forever; one line of JSON once it has run
  *   kvm_machine truth PAGES HOT SEED           print "page times", a line for each hot page
  *
  * Its memory has PAGES pages of 4 KiB on NUMA node NODE: the code, a table, and data. The table has

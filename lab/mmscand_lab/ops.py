@@ -1,4 +1,4 @@
-"""How fast a workload is, as it tells it itself: a line a second in `ops.csv`."""
+"""How fast a workload is, as it measures it itself: a line a second in `ops.csv`."""
 
 from __future__ import annotations
 

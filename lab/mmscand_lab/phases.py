@@ -21,7 +21,7 @@ PARTS = 10
 """masim's stairs have ten regions."""
 STAIRS = tuple(range(PARTS))
 ZIGZAG = (0, PARTS // 2)
-"""masim's zigzag goes up and down between two regions."""
+"""masim's zigzag moves back and forth between two regions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

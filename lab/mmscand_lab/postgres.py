@@ -1,4 +1,4 @@
-"""PostgreSQL's shared buffers on slow memory: are shared hot pages told from shared cold ones?
+"""PostgreSQL's shared buffers on slow memory: are hot ones distinguished from cold ones?
 
 ``python -m mmscand_lab.postgres --results DIR`` runs in a guest with two tiers: a server whose
 buffers hold a small table that clients read all the time and a larger one that nobody reads, all of
@@ -162,7 +162,7 @@ def _with_daemon(results: Path, buffers: _Buffers, shared_memory: bool) -> float
 
 
 def _tps(log: Path) -> float:
-    """Median of the last five seconds that pgbench told of."""
+    """Median of the last five seconds that pgbench reported."""
     lines = re.findall(r"progress: .*?, ([\d.]+) tps", log.read_text(errors="replace"))
     return float(np.median([float(tps) for tps in lines[-5:]])) if lines else 0.0
 

@@ -1,6 +1,6 @@
 """Inhabitants of a busy server: forks of one small Python, each with memory of its own.
 
-Each says once where its memory is, and then uses it for ever; it dies with its parent. Needs no
+Each says once where its memory is, and then uses it forever; it dies with its parent. Needs no
 numpy: three hundred of these have to fit a small guest. What the kernel refuses is an OSError.
 """
 
@@ -74,7 +74,7 @@ class _Area:
         self.memory[0 : pages * PAGE : PAGE] = b"\1" * pages
 
     def use(self, pages: int, pause_s: float) -> None:
-        """Touch them for ever."""
+        """Touch them forever."""
         while True:
             self.touch(pages)
             time.sleep(pause_s)

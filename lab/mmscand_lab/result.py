@@ -30,7 +30,7 @@ Event = Mapping[str, Any]
 
 
 class Pace(TypedDict):
-    """How fast hot pages came up. None: it never came to that."""
+    """How fast hot pages were promoted. None: it never came to that."""
 
     passes_to_99: int | None
     seconds_to_99: float | None

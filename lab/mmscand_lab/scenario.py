@@ -11,7 +11,7 @@ from mmscand_lab.spec import FAST_NODE, SLOW_NODE, GuestSpec
 from mmscand_lab.truth import Layout
 
 #: A scenario must show what mmscand does, and nothing else. NUMA balancing moves hot pages to the
-#: CPUs too. Huge pages are for who asks: with THP "always", Python itself uses and splits some,
+#: CPUs too. Huge pages by request: with THP "always", Python itself uses and splits some,
 #: and the counters of splits are the machine's.
 _WITH_DAMON = GuestSpec(kernel_args=("numa_balancing=disable", "transparent_hugepage=madvise"))
 #: Debian's 7.x runs DAMON over all memory (DAMON_STAT), which clears Accessed bits too; kernels

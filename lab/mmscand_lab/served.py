@@ -160,7 +160,7 @@ def pgbench_script(rows: int, seed: int) -> str:
 
 
 def _begun(folder: Path) -> bool:
-    """Whether pgbench has told of transactions: before, it connects and prepares."""
+    """Whether pgbench has reported transactions: before, it connects and prepares."""
     return any(path.stat().st_size for path in folder.glob("log.*"))
 
 

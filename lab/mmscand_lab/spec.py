@@ -1,4 +1,4 @@
-"""The guest's machine: which nodes it has, and how virtme-ng and QEMU are told so."""
+"""The guest's machine: which nodes it has, and how virtme-ng and QEMU are informed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class GuestNode:
     """One memory node of the guest.
 
-    `latency_ns` and `bandwidth_mib_s` are what the firmware tells the kernel (ACPI HMAT) about
+    `latency_ns` and `bandwidth_mib_s` are what the firmware reports to the kernel (ACPI HMAT) about
     access from the node `near`, which must have processors; a node with processors is its own
     nearest. They make the tiers; under QEMU they make no access slower.
     """

@@ -24,13 +24,13 @@ _HOME_PAGES_TOUCHED = 16384
 # Chunks that are drawn at once: numpy's overhead of a draw is then a tenth of theirs.
 _CHUNKS_A_DRAW = 8
 _STRIDE_LINES = 29
-"""Odd, so that all lines of a page come up; far from 1, so that none is prefetched for another."""
+"""Odd, so that all lines of a page are touched; far from 1, so that none is prefetched."""
 #: What a streaming pass reads, as in the simulated workload of that name.
 STREAMED_SHARE = 0.7
 
 
 class Toucher(Protocol):
-    """Touches the pages of a workload, and can be told to do so otherwise."""
+    """Touches the pages of a workload, and can be changed to do so otherwise."""
 
     def touch_once(self) -> Iterator[int]:
         """One round; yields the touches done after every chunk."""

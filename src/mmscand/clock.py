@@ -38,7 +38,7 @@ class CpuMeter:
 
 
 class Pulse:
-    """A clock for one thread that remembers when it was asked last: who asks gets on."""
+    """A clock for one thread that remembers when it was asked last: the asking thread goes on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

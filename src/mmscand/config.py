@@ -39,7 +39,7 @@ class Config:
     rules: Rules
     socket: Path = DEFAULT_SOCKET
     group: str | None = None
-    """Whose members may use the socket beside root."""
+    """The group whose members may use the socket beside root."""
     clamped: tuple[str, ...] = ()
     """Settings that were asked for and given otherwise, in words."""
     doubts: tuple[str, ...] = ()

@@ -9,14 +9,14 @@ from mmscand.settings_store import Reloaded
 
 
 def settings_changes(reloaded: Reloaded, config: Config) -> Iterator[str]:
-    """Knobs that have another value now, and knobs that keep the value that was set by hand."""
+    """Knobs that have another value now, and knobs that keep the value that was set at run time."""
     before, now, file = map(values_of, (reloaded.before, reloaded.settings, config.settings))
     for name, value in now.items():
         if before[name] != value:
             yield f"{name} {_word(before[name])} became {_word(value)}"
-    for name in reloaded.by_hand:
+    for name in reloaded.at_run_time:
         yield (
-            f"{name} stays {_word(now[name])}, as it was set by hand; the configuration says "
+            f"{name} stays {_word(now[name])}, as it was set at run time; the configuration says "
             f"{_word(file[name])}: `mmscand reset {name}` takes that"
         )
     yield from (*config.clamped, *reloaded.clamped)

@@ -101,7 +101,7 @@ RULE_KEYS: Mapping[str, RuleKey] = {
         "A Python regular expression. Holds where it is found anywhere in the name in "
         "/proc/PID/comm. The kernel cuts a name after 15 characters; of such a name the first 64 "
         "characters of the whole one, from the command line, count too. An expression that may "
-        "take for ever (`(a+)+`, five `*`) is refused.",
+        "take forever (`(a+)+`, five `*`) is refused.",
     ),
     "uid": RuleKey(_user, "Holds for the effective user, by number or, in quotes, by name."),
     "aggressiveness": RuleKey(

@@ -19,7 +19,7 @@ MAX_SOCKET_BYTES = 107
 
 
 def configured_socket(file: Path = DEFAULT_FILE) -> Path:
-    """Where a client finds the daemon; the default when the file cannot tell."""
+    """Where a client finds the daemon; the default when the file cannot say."""
     with suppress(
         UsageError
     ):  # it may be readable for root alone; the daemon complains of mistakes
@@ -28,7 +28,7 @@ def configured_socket(file: Path = DEFAULT_FILE) -> Path:
 
 
 def configured_group(file: Path = DEFAULT_FILE) -> str | None:
-    """Whose members may use the daemon's socket; None when the file names none, or cannot tell."""
+    """Group whose members may use the daemon's socket; None when the file has none."""
     with suppress(UsageError):
         return _control_text(file, "group")
     return None

@@ -119,7 +119,7 @@ class Daemon:
         return running
 
     def _guarded(self, run: Callable[[], None]) -> Callable[[], None]:
-        """A thread never dies in silence: what ends it is kept, and the owner is told."""
+        """A thread never dies in silence: what ends it is kept, and the owner is notified."""
 
         def body() -> None:
             try:

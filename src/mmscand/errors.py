@@ -43,7 +43,7 @@ class UsageError(MmscandError):
 
 
 class Mistakes(UsageError):
-    """Several at once, so that a person can mend all of them before the next try."""
+    """Several at once, so that a person can fix all of them before the next try."""
 
     def __init__(self, mistakes: Sequence[UsageError]) -> None:
         hints = {mistake.hint for mistake in mistakes}

@@ -26,7 +26,7 @@ class AddressSpace(Protocol):
 
     @property
     def process(self) -> Process:
-        """Whose memory it is."""
+        """The process that owns the memory."""
         ...
 
     def generation(self) -> int:
@@ -159,7 +159,7 @@ class Machine(Protocol):
     def mapping_names(self, process: Process) -> MappingNames:
         """What its mappings are called; ProcessGone when it has exited. From any thread.
 
-        Reads all mappings anew: for a recording, and for a person who asks.
+        Reads all mappings again: for a recording, and for a person.
         """
         ...
 

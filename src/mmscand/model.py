@@ -73,7 +73,7 @@ class Topology:
     fast: frozenset[int]
     slow: frozenset[int]
     note: str = ""
-    """How the tiers were told apart, or why they could not be."""
+    """How the tiers were distinguished, or why they could not be."""
 
     def __post_init__(self) -> None:
         known = {node.id for node in self.nodes}
@@ -156,7 +156,7 @@ class ProcessFacts:
 
 
 class VmaFlag(IntFlag):
-    """What a mapping is, as far as `maps` tells."""
+    """What a mapping is, as far as `maps` says."""
 
     READ = 1
     WRITE = 2
@@ -355,7 +355,7 @@ class Migration:
     heat: int = 0
     """Passes of those that are remembered in which they were accessed: hotter goes first."""
     demotes: bool = False
-    """They go to the slow tier. Goes before what goes up, to make room for it."""
+    """They go to the slow tier. Goes before what is promoted, to make room for it."""
 
     @property
     def pages(self) -> int:
@@ -373,7 +373,7 @@ class Outcome:
     status: IntArray
     """For each slot the node that it is on now, or a negative errno (move_pages(2))."""
     tried: BoolArray
-    """Which slots were still on their source right before the move; the others were let be."""
+    """Which slots were still on their source right before the move; the others were left alone."""
 
     @property
     def arrived(self) -> BoolArray:

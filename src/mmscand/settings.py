@@ -43,12 +43,12 @@ class Settings:
     scan_period_min_ms: int = whole(
         400,
         (1, _HOUR_MS),
-        "Shortest period that tuning goes down to. RFC V0: 400, V1: 500, V3: 600.",
+        "Shortest period that tuning sets. RFC V0: 400, V1: 500, V3: 600.",
     )
     scan_period_max_ms: int = whole(
         10_000,
         (1, _HOUR_MS),
-        "Longest period that tuning goes up to: a process that wakes up waits no "
+        "Longest period that tuning sets: a process that wakes up waits no "
         "longer to be seen. RFC: 5000; an idle pass here costs a tenth.",
     )
     scan_size_mb: int = whole(
@@ -121,7 +121,7 @@ class Settings:
         (0, 86_400),
         "Time over which it is judged whether promoting pays for a process, in s; when "
         "it does not it is slowed down, then stopped. 0 never judges. In 60 s even a process that "
-        "is visited every 10 s tells something.",
+        "is visited every 10 s says something.",
     )
     benefit_retry_s: int = whole(
         600,

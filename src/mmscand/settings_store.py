@@ -14,7 +14,7 @@ class Reloaded:
 
     before: Settings
     settings: Settings
-    by_hand: tuple[str, ...]
+    at_run_time: tuple[str, ...]
     """Knobs that were set while it ran and differ from the configuration; they stay as they are."""
     clamped: tuple[str, ...]
 
@@ -26,7 +26,7 @@ class SettingsStore:
         self._lock = threading.Lock()
         self._initial = initial or Settings()
         self._current = self._initial
-        self._by_hand: dict[str, Any] = {}
+        self._at_run_time: dict[str, Any] = {}
         """Knobs that were changed and not reset since: the configuration does not change them."""
         self._listeners: list[Callable[[], None]] = []
         self._requirements: list[Callable[[Settings], None]] = []
@@ -37,11 +37,11 @@ class SettingsStore:
         return self._current
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call this after every change: it wakes whoever sleeps by the old settings."""
+        """Call this after every change: it wakes the threads that sleep by the old settings."""
         self._listeners.append(listener)
 
     def require(self, requirement: Callable[[Settings], None]) -> None:
-        """Take over only settings for which this raises no UsageError: those of now, and later."""
+        """Take over only settings for which this raises no UsageError: present and later ones."""
         requirement(self._current)
         self._requirements.append(requirement)
 
@@ -53,7 +53,7 @@ class SettingsStore:
         """Apply all changes at once, or raise UsageError and apply none."""
         with self._lock:
             result = self._take(changes)
-            self._by_hand |= {name: getattr(result.settings, name) for name in changes}
+            self._at_run_time |= {name: getattr(result.settings, name) for name in changes}
         self._tell()
         return result
 
@@ -64,7 +64,7 @@ class SettingsStore:
         with self._lock:
             result = self._take({name: getattr(self._initial, name) for name in names})
             for name in names:
-                self._by_hand.pop(name, None)
+                self._at_run_time.pop(name, None)
         self._tell()
         return result.settings
 
@@ -75,14 +75,14 @@ class SettingsStore:
         return result
 
     def replace_initial(self, initial: Settings) -> Reloaded:
-        """Take over a configuration that was read again; what was set by hand stays."""
+        """Take over a configuration that was read again; what was set at run time stays."""
         with self._lock:
             self._check(initial)
-            result = changed(initial, self._by_hand)
+            result = changed(initial, self._at_run_time)
             self._check(result.settings)
             before, self._initial, self._current = self._current, initial, result.settings
             file, now = values_of(initial), values_of(result.settings)
-            stay = tuple(name for name in self._by_hand if now[name] != file[name])
+            stay = tuple(name for name in self._at_run_time if now[name] != file[name])
         self._tell()
         return Reloaded(before, result.settings, stay, result.clamped)
 

@@ -366,7 +366,7 @@ class ContractSuite:
         assert space.nodes(addresses_of(address, [5])).tolist() == [world.slow]
 
     @pytest.mark.area("moving")
-    def test_who_is_on_the_target_already_is_told_so_whatever_it_is(self, world: World) -> None:
+    def test_pages_on_the_target_already_are_reported_as_such(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
         space = world.machine.open(actor.process)
@@ -402,7 +402,7 @@ class ContractSuite:
         assert np.array_equal(slow, expected)
 
     @pytest.mark.area("moving")
-    def test_nodes_tells_where_each_page_is(self, world: World) -> None:
+    def test_nodes_reports_where_each_page_is(self, world: World) -> None:
         actor = world.actor()
         address = actor.map(PAGES)
         space = world.machine.open(actor.process)
@@ -451,7 +451,7 @@ class ContractSuite:
             assert (space.move(some, world.fast) < 0).all()
 
     @pytest.mark.area("shared memory")
-    def test_bulk_aging_clears_shared_bits_and_shared_pages_move_when_told(
+    def test_bulk_aging_clears_shared_bits_and_shared_pages_move_on_request(
         self, world: World
     ) -> None:
         if not world.exact:
@@ -501,7 +501,9 @@ class ContractSuite:
         assert space.unseen_use() == ""
 
     @pytest.mark.area("processes")
-    def test_who_touches_memory_has_run_and_who_sleeps_has_not(self, world: World) -> None:
+    def test_a_process_that_touches_memory_has_run_and_one_that_sleeps_has_not(
+        self, world: World
+    ) -> None:
         actor = world.actor()
         address = actor.map(PAGES_PER_TABLE)
         space = world.machine.open(actor.process)
@@ -550,7 +552,7 @@ class ContractSuite:
             world.machine.mapping_names(actor.process)
 
     @pytest.mark.area("processes")
-    def test_a_look_tells_who_is_new_and_who_called_execve(self, world: World) -> None:
+    def test_a_look_reports_who_is_new_and_who_called_execve(self, world: World) -> None:
         world.machine.look()
         actor, other = world.actor(), world.actor()
         assert {actor.process, other.process} <= world.machine.look().changed

@@ -102,7 +102,7 @@ def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld) -> No
 
 @pytest.mark.area("huge pages")
 @pytest.mark.usefixtures("khugepaged_sleeps")
-def test_of_evenly_hot_huge_pages_one_is_split_and_made_again_and_all_go_up_whole(
+def test_of_evenly_hot_huge_pages_one_is_split_and_made_again_and_all_are_promoted_whole(
     world: LiveWorld,
 ) -> None:
     actor, address = written(world, 16 * PAGES_PER_TABLE)

@@ -45,7 +45,7 @@ def left_open(daemon: Daemon) -> int:
 
 
 def own_name(process: Process) -> str:
-    """Whoever is listed before it has taken its own name goes by its parent's there."""
+    """A process that is listed before it has taken its own name goes by its parent's there."""
     if process.name != "hot":
         with contextlib.suppress(OSError):  # it has exited
             return Path(f"/proc/{process.pid}/comm").read_text().strip()

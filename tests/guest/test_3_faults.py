@@ -100,7 +100,7 @@ def raises_gone(call) -> bool:  # noqa: ANN001
 
 
 def reuse_pid(pid: int) -> subprocess.Popen[bytes]:
-    """A process with exactly this pid: the kernel is told where to count on from."""
+    """A process with exactly this pid: the kernel is reported where to count on from."""
     for _ in range(100):
         Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
         process = subprocess.Popen(["sleep", "60"])
@@ -139,7 +139,7 @@ def test_a_target_node_without_room(world: LiveWorld) -> None:
 
 
 _MOST_EXAMINED = 4096 * 512
-"""What the bound on tables allows: those that VmPTE tells, and a thousand to spare."""
+"""What the bound on tables allows: those that VmPTE says, and a thousand to spare."""
 
 
 class Garbling:

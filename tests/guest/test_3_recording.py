@@ -1,4 +1,4 @@
-"""`mmscand run --record`: the file tells what the daemon told, and what the kernel did."""
+"""`mmscand run --record`: the file says what the daemon reported, and what the kernel did."""
 
 import errno
 import json
@@ -83,7 +83,7 @@ def pages_of(rows: Table, what: str, address: int) -> list[int]:
 
 
 def placements(passes: list[ProcessPass], address: int) -> Table:
-    """Of the mapping, as they were told last."""
+    """Of the mapping, as they were reported last."""
     last = {int(row["address"]): row for seen in passes for row in mine(seen.layout, address)}
     return np.array([last[place] for place in sorted(last)])
 
@@ -114,7 +114,7 @@ def test_a_recording_agrees_with_the_events_and_with_the_kernel_and_can_be_repla
     assert left.about["left"][0]
     assert_same_passes(passes, events, actor, address)
     assert_same_moves(np.concatenate([seen.moves for seen in (*passes, left)]), events, address)
-    # Placements as they were told last, and as the kernel tells them.
+    # Placements as they were reported last, and as the kernel says them.
     table = placements(passes, address)
     slow = pages_of(table, "slow", address)
     assert pages_of(table, "present", address) == [*range(PAGES)]
@@ -128,8 +128,8 @@ def assert_same_passes(
     visits = [event for event in events if event["event"] == "pass_end"]
     assert all(visit["complete"] for visit in visits)
     assert len(visits) >= 2 + _PASSES_AFTER
-    for name, told in (("number", "pass"), ("examined", "pages"), ("aged", "aged_pages")):
-        assert [int(seen.about[told][0]) for seen in passes] == [v[name] for v in visits]
+    for name, reported in (("number", "pass"), ("examined", "pages"), ("aged", "aged_pages")):
+        assert [int(seen.about[reported][0]) for seen in passes] == [v[name] for v in visits]
     assert {int(seen.about["pid"][0]) for seen in passes} == {actor.process.pid}
     accessed = [pages_of(seen.accessed, "accessed", address) for seen in passes]
     assert all({*pages} <= {*HOT} for pages in accessed)
@@ -148,7 +148,7 @@ def assert_same_moves(rows: Table, events: list[dict[str, Any]], address: int) -
 
 
 def assert_replayed(file: Path, passes: list[ProcessPass], figures: Path) -> None:
-    """A policy decides over it, and is told of each access that the file has."""
+    """A policy decides over it, and is reported of each access that the file has."""
     assert main(["replay", str(file), "--policy", "capacity", "--json", str(figures)]) == 0
     found = json.loads(figures.read_text())
     bits = sum(int(np.unpackbits(seen.accessed["accessed"]).sum()) for seen in passes)

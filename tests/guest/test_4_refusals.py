@@ -1,4 +1,4 @@
-"""What a user sees who asks for the impossible: one line, what to do, the documented code."""
+"""What a user sees that asks for the impossible: one line, what to do, the documented code."""
 
 import subprocess
 import sys

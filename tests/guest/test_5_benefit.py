@@ -41,7 +41,7 @@ class Stand:
 
 @dataclass
 class Judged:
-    """A process with hot pages under a daemon that judges soon, and what was told of it."""
+    """A process with hot pages under a daemon that judges soon, and what was reported of it."""
 
     world: LiveWorld
     actor: LiveActor
@@ -68,7 +68,7 @@ class Judged:
             self.hot = range(self.hot.start + HOT, self.hot.stop + HOT)
 
     def passes(self, number: int) -> None:
-        """So many more."""
+        """This many more."""
         for _ in range(number):
             self.recorder.wait_for(PassEnd, lambda event: event.process == self.actor.process)
 

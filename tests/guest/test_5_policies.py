@@ -93,7 +93,7 @@ def test_a_process_bound_to_the_slow_node_stays_there(world: LiveWorld) -> None:
     assert promoted(world, actor, address) == []
 
 
-def test_locked_memory_is_left_alone_and_told(world: LiveWorld) -> None:
+def test_locked_memory_is_left_alone_and_reported(world: LiveWorld) -> None:
     actor = actor_of(world)
     address = actor.map(PAGES)
     libc(actor, "mlock", address, PAGES * PAGE_BYTES)

@@ -38,7 +38,7 @@ class Load:
         self.address = self.rounds = self.moved_bystanders = 0
 
     def work(self) -> None:
-        """Hot memory that is mapped anew now and then, so that there is always some to promote."""
+        """Hot memory that is mapped again now and then, so that there is always some to promote."""
         if self.rounds % 200 == 0:
             self.actor.exec()
             self.address = self.actor.map(4096)
@@ -110,7 +110,7 @@ def assert_consistent(daemon: SoakDaemon, counters: dict[str, int]) -> None:
     assert counters["visits"] == daemon.events["pass_end"] >= counters["passes"] > 0
     assert counters["idle"] + counters["accessed"] == counters["slow"] <= counters["examined"]
     assert counters["hot"] <= counters["accessed"]
-    # What is queued goes up or comes down.
+    # What is queued is promoted or is demoted.
     found = counters["hot"] + counters["cold"]
     assert counters["queued"] + counters["shared"] + counters["held"] <= found
     failed = sum(pages for name, pages in counters.items() if name.startswith("failed_"))

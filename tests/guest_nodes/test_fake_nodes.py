@@ -20,7 +20,7 @@ def test_each_frame_is_of_the_node_that_the_kernel_says() -> None:
     assert len(topology.nodes) == 3
     block = int(_BLOCK.read_text(), 16)
     borders = [node.frame_ranges[-1][1] for node in topology.nodes[:-1]]
-    assert any(border % block for border in borders)  # else this tells nothing
+    assert any(border % block for border in borders)  # else this says nothing
     with Puppet() as puppet:
         for node in topology.nodes:
             address = puppet.map(PAGES, node=node.id)

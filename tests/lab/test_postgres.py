@@ -1,4 +1,4 @@
-"""PostgreSQL's shared buffers, by the pages' own contents: hot ones come up if that is allowed."""
+"""PostgreSQL's shared buffers, by the pages' contents: hot ones are promoted if that is allowed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _LIMIT_S = 3600.0
 @pytest.mark.lab
 @pytest.mark.timeout(_LIMIT_S)
 @pytest.mark.parametrize("shared_memory", [True, False])
-def test_shared_buffers_that_are_read_come_up_if_shared_memory_is_allowed(
+def test_shared_buffers_that_are_read_are_promoted_if_shared_memory_is_allowed(
     shared_memory: bool, tmp_path: Path
 ) -> None:
     found = run_postgres(tmp_path, shared_memory=shared_memory)

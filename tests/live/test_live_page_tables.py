@@ -53,7 +53,7 @@ def pagemap_frames(pid: int, vmas: VmaTable) -> dict[int, int]:
 
 
 def ordinary(vmas: VmaTable) -> VmaTable:
-    """Without the kernel's own mappings: pagemap does not tell all of [vvar]'s frames."""
+    """Without the kernel's own mappings: pagemap does not say all of [vvar]'s frames."""
     return vmas.where((vmas.ends < 1 << 47) & (vmas.flags & VmaFlag.SPECIAL == 0))
 
 
@@ -84,7 +84,7 @@ def test_every_page_of_a_quiet_process_is_found_at_its_frame(machine: LinuxMachi
         assert assert_walk_agrees(machine, puppet.pid) > 2 * PAGES
 
 
-def test_pages_behind_prot_none_are_found_and_their_bits_told(machine: LinuxMachine) -> None:
+def test_pages_behind_prot_none_are_found_and_their_bits_reported(machine: LinuxMachine) -> None:
     with Puppet() as puppet:
         for huge in (False, True):
             address = puppet.map(PAGES, huge=huge)

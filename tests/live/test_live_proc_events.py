@@ -50,7 +50,7 @@ def test_an_event_comes_when_a_process_begins_and_when_it_ends(events: ProcEvent
     assert child.pid in drained(events)
 
 
-def test_execve_another_name_and_another_user_are_told(events: ProcEvents) -> None:
+def test_execve_another_name_and_another_user_are_reported(events: ProcEvents) -> None:
     with Puppet() as puppet:
         drained(events)
         puppet.exec()
@@ -75,7 +75,7 @@ def test_threads_are_not_told(events: ProcEvents) -> None:
     assert os.getpid() not in drained(events)
 
 
-def test_when_too_many_come_that_is_told_and_it_goes_on(events: ProcEvents) -> None:
+def test_when_too_many_come_that_is_reported_and_it_goes_on(events: ProcEvents) -> None:
     forks = "import os\nfor _ in range(2500):\n    os.fork() or os._exit(0)\n    os.wait()\n"
     subprocess.run([sys.executable, "-c", forks], check=True)
     assert events.drain() is None

@@ -31,7 +31,7 @@ def fast_machine() -> Iterator[LinuxMachine]:
     machine.close()
 
 
-def test_promoted_pages_that_are_used_are_told_from_those_that_are_not(
+def test_promoted_pages_that_are_used_are_distinguished_from_those_that_are_not(
     fast_machine: LinuxMachine,
 ) -> None:
     puppet = Puppet()

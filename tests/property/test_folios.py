@@ -23,7 +23,7 @@ MAX_BYTES = (64 << 20) + HUGE
 
 @dataclass
 class Kernel:
-    """What the kernel tells of pages beyond the block."""
+    """What the kernel says of pages beyond the block."""
 
     world: "World"
 
@@ -75,7 +75,7 @@ class World:
         return next((n for n, (lo, hi) in enumerate(self.vmas) if lo <= at < hi), None)
 
     def frames_of(self, start: int, pages: int) -> UIntArray:
-        """As pagemap tells."""
+        """As pagemap says."""
         first = self.page(start)
         return np.array([self.frames.get(first + at, 0) for at in range(pages)], dtype=np.uint64)
 
@@ -142,7 +142,7 @@ class World:
         )
 
     def chain(self, page: int) -> range:
-        """Pages around this one that the frames alone do not tell from one folio."""
+        """Pages around this one that the frames alone do not say from one folio."""
 
         def joined(left: int) -> bool:
             here, there = self._as_read.get(left), self._as_read.get(left + 1)

@@ -42,7 +42,7 @@ def program() -> str | None:
 
 
 class Page:
-    """One tab. What the browser tells is taken while an answer is waited for."""
+    """One tab. What the browser says is taken while an answer is waited for."""
 
     def __init__(self, to: int, come: int) -> None:
         self._to, self._come = to, come
@@ -142,7 +142,7 @@ def until(found: Callable[[], T], words: str) -> T:
     """The first value that is true."""
     deadline = time.monotonic() + TIMEOUT_S
     while not (value := found()):
-        assert time.monotonic() < deadline, f"waited in vain for {words}"
+        assert time.monotonic() < deadline, f"waited without result for {words}"
         time.sleep(0.02)
     return value
 

@@ -1,4 +1,4 @@
-"""A daemon that only remembers what it was told: what the API needs, and no thread."""
+"""A daemon that only remembers what it was reported: what the API needs, and no thread."""
 
 from dataclasses import dataclass, field
 

@@ -74,7 +74,7 @@ def tiers(
 
 
 def steady(scan_period_ms: int = 1, room_pages: int = 1) -> Settings:
-    """The same period for ever, no delay, no budget: passes follow as the test says."""
+    """The same period forever, no delay, no budget: passes follow as the test says."""
     return Settings(
         scan_period_ms=scan_period_ms,
         scan_period_min_ms=scan_period_ms,

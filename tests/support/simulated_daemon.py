@@ -40,7 +40,7 @@ class Programs:
     shift_s: float = 0.0
     """After this time other pages are hot; 0 is never."""
     block: int = 1
-    """So many pages beside each other are about as hot."""
+    """This many pages beside each other are about as hot."""
     began: float = field(default_factory=time.monotonic)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 

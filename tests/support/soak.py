@@ -1,4 +1,4 @@
-"""The real daemon under load for as long as wanted: who loads it, and what it tells meanwhile."""
+"""The real daemon under load for as long as wanted: who loads it, and what it says meanwhile."""
 
 import itertools
 import json

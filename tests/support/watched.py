@@ -1,4 +1,4 @@
-"""A machine that tells when a call that may take long begins and when it has ended."""
+"""A machine that says when a call that may take long begins and when it has ended."""
 
 import threading
 import time

@@ -71,7 +71,7 @@ def test_a_default_file_need_not_be_there(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert load_config() == Config(Settings(), Rules())
 
 
-def test_a_clamp_is_told_for_what_is_in_force(tmp_path: Path) -> None:
+def test_a_clamp_is_reported_for_what_is_in_force(tmp_path: Path) -> None:
     path = tmp_path / "c"
     path.write_text("[settings]\nscan_period_ms = 20000")
     read = load_config(path)
@@ -134,7 +134,7 @@ def test_a_clamp_is_told_for_what_is_in_force(tmp_path: Path) -> None:
         ("[[rule]]\nexclude = 'yes'", "rule 1: exclude: 'yes' is text, give true or false"),
         ("[[rule]]\nuid = 'no one has it'", "rule 1: uid: no user 'no one has it'"),
         ('[[rule]]\nuid = "a\\u0000b"', "rule 1: uid: no user"),
-        ("[[rule]]\nname = '(a+)+$'", "rule 1: name: .* may take for ever"),
+        ("[[rule]]\nname = '(a+)+$'", "rule 1: name: .* may take forever"),
         ('[control]\nsocket = "/a\\u0000b"', "control: socket: .* has a NUL in it"),
         ('[control]\ngroup = "a\\u0000b"', "control: group: .* has a NUL in it"),
         ("[control]\ngroup = 'nobody-has-it'", "control: group: no group 'nobody-has-it'"),
@@ -155,7 +155,7 @@ def test_a_mistake_is_one_line_with_file_and_key(tmp_path: Path, text: str, word
     assert "\n" not in str(refused.value)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text(
         "[settings]\nscan_period_ms = '200'\nhot_pases = 1\n[control]\nsocket = 'x'\n"
@@ -202,7 +202,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert load_config(path).settings.hot_passes == 4
 
 
-def test_rules_that_never_decide_are_told(tmp_path: Path) -> None:
+def test_rules_that_never_decide_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("[[rule]]\ncgroup = '/a'\n[[rule]]\ncgroup = '/a'\nexclude = true")
     assert len(load_config(path).doubts) == 1

@@ -22,7 +22,7 @@ def test_a_rule_that_changed_is_named_with_what_it_was_and_is() -> None:
     assert list(other_changes(new, new)) == []
 
 
-def test_the_default_and_the_order_of_rules_are_told() -> None:
+def test_the_default_and_the_order_of_rules_are_reported() -> None:
     assert list(other_changes(config(Rule(2)), config(Rule(3)))) == [
         "rule without conditions: aggressiveness 2 became aggressiveness 3"
     ]
@@ -37,17 +37,17 @@ def test_all_that_a_rule_does_is_compared() -> None:
     ]
 
 
-def test_what_a_reload_cannot_change_is_told() -> None:
+def test_what_a_reload_cannot_change_is_reported() -> None:
     assert list(other_changes(config(), config(group="adm"))) == [
         "socket and group change when mmscand is started again"
     ]
 
 
-def test_knobs_are_told_by_what_was_in_force() -> None:
+def test_knobs_are_reported_by_what_was_in_force() -> None:
     reloaded = Reloaded(Settings(hot_passes=4), Settings(scan_enabled=False), ("scan_enabled",), ())
     assert list(settings_changes(reloaded, config())) == [
         "scan_enabled on became off",
         "hot_passes 4 became 2",
-        "scan_enabled stays off, as it was set by hand; the configuration says on: "
+        "scan_enabled stays off, as it was set at run time; the configuration says on: "
         "`mmscand reset scan_enabled` takes that",
     ]

@@ -358,7 +358,7 @@ def daemon_is_closing(daemon: Daemon) -> bool:
 
 
 class WatchedClock(SystemClock):
-    """Tells when somebody sleeps without a deadline."""
+    """Says when somebody sleeps without a deadline."""
 
     def __init__(self) -> None:
         self.asleep_for_good: set[threading.Condition] = set()
@@ -384,7 +384,7 @@ def test_disabled_means_asleep_without_a_deadline_and_enable_wakes_at_once() -> 
     daemon.stop()
 
 
-def test_a_failure_in_a_thread_is_told_and_raised_by_stop() -> None:
+def test_a_failure_in_a_thread_is_reported_and_raised_by_stop() -> None:
     world = tiers()
     told = threading.Event()
 
@@ -497,7 +497,7 @@ def test_rules_leave_processes_out_and_say_how_hard_the_others_are_scanned() -> 
         daemon.stop()
 
 
-def test_status_counts_what_events_told() -> None:
+def test_status_counts_what_events_reported() -> None:
     world = tiers()
     recorder = Recorder(touching(world, HOT))
     with running(world.machine, recorder) as daemon:

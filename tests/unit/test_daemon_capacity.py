@@ -86,7 +86,7 @@ class FullTier:
         return condition()
 
     def rest(self, passes: int = 20) -> None:
-        """Let so many passes go by, of both."""
+        """Let this many passes go by, of both."""
         goal = {pid: self.passes[pid] + passes for pid in self.vmas}
         assert self.until(lambda: all(self.passes[pid] >= goal[pid] for pid in goal))
 
@@ -108,7 +108,7 @@ def test_hot_pages_take_the_place_of_cold_ones_and_nothing_fails() -> None:
     assert world.fast(100).sum() == 2000
     assert not world.failed
     assert counters["promoted"] == 2000
-    # No more came down than had to, and the headroom is kept, a batch of 512 more or less.
+    # No more were demoted than had to, and the headroom is kept, a batch of 512 more or less.
     assert 2000 - 512 + HEADROOM <= counters["demoted"] <= 2000 + 512
     assert world.machine.free_pages(0) >= HEADROOM
 
@@ -118,7 +118,7 @@ def changes(daemon: Daemon) -> int:
     return sum(one.changes for one in daemon.status().processes if one.process.pid == 100)
 
 
-def test_another_hot_set_is_noticed_told_and_followed() -> None:
+def test_another_hot_set_is_noticed_reported_and_followed() -> None:
     world = FullTier()
     with world.settled(capacity()) as daemon:
         world.rest()
@@ -206,7 +206,7 @@ def test_the_policy_can_be_changed_while_it_runs() -> None:
         assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
 
 
-def test_pages_that_came_down_go_up_again_when_they_are_used_again() -> None:
+def test_pages_that_was_demoted_are_promoted_again_when_they_are_used_again() -> None:
     world = FullTier()
     first, second = some(3400, 8192), some(3400, 8192, seed=2)
     world.used = {100: first}

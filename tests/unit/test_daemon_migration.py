@@ -44,7 +44,7 @@ class Waiting:
         self.recorder.wait_for(PassEnd, lambda event: event.waiting == len(HOT))
 
 
-def test_a_page_that_cools_while_it_waits_is_struck_off_and_counted() -> None:
+def test_a_page_that_cools_while_it_waits_is_taken_off_and_counted() -> None:
     world = tiers()
     waiting = Waiting(world)
     with running(world.machine, waiting.recorder) as daemon:
@@ -58,7 +58,7 @@ def test_a_page_that_cools_while_it_waits_is_struck_off_and_counted() -> None:
     assert world.on_fast() == HOT[:2]
 
 
-def test_what_somebody_else_moved_meanwhile_is_let_be_and_not_called_promoted() -> None:
+def test_what_somebody_else_moved_meanwhile_is_left_alone_and_not_called_promoted() -> None:
     world = tiers()
     waiting = Waiting(world)
     with running(world.machine, waiting.recorder) as daemon:
@@ -262,7 +262,7 @@ def test_promotions_do_not_wait_where_the_slow_tier_is_full() -> None:
 
 
 class FullSlowTier(SimMachine):
-    """Nothing can come down."""
+    """Nothing can be demoted."""
 
     def __init__(self, world: SimMachine) -> None:
         self.__dict__.update(world.__dict__)

@@ -1,4 +1,4 @@
-"""The daemon on the simulated machine: which pages are looked at, and what is told of them."""
+"""The daemon on the simulated machine: which pages are looked at, and what is reported of them."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from mmscand.observe.events import Event, PassEnd, PassStart
 from support.sim_daemon import HOT, Recorder, running, steady, tiers, touching
 
 
-def test_mappings_that_are_left_out_are_told_by_rule_and_brought_in_by_option() -> None:
+def test_mappings_that_are_left_out_are_reported_by_rule_and_brought_in_by_option() -> None:
     world = tiers()
     world.vma.flags |= VmaFlag.SHARED
     recorder = Recorder(touching(world, HOT))
@@ -23,7 +23,7 @@ def test_mappings_that_are_left_out_are_told_by_rule_and_brought_in_by_option() 
     assert world.on_fast() == HOT
 
 
-def test_what_others_map_too_comes_up_only_where_its_cgroup_can_be_aged() -> None:
+def test_what_others_map_too_is_promoted_only_where_its_cgroup_can_be_aged() -> None:
     world = tiers()
     world.vma.shared[:] = True
     recorder = Recorder(touching(world, HOT))
@@ -100,7 +100,7 @@ def test_a_cpuset_without_the_fast_node_keeps_everything_where_it_is() -> None:
     assert world.on_fast() == HOT
 
 
-def test_hotness_is_told_by_node_and_without_what_was_promoted() -> None:
+def test_hotness_is_reported_by_node_and_without_what_was_promoted() -> None:
     world = tiers()
     recorder = Recorder(touching(world, HOT))
     with running(world.machine, recorder, dry_run=True) as daemon:
@@ -124,7 +124,7 @@ def test_top_tier_pages_are_counted_beside_the_slow_ones() -> None:
     assert (first.fast, first.fast_accessed) == (512, 12)
 
 
-def test_each_visit_begins_with_an_event_that_tells_where() -> None:
+def test_each_visit_begins_with_an_event_that_reports_where() -> None:
     world = tiers(pages=1 << 20, slow_pages=1 << 21)  # 4 GiB, 2 GiB a visit
     sizes = dict.fromkeys(("scan_size_mb", "scan_size_min_mb", "scan_size_max_mb"), 2048)
     recorder = Recorder()

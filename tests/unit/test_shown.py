@@ -42,7 +42,7 @@ def test_what_cannot_be_encoded_is_escaped_for_programs(name: str) -> None:
         assert json.loads(json_text(name)) == name
 
 
-def test_a_byte_is_told_as_a_byte() -> None:
+def test_a_byte_is_reported_as_a_byte() -> None:
     assert shown(os.fsdecode(b"caf\xe9\n")) == r"caf\xe9\n"
     assert json.loads(json_text(os.fsdecode(b"caf\xe9\n"))) == "caf\\xe9\n"
     assert json.loads(json_text("\ud800\U0001f600")) == "\\ud800\U0001f600"

@@ -53,7 +53,7 @@ def calibrate(
 
 
 def words_on(node: int) -> WordArray:
-    """Memory of a node. The policy of this program stays as it is, unlike in `region`."""
+    """Memory of a node. The policy of this program stays unchanged, unlike in `region`."""
     with bound_to(node):
         words: WordArray = np.frombuffer(mmap.mmap(-1, _CHAIN_BYTES), dtype=np.uint64)
         words[::_LINE_WORDS] = 1

@@ -153,7 +153,7 @@ class SlowMemory:
         return Counts(each["hits"].sum(axis=0), each["misses"].sum(axis=0), waited_s)
 
     def _read(self, at: int, size: int) -> bytes:
-        # Opened anew each time: a guest keeps what it has read of a file in its own cache.
+        # Opened again each time: a guest keeps what it has read of a file in its own cache.
         with self._path.open("rb", buffering=0) as file:
             return os.pread(file.fileno(), size, at)
 
@@ -161,10 +161,10 @@ class SlowMemory:
 def make_control(path: Path, spec: GuestSpec) -> None:
     """The file as QEMU needs it at its start: the nodes of this machine, and no code that pays."""
     settings = _Settings(magic=_MAGIC)
-    for node, told in enumerate(spec.nodes):
-        line_ps = round(1e12 * LINE_BYTES / (told.bandwidth_mib_s << 20))
-        real = {"real_latency_ps": 1000 * told.latency_ns, "real_line_ps": line_ps}
-        settings.nodes[node] = _Node(bytes=told.memory_mib << 20, **real)
+    for node, reported in enumerate(spec.nodes):
+        line_ps = round(1e12 * LINE_BYTES / (reported.bandwidth_mib_s << 20))
+        real = {"real_latency_ps": 1000 * reported.latency_ns, "real_line_ps": line_ps}
+        settings.nodes[node] = _Node(bytes=reported.memory_mib << 20, **real)
     path.write_bytes(bytes(settings).ljust(_BYTES, b"\0"))
 
 

@@ -207,7 +207,7 @@ static void look(plugin_id id, unsigned int index)
 			line_cycles[i] = now.nodes[i].line_ps * cycles_per_ps;
 		}
 		if (other_code)
-			qemu_plugin_reset(id, begin); /* what is translated already, is so anew */
+			qemu_plugin_reset(id, begin); /* what is translated already, is so again */
 		else
 			control->applied = now.wanted;
 	}

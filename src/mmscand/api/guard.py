@@ -1,4 +1,4 @@
-"""Who may do what: a client of the unix socket all, one of TCP what its token allows.
+"""Rights: a client of the unix socket may do all, one of TCP what its token allows.
 
 A web page that somebody looks at on this machine can send requests to 127.0.0.1. It cannot choose
 the Host that the browser sends, the name of its own server (DNS rebinding), nor the Origin.

@@ -61,7 +61,7 @@ class History(Answer):
 
 
 def history_routes(file: Path | None) -> APIRouter:
-    """Reads the file anew for each request; without one, each request is refused."""
+    """Reads the file again for each request; without one, each request is refused."""
     router = APIRouter(prefix="/v1", tags=["status"])
     refusals: dict[int | str, dict[str, Any]] = {
         404: {"model": Error, "description": "No history is kept."},
@@ -101,7 +101,7 @@ def history_routes(file: Path | None) -> APIRouter:
 def prepare_folder(file: Path, user: str, gid: int) -> None:
     """As root: make the folder of a history, of the user that mmscand-api becomes.
 
-    A folder that is there stays as it is. UsageError for an unknown user.
+    A folder that is there stays unchanged. UsageError for an unknown user.
     """
     folder = file.parent
     try:

@@ -28,7 +28,7 @@ _OF_ALL = {
     "numa_hint_faults_local": "Of these, to memory of the node that they came from.",
     "numa_pages_migrated": "Pages that NUMA balancing moved.",
     "pgmigrate_success": "Pages that were moved by anybody, mmscand too.",
-    "pgmigrate_fail": "Pages that could not be moved, whoever tried.",
+    "pgmigrate_fail": "Pages that could not be moved, by any program.",
 }
 """include/linux/vm_event_item.h."""
 _DAMON_STAT = "sys/module/damon_stat/parameters"
@@ -44,7 +44,7 @@ _MOST_NODES = 64
 
 
 class KernelCounters:
-    """Reads them anew each time; `root` is / but in tests."""
+    """Reads them again each time; `root` is / but in tests."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root = root

@@ -49,13 +49,13 @@ class QuietServer(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._ended.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let running requests end, then hang up on whoever is still connected."""
+        """Let running requests end, then hang up on clients that are still connected."""
         try:
             await super().shutdown(sockets)
         finally:
             for connection in list(self.server_state.connections):
                 connection.transport.abort()
-            await asyncio.sleep(0)  # the loop tells the connections that they are lost
+            await asyncio.sleep(0)  # the loop informs the connections that they are lost
 
 
 def quiet_server(app: FastAPI, make_loop: Callable[[], asyncio.AbstractEventLoop]) -> QuietServer:

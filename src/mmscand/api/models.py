@@ -62,7 +62,7 @@ class _Daemon(Answer):
 class _Process(Answer):
     pid: int = Field(description="Process id.")
     start_time: int = Field(
-        description="When it started, in clock ticks after boot: tells reused pids apart."
+        description="When it started, in clock ticks after boot: distinguishes reused pids."
     )
     name: str = Field(description="As in /proc/PID/comm, at most 15 characters.")
 
@@ -131,7 +131,7 @@ class Reloaded(Answer):
     """The configuration was read again and is in force."""
 
     changed: list[str] = Field(
-        description="What differs from before, and which knobs stay as they were set by hand "
+        description="What differs from before, and which knobs stay as they were set at run time "
         "though the configuration says otherwise, in words; may be empty."
     )
 

@@ -37,7 +37,7 @@ class PatientProtocol(H11Protocol):
         others = (each for each in self.connections if isinstance(each, PatientProtocol))
         waiting = [each for each in others if each.cycle is None or each.cycle.response_complete]
         oldest = min(waiting, key=lambda each: each._limit.when())
-        self.connections.discard(oldest)  # several may come before the loop tells it of its end
+        self.connections.discard(oldest)  # several may come before the loop informs it of its end
         oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -52,7 +52,7 @@ class PatientProtocol(H11Protocol):
         super().data_received(data)
 
     def on_response_complete(self) -> None:
-        """It begins anew."""
+        """It begins again."""
         self._limit.cancel()
         self._limit = self.loop.call_later(_MOST_S, self._give_up)
         super().on_response_complete()

@@ -38,7 +38,7 @@ def exit_code_of(program: str, run: Callable[[list[str]], object], arguments: li
         sys.stdout.flush()
     except MmscandError as error:
         return _fail(*error.lines, code=error.exit_code)
-    except BrokenPipeError:  # whoever read our output is gone
+    except BrokenPipeError:  # the reader of our output is gone
         give_up(sys.stdout)
         return 1
     except OSError as error:

@@ -13,7 +13,7 @@ from mmscand.errors import UsageError
 _END_S = 5.0
 """It ends within a second or two."""
 _MANAGERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""The daemon tells the service manager how it is, nobody else."""
+"""The daemon reports its state to the service manager, nobody else."""
 
 
 def require_group_for_api(config: Config, *, control: bool) -> None:

@@ -29,9 +29,9 @@ from mmscand.shown import json_text, shown
 def check(
     fast_nodes: str | None, slow_nodes: str | None, config_file: Path | None, as_json: bool
 ) -> None:
-    """Tell whether `mmscand run` would work here, and why not. Exit code 0 or 3.
+    """Say whether `mmscand run` would work here, and why not. Exit code 0 or 3.
 
-    With --config tell all mistakes of a configuration, and rules that never match. 0 or 2.
+    With --config print all mistakes of a configuration, and rules that never match. 0 or 2.
     """
     if config_file is not None:
         print(_config_report(config_file, as_json))

@@ -10,10 +10,10 @@ from mmscand.errors import MmscandError, UsageError
 
 COMMANDS = {
     "run": ("run:run", "Promote the hot pages of running processes until SIGTERM."),
-    "check": ("check:check", "Tell whether `mmscand run` would work here, and why not."),
+    "check": ("check:check", "Say whether `mmscand run` would work here, and why not."),
     "record": ("record:record", "Write which pages each pass found accessed."),
     "export": ("export:export", "Write a recording as a table for data frames."),
-    "replay": ("replay:replay_", "Tell how a policy would have done on a recording."),
+    "replay": ("replay:replay_", "Say how a policy would have done on a recording."),
     "heat": ("heat:heat", "Show which memory of a process is hot, address over time."),
     "status": ("status:status", "Show how the daemon stands."),
     "ps": ("status:ps", "List the processes that are watched, or show one of them."),

@@ -65,7 +65,7 @@ class ControlledDaemon:
         self._daemon.disable()
 
     def reload(self) -> list[str]:
-        """Take over the configuration as it is now, but for knobs that were set by hand.
+        """Take over the configuration as it is now, but for knobs that were set at run time.
 
         UsageError takes over nothing.
         """

@@ -94,7 +94,7 @@ def _brought(found: Summary) -> Iterator[str]:
         back = min(1.0, counters.get("returned", 0) / promoted)
         yield (
             f"  of what was promoted about {percent(again)} was used again, and {percent(back)} "
-            "came down again"
+            "demoted again"
         )
     parts = ", ".join(f"{part} {span(s)}" for part, s in found.cpu_s.items() if s >= 0.05)
     parts = f" ({parts})" if parts else ""

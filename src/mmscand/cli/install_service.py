@@ -40,7 +40,7 @@ def install_service(
 ) -> None:
     """Put units, configuration, man pages and completions in their places, and say each.
 
-    Done twice it changes nothing. A configuration that was changed stays as it is.
+    Done twice it changes nothing. A configuration that was changed is kept.
     """
     for name, path in (("--prefix", prefix), ("--program", program)):
         if path is not None and not path.is_absolute():

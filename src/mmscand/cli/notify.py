@@ -37,7 +37,7 @@ class ServiceNotifier:
 
     def reloading(self) -> None:
         """A reload begins; `ready` ends it."""
-        # Type=notify-reload tells by the time stamp that this answers its SIGHUP.
+        # Type=notify-reload recognises by the time stamp that this answers its SIGHUP.
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, status: str = "") -> None:
@@ -49,7 +49,7 @@ class ServiceNotifier:
         return self._interval_s
 
     def watchdog(self) -> None:
-        """A sign of life, if somebody waits for it: without one, systemd starts us anew."""
+        """A sign of life, if somebody waits for it: without one, systemd starts us again."""
         if self._interval_s is not None:
             self._send("WATCHDOG=1")
 

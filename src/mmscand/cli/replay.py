@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "json_file", type=PATH, help="Also write the figures here, pass by pass.")
 def replay_(file: Path, policy: str, ratio: str, json_file: Path | None) -> None:
-    """Tell what share of the recorded accesses a policy would have had on the fast tier.
+    """Say what share of the recorded accesses a policy would have had on the fast tier.
 
     FILE is what `mmscand record` wrote. Needs no root. An access is a page in a pass that
     found it accessed.

@@ -20,7 +20,7 @@ _WAITING_LINES = 10_000
 class EventPrinter:
     """Writes lines to standard output from a thread of its own.
 
-    The daemon's threads never wait for whoever reads them: behind a full pipe or on a full disk,
+    The daemon's threads never wait for the reader: behind a full pipe or on a full disk,
     lines are dropped, and a line with their number follows as soon as there is room. Only a pipe
     without a reader ends the output; the daemon goes on without.
     """
@@ -36,7 +36,7 @@ class EventPrinter:
         self._thread.start()
 
     def __call__(self, event: Event) -> None:
-        """Print one event, or nothing when it tells a person nothing."""
+        """Print one event, or nothing when it says nothing to a person."""
         line = as_json(event) if self._json_lines else as_text(event)
         if line:
             self.say(line)

@@ -179,7 +179,7 @@ def _attend(
     say: Callable[[str], None],
     control_trouble: Callable[[], str],
 ) -> None:
-    """Until the end is asked for: reload when it is asked for, and tell systemd how we are."""
+    """Until the end is asked for: reload when it is asked for, and send systemd our state."""
     notifier = ServiceNotifier()
     notifier.ready("watching")
     try:
@@ -190,7 +190,7 @@ def _attend(
                     say(line)
                 notifier.ready()
             if trouble := controlled.trouble() or control_trouble():
-                say(trouble)  # and no sign of life: systemd starts us anew
+                say(trouble)  # and no sign of life: systemd starts us again
             else:
                 notifier.watchdog()
     finally:

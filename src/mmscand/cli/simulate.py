@@ -1,6 +1,6 @@
 """`mmscand simulate` and `mmscand compare`: policies on a simulated machine, without root.
 
-What they need is imported inside the commands: a mistake in the options is told at once.
+What they need is imported inside the commands: a mistake in the options is reported at once.
 """
 
 import importlib.util

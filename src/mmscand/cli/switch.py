@@ -30,7 +30,7 @@ def disable(socket: Path | None, as_json: bool) -> None:
 @socket_option
 @json_option
 def reload(socket: Path | None, as_json: bool) -> None:
-    """Let the daemon read its configuration again. Knobs set by hand stay until `reset`."""
+    """Let the daemon read its configuration again. Knobs set at run time stay until `reset`."""
     answer = client_for(socket).reload()
     text = "\n".join(map(shown, answer["changed"])) or "nothing has changed"
     print_answer(answer, text, as_json=as_json)

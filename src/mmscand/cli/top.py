@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--file", "history", type=PATH, help="The file of mmscand-api, for --at.")
 @click.option("--every", type=click.FloatRange(min=0.1), default=1.0, help="Seconds between looks.")
 @click.option("--plain", is_flag=True, help="Lines in place of a screen.")
-@click.option("-n", "looks", type=click.IntRange(min=1), help="With --plain: end after so many.")
+@click.option("-n", "looks", type=click.IntRange(min=1), help="With --plain: end after this many.")
 @click.option(
     "--view",
     type=click.Choice(["processes", "cgroups", "events"]),

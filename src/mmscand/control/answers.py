@@ -41,7 +41,7 @@ class Answers:
             return self.refusal(_no_request(request, error)), False
         try:
             return line_of({"version": self._version, "data": self._data(asked)}), True
-        except Exception as error:  # the client is told, also of a bug
+        except Exception as error:  # the client gets an answer, also for a bug
             return self.refusal(error), True
 
     def refusal(self, error: Exception) -> bytes:

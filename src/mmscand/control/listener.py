@@ -18,7 +18,7 @@ _STOP_TIMEOUT_S = 0.9
 class ControlServer:
     """The control socket, and the lock that makes this the only daemon.
 
-    `start` takes the lock before anything else, so whoever starts it first is told of another
+    `start` takes the lock before anything else, so the first to start it learns of another
     daemon before it has touched a process.
     """
 

@@ -82,6 +82,6 @@ class DaemonLock:
     def release(self) -> None:
         """Give it back and leave no file behind. More than once is once."""
         if self._fd >= 0:
-            self._path.unlink(missing_ok=True)  # still locked: whoever opened it looks again
+            self._path.unlink(missing_ok=True)  # still locked: a program that opened it looks again
             os.close(self._fd)
             self._fd = -1

@@ -61,7 +61,7 @@ class ChangeWatch:
     """Pages whose bit is clear so far, as of the latest visit."""
 
     def begin_visit(self) -> None:
-        """Pages that are still clear are counted anew in each visit."""
+        """Pages that are still clear are counted again in each visit."""
         self._open[:] = 0
 
     def add(
@@ -108,7 +108,7 @@ class ChangeWatch:
         return min(1.0, _speed(fast) / max(1.0, _speed(sums[_SLOW_LATE] / sums[_SLOW])))
 
     def end_round(self, *, forget: bool) -> None:
-        """All watches begin anew; `forget` what was seen so far, as something changed."""
+        """All watches begin again; `forget` what was seen so far, as something changed."""
         self._rounds = (self._rounds + self._closed + self._open) * (0.0 if forget else _PAST)
         self._closed, self._open = np.zeros(_SUMS), np.zeros(_SUMS)
 

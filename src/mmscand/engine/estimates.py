@@ -177,7 +177,7 @@ class Estimates:
 
     def end_pass(self, fits: int) -> bool:
         """A pass is over; `fits` 4 KiB pages fit the fast tier. Whether what is hot was found to be
-        other pages than before, anew.
+        other pages than before, again.
         """
         now, self._began = self._began, None
         if now is None:
@@ -200,11 +200,11 @@ class Estimates:
 
     def _decide(self, now: float, fits: int) -> bool:
         """See end_pass."""
-        ends, is_first, anew = self.rounds.ends(now), self.edge is None, False
+        ends, is_first, again = self.rounds.ends(now), self.edge is None, False
         slow, fast = self.pages.sum(axis=1).tolist()
         seen = self._change_watch.changed(fits, slow)
         if changed := not is_first and self.unrest.believes(now, seen):
-            anew = self.unrest.begin(now, seen, self._middle, (slow, fast))
+            again = self.unrest.begin(now, seen, self._middle, (slow, fast))
         elif ends:
             self.unrest.end_round(now)
         if changed or ends:
@@ -217,7 +217,7 @@ class Estimates:
         self._visited(now)
         if changed or (is_first and slow + fast >= _ENOUGH * fits > 0):
             self.rounds.end_early(at_once=changed)
-        return anew
+        return again
 
     def _doubt(self) -> None:
         """After a change, and not before the table was learned: estimates count for less."""

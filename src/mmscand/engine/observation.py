@@ -2,7 +2,7 @@
 
 An observation is the end of a page's watch: its Accessed bit was clear when it was read `after` s
 after its clearing and set when it was read `until` s after it; or it is still clear, and the watch
-begins anew.
+begins again.
 """
 
 from dataclasses import dataclass
@@ -74,16 +74,16 @@ class Updates:
     estimates: NDArray[np.uint32]
     """As heat.word.rounded takes them."""
     place: Place
-    anew: BoolArray
+    again: BoolArray
     """Taken for a change of the page: nothing that was known counts."""
 
 
 def accessed(
     table: RateTable, after: float, until: float, doubt: Doubt, edge: float, *, fast: bool
 ) -> Updates:
-    """For pages of a tier that were accessed between two reads; `edge`: see _drawn_anew."""
+    """For pages of a tier that were accessed between two reads; `edge`: see _drawn_again."""
     silent, before = table.silent(until), table.silent(after)
-    anew = _is_change(before - silent, _drawn_anew(table, after, until, edge, fast=fast), doubt)
+    again = _is_change(before - silent, _drawn_again(table, after, until, edge, fast=fast), doubt)
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
     first = float(np.clip(_FIRST_READ * _SOON / until, _LATE_READ, _FIRST_READ))
     usual = float(np.sqrt(max(after, until / first) * until))
@@ -94,9 +94,9 @@ def accessed(
     # At the most, the oldest of the observations is forgotten: a mean of constant weight.
     seconds = np.where(a < 1, b, b * (more - 1) / a) + at
     return Updates(
-        packed(np.where(anew, 1.0, more), np.where(anew, at[UNKNOWN], seconds)),
+        packed(np.where(again, 1.0, more), np.where(again, at[UNKNOWN], seconds)),
         Place(1 - before, 1 - silent),
-        anew,
+        again,
     )
 
 
@@ -105,11 +105,11 @@ def still_clear(
 ) -> Updates:
     """For pages of a tier that were not accessed for these seconds."""
     silent = table.silent(seconds)
-    anew = _is_change(silent, _drawn_anew(table, seconds, None, edge, fast=fast), doubt)
+    again = _is_change(silent, _drawn_again(table, seconds, None, edge, fast=fast), doubt)
     a, b = _less_sure(silent, doubt)
-    none_yet = np.where(anew, A[0], a)
-    estimates = packed(none_yet, np.where(anew, 0.0, b) + seconds)
-    return Updates(estimates, Place.after(silent), anew)
+    none_yet = np.where(again, A[0], a)
+    estimates = packed(none_yet, np.where(again, 0.0, b) + seconds)
+    return Updates(estimates, Place.after(silent), again)
 
 
 def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray]:
@@ -119,14 +119,14 @@ def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray
     return a, np.where(KNOWN, B * a / A, 0.0)
 
 
-def _is_change(chance: FloatArray, anew: float, doubt: Doubt) -> BoolArray:
+def _is_change(chance: FloatArray, again: float, doubt: Doubt) -> BoolArray:
     """(STATES,) where it is more likely that the page has changed (Bayes' rule)."""
     odds = doubt.changed / (1 - doubt.changed)
-    result: BoolArray = (odds * anew > np.maximum(chance, 1e-9)) | ~KNOWN
+    result: BoolArray = (odds * again > np.maximum(chance, 1e-9)) | ~KNOWN
     return result
 
 
-def _drawn_anew(
+def _drawn_again(
     table: RateTable, after: float, until: float | None, edge: float, *, fast: bool
 ) -> float:
     """The chance of an observation of a page that should change tiers: one of the fast tier that is

@@ -36,7 +36,7 @@ def placement(
     queued: int,
 ) -> Placement:
     """Of one process, from its 4 KiB pages of each kind of word (heat.word.KINDS,), those that
-    would not move by their state and tier (2 * STATES,), and the number that waits to go up.
+    would not move by their state and tier (2 * STATES,), and the number that waits to be promoted.
     """
     quarters = kinds.reshape(2, 2, STATES)
     pages = quarters[:, 0] + quarters[:, 1]

@@ -24,7 +24,7 @@ way for hot pages of other processes."""
 _FEW = 4
 """Rounds in which a process counts as new."""
 PERIOD_S = 0.25
-"""Least time between two decisions. RFC V3 goes down to 400 ms."""
+"""Least time between two decisions. RFC V3 allows 400 ms."""
 _CALM_PERIOD_S, _CALM_FIRST, _CALM_GROWTH = 1.0, 0.3, 12.0
 """In a calm: three visits a second in place of twenty, for half a percent of latency. With 1000,
 two visits, huge pages cost 1.4 % more."""

@@ -28,7 +28,7 @@ from mmscand.policy.ranking import Counted, Ranking
 
 _STILL = 2.0
 """Pages on the migration list stay there while their rates are within this factor of the plan's: a
-rate that is estimated anew is another one each time."""
+rate that is estimated again is another one each time."""
 _IS_FAST: BoolArray = np.arange(2 * STATES) >= STATES
 """(2 * STATES,) of a state of a page on the slow tier, and above them of one on the fast tier."""
 _KIND = STATE | SEEN | FAST

@@ -60,7 +60,7 @@ class Unrest:
         """A change was noticed; `pages` on the slow tier and on the fast one. Whether it is
         believed to be a new one, and not the rest of the one before.
         """
-        anew = not self._is_soon(now)
+        again = not self._is_soon(now)
         slow, fast = seen.slow, seen.fast
         ratio = pages[1] / max(1, pages[0])
         self._slow = min(_MOST, max(CALM.changed, slow or fast * ratio))
@@ -68,7 +68,7 @@ class Unrest:
         self.changes += 1
         self._left = seen.fast > 0
         self._at, self._rate, self._rounds_left = now, max(rate, 1e-3), _ROUNDS
-        return anew
+        return again
 
     def believes(self, now: float, seen: Changed) -> bool:
         """Whether what was seen is a change."""

@@ -40,7 +40,7 @@ SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class SlotRows:
-    """Some rows of one region, with slots of one size, for who asks."""
+    """Some rows of one region, with slots of one size, for the caller."""
 
     pages_per_slot: int
     addresses: UIntArray

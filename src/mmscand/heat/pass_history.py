@@ -23,7 +23,7 @@ from mmscand.heat.state import (
 from mmscand.model import BoolArray, PageBlock, StateArray, UIntArray
 
 _STATES = np.arange(FAST << 1, dtype=np.uint16)
-"""All that tells passes and tier."""
+"""All bits that hold passes and tier."""
 
 
 class PassHistory(History):

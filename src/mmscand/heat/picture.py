@@ -79,7 +79,7 @@ class Pieces:
     """(n,) ascending."""
     ends: UIntArray
     heat: FloatArray
-    """(n,) mean of the pages that are told of; NaN where none is."""
+    """(n,) mean of the pages with known heat; NaN where none is."""
     told: PageNumbers
     """(n,) 4 KiB pages of which the heat is known."""
     slow: PageNumbers
@@ -96,7 +96,7 @@ class ProcessHeat:
 
 
 def pieces_of(rows: RowHeat, unit: Unit, names: MappingNames, most: int) -> Pieces:
-    """At most so many; each mapping with memory has one, but for the last where they are more.
+    """At most this many; each mapping with memory has one, but for the last where they are more.
 
     A row of 2 MiB counts for the mapping that has most of it.
     """

@@ -1,7 +1,7 @@
 """In which of the last six passes a page was accessed, in a word of two bytes.
 
 Seven bits are the register of the last six observations, the latest in bit 0, with a one above the
-oldest: so it tells how many there are. Four bits come from the frame's number. All but these are
+oldest: so it says how many there are. Four bits come from the frame's number. All but these are
 the state.
 """
 

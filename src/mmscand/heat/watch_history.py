@@ -239,7 +239,7 @@ class WatchHistory(History):
                 rows.about["next"][place[there]] = rows.about["level"][place[there]] = 0
 
     def hotness(self, topology: Topology) -> dict[int, list[int]]:
-        """See History. Where each tier is one node, kinds tell it: 20 us, however many pages."""
+        """See History. Where each tier is one node, kinds give it: 20 us, however many pages."""
         slow = [node.id for node in topology.nodes if node.id in topology.slow]
         others = [node.id for node in topology.nodes if node.id not in topology.slow]
         if len(slow) != 1 or len(others) != 1:

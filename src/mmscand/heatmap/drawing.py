@@ -44,7 +44,7 @@ def drawn(
 
 
 def coarser(gathered: Gathered, pieces: int) -> Gathered:
-    """The same with at most so many pieces."""
+    """The same with at most this many pieces."""
     gathered = _fewer_bands(gathered, pieces, pieces)
     sizes = [size for _, size in gathered.bands]
     counts = [min(*each) for each in zip(allotted(sizes, pieces), sizes, strict=True)]

@@ -94,7 +94,7 @@ def gathered(
 ) -> Gathered:
     """All of a recording, or one process of it; UsageError where it has no such process.
 
-    `several`: it is one of several recordings, so memory without a name is not told by its address.
+    `several`: it is one of several recordings, so memory without a name is not called by address.
     """
     reading = _Reading(most_looks, most_pieces)
     pids = set()

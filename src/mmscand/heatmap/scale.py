@@ -18,7 +18,7 @@ _WORDS = {
     "linear": "linear: the shade is in proportion",
 }
 _STEPS_PER_OCTAVE = 4
-"""Of amounts that are told apart by rank: 19 %."""
+"""Of amounts that are distinguished by rank: 19 %."""
 _UNITS: dict[Unit, str] = {
     "share": "pages accessed between two looks",
     "rate": "accesses a second and page",

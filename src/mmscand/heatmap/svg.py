@@ -1,4 +1,4 @@
-"""A heat map as SVG: text and lines by hand, the cells as one image inside."""
+"""A heat map as SVG: text and lines without a library, the cells as one image inside."""
 
 import base64
 from collections.abc import Iterator

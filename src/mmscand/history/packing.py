@@ -17,7 +17,7 @@ EVERY_S = 5
 """Seconds from one sample to the next."""
 DAY_S = 86_400
 KEPT = ((DAY_S, 60), (14 * DAY_S, 600))
-"""Older than the first (seconds): the last of each so many seconds is kept, of the others none."""
+"""Older than the first (seconds): of each such number of seconds the last is kept."""
 KEPT_S = 365 * DAY_S
 """What is older is deleted."""
 _LEVEL = 6

@@ -72,7 +72,7 @@ def summary_of(reader: HistoryReader, since: int, until: int, now: float) -> Sum
 
 
 def _growth(taken: Iterable[Taken]) -> Mapping[str, float]:
-    """Counters of a daemon that was started anew begin at 0."""
+    """Counters of a daemon that was started again begin at 0."""
     total: dict[str, float] = {}
     before: Mapping[str, float] | None = None
     start = None

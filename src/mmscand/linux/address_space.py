@@ -103,7 +103,7 @@ class LinuxAddressSpace:
 
     @property
     def process(self) -> Process:
-        """Whose memory it is."""
+        """The process that owns the memory."""
         return self._process
 
     def _require_alive(self) -> None:

@@ -1,4 +1,4 @@
-"""What this machine offers, tried and told: a row for each thing that the daemon needs."""
+"""What this machine offers, tried and reported: a row for each thing that the daemon needs."""
 
 import contextlib
 import os
@@ -120,7 +120,7 @@ def _process_events() -> str:
 
 def _bulk_aging() -> str:
     GenerationAger().require()
-    return "by MGLRU: with shared_memory=true, shared pages of a cgroup are told hot from cold"
+    return "by MGLRU: with shared_memory=true, hot shared pages of a cgroup are known"
 
 
 def guests_and_devices(procfs: Procfs) -> Check:

@@ -1,7 +1,7 @@
 """Ranges that cover chosen pages and never hold only a part of a large folio.
 
 madvise splits a large folio (THP, mTHP, large page cache) that its range cuts (mm/madvise.c). The
-page tables do not tell where folios begin, but a folio is contiguous in physical memory, aligned
+page tables do not say where folios begin, but a folio is contiguous in physical memory, aligned
 to its size there, and at most 2 MiB. So a range may end between two slots whose frames do not
 follow each other, and at 2 MiB borders of physical memory, and is made longer elsewhere.
 """
@@ -30,7 +30,7 @@ _JOIN_BYTES = 16 << 20
 
 
 class Beyond(Protocol):
-    """What the kernel tells of pages that a block does not hold."""
+    """What the kernel says of pages that a block does not hold."""
 
     def frames(self, start: int, pages: int) -> UIntArray:
         """Frames of this number of pages from an address on; 0 where there is none."""

@@ -1,6 +1,6 @@
 """Which physical memory belongs to which node.
 
-The kernel tells it in two ways, and neither is enough. A zone says from where to where it reaches,
+The kernel says it in two ways, and neither is enough. A zone says from where to where it reaches,
 to the page, but other nodes may have memory in between. A memory block (128 MiB, 2 GiB on large
 machines) is linked below each node that has some of it, so one with a border inside is linked below
 two (`numa=fake`, open-mpi/hwloc#568).

@@ -2,7 +2,7 @@
 
 process_madvise(MADV_COLD) on a part of a huge page splits it (mm/madvise.c), as on one 4K page of
 it: 0.4 ms on Linux 6.18. The call says nothing of a split that failed, so the frame behind the
-first one tells: it is a tail page as long as the folio is whole.
+first one says: it is a tail page as long as the folio is whole.
 process_madvise(MADV_COLLAPSE) (Linux 6.1) of 2 MiB copies them to a huge page: 5 ms.
 """
 

@@ -20,7 +20,7 @@ def parse_iomem(data: bytes) -> Ranges:
 
 
 def readable_ram(topology: Topology, proc: Path = Path("/proc")) -> Ranges:
-    """What of the nodes' memory is RAM; all of it where the kernel does not tell."""
+    """What of the nodes' memory is RAM; all of it where the kernel does not say."""
     nodes = topology.frame_ranges(frozenset(node.id for node in topology.nodes))
     try:
         ram = parse_iomem(read_file(proc / "iomem"))

@@ -127,12 +127,12 @@ class Kcore:
                 if line.endswith(" init_task\n") and (address := int(line.split()[0], 16)):
                     return address
         raise MachineCannot(
-            "/proc/kallsyms does not tell where init_task is",
+            "/proc/kallsyms does not say where init_task is",
             hint="use a kernel with CONFIG_KALLSYMS_ALL, or the BPF reader",
         )
 
     def refresh(self) -> None:
-        """Read the headers again: the kernel makes them for each reader anew."""
+        """Read the headers again: the kernel makes them for each reader again."""
         with contextlib.suppress(OSError, struct.error, ValueError):
             self._segments = _load_segments(self._fd)
 

@@ -46,7 +46,7 @@ class LinuxMachine:
     move_size: CallSize = field(default_factory=move_size)
     """Of all processes, as one thread moves."""
     read_tiers: Callable[[], Topology] | None = None
-    """Reads them anew, as the operator's options say; without it they stay."""
+    """Reads them again, as the operator's options say; without it they stay."""
     signature: tuple[object, ...] = ()
     """Of the nodes, when the tiers were read."""
 
@@ -135,7 +135,7 @@ def open_machine(
 ) -> LinuxMachine:
     """The machine with the best reader; MachineCannot says why each one fails.
 
-    `read_tiers` reads the topology anew when nodes or memory come or go.
+    `read_tiers` reads the topology again when nodes or memory come or go.
     """
     procfs, nodes = Procfs(), NodeReader()
     signature = nodes.signature()

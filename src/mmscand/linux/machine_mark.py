@@ -29,7 +29,7 @@ _NAME_AT, _ID_AT = 24, 4
 
 @contextlib.contextmanager
 def only_daemon() -> Iterator[None]:
-    """MmscandError names another daemon of this machine. Without bpf(2) nobody can tell."""
+    """MmscandError names another daemon of this machine. Without bpf(2) nobody can say."""
     try:
         fd = _create()
     except OSError:  # the kcore reader is used then
@@ -67,7 +67,7 @@ def marks() -> Iterator[tuple[int, int]]:
 
 
 def _pid_of(number: int) -> int | None:
-    """Who holds the map of this number, if it is a mark; 0 is one that is just starting."""
+    """Pid of the holder of the map of this number, if it is a mark; 0 while it starts."""
     try:
         fd = bpf(_MAP_FD_BY_ID, _attributes("<I", number))
     except OSError as error:

@@ -71,7 +71,7 @@ def _raise_fatal(pid: int, result: int) -> None:
 
 
 def _ask_again(pid: int, addresses: UIntArray, told: IntArray, node: int) -> None:
-    """Where pages are that nothing was told of, or that read busy: parts of a large folio that
+    """Where pages are that nothing was reported of, or that read busy: parts of a large folio that
     moved with its first page do.
     """
     unsure = (told == UNTOLD) | (told == -errno.EBUSY)
@@ -84,7 +84,7 @@ def _ask_again(pid: int, addresses: UIntArray, told: IntArray, node: int) -> Non
 def _settled(told: IntArray, failure: int) -> int:
     """How many entries from the front are settled now; those that were passed over have failed.
 
-    Behind the last one that is told, nothing was tried, unless nothing at all was told: then the
+    Behind the last one with a status nothing was tried, unless none has one: then the
     whole rest fails, so that the loop ends.
     """
     known = np.flatnonzero(told != UNTOLD)

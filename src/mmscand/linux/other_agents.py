@@ -1,4 +1,4 @@
-"""Who else uses Accessed bits or moves pages, and what to expect. None of it stops `run`."""
+"""Other programs that use Accessed bits or move pages. None of it stops `run`."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the kernel tells of pages and frames (Documentation/admin-guide/mm/pagemap.rst)."""
+"""What the kernel says of pages and frames (Documentation/admin-guide/mm/pagemap.rst)."""
 
 import contextlib
 import os

@@ -1,9 +1,9 @@
-"""What happens to processes, as the kernel's proc connector tells it.
+"""What happens to processes, as the kernel's proc connector says it.
 
 A netlink socket on which the kernel puts a message for each fork, exec, exit and so on
 (include/uapi/linux/cn_proc.h, drivers/connector/cn_proc.c). Nobody waits on it: messages pile up in
 its buffer until they are asked for, so that a storm of processes wakes nobody. When the buffer is
-full the rest is lost, and that is told.
+full the rest is lost, and that is reported.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ class ProcEvents:
             except BlockingIOError:
                 break
             except OSError as error:
-                lost = True  # ENOBUFS tells it; after anything else nobody knows
+                lost = True  # ENOBUFS says it; after anything else nobody knows
                 if error.errno != errno.ENOBUFS:
                     break
                 continue
@@ -99,7 +99,7 @@ class ProcEvents:
         return None if lost else pids
 
     def close(self) -> None:
-        """Give it back; kernels before 6.6 have to be told, or they go on making messages."""
+        """Give it back; kernels before 6.6 have to be notified, or they go on making messages."""
         with contextlib.suppress(OSError):
             self._ask(_IGNORE)
         self._undo.close()

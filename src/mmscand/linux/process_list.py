@@ -12,10 +12,10 @@ from mmscand.model import Look, Process
 _TICKS = os.sysconf("SC_CLK_TCK")
 _YOUNG_S = 10
 """Without events: a process changes its name by execve soon after fork if at all, so until then it
-is read anew at each look."""
+is read again at each look."""
 _FULL_EVERY_LOOKS = 10
 """After this number of looks all may have changed: a move to another cgroup is no event. Without
-events all are read anew then; in between a pid that was there before is taken for the same process.
+events all are read again then; in between a pid that was there is taken for the same process.
 Should it have been reused, opening it finds out (start time), and nothing is done to it. With
 events only what the kernel had no memory to report is looked for, by the processes that came and
 went."""
@@ -70,7 +70,7 @@ class ProcessList:
             return set()
 
     def _touched(self, *, full: bool) -> set[int]:
-        """Pids to read anew."""
+        """Pids to read again."""
         if self._events is None:
             return self._all() if full else self._come_or_gone() | self._young()
         happened = self._events.drain()

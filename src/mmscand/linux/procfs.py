@@ -27,7 +27,7 @@ from mmscand.model import (
 )
 
 _PF_EXITING = 0x4
-"""Set before the exit is told, and before it is a zombie."""
+"""Set before the exit is reported, and before it is a zombie."""
 _PF_KTHREAD = 0x0020_0000
 """include/linux/sched.h; field 9 of proc_pid_stat(5)."""
 _STAT = re.compile(
@@ -42,7 +42,7 @@ _MAPS_LINE = re.compile(
 _MOST_DESCRIPTORS = 4096
 """5 ms. What is looked for is opened early, and so has a low number."""
 _HUGETLB_PATHS = (b"/anon_hugepage", b"/dev/hugepages/")
-"""What hugetlbfs mappings are called; one mounted elsewhere is told by its refusals."""
+"""What hugetlbfs mappings are called; one mounted elsewhere is reported by its refusals."""
 _KERNEL_VMAS = (b"[vdso]", b"[vvar]", b"[vvar_vclock]", b"[vsyscall]", b"[uprobes]")
 _ORDINARY_DEV_PATHS = (b"/dev/shm/", b"/dev/zero")
 """Ordinary memory in spite of its name: POSIX shared memory, shared anonymous mappings."""

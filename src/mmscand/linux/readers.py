@@ -164,7 +164,7 @@ def _self_test(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
 
 
 def _prove(memory: KernelMemory, direct_map: DirectMap, pgd: int) -> None:
-    """Fresh pages must read present and accessed, at the frames that pagemap tells."""
+    """Fresh pages must read present and accessed, at the frames that pagemap says."""
     probe = ProbeMapping()
     decoder = Decoder(direct_map.encryption_bit)
     if not np.array_equal(decoder.frames(probe.entries(memory, direct_map, pgd)), probe.frames()):

@@ -1,6 +1,6 @@
 """What stands between this process and the kernel: namespaces, seccomp, lockdown, a partial /proc.
 
-Root with all capabilities is refused there too, and the errno does not tell by what.
+Root with all capabilities is refused there too, and the errno does not say by what.
 """
 
 import errno
@@ -63,7 +63,7 @@ def require_no_confidentiality(path: Path = _LOCKDOWN) -> None:
     try:
         state = read_file(path)
     except MachineCannot:
-        return  # no lockdown, or no securityfs to tell of it
+        return  # no lockdown, or no securityfs to show it
     if b"[confidentiality]" in state:
         raise MachineCannot(
             "kernel lockdown is `confidentiality`",

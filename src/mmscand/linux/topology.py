@@ -59,7 +59,7 @@ def parse_node_option(option: str, text: str) -> frozenset[int]:
 
 
 class NodeReader:
-    """Reads what the kernel tells of its memory nodes."""
+    """Reads what the kernel says of its memory nodes."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class NodeReader:
         return found
 
     def _read_zones(self) -> list[Zone]:
-        """None where the kernel does not tell."""
+        """None where the kernel does not say."""
         try:
             return parse_zoneinfo(read_file(self._procfs / "zoneinfo"))
         except MachineCannot:

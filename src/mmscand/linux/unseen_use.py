@@ -1,4 +1,4 @@
-"""Use of memory that its owner's page tables do not show, as far as /proc tells.
+"""Use of memory that its owner's page tables do not show, as far as /proc says.
 
 The guest of a KVM machine accesses memory through page tables of its own (EPT, NPT), and a device
 through none: neither sets the Accessed bits that mmscand reads, so memory in use looks idle. After

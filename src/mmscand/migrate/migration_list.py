@@ -218,7 +218,7 @@ class MigrationList:
                     self._turn.remove(process)
 
     def pages(self, process: Process | None = None, *, handed_out: bool = True) -> tuple[int, int]:
-        """4 KiB pages on the list that go up and down, of one process or of all.
+        """4 KiB pages on the list that are to be promoted and demoted, of one process or of all.
 
         Without those that were handed out, if so wanted: they may have moved already.
         """
@@ -241,7 +241,7 @@ class MigrationList:
 
 
 def _urgency(migration: Migration) -> tuple[bool, int]:
-    """Demotions first, the coldest of them, then the hottest that go up."""
+    """Demotions first, the coldest of them, then the hottest that are promoted."""
     return migration.demotes, -migration.heat if migration.demotes else migration.heat
 
 

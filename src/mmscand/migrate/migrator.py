@@ -75,7 +75,7 @@ class Migrator:
 
     @property
     def _most(self) -> int:
-        """4 KiB pages of the next batch, by the settings of now."""
+        """4 KiB pages of the next batch, by the present settings."""
         settings = self._store.current
         self._rate.set_mb_s(settings.migrate_rate_mb_s)
         return self._rate.batch_pages(settings.migrate_batch_pages)
@@ -100,7 +100,7 @@ class Migrator:
         return frozenset(node for node, pages in wanted.items() if free(node) >= pages)
 
     def _not_before(self) -> float:
-        """Clock time of the next batch, by the settings of now."""
+        """Clock time of the next batch, by the present settings."""
         pause_s = self._store.current.migrate_sleep_ms / 1000
         return max(self._rest_until, self._rate.ready_at, self._ended_at + pause_s)
 
@@ -123,7 +123,7 @@ class Migrator:
 
     def _close(self, outcome: Outcome, started: float) -> None:
         migration = outcome.migration
-        # In this order: what is offered after it was struck off is offered knowing the outcome.
+        # In this order: what is offered after it left the list is offered knowing the outcome.
         self._report(outcome)
         self._list.done(migration)
         self._observer(moved_event(outcome, self._clock.now() - started))
@@ -131,7 +131,7 @@ class Migrator:
     def _move(self, migration: Migration, target: int) -> Outcome:
         """Move what is still on its source: asking first costs 160 ns a page, a move 1.2-2.5 us.
 
-        Opened anew for each batch: 60 us, and the identity is checked right before the move.
+        Opened again for each batch: 60 us, and the identity is checked right before the move.
         """
         with contextlib.closing(self._machine.open(migration.process)) as space:
             status = space.nodes(migration.addresses)

@@ -32,7 +32,7 @@ class ProcessLeft:
 
 @dataclass(frozen=True, slots=True)
 class PassStart:
-    """A visit to a process begins; the PassEnd that follows tells what it found."""
+    """A visit to a process begins; the PassEnd that follows says what it found."""
 
     process: Process
     number: int
@@ -69,7 +69,7 @@ class PassEnd:
     ]
     cold: Annotated[int, counter("On the fast tier and to be demoted, by the policy.")]
     cooled: Annotated[
-        int, counter("Struck off the list: while they waited they became what had better stay.")
+        int, counter("Taken off the list: while they waited they became what had better stay.")
     ]
     shared: Annotated[int, counter("Hot, but mapped by other processes too.")]
     held: Annotated[
@@ -126,7 +126,7 @@ class Moved:
     failed: Mapping[str, int]
     """By the name of the errno, as ENOMEM."""
     demoted: Annotated[int, counter("Moved to the slow tier.")] = 0
-    """Of a batch that goes down, in place of `promoted`."""
+    """Of a batch that is demoted, in place of `promoted`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 GAUGE, COUNTER, TEXT = "gauge", "counter", "text"
-"""Kinds of fields: a number that goes up and down, a sum since the start, and words."""
+"""Kinds of fields: a number that rises and falls, a sum since the start, and words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Field:
 
 
 def gauge(help: str, unit: str = "", *, key: str = "") -> Field:
-    """A number that goes up and down."""
+    """A number that rises and falls."""
     return Field(help, unit, GAUGE, key=key)
 
 

@@ -1,6 +1,6 @@
 """Watched processes by group: few names, and sums that do not fall when a process leaves.
 
-The daemon tells of each process what it had since it was taken up. Here the differences from one
+The daemon says of each process what it had since it was taken up. Here the differences from one
 answer to the next are added up, so what happened between the last answer with a process and its
 end is lost. Sums begin at 0 with the first answer.
 """
@@ -66,7 +66,7 @@ class Groups:
         """
         with self._lock:
             if start != self._start and self._last is not None:
-                self._last = {}  # all that it tells has happened since
+                self._last = {}  # all that it says has happened since
             self._start = start
             self._take(list(processes))
             return {

@@ -1,4 +1,4 @@
-"""Sums that begin anew at 0, as after a restart or an execve, added up. No numpy."""
+"""Sums that begin again at 0, as after a restart or an execve, added up. No numpy."""
 
 from collections.abc import Mapping, MutableMapping
 

@@ -142,7 +142,7 @@ class BudgetStatus:
     round_s: Annotated[
         float | None,
         gauge(
-            "Until each process was visited once, at the rate of now; null where none waits.",
+            "Until each process was visited once, at the present rate; null where none waits.",
             "s",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Where memory is, why, and how often it is accessed, as frozen snapshots: for who asks."""
+"""Where memory is, why, and how often it is accessed, as frozen snapshots: for the caller."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class PageWhy:
     demoted: bool
     """Whether that was a demotion."""
     saved_s: float
-    """Time that a promotion has saved since, at the rate of now."""
+    """Time that a promotion has saved since, at the present rate."""
 
 
 @dataclass(frozen=True, slots=True)

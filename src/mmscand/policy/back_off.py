@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmscand.model import BoolArray, IntArray, UIntArray
 
 FIRST_DELAY_S = {
-    errno.EBUSY: 4.0,  # in use for a moment, or pinned: the next delays tell
+    errno.EBUSY: 4.0,  # in use for a moment, or pinned: the next delays say
     errno.EAGAIN: 4.0,
     errno.EACCES: 60.0,  # shared: not before the others may have let go of it
     errno.EIO: 60.0,

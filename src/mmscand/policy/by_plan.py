@@ -1,4 +1,4 @@
-"""Which slots of a block go up and which come down, by the plan of the ranking."""
+"""Which slots of a block are promoted and which are demoted, by the plan of the ranking."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class ByPlan:
         self._tries = 0
         """4 KiB pages that would not move before and were tried again in this pass."""
         self.deferred = 0
-        """4 KiB pages that are to go up, and have no room yet."""
+        """4 KiB pages that are to be promoted, and have no room yet."""
         self.wants = False
         """Whether pages may move, or not be moved any more."""
 
@@ -58,7 +58,7 @@ class ByPlan:
     def _fitting(
         self, block: PageBlock, state: StateArray, hot: BoolArray, cold: BoolArray
     ) -> tuple[BoolArray, BoolArray]:
-        """What goes up and what comes down, by the plan.
+        """Which pages are promoted and which are demoted, by the plan.
 
         Nothing makes way but for pages that are there: the plan counts those of the last pass, and
         one observation later fewer may look as hot.

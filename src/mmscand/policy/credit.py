@@ -10,14 +10,14 @@ _FIRST = 1.0
 """Fills of the fast tier that may be spent before anything came in. With 0.7 stairs at 1:8 with 1
 access go bankrupt at first, 1.5 costs phases at 0.1 accesses half a percent."""
 _FORGIVEN = 0.005
-"""Of all accesses: what may be spent for nothing, so that nobody stops for ever. 0.02 makes phases
+"""Of all accesses: what may be spent for nothing, so that nobody stops forever. 0.02 makes phases
 at 1:16 with 0.1 accesses 1.4 % slower than doing nothing, this 0.6."""
 _MOST = 2.0
 """A good time is no reason to lose as much in a bad one."""
 
 
 class Credit:
-    """Counted in fills: a trade for each page of the fast tier, whose size is told each time."""
+    """Counted in fills: a trade for each page of the fast tier, whose size is given each time."""
 
     def __init__(self) -> None:
         self._left = _FIRST

@@ -102,7 +102,7 @@ class Policy(Protocol):
         ...
 
     def not_moved(self, addresses: UIntArray, pages_per_slot: int, *, demotes: bool) -> None:
-        """These slots were queued to go up, or down if it `demotes`, and are where they were."""
+        """These slots were queued to be promoted, or demoted if `demotes`, and did not move."""
         ...
 
     def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:

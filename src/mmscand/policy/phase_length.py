@@ -22,5 +22,5 @@ class PhaseLength:
         self._began = now
 
     def expected(self, now: float, guess: float) -> float:
-        """How long the placement of now will hold; a guess where no change was seen."""
+        """How long the present placement will hold; a guess where no change was seen."""
         return max(self._mean if self._spans else guess, now - self._began)

@@ -1,8 +1,8 @@
-"""What goes up and what comes down: one ranking over all pages that are known, by their rate.
+"""Which pages are promoted and demoted: one ranking over all pages that are known, by their rate.
 
 The fast tier is finite. Room above the headroom is filled with the hottest pages that pay for their
 move. After that pages trade places, the hottest slow one with the coldest fast one, as long as the
-gain pays for both moves: for each cold one that comes down a hot one may go up. Pages are counted,
+gain pays for both moves: for each demoted cold one a hot one may be promoted. Pages are counted,
 not listed: what is decided is a rate to promote from, and one to demote up to.
 """
 
@@ -15,7 +15,7 @@ from mmscand.sets import distinct
 
 GAP = 0.6
 """Least gain of a trade, as a share of the rate at the edge of the fast tier; here, of the page's
-that is to go up where that is less. Simulated, 0.3 moves twice as much for nothing, 1.0 loses
+that is to be promoted where that is less. Simulated, 0.3 moves twice as much for nothing, 1.0 loses
 0.2 pp on zipf 0.7."""
 EDGE_SHARE = 0.85
 """Where the fast tier is larger than the hot set, its edge holds this share of the accesses."""
@@ -26,14 +26,14 @@ class Plan:
     """Rates in accesses a second, pages in 4 KiB."""
 
     promote_from: float
-    """Slow-tier pages of at least this rate go up, at most as many as there is room for, or wait to
-    go up. Counts come from a part of the rows: there may be a few more of them."""
+    """Slow-tier pages of at least this rate are promoted, at most as many as there is room for, or
+    wait. Counts come from a part of the rows: there may be a few more of them."""
     promote_pages: int
     demote_to: float
-    """Fast-tier pages of at most this rate come down, at most `demote_pages`, or wait to."""
+    """Fast-tier pages of at most this rate are demoted, at most `demote_pages`, or wait to."""
     demote_pages: int
     trades: int = 0
-    """The number of those, the last ones, that make room for as many more that go up."""
+    """The number of those, the last ones, that make room for as many more that are promoted."""
     belongs_from: float = float("inf")
     """Pages of at least this rate belong on the fast tier, whether any go there now or not."""
 
@@ -47,7 +47,7 @@ class Plan:
         )
 
     def traded(self, demoted: int) -> int:
-        """Pages that may go up when this number comes down now."""
+        """Pages that may be promoted when this number is demoted now."""
         return self.trades - min(self.trades, max(0, self.demote_pages - demoted))
 
     def less(self, promoted: int, demoted: int, traded: int) -> "Plan":
@@ -76,7 +76,7 @@ def plan(
     """For pages (2, n) of these rates (n,), on the slow tier and on the fast one; of `unproven`
     (n,) of the slow ones too little is known to trade them.
 
-    `room` is how many more fit the fast tier once the `pending` pages have gone up and down; below
+    `room` is how many more fit the fast tier once the `pending` pages have been moved; below
     0 it is fuller than it should be. Those are taken to be the hottest and the coldest. `coming` is
     room that may be counted already, or not yet: nothing goes there, and nothing makes way for it.
     `prices` (n,) are what a trade for one of these pages has to gain in accesses a second; filling
@@ -85,7 +85,7 @@ def plan(
     order = np.argsort(-rates, kind="stable")
     rates, pages, prices = rates[order], pages[:, order], prices[order]
     proven = pages[0] if unproven is None else pages[0] - unproven[order]
-    # No trade can gain more than the rate of the page that goes up.
+    # No trade can gain more than the rate of the page that is promoted.
     proven = proven * (rates > prices)
     fills = pages[0] * (rates > prices / 2)
     up, down = np.cumsum(proven) - pending[0], np.cumsum(pages[1][::-1]) - pending[1]

@@ -1,6 +1,6 @@
 """One ranking over the pages of all watched processes, and the room on the fast tier.
 
-Each process tells after a pass how many pages it has of each rate. The plan that follows says from
+Each process says after a pass how many pages it has of each rate. The plan that follows says from
 which rate on pages are promoted, and up to which they are demoted, in every process alike.
 """
 
@@ -21,7 +21,7 @@ _LASTING_S = 256.0
 """How long a placement is taken to hold until a change was seen: a trade has to pay for itself
 within it."""
 _FRESH_S = 0.25
-"""A plan is made anew at most so often: asking for free pages costs 0.1 ms, ranking as much."""
+"""A plan is made again at most so often: asking for free pages costs 0.1 ms, ranking as much."""
 
 
 class Room(Protocol):
@@ -37,11 +37,11 @@ class Room(Protocol):
 
     @property
     def coming(self) -> int:
-        """4 KiB pages that are coming down right now, and may be counted as free already."""
+        """4 KiB pages that are being demoted right now, and may be counted as free already."""
         ...
 
     def queued(self, process: Process) -> tuple[int, int]:
-        """4 KiB pages of it that wait to go up, and to come down."""
+        """4 KiB pages of it that wait to be promoted, and to be demoted."""
         ...
 
 
@@ -58,7 +58,7 @@ class Counted:
     agrees: float = 1.0
     """How far what was seen is what these rates make expect; of what came in, so much is spent."""
     deferred: int = 0
-    """Pages that were to go up, had there been room."""
+    """Pages that were to be promoted, had there been room."""
 
     def known(self) -> "Counted":
         """Without kinds that have no page."""
@@ -99,9 +99,9 @@ class _Member:
     counting: Counter[str] = field(default_factory=Counter)
     """The same of the table that is being made."""
     waited: int = 0
-    """Pages that waited to go up when its pass began."""
+    """Pages that waited to be promoted when its pass began."""
     deferred: int = 0
-    """Pages that wait for others to come down, as far as its latest pass knows."""
+    """Pages that wait for others to be demoted, as far as its latest pass knows."""
     updated_at: float = float("-inf")
     holds_until: float = float("-inf")
     """How long it is taken to go on as its latest pass found it: as long as the one before it was
@@ -240,7 +240,7 @@ class Ranking:
         self._earned_at = now
 
     def _afforded(self, made: Plan) -> Plan:
-        """What is left of a plan; what is too much on the fast tier comes down in any case."""
+        """What is left of a plan; what is too much on the fast tier is demoted in any case."""
         most = self._credit.pages(self._capacity)
         trades = min(made.trades, most)
         return replace(
@@ -251,7 +251,7 @@ class Ranking:
         )
 
     def plan_for(self, process: Process) -> Plan:
-        """The plan of now for pages of this process."""
+        """The present plan for pages of this process."""
         return self.plan.at(self._member(process).price(self._now()))
 
     @property
@@ -262,14 +262,14 @@ class Ranking:
 
     def latest_plan(self, process: Process) -> tuple[Plan, float]:
         """The plan as it was made last, for pages of this process, and what a trade for one of them
-        has to gain in accesses a second. From any thread: nothing is made anew.
+        has to gain in accesses a second. From any thread: nothing is made again.
         """
         member = self._members.get(process)
         price = member.price(self._now()) if member else 2 * PAYBACK_ACCESSES / _LASTING_S
         return self._plan.at(price), price
 
     def gives(self, process: Process) -> bool:
-        """Whether the plan has pages of it come down."""
+        """Whether the plan demotes pages of it."""
         counted, plan = self._member(process).counted, self.plan
         if counted is None or not plan.demote_pages:
             return False
@@ -315,7 +315,7 @@ class Ranking:
             traded -= granted
 
     def refund(self, pages: int) -> None:
-        """4 KiB pages that were queued to go up did not move."""
+        """4 KiB pages that were queued to be promoted did not move."""
         self._credit.spend(-pages, self._capacity)
 
     @property
@@ -327,7 +327,7 @@ class Ranking:
 
     @property
     def deferred(self) -> int:
-        """Pages that are to go up and wait for others to come down."""
+        """Pages that are to be promoted and wait for others to be demoted."""
         return sum(member.deferred for member in self._members.values())
 
     @property

@@ -19,16 +19,16 @@ class RepromotionGuard:
     """Of the pages of one process, for ten minutes after their demotion."""
 
     def __init__(self) -> None:
-        self._came_down = BackOff()
+        self._was_demoted = BackOff()
 
     def demoted(self, addresses: UIntArray, now: float) -> None:
-        """These came down, ascending."""
-        self._came_down.hold(addresses, np.full(len(addresses), LONGEST_DELAY_S), now)
+        """These were demoted, ascending."""
+        self._was_demoted.hold(addresses, np.full(len(addresses), LONGEST_DELAY_S), now)
 
     def left_s(self, address: int, now: float) -> float:
         """Seconds for which the slot at an address is guarded; 0 where it is not."""
-        return self._came_down.held(address, now)[1]
+        return self._was_demoted.held(address, now)[1]
 
     def forbids(self, addresses: UIntArray, state: StateArray, now: float) -> BoolArray:
-        """Which of these (n,) came down, and were not accessed in enough passes since."""
-        return self._came_down.holds(addresses, now) & ~accessed_in_a_row(state, _PROOF)
+        """Which of these (n,) were demoted, and were not accessed in enough passes since."""
+        return self._was_demoted.holds(addresses, now) & ~accessed_in_a_row(state, _PROOF)

@@ -24,7 +24,7 @@ class RecordingWatcher:
         ended: Callable[[str], None],
         labels: Labels = NO_LABELS,
     ) -> None:
-        """`ended` is told why nothing more is written, once."""
+        """`ended` gets the reason why nothing more is written, once."""
         self._labels = labels
         self._writer: RecordingWriter | None = writer
         self._clock = clock

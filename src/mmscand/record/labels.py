@@ -35,7 +35,7 @@ NO_LABELS = Labels(lambda _: MappingNames.none(), lambda _: "", named=False)
 
 
 def labels_of(machine: Machine) -> Labels:
-    """As the machine tells them."""
+    """As the machine says them."""
     return Labels(machine.mapping_names, lambda process: machine.facts(process).cgroup)
 
 

@@ -10,11 +10,11 @@ from mmscand.shown import shown
 
 _ROW = np.uint64(HUGE_PAGE_BYTES)
 NO_MAPPING = "unmapped"
-"""What a row is called that no mapping held when mappings were told: they changed meanwhile."""
+"""What a row is called that no mapping held when mappings were reported: they changed meanwhile."""
 
 
 class NamedMappings:
-    """The mappings of one address space, as they were told last, and those that are gone."""
+    """The mappings of one address space, as they were reported last, and those that are gone."""
 
     def __init__(self) -> None:
         self._texts = [b""]
@@ -25,7 +25,7 @@ class NamedMappings:
         self.pid = 0
 
     def take(self, seen: ProcessPass) -> None:
-        """What a pass tells."""
+        """What a pass says."""
         about = seen.about[0]
         self._texts += texts_in(seen.texts)
         if not seen.about["left"][0]:

@@ -39,7 +39,7 @@ class Recorded:
 
 
 class Recorder:
-    """Runs in one thread; whoever sets `stop` ends it."""
+    """Runs in one thread; setting `stop` ends it."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Policies over a recording: what would have been on the fast tier, had they decided.
 
 A page is an address of one process: pages keep their numbers over the whole recording. What the
-recording cannot tell is left out: pages whose bits say nothing, and how the program would have run
+recording cannot say is left out: pages whose bits say nothing, and how the program would have run
 had its memory been faster.
 """
 
@@ -32,7 +32,7 @@ class Round:
     """When the last process of it was read."""
     accessed: BoolArray
     present: BoolArray
-    """There, and with a bit that tells something."""
+    """There, and with a bit that says something."""
     slow: BoolArray
 
 

@@ -1,4 +1,4 @@
-"""The tables of a recording, column by column; docs/reference/recording.md tells them to people.
+"""The tables of a recording, column by column; docs/reference/recording.md explains them.
 
 A row of a process' memory is 2 MiB here, as in a PageBlock: 512 pages of 4 KiB, or one huge page.
 Bits are packed, 64 bytes a row, page 0 of the row in bit 0 of byte 0; a huge page is bit 0.

@@ -31,7 +31,7 @@ class ProcessTape:
         self.restart()
 
     def restart(self) -> None:
-        """It has another address space, and nothing that was told holds any more."""
+        """It has another address space, and nothing that was reported holds any more."""
         self._before: Table = np.empty(0, dtype=LAYOUT)
         self._vmas: Table = np.empty(0, dtype=VMAS)
         self._texts, self._cgroup = Texts(), 0

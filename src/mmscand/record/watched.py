@@ -1,4 +1,4 @@
-"""One process under observation: its pages are read, told and aged, and never moved."""
+"""One process under observation: its pages are read, recorded and aged, and never moved."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ _RECHECK_PASSES = 32
 
 
 class WatchedProcess:
-    """Its history tells an access since the last pass from a bit that says nothing."""
+    """Its history distinguishes an access since the last pass from a bit that says nothing."""
 
     def __init__(self, space: AddressSpace, cpu: CpuMeter, labels: Labels) -> None:
         self._space = space

@@ -2,7 +2,7 @@
 
 What is promoted and never used again costs its move twice, there and back, and the scanning that
 found it. The time that is saved cannot be measured from outside, but it can be estimated: by a
-sample of the promoted pages (scan.promoted) that tells how many are accessed in each pass.
+sample of the promoted pages (scan.promoted) that says how many are accessed in each pass.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ Effort = str
 FULL, SLOWED, STOPPED = "full", "slowed", "stopped"
 
 _LATENCY_GAIN_NS = 100.0
-"""Where the firmware tells no latencies (HMAT): CXL memory is 70 to 200 ns slower than local DRAM
+"""Where the firmware says no latencies (HMAT): CXL memory is 70 to 200 ns slower than local DRAM
 (Pond, TPP, Soar/Alto)."""
 _MOVE_S = 1.24e-6
 """A 4K page through move_pages takes 1.2 to 2.5 us (docs/reference/kernel-interfaces.md)."""

@@ -99,7 +99,7 @@ class BlockProcessor:
         """Put what was chosen on the migration list; the slots that it has taken."""
         queued = [np.zeros_like(decision.promote)] * 2
         wanted = (decision.promote, decision.demote)
-        for demotes in (True, False):  # what goes up may need the room
+        for demotes in (True, False):  # what is promoted may need the room
             chosen = wanted[demotes]
             if chosen.any():
                 told = (block, decision.state, chosen, vmas, self.policy, failures, counts, now)

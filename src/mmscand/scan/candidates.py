@@ -71,7 +71,7 @@ class Candidates:
         """Whether the bits of pages that others map too are cleared, and so mean something."""
 
     def adopt_topology(self, topology: Topology) -> None:
-        """Which nodes there are has changed: where memory is used is found out anew."""
+        """Which nodes there are has changed: where memory is used is found out again."""
         self._topology, self.use = topology, NodeUse(topology)
 
     def report(self, outcome: Outcome) -> None:
@@ -79,7 +79,7 @@ class Candidates:
         self._outcomes.append(outcome)
 
     def begin_visit(self, policy: Policy, failures: FailureRatio, now: float) -> None:
-        """Start anew with what has moved."""
+        """Start again with what has moved."""
         self.take_outcomes(policy, failures, now)
         self._moved = np.empty(0, dtype=np.uint64)
         self._benefit.begin_visit()
@@ -96,7 +96,7 @@ class Candidates:
     def take_outcomes(self, policy: Policy, failures: FailureRatio, now: float) -> None:
         """A page that did not move has to wait if it was its own fault.
 
-        One that came down has to wait before it goes up again.
+        One that was demoted has to wait before it is promoted again.
         """
         while self._outcomes:
             outcome = self._outcomes.popleft()
@@ -199,8 +199,8 @@ class Candidates:
         if not slots.demotes:
             held |= self._guard.forbids(slots.addresses, slots.states, now)
         shared = np.zeros_like(held)
-        # That one process has no use for a page says nothing of the others: of 242 that came down
-        # so in PostgreSQL 227 went up again.
+        # That one process has no use for a page says nothing of the others: of 242 demoted ones
+        # so in PostgreSQL 227 were promoted again.
         if not self.shared_too or slots.demotes:
             shared[~held] = self._space.shared(slots.addresses[~held])
         history.mark_stuck(slots.addresses[shared], slots.pages_per_slot)
@@ -247,7 +247,7 @@ class Candidates:
         """Which of the slots are on the list now; one offer for each kind of page."""
         on_list = np.zeros(len(wanted), dtype=np.bool_)
         which = np.flatnonzero(wanted)
-        # As one number each: to tell rows of three apart by sorting them costs 300 ns a slot.
+        # As one number each: to separate rows of three apart by sorting them costs 300 ns a slot.
         every = (
             accessed_passes(slots.states[which]),
             slots.sources[which],

@@ -22,7 +22,7 @@ class Member(Protocol):
 
     @property
     def process(self) -> Process:
-        """Whose memory it scans."""
+        """The process that it scans."""
         ...
 
     def set_aging(self, group: str | None, why: str) -> None:
@@ -70,7 +70,7 @@ class _Group:
 
 
 class CgroupAging:
-    """Who is aged together, and when. Owned by the scanner thread."""
+    """Which processes are aged together, and when. Owned by the scanner thread."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -78,7 +78,7 @@ class CgroupAging:
         self._group_of: dict[Process, str] = {}
         self._refused: dict[str, str] = {}
         self.wanted = False
-        """Whether shared memory is to be aged; whoever changes it has everybody join again."""
+        """Whether shared memory is to be aged; a change has every process join again."""
 
     def join(self, member: Member) -> None:
         """Find the group of a process: at first, and when its cgroup may have changed."""

@@ -15,7 +15,7 @@ def next_visit(started: float, period_s: float) -> float:
 
 
 def nearest(moment: float) -> float:
-    """To the nearest, as whoever wakes on the grid starts a little behind it."""
+    """To the nearest, as a thread that wakes on the grid starts a little behind it."""
     return round(moment / _STEP_S) * _STEP_S
 
 

@@ -14,7 +14,7 @@ asked for."""
 
 
 class HeatAnswers:
-    """Made when somebody asks, in the thread of who asks. Nothing is kept for it before."""
+    """Made when somebody asks, in the thread of the caller. Nothing is kept for it before."""
 
     def __init__(self, machine: Machine, clock: Clock) -> None:
         self._machine = machine

@@ -2,8 +2,8 @@
 
 A sample of them is split, and after some observations of their 4K pages each is judged. Where a few
 parts are hot it stays small: the policy promotes these as it does any 4K pages, and the rest stays.
-Else it is made huge again, and goes up whole. Hot huge pages wait for the first judgement. Where
-most are sparse, all that become hot are split before they go up.
+Else it is made huge again, and promoted whole. Hot huge pages wait for the first judgement. Where
+most are sparse, all that become hot are split before they are promoted.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ class HugeLook:
         self._to_split: UIntArray = _NONE
         """Addresses in the block that was taken in last."""
         self._whole: UIntArray = _NONE
-        """Sorted addresses of huge pages that go up whole: evenly hot, or they cannot be split."""
+        """Sorted addresses of huge pages to promote whole: evenly hot, or they cannot be split."""
         self._waiting: UIntArray = _NONE
         """Sorted addresses of huge pages that were hot and wait to be split."""
         self._seen = [0, 0]
@@ -81,7 +81,7 @@ class HugeLook:
             self._watch.cleared(block.addresses[rows])
 
     def take(self, block: PageBlock, up: BoolArray, vmas: VmaTable, now: float) -> BoolArray:
-        """Slots that may go up of those that are to; what is to be done with others, `act` does."""
+        """Slots that may be promoted of those that are to be; `act` handles the others."""
         if block.pages_per_slot == PAGES_PER_TABLE:
             return self._take_huge(block, up, vmas, now)
         if len(rows := self._watch.rows(block)):
@@ -163,7 +163,7 @@ class HugeLook:
     def _collapse(
         self, addresses: UIntArray, even: UIntArray, counts: Counter[str], now: float
     ) -> None:
-        """`even` are those of them that go up whole from now on."""
+        """`even` are those of them that are promoted whole from now on."""
         done = self._space.collapse(addresses)
         counts["collapsed"] += int(np.count_nonzero(done)) * PAGES_PER_TABLE
         counts["unresized"] += int(np.count_nonzero(~done)) * PAGES_PER_TABLE

@@ -1,7 +1,7 @@
 """What looks inside the hot huge pages of a process have said, and how much may be done for it."""
 
 _PATIENCE_S = 30.0
-"""Hot huge pages wait so long for the first judgement, then they go up whole: where visits are 10 s
+"""Hot huge pages wait so long for a judgement, then they are promoted whole: where visits are 10 s
 apart it comes later."""
 _AGAIN_S, _LONGEST_S = 60.0, 960.0
 """Evenly hot ones are looked at again after a minute, and at last every 16 minutes."""
@@ -36,11 +36,11 @@ class HugeOpinion:
 
     @property
     def are_sparse(self) -> bool:
-        """Whether those that become hot are split before they go up."""
+        """Whether those that become hot are split before they are promoted."""
         return self._score > 0
 
     def keeps_back(self, now: float) -> bool:
-        """Whether hot huge pages are not to go up whole now."""
+        """Whether hot huge pages are not to be promoted whole now."""
         if self._patience_ends is None:
             self._patience_ends = now + _PATIENCE_S
         if not self._score and now >= self._patience_ends:

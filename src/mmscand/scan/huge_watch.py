@@ -19,7 +19,7 @@ from mmscand.model import (
 from mmscand.sets import among
 
 _EARLY, OBSERVATIONS = 2, 3
-"""Two accesses are the least for a 4K page to go up; another observation shows which go on."""
+"""A 4K page is promoted after two accesses at least; another observation shows which go on."""
 _MOST = 2 * OBSERVATIONS
 """Of a page in which nothing is seen in the later ones."""
 _LONGEST_S = 120.0
@@ -113,7 +113,7 @@ class HugeWatch:
     def findings(self, addresses: UIntArray) -> tuple[BoolArray, BoolArray]:
         """Of these (n,), which are on watch: where few parts are hot, and where all is used alike.
 
-        Neither of one in which too little was accessed to tell.
+        Neither of one in which too little was accessed to judge.
         """
         place = self._place(addresses)
         early, later = self._early[place], self._later[place]

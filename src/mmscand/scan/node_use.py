@@ -25,7 +25,7 @@ _PRESENT, _WATCHED, _ACCESSED = range(3)
 
 
 class NodeUse:
-    """Of one process. The RFC chose anew after each pass, and by scanned pages (V1, V2)."""
+    """Of one process. The RFC chose again after each pass, and by scanned pages (V1, V2)."""
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
@@ -69,7 +69,7 @@ class NodeUse:
             self._seen[what, at] += slots * block.pages_per_slot
 
     def to_age(self, block: PageBlock) -> BoolArray:
-        """The slots whose bit is to be cleared, so that the next pass tells whether they are used.
+        """The slots whose bit is to be cleared, so that the next pass says whether they are used.
 
         This makes them the first to be demoted, until they are accessed again.
         """

@@ -23,7 +23,7 @@ _parser: Any = importlib.import_module("re._parser")
 
 
 def name_pattern(text: str) -> re.Pattern[str]:
-    """A Python regular expression; UsageError when it is none, or may take for ever."""
+    """A Python regular expression; UsageError when it is none, or may take forever."""
     try:
         with warnings.catch_warnings(action="ignore"):  # of brackets that later versions may want
             pattern = re.compile(text)
@@ -34,7 +34,7 @@ def name_pattern(text: str) -> re.Pattern[str]:
         ) from None
     if ways > _MOST_WAYS:
         raise UsageError(
-            f"{text!r} may take for ever",
+            f"{text!r} may take forever",
             hint="use fewer of * + ? {} |, none inside another, or write a rule for each name",
         )
     return pattern

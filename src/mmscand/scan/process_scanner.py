@@ -118,7 +118,7 @@ class ProcessScanner:
 
     @property
     def process(self) -> Process:
-        """Whose memory it scans."""
+        """The process that it scans."""
         return self._space.process
 
     def report(self, outcome: Outcome) -> None:
@@ -158,7 +158,7 @@ class ProcessScanner:
         if (wanted_at := self._wanted_at) is None:
             return timers.next_visit(started, self.pacer.period_ms / 1000)
         # As soon as the policy asks, but no sooner than the rules allow for this process. Not on
-        # the grid: a visit just before a round ends is one in vain, and the end comes much later.
+        # the grid: a visit just before a round ends has no result, and the end comes much later.
         slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
         due = started + slower * max(0.0, wanted_at - started)
         return timers.next_visit(started, due - started) if self._idle.skipped else due

@@ -1,4 +1,4 @@
-"""A sample of the pages that were promoted: which are used again, and which came back down.
+"""A sample of the pages that were promoted: which are used again, and which were demoted again.
 
 The Accessed bits of top-tier pages stay set, where nobody clears them. A quarter of the sample is
 aged in each pass, another one each time, and looked at in the next: a page takes part in every
@@ -16,7 +16,7 @@ from mmscand.model import PAGE_BYTES, BoolArray, PageBlock, UIntArray
 from mmscand.sets import among
 
 _MOST_SLOTS = 1024
-"""A share that is told of 256 of them, those of one turn, is right within 3 points (one sigma)."""
+"""A share from 256 of them, those of one turn, is right within 3 points (one sigma)."""
 TURNS = 4
 _PAGE = np.dtype(
     [

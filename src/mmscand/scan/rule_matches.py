@@ -26,7 +26,7 @@ class RuleMatches:
         return self._decided.get(process)
 
     def decide(self, process: Process) -> RuleMatch:
-        """Look at the process anew; what it inherited before it keeps, else its parent's counts."""
+        """Look at the process again; it keeps what it inherited, else its parent's counts."""
         if not self._rules.conditional:
             return self._rules.default
         facts = self._machine.facts(process)
@@ -44,6 +44,6 @@ class RuleMatches:
         self._by_pid = {p.pid: match for p, match in self._decided.items()}
 
     def replace_rules(self, rules: Rules) -> None:
-        """Everything is decided anew when it is asked for next."""
+        """Everything is decided again when it is asked for next."""
         self._rules = rules
         self._decided, self._by_pid = {}, {}

@@ -10,7 +10,7 @@ A process that no rule matches has the match of its parent, and the first
 process of such a line has the default: a rule without conditions, or 5.
 
 What a rule looks at changes with execve (the name), setuid and a move to another cgroup, so
-matches are made anew after these. The parent's match must be asked for while the parent is
+matches are made again after these. The parent's match must be asked for while the parent is
 still there: an orphan's new parent says nothing about where it came from.
 """
 

@@ -35,7 +35,7 @@ _LOOK_S = 1.0
 
 
 class Scanner:
-    """Runs until `stop` is set; whoever sets it, or changes `enabled`, notifies `wakeup`."""
+    """Runs until `stop` is set; a thread that sets it or changes `enabled` notifies `wakeup`."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Scanner:
         return self._store.current is not self._settings or self._wanted_rules is not self._rules
 
     def _adopt(self) -> None:
-        """Go over to new settings; what is due is worked out anew, also for known processes."""
+        """Go over to new settings; what is due is computed again, also for known processes."""
         rules = self._wanted_rules
         if rules is not self._rules:
             self._rules = rules
@@ -271,7 +271,7 @@ class Scanner:
             self._urgency.note(scanner, starts=self._budget.starts)
 
     def set_rules(self, rules: Rules) -> None:
-        """Judge every process anew; called from any thread, who then notifies `wakeup`."""
+        """Judge every process again; called from any thread, who then notifies `wakeup`."""
         self._wanted_rules = rules
 
     @property

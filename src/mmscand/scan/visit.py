@@ -49,7 +49,7 @@ class Watcher(Protocol):
 
     @property
     def wants_all(self) -> bool:
-        """Whether a pass is to look at all rows, also at those that could rest, and to tell of each
+        """Whether a pass is to look at all rows, also at those that could rest, and to report each
         page on the slow tier what was accessed in it.
         """
         ...

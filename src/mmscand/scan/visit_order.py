@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 _REST = 0.25
 """Share of the visits' CPU time for small processes without hot pages, while others are due too:
-so nobody waits for ever. 1500 of them at 1 ms are looked at within ten minutes at 1 % of a core."""
+so nobody waits forever. 1500 of them at 1 ms are looked at within ten minutes at 1 % of a core."""
 _MOST_LEAD_S = 0.05
 """One side may be ahead by this CPU time, in seconds: what was long ago decides nothing."""
 

@@ -41,7 +41,7 @@ class Watched:
         self.cgroup_aging = CgroupAging(machine)
 
     def replace_rules(self, rules: Rules) -> None:
-        """Judge everybody anew at the next look."""
+        """Judge everybody again at the next look."""
         self._matches.replace_rules(rules)
         self._unsettled = True
 

@@ -11,7 +11,7 @@ from pathlib import Path
 EXAMPLE = "mmscand.toml"
 DEFAULT_PREFIX = Path("/usr/local")
 DOCUMENTS = "share/doc/mmscand"
-"""Has the example that was installed last, by which a changed configuration is told."""
+"""Has the example that was installed last, which shows whether the configuration was changed."""
 UNITS = "lib/systemd/system"
 DAEMON_UNIT, API_UNITS = "mmscand.service", ("mmscand-api.service", "mmscand-api.socket")
 SYSUSERS = "lib/sysusers.d/mmscand-api.conf"

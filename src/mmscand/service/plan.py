@@ -35,7 +35,7 @@ class Plan:
     api: bool
     """The files of `mmscand-api` too."""
     live: bool
-    """That machine is this one, and systemd runs: tell it."""
+    """That machine is this one, and systemd runs: notify it."""
 
     def install(self) -> Iterator[Step]:
         """The steps; none that changes a file where all is as it should be."""
@@ -91,7 +91,7 @@ class Plan:
         """The example, and a configuration where there is none, or that of another version."""
         file, example = self._inside(DEFAULT_FILE), self._below(f"{DOCUMENTS}/{EXAMPLE}")
         ours, before, now = self._example(), _read(example), _read(file)
-        # The configuration first: where it fails the example still tells that it was not changed.
+        # The configuration first: where it fails the example still says that it was not changed.
         if now is None or now == before:
             yield from self._written(file, ours)
         elif now != ours:

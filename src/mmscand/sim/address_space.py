@@ -75,7 +75,7 @@ class SimAddressSpace:
 
     @property
     def process(self) -> Process:
-        """Whose memory it is."""
+        """The process that owns the memory."""
         return self._sim.process
 
     def _require_alive(self) -> None:

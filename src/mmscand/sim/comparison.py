@@ -83,7 +83,7 @@ def executor_at(address: str | None, workers: int) -> Executor:
 
 
 def fingerprint() -> str:
-    """Of the code that decides what comes out: results of other code are made anew."""
+    """Of the code that decides what comes out: results of other code are made again."""
     return sha256(b"".join(file.read_bytes() for file in deciding_files())).hexdigest()[:16]
 
 
@@ -106,5 +106,5 @@ def _kept(folder: Path, case: Case, made_by: str) -> Record | None:
         if found["made_by"] == made_by and found["case"] == asdict(case):
             return Record(case=found["case"], figures=found["figures"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass  # not there, cut off, or other JSON: it is made anew
+        pass  # not there, cut off, or other JSON: it is made again
     return None

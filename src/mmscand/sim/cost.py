@@ -22,7 +22,7 @@ _ASK_NS = 160.0
 
 
 class Spends(Protocol):
-    """Who pays: a clock that takes it for work of the calling thread."""
+    """A clock that is charged for work of the calling thread."""
 
     def spend(self, seconds: float) -> None:
         """So long it takes."""

@@ -48,7 +48,7 @@ class Kswapd:
             self._hands[node] = vma, reached
 
     def forget(self, vmas: Sequence[SimVma]) -> None:
-        """These are unmapped: hands that are on them begin anew, and their memory is given back."""
+        """These are unmapped: hands that are on them begin again; their memory is given back."""
         self._hands = {node: hand for node, hand in self._hands.items() if hand[0] not in vmas}
 
     def _twice_round(self, node: int, vmas: Sequence[SimVma]) -> Iterator[_Piece]:

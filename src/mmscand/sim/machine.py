@@ -88,7 +88,7 @@ class SimMachine:
         return {}
 
     def look(self) -> Look:
-        """All that live, and those of which something is not as it was told before."""
+        """All that live, and those of which something is not as it was reported before."""
         alive = [p for p in self._processes.values() if p.alive]
         facts = {p.process: (p.process.name, p.uid, p.cgroup, p.generation) for p in alive}
         before, self._told = self._told, facts

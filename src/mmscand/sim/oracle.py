@@ -65,7 +65,7 @@ def least_cost(
 
     `saved` (epochs, classes) is what a page of each class costs in an epoch when it is not on the
     fast tier, `sizes` (classes,) how many pages each has, `free` (epochs, classes) where a page is
-    allocated anew, so that it comes to lie anywhere for nothing.
+    allocated again, so that placing it anywhere costs nothing.
     """
     moves = np.full(saved.shape, move_cost)
     if free is not None:

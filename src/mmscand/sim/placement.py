@@ -42,7 +42,7 @@ class Trace:
     up: list[int] = field(default_factory=list)
     down: list[int] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
-    """Of `up`: pages that had come down less than 10 windows before."""
+    """Of `up`: pages that had been demoted less than 10 windows before."""
     capture: list[float] = field(default_factory=list)
     """Hit share as placed after it, as a share of the best one."""
     swept_up: int = 0
@@ -158,7 +158,7 @@ class Run:
     def _renew(self, classes: NDArray[np.intp]) -> None:
         """Free pages, allocate others: on the fast tier while it has room, as the kernel does.
 
-        Their bits are set: whoever maps a page accesses it.
+        Their bits are set: a program that maps a page accesses it.
         """
         pages = np.flatnonzero(np.isin(self._workload.classes, classes))
         self.world.free(pages)

@@ -212,7 +212,7 @@ class SimProcess:
         self.cpu_ns += 1000
 
     def touch(self, address: int, pages: Iterable[int] | NDArray[np.integer]) -> None:
-        """Access pages, counted from an address: what a program does. Not mapped ones are let be.
+        """Access pages, counted from an address: what a program does. Unmapped ones are left alone.
 
         A range without gaps costs next to nothing, an array 10 ns a page.
         """

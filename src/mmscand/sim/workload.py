@@ -32,7 +32,7 @@ class Workload:
     only_swept: bool = False
     """Whether those take the place of the random ones; `rates_in` is their mean then."""
     renewed_in: Callable[[int], NDArray[np.intp]] | None = None
-    """Classes whose pages are freed, and allocated anew, when a step begins."""
+    """Classes whose pages are freed, and allocated again, when a step begins."""
     shift_at: float | None = None
     """When the whole hot set is replaced."""
     sweep: tuple[float, float, PageNumbers] | None = None
@@ -65,7 +65,7 @@ class Workload:
         )
 
     def best(self, start: float, end: float, capacity: int) -> float:
-        """Accesses of the hottest `capacity` pages, chosen anew in each step: O-epoch."""
+        """Accesses of the hottest `capacity` pages, chosen again in each step: O-epoch."""
         return sum(span * self._top(n, capacity) for n, span in self.steps(start, end))
 
     def _top(self, step: int, capacity: int) -> float:

@@ -69,7 +69,7 @@ class Recorded:
             f"recording {self._title}",
             f"fast {short_size(present - slow)}   slow {short_size(slow)}",
             f"accessed since the pass before: {short_size(accessed)}, "
-            f"{percent(accessed / told if told else None)} of what can be told",
+            f"{percent(accessed / told if told else None)} of what can be reported",
         )
         return Frame(
             f"pass {self._place + 1} of {len(self._passes)}, {when}",

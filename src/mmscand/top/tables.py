@@ -73,7 +73,7 @@ class Source(Protocol):
         ...
 
     def step(self, moments: int) -> None:
-        """Go on by so many samples, or back."""
+        """Go on by this many samples, or back."""
         ...
 
     def go_to(self, words: str) -> None:

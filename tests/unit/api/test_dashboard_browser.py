@@ -65,7 +65,7 @@ def asked_for(page: Page, part: str) -> int:
 
 
 def pass_statuses(page: Page, count: int) -> None:
-    """Until so many snapshots have come."""
+    """Until this many snapshots have come."""
     before = page.run("live.ticks")
     page.wait(f"live.ticks >= {before + count}")
 
@@ -216,7 +216,7 @@ def test_the_past(page: Page) -> None:
     assert words.endswith("groups at that moment")
     pass_statuses(page, 2)
     assert page.run(STATE) == "past"
-    # The history does not count them: the figures are not those of now.
+    # The history does not count them: the figures are not the present ones.
     assert "processes watched" not in page.run("document.getElementById('about').textContent")
     page.run("document.getElementById('back-to-now').click()")
     page.wait(f"{STATE} === 'live'")
@@ -224,7 +224,7 @@ def test_the_past(page: Page) -> None:
     assert page.complaints() == []
 
 
-def test_who_does_not_look_asks_nothing(page: Page) -> None:
+def test_nothing_is_asked_while_no_client_looks(page: Page) -> None:
     looks = "document.dispatchEvent(new Event('visibilitychange'))"
     page.run(
         f"Object.defineProperty(document, 'hidden', {{value: true, configurable: true}});{looks}"

@@ -1,4 +1,4 @@
-"""Who may do what over TCP, by hand and over a real socket."""
+"""Who may do what over TCP, called directly and over a real socket."""
 
 import json
 import subprocess

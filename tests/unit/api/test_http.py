@@ -98,7 +98,7 @@ def read_answer(client: socket.socket) -> None:
         assert json.loads(response.read())["running"]
 
 
-def test_the_time_for_a_request_begins_anew_and_ends_with_the_client(
+def test_the_time_for_a_request_begins_again_and_ends_with_the_client(
     api: ApiServer, api_path: Path
 ) -> None:
     connections = api._server.server_state.connections

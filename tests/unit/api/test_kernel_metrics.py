@@ -36,7 +36,7 @@ def test_they_are_by_node_and_named_as_ours(root: Path) -> None:
     assert ("mmscand_kernel_pgmigrate_success_total",) not in found  # this kernel has none
 
 
-def test_what_is_not_there_or_not_allowed_is_told(root: Path) -> None:
+def test_what_is_not_there_or_not_allowed_is_reported(root: Path) -> None:
     assert {source[1]: n for source, n in values(root).items() if "readable" in source[0]} == {
         "node_vmstat": 1,
         "vmstat": 1,

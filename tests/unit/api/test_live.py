@@ -71,8 +71,8 @@ def test_a_viewer_gets_what_happened_since_it_came() -> None:
         daemon.away = True
         assert await next_status(stream) == ["error"]
         daemon.away, daemon.start, daemon.log = False, 2.0, []
-        daemon.happens("anew")
-        assert await next_status(stream) == ["anew", "status"]
+        daemon.happens("again")
+        assert await next_status(stream) == ["again", "status"]
 
     asyncio.run(go())
 
@@ -151,7 +151,7 @@ def read_status(client: socket.socket) -> None:
         got += more
 
 
-def test_who_reads_may_look_for_ever_and_the_end_does_not_wait(
+def test_a_client_that_reads_may_stay_and_the_end_does_not_wait(
     client: ControlClient, api_path: Path
 ) -> None:
     loop = JumpingLoop()
@@ -169,7 +169,7 @@ def test_who_reads_may_look_for_ever_and_the_end_does_not_wait(
             pass
 
 
-def test_who_does_not_read_is_hung_up_on(
+def test_a_client_that_does_not_read_is_disconnected(
     client: ControlClient, api_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = JumpingLoop()

@@ -63,7 +63,7 @@ def test_refusals_have_one_shape_and_change_nothing(
         ("openapi.json", "GET"),
     ],
 )
-def test_a_method_that_is_not_there_is_told_which_are(
+def test_a_method_that_is_not_there_learns_which_are(
     api: ApiServer, api_path: Path, path: str, allowed: str
 ) -> None:
     done = subprocess.run(
@@ -102,7 +102,7 @@ def test_whatever_a_process_is_called_it_can_be_encoded(
 @pytest.mark.parametrize(
     ("fails", "code"),
     [
-        (UsageError("line 3", hint="mend it"), 422),
+        (UsageError("line 3", hint="fix it"), 422),
         (MachineCannot("it is full", hint="wait"), 409),
         (MmscandError("it is full", hint="wait"), 409),
     ],

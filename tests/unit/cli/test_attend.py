@@ -17,7 +17,7 @@ from mmscand.scan.selection import Selection, choose
 
 
 class Signals:
-    """Wakes so many times, then ends."""
+    """Wakes this many times, then ends."""
 
     def __init__(self, *wanted: run.Wanted) -> None:
         self._wanted = iter(wanted)
@@ -59,7 +59,7 @@ def test_signs_of_life_a_reload_and_the_end(manager: socket.socket) -> None:
     assert said == ["reloaded"]
 
 
-def test_a_stuck_thread_gives_no_sign_of_life_and_is_told(manager: socket.socket) -> None:
+def test_a_stuck_thread_gives_no_sign_of_life_and_is_reported(manager: socket.socket) -> None:
     said: list[str] = []
     run._attend(Signals(run.Wanted.NOTHING, run.Wanted.END), controlled("stuck"), said.append, str)
     assert told(manager) == ["READY=1", "STOPPING=1"]
@@ -73,7 +73,7 @@ def test_an_api_that_has_ended_is_trouble_too(manager: socket.socket) -> None:
     assert (told(manager), said) == (["READY=1", "STOPPING=1"], ["ended"])
 
 
-def test_systemd_is_told_of_the_end_also_when_something_fails(manager: socket.socket) -> None:
+def test_systemd_is_notified_of_the_end_also_when_something_fails(manager: socket.socket) -> None:
     failing = SimpleNamespace(reload_or_why_not=lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run._attend(Signals(run.Wanted.RELOAD), failing, lambda text: None, str)

@@ -1,4 +1,4 @@
-"""mmscand-api beside the daemon: it is told when it ends, and is ended."""
+"""mmscand-api beside the daemon: it is reported when it ends, and is ended."""
 
 import sys
 import threading

@@ -35,7 +35,7 @@ def test_warnings_are_no_mistakes(file: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("command", [["check"], ["run"]])
-def test_all_mistakes_are_told_a_line_each(
+def test_all_mistakes_are_reported_a_line_each(
     file: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text("[settings]\nhot_passes = '2'\n[[rule]]\npid = 'x'\n")

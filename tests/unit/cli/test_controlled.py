@@ -1,4 +1,4 @@
-"""A reload of a daemon whose knobs were set by hand."""
+"""A reload of a daemon whose knobs were set at run time."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,16 +35,16 @@ def world() -> World:
     return World(Config(Settings(headroom_percent=3.0), Rules()))
 
 
-def test_what_was_set_by_hand_survives_a_reload_and_is_named(world: World) -> None:
+def test_what_was_set_at_run_time_survives_a_reload_and_is_named(world: World) -> None:
     world.controlled.disable()
     world.daemon.settings.change({"headroom_percent": 7.0, "hot_passes": 4})
     world.write(headroom_percent=5.0, hot_passes=4, scan_sleep_ms=30)
     for changes in (["scan_sleep_ms 0 became 30"], []):
         assert world.controlled.reload() == [
             *changes,
-            "scan_enabled stays off, as it was set by hand; the configuration says on: "
+            "scan_enabled stays off, as it was set at run time; the configuration says on: "
             "`mmscand reset scan_enabled` takes that",
-            "headroom_percent stays 7.0, as it was set by hand; the configuration says 5.0: "
+            "headroom_percent stays 7.0, as it was set at run time; the configuration says 5.0: "
             "`mmscand reset headroom_percent` takes that",
         ]
     now = world.daemon.settings.current
@@ -61,7 +61,7 @@ def test_after_a_reset_the_configuration_counts_again(world: World) -> None:
     assert world.controlled.reload_or_why_not() == ["configuration read again, nothing changed"]
 
 
-def test_a_file_against_what_was_set_by_hand_changes_nothing(world: World) -> None:
+def test_a_file_against_what_was_set_at_run_time_changes_nothing(world: World) -> None:
     world.daemon.settings.change({"scan_period_min_ms": 2000})
     before = world.daemon.settings.current
     world.write(scan_period_max_ms=1500)

@@ -44,7 +44,7 @@ def test_a_dry_run_says_the_same_and_does_nothing(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="drops root's rights")
-def test_who_is_not_root_is_told_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_user_without_root_gets_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     with as_nobody():
         assert main(["install-service", PROGRAM]) == 3
     assert capsys.readouterr().err == (

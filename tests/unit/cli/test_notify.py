@@ -1,4 +1,4 @@
-"""What systemd is told, as it arrives at a socket like systemd's."""
+"""Messages to systemd, as it arrives at a socket like systemd's."""
 
 import os
 import socket
@@ -42,7 +42,7 @@ def manager(address: str) -> Iterator[Manager]:
     manager.close()
 
 
-def test_a_life_is_told_in_its_order(manager: Manager, address: str) -> None:
+def test_a_life_is_reported_in_its_order(manager: Manager, address: str) -> None:
     notifier = ServiceNotifier(environ={"NOTIFY_SOCKET": address})
     notifier.ready("reader bpf")
     before = time.monotonic_ns() // 1000

@@ -131,7 +131,7 @@ def test_a_full_disk_is_one_line(
         assert daemon.settings.current.hot_passes == 5
 
 
-def test_a_clamp_is_told_or_not_but_the_command_has_worked(
+def test_a_clamp_is_reported_or_not_but_the_command_has_worked(
     server: ControlServer, daemon: FakeDaemon, socket_path: Path
 ) -> None:
     for how in ("2>&-", "2>/dev/full"):
@@ -139,7 +139,7 @@ def test_a_clamp_is_told_or_not_but_the_command_has_worked(
     assert daemon.settings.current.scan_period_ms == 400
 
 
-def test_an_exit_code_is_the_same_when_nobody_can_be_told(
+def test_an_exit_code_is_the_same_when_nobody_can_be_reported(
     server: ControlServer, socket_path: Path
 ) -> None:
     for how in ("2>&-", "2>/dev/full", ">/dev/full 2>/dev/full"):
@@ -147,7 +147,7 @@ def test_an_exit_code_is_the_same_when_nobody_can_be_told(
     assert run("ps", socket_path, ">/dev/full 2>/dev/full").returncode == 1
 
 
-def test_whoever_stops_reading_ends_a_command_in_silence(
+def test_a_reader_that_stops_ends_a_command_in_silence(
     server: ControlServer, socket_path: Path
 ) -> None:
     read, write = os.pipe()

@@ -29,14 +29,14 @@ def pass_end(**counts: int) -> PassEnd:
     return PassEnd(APP, 3, True, 0.1, **{name: counts.get(name, 0) for name in names})
 
 
-def test_a_move_is_told_with_its_failures_by_reason() -> None:
+def test_a_move_is_reported_with_its_failures_by_reason() -> None:
     moved = Moved(APP, 0, 0.5, 512, 0, {"ENOMEM": 3, "EBUSY": 1})
     assert as_text(moved) == (
         "app[7]: promoted 512 pages (2.0 MiB) to node 0; failed: 1 EBUSY, 3 ENOMEM"
     )
 
 
-def test_a_process_that_is_scanned_less_is_told_with_the_reason() -> None:
+def test_a_process_that_is_scanned_less_is_reported_with_the_reason() -> None:
     event = EffortChanged(APP, "stopped", "it does not pay: saved about 0 s for 1 s spent")
     assert as_text(event) == (
         "app[7]: left alone for now, it does not pay: saved about 0 s for 1 s spent"
@@ -49,7 +49,7 @@ def test_nothing_is_said_where_nothing_happened() -> None:
     assert as_text(ProcessLeft(APP, 0, "exited")) == ""
 
 
-def test_hot_pages_that_went_nowhere_are_told() -> None:
+def test_hot_pages_that_went_nowhere_are_reported() -> None:
     words = as_text(pass_end(hot=5, held=2, shared=3))
     expected = "5 pages are hot, none was queued: 2 wait after a failure or to be split, 3 are "
     assert expected + "mapped by" in words
@@ -77,7 +77,7 @@ def test_every_event_is_one_json_object(event: PassEnd | Moved | ProcessEntered)
     assert found["event"]
 
 
-def test_what_the_migrator_tells_of_a_move_that_failed_is_json_too() -> None:
+def test_what_the_migrator_reports_of_a_move_that_failed_is_json_too() -> None:
     addresses = np.arange(3, dtype=np.uint64) * np.uint64(4096)
     status = np.array([0, -errno.EBUSY, -errno.EBUSY], dtype=np.int32)
     event = moved_event(
@@ -118,7 +118,7 @@ def test_version_and_help_exit_with_0(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("json_lines", [True, False])
-def test_lines_that_nobody_had_room_for_are_counted_and_told(
+def test_lines_that_nobody_had_room_for_are_counted_and_reported(
     json_lines: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed: list[str] = []

@@ -11,7 +11,7 @@ from mmscand.sim.nodes import sim_topology
 def test_run_does_not_begin_where_pages_cannot_be_aged_or_moved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Else it would watch for ever and move nothing. What is tried: unit/linux/test_trials.py."""
+    """Else it would watch forever and move nothing. What is tried: unit/linux/test_trials.py."""
     opened: list[object] = []
 
     def refused() -> None:

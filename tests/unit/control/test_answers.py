@@ -63,7 +63,7 @@ def test_knobs_carry_their_unit_bounds_default_and_reason(client: ControlClient)
     assert client.knob("hot_passes")["value"] == 3
 
 
-def test_a_change_is_in_force_at_once_and_a_clamp_is_told(
+def test_a_change_is_in_force_at_once_and_a_clamp_is_reported(
     client: ControlClient, daemon: FakeDaemon
 ) -> None:
     answer = client.change({"scan_period_ms": 5, "scan_sleep_ms": 0})
@@ -74,7 +74,7 @@ def test_a_change_is_in_force_at_once_and_a_clamp_is_told(
     assert daemon.settings.current.scan_sleep_ms == 0
 
 
-def test_what_a_new_limit_did_to_another_knob_is_told_too(client: ControlClient) -> None:
+def test_what_a_new_limit_did_to_another_knob_is_reported_too(client: ControlClient) -> None:
     answer = client.change({"scan_period_min_ms": 2000})
     assert answer["values"] == {"scan_period_min_ms": 2000, "scan_period_ms": 2000}
 
@@ -133,8 +133,8 @@ def test_enable_disable_and_reload_reach_the_daemon(
 def test_a_reload_that_fails_says_why(
     client: ControlClient, daemon: FakeDaemon, kind: type[MmscandError]
 ) -> None:
-    daemon.fails = kind("x.toml: line 3", hint="mend it")
-    with pytest.raises(MmscandError, match=r"x\.toml: line 3: mend it"):
+    daemon.fails = kind("x.toml: line 3", hint="fix it")
+    with pytest.raises(MmscandError, match=r"x\.toml: line 3: fix it"):
         client.reload()
 
 
@@ -144,7 +144,7 @@ def test_a_bug_in_the_daemon_is_an_answer_too(client: ControlClient, daemon: Fak
         client.status()
 
 
-def test_heat_is_told_piece_by_piece(client: ControlClient) -> None:
+def test_heat_is_reported_piece_by_piece(client: ControlClient) -> None:
     heat = client.heat(7)
     assert (heat["pid"], heat["name"], heat["unit"]) == (7, "app", "rate")
     assert heat["mappings"] == [{"name": "[heap]", "start": 1 << 30, "end": 3 << 30}]

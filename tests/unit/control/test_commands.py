@@ -111,7 +111,7 @@ def test_get_lists_one_knob_a_line(served: Commands) -> None:
         assert f"no knob {wrong!r}" in served.complaint
 
 
-def test_get_tells_the_defaults_without_a_daemon(run: Commands) -> None:
+def test_get_reports_the_defaults_without_a_daemon(run: Commands) -> None:
     lines = run("get", "--defaults").splitlines()
     assert lines[4].split()[:5] == ["scan_period_ms", "1000", "ms", "1..3600000", "1000"]
     assert "value        2" in run("get", "hot_passes", "--defaults").splitlines()

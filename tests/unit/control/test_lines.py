@@ -106,7 +106,7 @@ def test_what_is_no_object_ends_the_connection(
     assert ControlClient(socket_path).status()
 
 
-def test_a_client_that_speaks_http_is_told_where_to_go(
+def test_a_client_that_speaks_http_learns_where_to_go(
     server: ControlServer, socket_path: Path
 ) -> None:
     with connected(socket_path, b"GET /v1/status HTTP/1.1\r\nHost: d\r\n\r\n") as client:
@@ -168,7 +168,7 @@ def test_answers_come_whole_and_in_order_whatever_the_pace(daemon: FakeDaemon) -
     assert sizes == [2999, 2999]
 
 
-def test_of_a_hundred_clients_some_are_told_to_try_again(
+def test_of_a_hundred_clients_some_are_asked_to_try_again(
     server: ControlServer, socket_path: Path
 ) -> None:
     with contextlib.ExitStack() as opened:
@@ -228,7 +228,7 @@ def test_a_client_that_is_idle_is_hung_up_on(
         assert client.recv(1) == b""
 
 
-def test_time_begins_anew_with_each_request_but_not_with_each_byte(
+def test_time_begins_again_with_each_request_but_not_with_each_byte(
     daemon: FakeDaemon, socket_path: Path
 ) -> None:
     with (
@@ -286,7 +286,9 @@ sys.exit(main(asks))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_who_has_no_right_is_told_who_may(server: ControlServer, socket_path: Path) -> None:
+def test_a_user_without_the_right_learns_which_users_have_it(
+    server: ControlServer, socket_path: Path
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", NOBODY, str(socket_path)],
         capture_output=True,

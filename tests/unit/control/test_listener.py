@@ -95,7 +95,7 @@ def test_a_group_may_use_it_too(daemon: FakeDaemon, socket_path: Path) -> None:
     server.stop()
 
 
-def test_a_second_daemon_is_told_which_one_runs(daemon: FakeDaemon, socket_path: Path) -> None:
+def test_a_second_daemon_learns_which_one_runs(daemon: FakeDaemon, socket_path: Path) -> None:
     with another_daemon(socket_path) as holder:
         with pytest.raises(MmscandError) as refused:
             ControlServer(daemon, __version__, socket_path).start()

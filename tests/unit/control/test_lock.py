@@ -90,7 +90,7 @@ def test_a_lock_that_is_taken_says_who_has_it(tmp_path: Path, text: str, words: 
     assert refused.value.exit_code == 1
 
 
-def test_who_may_use_a_file(tmp_path: Path) -> None:
+def test_users_and_groups_that_may_use_a_file(tmp_path: Path) -> None:
     path = tmp_path / "s"
     path.write_text("")
     path.chmod(0o600)

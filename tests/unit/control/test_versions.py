@@ -77,7 +77,7 @@ def test_a_daemon_that_does_not_look_at_versions_is_named_too(
     assert "the daemon is 0.0.7\\x1b: restart it" in line
 
 
-def test_a_client_of_another_version_is_told_so_too(
+def test_a_client_of_another_version_learns_so_too(
     server: ControlServer, socket_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mmscand.control.client.__version__", "9.9")

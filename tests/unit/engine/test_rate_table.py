@@ -34,7 +34,7 @@ def test_pages_that_are_accessed_alike_have_the_same_expected_rate() -> None:
     assert high / low < 1.4  # by the observations alone they differ fivefold
 
 
-def test_two_kinds_of_pages_are_told_apart() -> None:
+def test_two_kinds_of_pages_are_distinguished() -> None:
     table = RateTable()
     pages = observed(np.repeat([1.0, 100.0], [4096, 512]), accesses=2)
     table.learn(pages)
@@ -52,7 +52,7 @@ def test_the_chance_of_silence_is_that_of_the_mixture() -> None:
     assert (table.silent(0.0) == 1).all()
 
 
-def test_pages_drawn_anew_are_those_of_the_range_that_is_asked_for() -> None:
+def test_pages_drawn_again_are_those_of_the_range_that_is_asked_for() -> None:
     table = RateTable()
     table.learn(observed(np.repeat([1.0, 100.0], [4096, 512]), accesses=16))
     hot = table.silent_if(0.1, 10.0, hotter=True)
@@ -69,7 +69,7 @@ def test_nothing_is_learned_from_pages_of_which_nothing_is_known() -> None:
     assert np.isnan(table.expected[KNOWN]).all()
 
 
-def test_the_grid_reaches_from_an_access_in_minutes_to_what_a_read_can_tell() -> None:
+def test_the_grid_reaches_from_an_access_in_minutes_to_what_a_read_can_show() -> None:
     assert GRID[0] <= 1 / 600
     assert GRID[-1] >= 8 / 0.0003
 

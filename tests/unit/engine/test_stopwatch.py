@@ -135,7 +135,7 @@ def test_a_page_that_is_queued_is_not_on_watch_as_its_bit_is_not_cleared() -> No
     assert (words[decision.to_age] & SEEN == 0).all()
 
 
-def test_pages_that_have_gone_up_are_not_chosen_again() -> None:
+def test_promoted_pages_are_not_chosen_again() -> None:
     now, room = [5.0], NoRoom(pages=512)
     policy = Stopwatch(Process(1, 1), Ranking(room, lambda: now[0]), lambda: now[0])
     fast, passes_after = np.zeros((1, 512), dtype=np.bool_), 0
@@ -152,7 +152,7 @@ def test_pages_that_have_gone_up_are_not_chosen_again() -> None:
 
 
 @pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])
-def test_huge_pages_whose_bit_is_set_at_each_look_are_told_apart(intensity: float) -> None:
+def test_huge_pages_whose_bit_is_set_at_each_look_are_distinguished(intensity: float) -> None:
     found = figures("huge", intensity=intensity, pages=4096)
     assert found["steady_regret_pp"] < 2.0
     assert found["latency_ns"] < 1.10 * found["least_ns"]

@@ -123,7 +123,7 @@ def test_a_row_with_an_accessed_page_of_the_slow_tier_does_not_rest() -> None:
     assert (found.rest.until == 0).all()
 
 
-def test_a_bit_that_stays_set_for_ever_keeps_no_row_awake() -> None:
+def test_a_bit_that_stays_set_forever_keeps_no_row_awake() -> None:
     row = known(COLD)
     row[7] = STUCK | SEEN
     assert (begun(row, accessed=False).rest.until > 100.0).all()

@@ -1,4 +1,4 @@
-"""Room of bands, and the pieces that the daemon tells of."""
+"""Room of bands, and the pieces that the daemon says of."""
 
 from itertools import pairwise
 
@@ -114,7 +114,7 @@ def test_pages_that_nothing_is_known_of_are_there_and_have_no_heat() -> None:
     assert np.isnan(pieces.heat[0])
 
 
-def test_the_policies_of_the_rfc_tell_of_passes() -> None:
+def test_the_policies_of_the_rfc_report_passes() -> None:
     history, seen = PassHistory(), block(present=100)
     for _ in range(4):
         history.fold(seen)

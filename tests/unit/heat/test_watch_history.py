@@ -270,7 +270,7 @@ def test_hotness_without_a_look_at_the_pages_is_that_of_the_pages() -> None:
     assert told == History.hotness(history, TWO_NODES)
 
 
-def test_where_a_tier_has_several_nodes_each_is_told_apart() -> None:
+def test_where_a_tier_has_several_nodes_each_is_distinguished() -> None:
     history = WatchHistory()
     rates = {0: 50.0, 1: 0.01, 2: 0.01, 3: 50.0}
     for node, rate in rates.items():

@@ -104,7 +104,7 @@ def test_a_picture_fits_the_terminal(
     assert colours != "none" or not any(ESCAPES.search(line) for line in picture)
 
 
-def test_the_tier_is_told_without_a_colour_and_the_scale_is_named() -> None:
+def test_the_tier_is_reported_without_a_colour_and_the_scale_is_named() -> None:
     terminal = Terminal(80, 24, "none", True)
     picture = lines_of(gathered(), "rank", terminal)
     cells = [line[16:61] for line in picture[1:9]]

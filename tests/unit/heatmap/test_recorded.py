@@ -183,7 +183,7 @@ def test_a_recording_of_version_1_is_drawn_by_addresses() -> None:
     assert found.sums[Sum.HEAT].sum() == len(HOT) + 1
 
 
-def test_that_a_recording_is_cut_is_told(tmp_path: Path) -> None:
+def test_that_a_recording_is_cut_is_reported(tmp_path: Path) -> None:
     world = named(tiers())
     recording = recorded(world, tmp_path / "r", [lambda: None] * 3)
     path = tmp_path / "r"

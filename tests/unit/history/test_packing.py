@@ -42,6 +42,6 @@ def test_a_name_that_is_no_text_can_be_written() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", zlib.compress(b"[]"), zlib.compress(b"{}")])
-def test_what_is_none_is_told(data: bytes) -> None:
+def test_what_is_none_is_reported(data: bytes) -> None:
     with pytest.raises(ValueError):
         unpacked(data)

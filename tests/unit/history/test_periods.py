@@ -38,7 +38,7 @@ def test_unix_time_and_zones() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "2026-13-01", "5", "\u0663h", "9" * 400])
-def test_what_is_none_is_told(text: str) -> None:
+def test_what_is_none_is_reported(text: str) -> None:
     if text == "9" * 400:
         assert time_of(text, NOW) > NOW
         return

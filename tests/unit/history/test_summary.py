@@ -41,7 +41,7 @@ def test_what_was_before_the_period_does_not_count(tmp_path: Path) -> None:
         assert everything.counters["promoted"] == 100
 
 
-def test_a_daemon_that_was_started_anew_begins_at_0(tmp_path: Path) -> None:
+def test_a_daemon_that_was_started_again_begins_at_0(tmp_path: Path) -> None:
     samples = [sample(1, promoted=100), sample(2, promoted=130), sample(2, promoted=140)]
     with history(tmp_path, *samples) as reader:
         found = summary_of(reader, BEGIN, BEGIN + 60, BEGIN + 60)
@@ -69,7 +69,7 @@ def test_failures_are_by_reason(tmp_path: Path) -> None:
         assert found.kept_back == {"shared": 7, "held": 0, "bound": 0}
 
 
-def test_gaps_are_told_and_the_future_is_none(tmp_path: Path) -> None:
+def test_gaps_are_reported_and_the_future_is_none(tmp_path: Path) -> None:
     with history(tmp_path, *[sample()] * 60) as reader:
         found = summary_of(reader, BEGIN - 200, BEGIN + 1000, BEGIN + 400)
         assert found.missing_s == 200
@@ -103,7 +103,7 @@ def test_an_answer_has_no_more_samples_than_it_may() -> None:
     assert 365 * 86_400 / step_for(0, 365 * 86_400) <= 720
 
 
-def test_what_is_no_history_is_told(tmp_path: Path) -> None:
+def test_what_is_no_history_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MmscandError, match="there is no history"), reading(tmp_path / "none"):
         pass
     (tmp_path / "junk").write_text("junk" * 5000)

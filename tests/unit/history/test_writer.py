@@ -86,7 +86,7 @@ def test_a_sample_that_is_none_spoils_nothing(path: Path) -> None:
     assert times(path) == [BEGIN]
 
 
-def test_changes_are_not_kept_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_not_kept_forever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmscand.history.writer._MOST_CHANGES", 10)
     with HistoryWriter(path) as writer:
         for number in range(30):
@@ -188,7 +188,7 @@ def test_a_file_of_another_format_is_left_alone(path: Path) -> None:
         HistoryWriter(path)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MmscandError, match="make its folder"):
         HistoryWriter(tmp_path / "none/history.db")
 
@@ -214,7 +214,7 @@ def read_as_nobody(path: Path) -> str:
 
 @root_only
 @pytest.mark.parametrize("state", ["running", "stopped", "killed"])
-def test_who_may_only_read_can_read(path: Path, state: str) -> None:
+def test_a_client_that_may_only_read_can_read(path: Path, state: str) -> None:
     for folder in path.parents:
         if folder.stat().st_uid == os.getuid() and folder.stat().st_mode & 0o777 == 0o700:
             folder.chmod(0o711)

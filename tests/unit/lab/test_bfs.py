@@ -62,7 +62,7 @@ def test_the_rates_are_those_of_a_search_from_any_source() -> None:
 
 
 @pytest.mark.parametrize("with_library", [True, False])
-def test_a_search_finds_what_a_plain_one_finds_and_tells_its_accesses(
+def test_a_search_finds_what_a_plain_one_finds_and_reports_its_accesses(
     library: TouchLibrary, *, with_library: bool
 ) -> None:
     words = region()

@@ -64,7 +64,7 @@ def test_a_line_about_something_else_is_no_answer(start: Start) -> None:
     assert start(note='{"event": "note", "text": "nothing changed"}').reload_by_signal() == ""
 
 
-def test_how_it_ends_is_told(start: Start) -> None:
+def test_how_it_ends_is_reported(start: Start) -> None:
     assert start().end() == DaemonRun(0, [], 0, 0)
     words = "Traceback (most recent call last):\nKeyError"
     ended = start(last_words=words, code=1).end()

@@ -35,7 +35,7 @@ def test_what_is_no_event_is_counted_and_nothing_else_is_cut(tmp_path: Path) -> 
     assert events.notes == ["a\x85b\u2028c"]
 
 
-def test_who_is_left_alone_for_now_is_known(tmp_path: Path) -> None:
+def test_processes_that_are_left_alone_for_now_are_known(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     events = Events(path)
     for effort, stopped in (("stopped", {7}), ("full", set())):

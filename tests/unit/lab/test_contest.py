@@ -75,7 +75,7 @@ def test_throughput_over_time_begins_a_second_before_the_policy_does() -> None:
     assert contest.over_time(rows, spans) == []
 
 
-def test_what_others_did_on_the_host_is_told_in_cores(
+def test_what_others_did_on_the_host_is_reported_in_cores(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     now = [100.0]
@@ -96,7 +96,7 @@ def test_a_load_that_stood_still_is_a_ratio_of_nothing() -> None:
     assert (found["ops_moving_ratio"], found["p99_ms_moving"]) == (0, 0)
 
 
-def test_runs_that_are_there_are_kept_new_ones_saved_at_once_and_one_that_fails_is_told(
+def test_runs_that_are_there_are_kept_new_ones_saved_at_once_and_one_that_fails_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done: list[tuple[str, str, int]] = []
@@ -199,7 +199,7 @@ def test_a_run_has_the_figures_that_are_known_of_its_load(
     assert levels[:2] == [(0, 0.8), (0.5, 0.8)]
 
 
-def test_a_way_that_nobody_knows_is_told_before_anything_runs(
+def test_a_way_that_nobody_knows_is_reported_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--results", str(tmp_path / "none"), "--policies", "mmscand:policy=../x"]

@@ -169,7 +169,7 @@ def test_the_followers_thread_ends_when_the_guest_raises(
     assert not [t for t in experiment.threading.enumerate() if t.name == "lab-follow"]
 
 
-def test_a_contest_tells_of_each_run_and_keeps_those_of_before(
+def test_a_contest_reports_of_each_run_and_keeps_those_of_before(
     install: Callable[[Guest], None], tmp_path: Path
 ) -> None:
     steps, before = Steps(), Run("gups", "damon", 1, {"cpu_s": 1.0})
@@ -207,7 +207,7 @@ def test_a_contest_that_has_all_its_runs_boots_nothing(
     assert len(experiment.run_contest(tmp_path, ["gups"], ["damon"], [1])) == 1
 
 
-def test_a_load_that_lacks_its_program_is_told_before_the_guest_boots(
+def test_a_load_that_lacks_its_program_is_reported_before_the_guest_boots(
     install: Callable[[Guest], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(lambda argv, folder: pytest.fail("booted"))

@@ -34,7 +34,7 @@ def test_cpus_are_numbered_through_and_a_slow_node_belongs_to_its_socket() -> No
     assert (three.distance(1, 2), three.distance(0, 2), three.distance(2, 2)) == (20, 28, 10)
 
 
-def test_hmat_tells_latency_and_bandwidth_of_every_pair_and_far_is_slower() -> None:
+def test_hmat_reports_latency_and_bandwidth_of_every_pair_and_far_is_slower() -> None:
     three = GuestSpec((GuestNode(512, cpus=1), GuestNode(512, cpus=1), GuestNode(512, near=1)))
     options = spec.qemu_arguments(three)
     assert len(options) == 2 * 2 * (2 * 3)  # "-numa" and value, two kinds, 2 initiators, 3 targets

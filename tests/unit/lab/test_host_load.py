@@ -26,7 +26,7 @@ def test_what_this_process_uses_is_not_of_others(
     assert 9.5 < told < 10.15  # /proc counts in ticks of 10 ms
 
 
-def test_nobody_tells_without_a_host_or_in_the_middle_of_a_word(tmp_path: Path) -> None:
+def test_nobody_reports_without_a_host_or_in_the_middle_of_a_word(tmp_path: Path) -> None:
     assert others_cpu_s(tmp_path) is None
     (tmp_path / "others-cpu").write_text("")
     assert others_cpu_s(tmp_path) is None

@@ -96,7 +96,7 @@ def client(protocol: str, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("protocol", list(SERVERS))
-def test_the_client_reads_all_keys_the_hot_ones_most_and_tells_its_speed(
+def test_the_client_reads_all_keys_the_hot_ones_most_and_reports_its_speed(
     protocol: str, tmp_path: Path
 ) -> None:
     kind, said = SERVERS[protocol]
@@ -129,7 +129,7 @@ def test_the_client_reads_all_keys_the_hot_ones_most_and_tells_its_speed(
         ("memcached", b"ERROR\r\n", "the server has no keys of 100"),
     ],
 )
-def test_a_server_that_has_not_the_keys_is_told_in_one_line(
+def test_a_server_that_has_not_the_keys_is_reported_in_one_line(
     protocol: str, said: bytes, told: str, tmp_path: Path
 ) -> None:
     server = SERVERS[protocol][0](tmp_path / "sock", said)

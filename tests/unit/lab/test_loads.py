@@ -61,7 +61,7 @@ def test_the_level_is_the_share_of_accesses_before_and_after_a_shift() -> None:
     assert pages.end()["wrong_pages"] <= 5
 
 
-def test_a_stream_counts_what_came_up_of_the_pages_that_it_reads() -> None:
+def test_a_stream_counts_what_were_promoted_of_the_pages_that_it_reads() -> None:
     probe = Probe()
     pages, _ = load(ZIPF, probe, "stream")
     cold = streamed(RATES)

@@ -51,7 +51,7 @@ def test_a_module_is_run_with_its_memory_on_the_last_node() -> None:
 
 
 @needs_numa
-def test_what_the_kernel_refuses_is_told_with_the_call() -> None:
+def test_what_the_kernel_refuses_is_reported_with_the_call() -> None:
     with pytest.raises(OSError, match="set_mempolicy"), numa.bound_to(1000):
         pass
     with pytest.raises(OSError, match="migrate_pages"):

@@ -51,7 +51,7 @@ def test_rates_are_those_of_one_phase_and_the_hot_ones_add_up() -> None:
     assert int(zigzag.hot_so_far(7).sum()) == 200
 
 
-def test_the_next_phase_comes_after_so_many_rounds_and_is_told(tmp_path: Path) -> None:
+def test_the_next_phase_comes_after_this_many_rounds_and_is_reported(tmp_path: Path) -> None:
     toucher, words, phases = phased(tmp_path, rounds=3)
     assert present_phase(tmp_path) == 0
     toucher.change()

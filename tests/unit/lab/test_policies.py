@@ -61,7 +61,7 @@ def test_numa_balancing_is_set_and_given_back(
     assert (balancing.read_text(), demoting.read_text()) == ("0", "false")
 
 
-def test_a_kernel_without_it_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_it_is_reported(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policies, "_NUMA_BALANCING", stage.results / "none")
     with pytest.raises(LabError, match="none: No such file"), policies._numa_balancing(1)(stage):
         pass
@@ -79,7 +79,7 @@ def test_damon_has_a_thread_for_each_tier_and_is_stopped(
     assert start[start.index("migrate_cold") + 1] == "1"
 
 
-def test_hot_regions_go_up_at_once_and_cold_ones_come_down_after_a_while(
+def test_hot_regions_are_promoted_at_once_and_cold_ones_are_demoted_after_a_while(
     stage: Stage, asked: list[list[str]]
 ) -> None:
     """As damo itself reads it: it deals out options to schemes by their order alone."""
@@ -149,7 +149,7 @@ def test_the_daemon_is_ours_with_its_knobs_and_counts_from_its_first_process(
         assert [argv[-1 - 2 * place] for place in range(len(knobs))] == knobs[::-1]
 
 
-def test_a_way_that_nobody_knows_is_told() -> None:
+def test_a_way_that_nobody_knows_is_reported() -> None:
     for name in ("mmscandx:a=1", "mmscand:a", "mmscand:a=../b", "mmscand:a=1:"):
         with pytest.raises(UsageError, match=re.escape(f"no policy '{name}'")):
             policy_named(name)

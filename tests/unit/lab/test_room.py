@@ -41,7 +41,7 @@ def test_all_but_the_room_is_in_the_pool_meanwhile(tmp_path: Path, later: int) -
     assert Path(node.lists).read_text() == "0\n"
 
 
-def test_too_little_memory_is_told_and_the_pool_is_empty_again(tmp_path: Path) -> None:
+def test_too_little_memory_is_reported_and_the_pool_is_empty_again(tmp_path: Path) -> None:
     node = Node(tmp_path)
     with (
         pytest.raises(LabError, match="room for 10000 pages"),
@@ -51,7 +51,7 @@ def test_too_little_memory_is_told_and_the_pool_is_empty_again(tmp_path: Path) -
     assert (tmp_path / "pool-0").read_text() == "0"
 
 
-def test_a_kernel_without_the_pool_is_told(tmp_path: Path) -> None:
+def test_a_kernel_without_the_pool_is_reported(tmp_path: Path) -> None:
     node = Node(tmp_path)
     with (
         pytest.raises(LabError, match="No such file"),

@@ -68,7 +68,7 @@ def test_drawn_pages_are_touched_as_often_as_their_rates_say() -> None:
     assert seen[~hot].mean() / 20 == pytest.approx(1 - np.exp(-0.057), abs=0.02)
 
 
-def test_a_visit_touches_so_many_lines_of_a_page() -> None:
+def test_a_visit_touches_this_many_lines_of_a_page() -> None:
     words = np.zeros(8 * 512, dtype=np.uint64)
     one_page = np.eye(8)[3]
     chunks = Drawn(words, one_page, 16, 1.0, 1).touch_once()

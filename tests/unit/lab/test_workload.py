@@ -190,7 +190,7 @@ def test_program_knows_the_rates_of_each_pattern(pattern: str, tmp_path: Path) -
     assert rates[truth.hot].min() >= rates[~truth.hot].max()
 
 
-def test_program_tells_its_phase(tmp_path: Path) -> None:
+def test_program_reports_its_phase(tmp_path: Path) -> None:
     with program(tmp_path, "--pattern", "zigzag", "--phase-rounds", "1"):
         truth, phases = Truth.load(tmp_path), Phases.load(tmp_path)
         assert (truth.hot == phases.hot(0)).all()

@@ -238,7 +238,7 @@ def test_reading_finds_what_is_in_the_mappings_and_nothing_beside_them(
         assert windows == world.tables.inside(ranges)
 
 
-def test_tables_that_came_since_their_size_was_told_are_read_too(
+def test_tables_that_came_since_their_size_was_reported_are_read_too(
     world: World, space: LinuxAddressSpace
 ) -> None:
     """VmPTE bounds a walk over garbage; a process that grows meanwhile is no garbage."""
@@ -300,7 +300,7 @@ def test_closing_gives_everything_back(world: World) -> None:
     assert [pagemap.closed for pagemap in world.opened] == [True]
 
 
-def test_a_process_that_has_exited_is_gone_for_whoever_holds_it(world: World) -> None:
+def test_a_process_that_has_exited_is_gone_for_its_holder(world: World) -> None:
     child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
     world.process = Procfs().stat(child.pid).process
     world.kernel.spawn(2, child.pid, start=world.process.start_time)
@@ -460,7 +460,7 @@ def test_a_process_is_held_by_a_python_without_pidfd_open(
 Call = tuple[list[int], int | None]
 
 
-def test_who_opens_it_for_a_move_does_not_look_at_all_its_descriptors(
+def test_opening_it_for_a_move_does_not_look_at_all_its_descriptors(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """11 ms where there are 900, for each batch."""

@@ -239,7 +239,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, vmlinux: Pat
     assert struct_offsets(tmp_path / "file" / "offsets.json", "boot-1", vmlinux) == TRUTH
 
 
-def test_a_kernel_without_btf_is_told_which_option_it_lacks(tmp_path: Path) -> None:
+def test_a_kernel_without_btf_is_reported_which_option_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(MachineCannot) as caught:
         struct_offsets(tmp_path / "cache", "boot-1", tmp_path / "vmlinux")
     assert "CONFIG_DEBUG_INFO_BTF" in caught.value.hint

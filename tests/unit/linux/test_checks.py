@@ -1,4 +1,4 @@
-"""Who else uses the same bits, and what the operator is told to expect."""
+"""Who else uses the same bits, and what the operator is reported to expect."""
 
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def test_each_mode_of_numa_balancing_has_its_own_words(
     assert expect in check.hint
 
 
-def test_damon_stat_is_told_apart_from_other_damon(tmp_path: Path) -> None:
-    """Debian's kernels of 7.x start it at boot: 'not ok' for ever would say nothing."""
+def test_damon_stat_is_distinguished_from_other_damon(tmp_path: Path) -> None:
+    """Debian's kernels of 7.x start it at boot: 'not ok' forever would say nothing."""
     proc = proc_with(tmp_path / "proc", "0", "kdamond.0", "systemd", "kdamond.1")
     stat = tmp_path / "damon_stat"
     stat.mkdir()

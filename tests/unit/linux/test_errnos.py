@@ -201,7 +201,7 @@ def test_lru_gen(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(error, OutOfResources) is (code in PASSING)
 
 
-def test_without_descriptors_the_list_of_processes_stays_and_is_read_anew_later(
+def test_without_descriptors_the_list_of_processes_stays_and_is_read_again_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     processes = ProcessList(Procfs())

@@ -46,7 +46,7 @@ def test_what_may_be_read_is_ram_of_the_nodes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [None, b"", b"00000000-00000000 : System RAM\n"])
-def test_where_the_kernel_does_not_tell_it_is_all_memory_of_the_nodes(
+def test_where_the_kernel_does_not_say_it_is_all_memory_of_the_nodes(
     tmp_path: Path, data: bytes | None
 ) -> None:
     if data is not None:

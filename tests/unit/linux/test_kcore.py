@@ -192,7 +192,9 @@ def test_init_task_comes_from_kallsyms(core: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", KALLSYMS.format(0, "0" * 16), None])
-def test_hidden_or_missing_symbols_are_told(core: Path, tmp_path: Path, text: str | None) -> None:
+def test_hidden_or_missing_symbols_are_reported(
+    core: Path, tmp_path: Path, text: str | None
+) -> None:
     kallsyms = tmp_path / "kallsyms"
     if text is not None:
         kallsyms.write_text(text)

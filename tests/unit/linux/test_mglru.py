@@ -62,7 +62,7 @@ def test_what_is_written_names_cgroup_node_and_generation(file: Path) -> None:
     assert file.read_text() == "+ 1 1 2 1 1\n"
 
 
-def test_an_unknown_group_or_node_is_told(file: Path) -> None:
+def test_an_unknown_group_or_node_is_reported(file: Path) -> None:
     with pytest.raises(MachineCannot, match="/nope on node 0"):
         ager_of(file).age("/nope", [0])
     ager = ager_of(file)

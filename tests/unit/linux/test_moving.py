@@ -76,12 +76,12 @@ def moved_with(monkeypatch: pytest.MonkeyPatch, kernel: FakeKernel) -> list[int]
 
 
 @given(st.lists(st.sampled_from([FINE, FINE, FINE, PINNED, ABSENT, SHARED]), max_size=60))
-def test_every_page_that_can_move_does_and_every_other_tells_why(kinds: list[str]) -> None:
+def test_every_page_that_can_move_does_and_every_other_reports_why(kinds: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         kernel = FakeKernel(kinds)
         status = moved_with(patch, kernel)
     expected = {FINE: FAST, PINNED: -errno.EBUSY, **REFUSED}
-    # A run that is nothing but pinned tells nothing; what follows it may be taken for busy.
+    # A run that is nothing but pinned says nothing; what follows it may be taken for busy.
     for kind, found in zip(kinds, status, strict=True):
         assert found == expected[kind] or (found == -errno.EBUSY and PINNED in kinds)
     assert kernel.calls <= 2 + kinds.count(ABSENT) + kinds.count(SHARED)
@@ -95,7 +95,7 @@ def test_one_pinned_page_keeps_no_other_page_back(monkeypatch: pytest.MonkeyPatc
     assert status[77] == -errno.EBUSY
 
 
-def test_pages_that_find_no_room_stay_and_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_that_find_no_room_stay_and_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = FakeKernel([FINE] * 10, room=4)
     status = moved_with(monkeypatch, kernel)
     assert status == [FAST] * 4 + [-errno.EBUSY] * 6
@@ -147,7 +147,9 @@ def test_a_call_that_fails_as_a_whole_is_the_status_of_every_page(
     assert move(7, ADDRESSES, FAST, move_size()).tolist() == [-errno.ENODEV] * 3
 
 
-def test_asking_moves_nothing_and_tells_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_moves_nothing_and_reports_what_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     kernel = FakeKernel([FINE, ABSENT, PINNED])
     monkeypatch.setattr(moving, "move_pages", kernel.move_pages)
     pages = np.arange(3, dtype=np.uint64) * np.uint64(PAGE)
@@ -155,7 +157,7 @@ def test_asking_moves_nothing_and_tells_what_is_not_there(monkeypatch: pytest.Mo
     assert kernel.calls == 0
 
 
-def test_asking_when_nothing_is_told_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_when_nothing_is_reported_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> tuple[int, IntArray]:
         return -errno.ENOMEM, np.full(2, UNTOLD, dtype=np.int32)
 

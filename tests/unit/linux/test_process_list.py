@@ -13,7 +13,7 @@ OLD = 1e9
 
 
 class World:
-    """A folder that looks like /proc, which counts what is read, and events that a test tells."""
+    """A folder that looks like /proc, which counts what is read, and events that a test says."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.procfs = root, Procfs(root)
@@ -180,7 +180,7 @@ def test_with_events_all_count_as_changed_now_and_then_and_none_is_read(world: W
     world.taken()
     world.remove(40)
     world.add(30)
-    assert processes.look().quiet  # the kernel had no memory to tell of them
+    assert processes.look().quiet  # the kernel had no memory to say of them
     look = processes.look()
     assert (pids(look.running), sorted(pids(look.changed)), look.quiet) == ([20, 30],) * 2 + (
         False,

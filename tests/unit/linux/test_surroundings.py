@@ -55,7 +55,9 @@ def test_a_partial_proc_at_another_place_is_none_of_ours(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES, errno.ENOSYS])
-def test_a_call_that_a_profile_may_have_refused_is_told_with_it(tmp_path: Path, code: int) -> None:
+def test_a_call_that_a_profile_may_have_refused_is_reported_with_it(
+    tmp_path: Path, code: int
+) -> None:
     error = refused("bpf(2)", OSError(code, os.strerror(code)), "x", own=own(tmp_path, seccomp=2))
     assert "seccomp" in error.message
     assert error.hint == "allow bpf in the profile of the container or service"
@@ -63,7 +65,7 @@ def test_a_call_that_a_profile_may_have_refused_is_told_with_it(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(("code", "seccomp"), [(errno.EINVAL, 2), (errno.EPERM, 0)])
-def test_a_call_that_no_profile_refused_is_told_without_one(
+def test_a_call_that_no_profile_refused_is_reported_without_one(
     tmp_path: Path, code: int, seccomp: int
 ) -> None:
     error = refused(

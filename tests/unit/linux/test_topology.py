@@ -371,7 +371,7 @@ def test_a_node_that_comes_between_two_readings_is_read_again(
 
 
 @pytest.mark.parametrize("torn", ["online", "node1/distance", "has_cpu"])
-def test_nodes_that_never_come_to_rest_are_told_in_words(two_tiers: FakeSys, torn: str) -> None:
+def test_nodes_that_never_come_to_rest_are_reported_in_words(two_tiers: FakeSys, torn: str) -> None:
     (two_tiers.nodes / torn).unlink()
     with pytest.raises(MachineCannot, match="nodes come and go"):
         two_tiers.reader().nodes()

@@ -18,7 +18,7 @@ def test_here_both_work() -> None:
 
 @pytest.mark.parametrize("call", ["pidfd_open", "process_madvise"])
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM, errno.EINVAL])
-def test_aging_that_is_refused_is_told_with_the_call(
+def test_aging_that_is_refused_is_reported_with_the_call(
     monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     def refuse(*_: object) -> int:
@@ -42,7 +42,7 @@ def test_without_descriptors_it_is_not_the_machine_that_cannot(
 
 @pytest.mark.parametrize("asks", [True, False], ids=["asking", "moving"])
 @pytest.mark.parametrize("whole", [True, False], ids=["the call", "the page"])
-def test_moving_that_is_refused_is_told_with_its_reason(
+def test_moving_that_is_refused_is_reported_with_its_reason(
     monkeypatch: pytest.MonkeyPatch, asks: bool, whole: bool
 ) -> None:
     """The status of a page says nothing when the whole call failed: that read "Unknown error"."""

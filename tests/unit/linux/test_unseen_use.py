@@ -15,7 +15,7 @@ from mmscand.linux.unseen_use import KVM, PINNED, VFIO, by_descriptors, by_mappi
     ("target", "why"),
     [
         (b"anon_inode:kvm-vm", KVM),
-        (b"/dev/kvm", ""),  # who asks what KVM can do has no machine yet
+        (b"/dev/kvm", ""),  # a program that asks what KVM can do has no machine yet
         (b"/dev/vfio/17", VFIO),
         (b"/dev/vfio/devices/vfio0", VFIO),
         (b"anon_inode:[vfio-device]", VFIO),

@@ -194,7 +194,7 @@ def test_dropping_also_frees_the_room_of_what_is_in_flight() -> None:
 
 
 def test_pages_offered_after_a_drop_outlive_the_batch_that_was_in_flight_then() -> None:
-    """Exec: the slot drops its process and starts anew, while the migrator holds a batch of it."""
+    """Exec: the slot drops its process and starts again, while the migrator holds a batch of it."""
     queue = MigrationList(100)
     offer(queue, ONE, 1)
     taken = queue.take(1, NOW)
@@ -237,7 +237,7 @@ def in_thread(body: Callable[[], None]) -> threading.Thread:
 
 
 class Announcing(SystemClock):
-    """Tells when a taker is about to sleep, the list's lock still held."""
+    """Says when a taker is about to sleep, the list's lock still held."""
 
     def __init__(self, sleepers: int) -> None:
         self.asleep = threading.Semaphore(0)
@@ -380,7 +380,7 @@ def test_a_page_is_never_lost_nor_doubled(data: st.DataObject, limit: int) -> No
         assert len(queue) == model.size <= limit
 
 
-def test_demotions_go_first_whoever_s_turn_it_is() -> None:
+def test_demotions_go_first_before_any_turn() -> None:
     queue = MigrationList(100)
     offer(queue, ONE, 1, 2)
     queue.offer(replace(migration(TWO, 7), heat=6))
@@ -395,7 +395,7 @@ def test_demotions_go_first_whoever_s_turn_it_is() -> None:
     ]
 
 
-def test_pages_on_the_list_are_told_by_their_way() -> None:
+def test_pages_on_the_list_are_reported_by_their_way() -> None:
     queue = MigrationList(1000)
     queue.offer(migration(ONE, 1, 2, pages_per_slot=512))
     queue.offer(replace(migration(ONE, 700_000), demotes=True))

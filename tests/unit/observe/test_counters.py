@@ -54,7 +54,7 @@ def test_pages_are_summed_in_all_and_by_process_and_failures_by_reason() -> None
     assert "promoted" not in counters.of(OTHER)
 
 
-def test_who_has_left_stays_in_the_total_and_nowhere_else() -> None:
+def test_a_process_that_has_left_stays_in_the_total_and_nowhere_else() -> None:
     counters = Counters()
     counters(ProcessEntered(ONE))
     counters(pass_end(ONE))

@@ -35,7 +35,7 @@ def test_a_process_that_leaves_takes_nothing_from_a_sum() -> None:
     assert again["promoted"] == 16
 
 
-def test_a_daemon_that_was_started_anew_counts_from_nothing() -> None:
+def test_a_daemon_that_was_started_again_counts_from_nothing() -> None:
     groups = Groups()
     groups.take(1, [row(promoted=100)])
     assert groups.take(2, [row(promoted=4)])["a"]["promoted"] == 4

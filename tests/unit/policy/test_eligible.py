@@ -1,4 +1,4 @@
-"""Which mappings are looked at, and what is told of the others."""
+"""Which mappings are looked at, and what is reported of the others."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What goes up and down: room first, then trades that pay, by rates that pages are counted at."""
+"""What rises and falls: room first, then trades that pay, by rates that pages are counted at."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def test_room_is_filled_with_the_hottest_that_pay() -> None:
     assert planned([0.01], [900], [0], 400) == NONE
 
 
-def test_without_room_a_hotter_one_goes_up_for_each_of_the_coldest_that_comes_down() -> None:
+def test_without_room_a_hotter_one_is_promoted_for_each_of_the_coldest_that_is_demoted() -> None:
     found = planned([5, 3, 0.01], [100, 0, 0], [0, 40, 200], 0)
     assert found == Plan(5, 0, 0.01, 100, trades=100)
     assert found.traded(30) == 30
@@ -60,7 +60,7 @@ def test_what_belongs_on_the_fast_tier_is_known_where_nothing_moves(
     assert found.belongs_from == least
 
 
-def test_what_is_too_much_comes_down_first_and_makes_no_room() -> None:
+def test_what_is_too_much_is_demoted_first_and_makes_no_room() -> None:
     found = planned([5, 0.01], [100, 0], [0, 200], -30)
     assert found == Plan(5, 0, 0.01, 130, trades=100)
     assert (found.traded(30), found.traded(50), found.traded(500)) == (0, 20, 100)
@@ -88,7 +88,7 @@ def test_pages_of_one_rate_never_trade_places() -> None:
     assert planned([7.0], [1000], [500], 0) == NONE
 
 
-def test_an_excess_comes_down_even_where_nothing_is_hotter() -> None:
+def test_an_excess_is_demoted_even_where_nothing_is_hotter() -> None:
     assert planned([5, 1], [0, 0], [100, 100], -30) == Plan(float("inf"), 0, 1, 30)
     assert planned([5], [0], [20], -30).demote_pages == 20
 
@@ -103,7 +103,7 @@ def test_what_is_on_its_way_is_counted_once() -> None:
     assert last == Plan(5, 0, 0.01, 0)  # no more of them, and those that wait are to stay
 
 
-def test_what_is_coming_down_is_neither_room_yet_nor_asked_for_again() -> None:
+def test_what_is_being_demoted_is_neither_room_yet_nor_asked_for_again() -> None:
     found = planned([5, 0.01], [100, 0], [0, 200], 0, coming=70, pending=(0, 70))
     assert (found.promote_pages, found.demote_pages) == (0, 30)
 

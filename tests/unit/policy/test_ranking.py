@@ -63,7 +63,7 @@ def test_hot_pages_of_one_process_take_the_place_of_cold_ones_of_another() -> No
     assert (ranking.plan.promote_pages, ranking.plan.demote_pages) == (0, 0)
 
 
-def test_what_still_waits_when_a_process_tells_is_not_planned_again() -> None:
+def test_what_still_waits_when_a_process_reports_is_not_planned_again() -> None:
     world = World(pages=0, waiting={ONE: (100, 0)})
     ranking = world.ranking()
     tell(ranking, ONE, 9.0, 100, 0)
@@ -85,7 +85,7 @@ def test_what_was_queued_after_it_was_counted_is_not_planned_again() -> None:
     assert ranking.plan.demote_pages == 50
 
 
-def test_who_asked_for_room_is_served_by_whoever_makes_some() -> None:
+def test_a_process_that_asked_for_room_gets_it_from_one_that_makes_some() -> None:
     ranking = World().ranking()
     ranking.begin(ONE)
     ranking.update(ONE, counted(9.0, 100, 0, deferred=80))
@@ -97,7 +97,7 @@ def test_who_asked_for_room_is_served_by_whoever_makes_some() -> None:
 
 
 def demoted_after(*changing: Process) -> int:
-    """Pages that are to come down after twenty seconds, in each of which these have changed."""
+    """Pages that are to be demoted after twenty seconds, in each of which these have changed."""
     world = World()
     ranking = world.ranking()
     for _ in range(20):
@@ -187,7 +187,7 @@ def test_a_plan_is_kept_for_a_quarter_of_a_second() -> None:
     assert ranking.plan.promote_pages == 50
 
 
-def test_who_has_left_is_not_ranked() -> None:
+def test_a_process_that_has_left_is_not_ranked() -> None:
     world = World(pages=10)
     ranking = world.ranking()
     tell(ranking, ONE, 9.0, 100, 0)
@@ -219,7 +219,7 @@ def test_no_credit_is_earned_while_everybody_sleeps() -> None:
         assert ranking.plan
     ranking.reserve(ONE, promoted=950, demoted=0)
     before = ranking.credit_percent
-    world.time_s += 3600  # it is not visited, and tells nothing
+    world.time_s += 3600  # it is not visited, and says nothing
     assert ranking.plan
     earned = ranking.credit_percent
     assert before is not None and earned is not None

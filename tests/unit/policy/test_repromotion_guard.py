@@ -1,4 +1,4 @@
-"""Who came down has to be accessed in more passes before it goes up again."""
+"""Who were demoted has to be accessed in more passes before it is promoted again."""
 
 import numpy as np
 
@@ -9,15 +9,15 @@ PAGES: UIntArray = np.arange(0x1000, 0x5000, 0x1000, dtype=np.uint64)
 
 
 def accessed(*passes: int) -> StateArray:
-    """Registers of six observations, of which the latest so many were accesses."""
+    """Registers of six observations, of which the latest this many were accesses."""
     return np.array([1 << 6 | (1 << number) - 1 for number in passes], dtype=np.uint16)
 
 
-def test_who_never_came_down_needs_no_more_proof() -> None:
+def test_a_page_that_never_was_demoted_needs_no_more_proof() -> None:
     assert not RepromotionGuard().forbids(PAGES, accessed(0, 1, 2, 3), 0.0).any()
 
 
-def test_two_passes_in_a_row_after_it_came_down() -> None:
+def test_two_passes_in_a_row_after_it_was_demoted() -> None:
     proof = RepromotionGuard()
     proof.demoted(PAGES[:3], 0.0)
     assert proof.forbids(PAGES, accessed(1, 2, 3, 0), 1.0).tolist() == [True, False, False, False]

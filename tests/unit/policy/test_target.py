@@ -105,7 +105,7 @@ def test_a_target_must_be_a_fast_node() -> None:
         assert "0, 1" in refused.value.hint
 
 
-def test_what_comes_down_goes_to_the_nearest_slow_node_with_room_that_its_owner_allows() -> None:
+def test_what_is_demoted_goes_to_the_nearest_slow_node_with_room_that_its_owner_allows() -> None:
     assert demotion_target(TOPOLOGY, 1, 500, PLENTY.__getitem__) == 2
     assert demotion_target(TOPOLOGY, 1, 500, {2: 499, 3: 500}.__getitem__) == 3
     assert demotion_target(TOPOLOGY, 1, 500, PLENTY.__getitem__, frozenset({1, 3})) == 3
@@ -113,6 +113,6 @@ def test_what_comes_down_goes_to_the_nearest_slow_node_with_room_that_its_owner_
     assert demotion_target(TOPOLOGY, 1, 5, PLENTY.__getitem__, frozenset({0, 1})) is None
 
 
-def test_what_its_owner_binds_to_the_fast_tier_may_not_come_down() -> None:
+def test_what_its_owner_binds_to_the_fast_tier_may_not_are_demoted() -> None:
     assert may_be_demoted(TOPOLOGY, 0, frozenset({0, 3}))
     assert not may_be_demoted(TOPOLOGY, 0, frozenset({0, 1}))

@@ -79,7 +79,7 @@ def test_a_daemon_s_passes_and_moves_are_recorded_as_they_were(tmp_path: Path) -
     assert told == []
 
 
-def test_when_the_file_is_full_that_is_told_once_and_the_daemon_goes_on(tmp_path: Path) -> None:
+def test_when_the_file_is_full_that_is_reported_once_and_the_daemon_goes_on(tmp_path: Path) -> None:
     world, told = tiers(), list[str]()
     recorder = Recorder(touching(world, HOT))
     daemon, _ = daemon_of(world, tmp_path / "r", recorder, told, max_bytes=3000)
@@ -95,7 +95,7 @@ def test_when_the_file_is_full_that_is_told_once_and_the_daemon_goes_on(tmp_path
     assert world.on_fast() == HOT
 
 
-def test_execve_starts_the_layout_anew(tmp_path: Path) -> None:
+def test_execve_starts_the_layout_again(tmp_path: Path) -> None:
     world, told = tiers(), list[str]()
 
     def hook(event: Event) -> None:
@@ -131,7 +131,7 @@ def test_nothing_is_different_for_the_daemon_without_a_watcher(dry_run: bool) ->
     assert bool(world.on_fast()) is not dry_run
 
 
-def test_a_round_of_the_stopwatch_is_a_pass_in_which_every_page_is_told(tmp_path: Path) -> None:
+def test_a_round_of_the_stopwatch_is_a_pass_in_which_every_page_is_reported(tmp_path: Path) -> None:
     world, told = tiers(), list[str]()
     world.vma.shared.flat[5] = True  # its bit says nothing, once that is found out
     recorder = Recorder(touching(world, HOT))

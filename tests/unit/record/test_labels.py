@@ -27,7 +27,7 @@ def named(world: Tiers) -> None:
     world.process.cgroup = "/app.slice"
 
 
-def test_names_and_cgroup_are_told_once_and_again_where_mappings_change(tmp_path: Path) -> None:
+def test_names_and_cgroup_are_reported_once_and_again_where_mappings_change(tmp_path: Path) -> None:
     world = tiers()
     named(world)
 
@@ -45,7 +45,7 @@ def test_names_and_cgroup_are_told_once_and_again_where_mappings_change(tmp_path
     assert {texts[int(seen.about["cgroup"][0])] for seen in passes} == {b"/app.slice"}
 
 
-def test_after_execve_numbers_begin_anew(tmp_path: Path) -> None:
+def test_after_execve_numbers_begin_again(tmp_path: Path) -> None:
     world = tiers()
     named(world)
 

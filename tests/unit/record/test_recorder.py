@@ -86,7 +86,7 @@ def touch(world: Tiers, slots: list[int]) -> Callable[[], None]:
     return step
 
 
-def test_a_pass_tells_what_was_accessed_since_the_one_before(tmp_path: Path) -> None:
+def test_a_pass_reports_what_was_accessed_since_the_one_before(tmp_path: Path) -> None:
     world = tiers()
     taped = tape(
         world.machine, tmp_path / "r", [touch(world, HOT), lambda: None, touch(world, [7])]
@@ -97,7 +97,7 @@ def test_a_pass_tells_what_was_accessed_since_the_one_before(tmp_path: Path) -> 
     assert not taped.recording.cut
 
 
-def test_layout_is_told_once_and_again_where_it_changed(tmp_path: Path) -> None:
+def test_layout_is_reported_once_and_again_where_it_changed(tmp_path: Path) -> None:
     world = tiers()
 
     def promote() -> None:
@@ -120,7 +120,7 @@ def test_layout_is_told_once_and_again_where_it_changed(tmp_path: Path) -> None:
     assert [len(seen.vmas) for seen in taped.passes] == [1, 0, 0, 0]
 
 
-def test_a_row_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_row_that_is_gone_is_reported(tmp_path: Path) -> None:
     world = tiers()
 
     def unmap_all() -> None:
@@ -160,7 +160,7 @@ def test_pages_that_others_map_too_are_stuck_and_never_accessed(tmp_path: Path) 
     assert unpack(stuck, np.ones(len(stuck), dtype=np.uint32)).sum() == 512
 
 
-def test_a_process_that_exits_is_told_once_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_process_that_exits_is_reported_once_and_the_others_go_on(tmp_path: Path) -> None:
     world = tiers()
     other = world.machine.spawn(200, "other")
     world.machine.map(other, 1 << 30, 512, 1)

@@ -167,7 +167,7 @@ def run(tape: Path, *options: str) -> int:
     return main(["replay", str(tape), *options])
 
 
-def test_the_command_tells_it_and_writes_json(
+def test_the_command_reports_it_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zipf(tmp_path)
@@ -181,7 +181,7 @@ def test_the_command_tells_it_and_writes_json(
     assert len(found["by_pass"]["capacity"]) == found["passes"] == 60
 
 
-def test_a_recording_that_was_cut_is_replayed_and_that_is_told(
+def test_a_recording_that_was_cut_is_replayed_and_that_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zipf(tmp_path)
@@ -309,7 +309,7 @@ def test_a_warm_up_ends_where_the_policy_is_as_good_as_later(
     assert _warm_up(shares) == warm_up
 
 
-def test_warm_up_and_what_follows_are_told_apart(
+def test_warm_up_and_what_follows_are_distinguished(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     zipf(tmp_path, rounds=60)

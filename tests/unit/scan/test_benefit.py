@@ -33,7 +33,7 @@ def outcome(pages: int = PAGES, *, shared: bool = False) -> Outcome:
 
 
 def block(accessed: int, slow: int = 0) -> PageBlock:
-    """The first so many pages are accessed, the first so many on the slow node."""
+    """The first this many pages are accessed, the first this many on the slow node."""
     number = np.arange(PAGES).reshape(1, -1)
     return PageBlock(
         np.array([REGION_BYTES], dtype=np.uint64),
@@ -119,7 +119,7 @@ def test_without_promoted_pages_there_is_nothing_to_judge_by() -> None:
     assert world.run(600) == []
 
 
-def test_what_came_back_down_has_cost_another_move() -> None:
+def test_what_were_demoted_again_has_cost_another_move() -> None:
     world = World(cpu_s=0.0)
     world.run(2, slow=100)
     assert world.benefit.account.spent_s == pytest.approx(612 * 1.24e-6)
@@ -162,7 +162,7 @@ def test_execve_starts_from_nothing() -> None:
     assert world.run(600) == []
 
 
-def test_the_latency_is_the_firmware_s_where_it_tells_one() -> None:
+def test_the_latency_is_the_firmware_s_where_it_reports_one() -> None:
     assert latency_gain_ns(TOPOLOGY) == 100
     fast, slow = (
         replace(n, read_latency_ns=ns) for n, ns in zip(TOPOLOGY.nodes, (80, 250), strict=True)

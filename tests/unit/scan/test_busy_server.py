@@ -12,7 +12,7 @@ MIB, GIB = 256, 256 << 10
 
 @pytest.mark.parametrize("small", [0, 300, 1500])
 @pytest.mark.parametrize("fast_mib", [32, 1024])
-def test_hot_pages_of_a_large_process_come_up_beside_many_small_ones(
+def test_hot_pages_of_a_large_process_are_promoted_beside_many_small_ones(
     small: int, fast_mib: int
 ) -> None:
     server = BusyServer(256 * MIB, 23 * MIB, small, fast_mib * MIB)

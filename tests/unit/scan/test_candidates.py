@@ -99,7 +99,7 @@ def test_a_slot_that_failed_is_held_until_its_time_has_come() -> None:
     assert bench.queue(3, now=14.5) == [3]
 
 
-def test_a_slot_that_came_down_needs_more_accesses_in_a_row_to_go_up_again() -> None:
+def test_a_slot_that_was_demoted_needs_more_accesses_in_a_row_to_be_promoted_again() -> None:
     bench = Bench()
     bench.queue(3)
     taken = bench.take()
@@ -114,7 +114,7 @@ def test_a_slot_that_came_down_needs_more_accesses_in_a_row_to_go_up_again() -> 
     assert bench.queue(3, now=12.0) == [3]
 
 
-def test_pages_of_others_and_bound_pages_are_kept_back_and_told_apart() -> None:
+def test_pages_of_others_and_bound_pages_are_kept_back_and_distinguished() -> None:
     bench = Bench()
     bench.vma.shared[0, :10] = True
     assert bench.queue(3, 600) == [600]
@@ -124,7 +124,9 @@ def test_pages_of_others_and_bound_pages_are_kept_back_and_told_apart() -> None:
     assert (bench.counts["shared"], bench.counts["bound"]) == (1, 1)
 
 
-def test_a_page_of_others_too_goes_up_where_its_bit_means_something_and_never_comes_down() -> None:
+def test_a_page_of_others_too_is_promoted_where_its_bit_means_something_and_never_is_demoted() -> (
+    None
+):
     bench = Bench()
     bench.candidates.shared_too = True
     bench.vma.shared[0, :10] = True

@@ -32,7 +32,7 @@ class FakeMember:
 
 
 class CountingMachine(SimMachine):
-    """Remembers what was aged; can be told to fail."""
+    """Remembers what was aged; can be reported to fail."""
 
     def __init__(self) -> None:
         super().__init__(sim_topology((0,), (1,), {0: 1024, 1: 1024}))
@@ -90,9 +90,7 @@ def test_nobody_waits_for_one_that_has_left() -> None:
     assert one.due == 8.0
 
 
-def test_who_waits_for_its_group_is_visited_in_its_round_and_by_its_own_pace_when_it_leaves() -> (
-    None
-):
+def test_a_process_waits_for_its_group_and_goes_at_its_own_pace_when_it_leaves() -> None:
     _, bulk, one, two = two_joined()
     bulk.visited(one, 7.0)
     bulk.hasten(one, 5.0)
@@ -116,7 +114,7 @@ def rounds(bulk: CgroupAging, periods: dict[FakeMember, float], seconds: float) 
     return seen
 
 
-def test_who_is_scanned_seldom_is_left_out_of_most_rounds_and_holds_nobody_up() -> None:
+def test_a_process_that_is_scanned_seldom_is_left_out_of_most_rounds_and_delays_no_other() -> None:
     machine, bulk, one, two = two_joined()
     seen = rounds(bulk, {one: 1.0, two: 4.0}, 9.0)
     # The first round has no length yet, so all take part in the second one.
@@ -129,7 +127,7 @@ def test_paces_that_are_nearly_the_same_keep_together() -> None:
     assert rounds(bulk, {one: 1.0, two: 1.4}, 5.0) == [[1, 2]] * 6
 
 
-def test_who_is_left_out_takes_part_as_soon_as_it_is_hastened() -> None:
+def test_a_process_that_is_left_out_takes_part_as_soon_as_it_is_hastened() -> None:
     _, bulk, one, two = two_joined()
     rounds(bulk, {one: 1.0, two: 100.0}, 3.0)
     assert (one.due, two.due) == (4.0, NEVER)
@@ -138,7 +136,7 @@ def test_who_is_left_out_takes_part_as_soon_as_it_is_hastened() -> None:
     assert (one.due, two.due) == (5.0, 5.0)
 
 
-def test_who_was_left_out_does_not_wait_long_when_the_others_slow_down() -> None:
+def test_a_process_that_was_left_out_does_not_wait_long_when_the_others_slow_down() -> None:
     _, bulk, one, two = two_joined()
     rounds(bulk, {one: 1.0, two: 5.0}, 3.0)
     bulk.visited(one, 14.0)
@@ -164,7 +162,7 @@ def test_when_those_of_the_round_have_left_the_others_have_their_own() -> None:
     assert (two.due, len(machine.aged)) == (101.0, before + 1)
 
 
-def test_who_is_not_wanted_or_has_no_group_is_aged_alone_and_says_why() -> None:
+def test_a_process_without_a_group_or_not_wanted_is_aged_alone_and_says_why() -> None:
     machine = CountingMachine()
     bulk = wanted(machine)
     left_out, root = member(machine, 1), member(machine, 2, "/")

@@ -1,4 +1,4 @@
-"""Heat of a process, asked from the daemon while it runs, or made by hand."""
+"""Heat of a process, asked from the daemon while it runs, or made up."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ class SlowClock(SimClock):
         return self.seconds
 
 
-def test_a_running_daemon_tells_of_the_processes_that_it_watches() -> None:
+def test_a_running_daemon_reports_of_the_processes_that_it_watches() -> None:
     world = tiers()
     world.vma.name = b"[heap]"
     recorder = Recorder(touching(world, HOT))

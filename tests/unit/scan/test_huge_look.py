@@ -44,7 +44,7 @@ class World:
         self.look.enabled = True
 
     def visit(self, touched: range | None = None) -> dict[int, BoolArray]:
-        """Touch 4K pages, then read all, age it and act; what may go up, by pages of a slot."""
+        """Touch 4K pages, then read all, age and act; what may be promoted, by pages of a slot."""
         if touched is not None:
             self.app.touch(REGION_BYTES, touched)
         vmas, up = self.space.vmas(), dict[int, BoolArray]()
@@ -79,7 +79,7 @@ def test_a_sample_of_one_in_a_hundred_is_split_and_all_others_wait() -> None:
     world = World()
     assert not world.visit()[PAGES_PER_TABLE].any()
     assert world.small == [0, 100, 200, 300]
-    assert not world.visit(range(PAGES))[1].any()  # nor does anything of these go up
+    assert not world.visit(range(PAGES))[1].any()  # nor does anything of these are promoted
     assert world.counts["split"] == 4 * PAGES_PER_TABLE
 
 

@@ -1,7 +1,7 @@
 from mmscand.scan.huge_opinion import HugeOpinion
 
 
-def test_hot_huge_pages_wait_for_the_first_judgement_but_not_for_ever() -> None:
+def test_hot_huge_pages_wait_for_the_first_judgement_but_not_forever() -> None:
     opinion = HugeOpinion()
     assert opinion.keeps_back(100.0)
     assert opinion.may_split(100.0) > 0
@@ -12,7 +12,7 @@ def test_hot_huge_pages_wait_for_the_first_judgement_but_not_for_ever() -> None:
     assert not opinion.keeps_back(190.0)
 
 
-def test_even_ones_go_up_whole_and_are_looked_at_ever_more_rarely() -> None:
+def test_even_ones_are_promoted_whole_and_are_looked_at_ever_more_rarely() -> None:
     opinion, now, pauses = HugeOpinion(), 0.0, []
     for _ in range(7):
         opinion.judged(now, sparse=0, even=2)
@@ -24,7 +24,7 @@ def test_even_ones_go_up_whole_and_are_looked_at_ever_more_rarely() -> None:
     assert pauses == [60.0, 120.0, 240.0, 480.0, 960.0, 960.0, 960.0]
 
 
-def test_the_latest_looks_count_most_and_in_doubt_pages_go_up_whole() -> None:
+def test_the_latest_looks_count_most_and_in_doubt_pages_are_promoted_whole() -> None:
     opinion = HugeOpinion()
     opinion.judged(0.0, sparse=2, even=0)
     assert opinion.keeps_back(0.0)

@@ -1,4 +1,4 @@
-"""Huge pages in the daemon, by policies that rank: which are split, and what goes up of them."""
+"""Huge pages in the daemon, by policies that rank: which are split, and what is promoted."""
 
 import threading
 from dataclasses import dataclass, field, replace
@@ -121,7 +121,7 @@ def rows(*which: int) -> PageNumbers:
 EVEN_ROWS = rows(*range(0, ROWS, 4))
 
 
-def test_of_sparse_huge_pages_the_hot_parts_go_up_and_the_rest_stays() -> None:
+def test_of_sparse_huge_pages_the_hot_parts_are_promoted_and_the_rest_stays() -> None:
     world = World(scattered())
     counters = world.run(30.0, policy="capacity")
     assert world.on_fast[world.hot].mean() >= 0.95
@@ -133,7 +133,7 @@ def test_of_sparse_huge_pages_the_hot_parts_go_up_and_the_rest_stays() -> None:
     assert world.splits[1][0] - world.splits[0][0] >= 0.3
 
 
-def test_evenly_hot_ones_go_up_whole_and_a_sample_is_made_huge_again() -> None:
+def test_evenly_hot_ones_are_promoted_whole_and_a_sample_is_made_huge_again() -> None:
     world = World(EVEN_ROWS)
     counters = world.run(30.0, policy="capacity")
     assert np.array_equal(np.flatnonzero(world.on_fast), EVEN_ROWS)
@@ -143,7 +143,7 @@ def test_evenly_hot_ones_go_up_whole_and_a_sample_is_made_huge_again() -> None:
 
 
 @pytest.mark.parametrize("visits", [1, 3, 4])
-def test_what_the_kernel_makes_huge_is_split_anew_and_not_judged_by_what_was_seen_before(
+def test_what_the_kernel_makes_huge_is_split_again_and_not_judged_by_what_was_seen_before(
     visits: int,
 ) -> None:
     world = World(scattered(), khugepaged=visits)
@@ -183,7 +183,7 @@ def test_a_dry_run_splits_none() -> None:
     assert world.most_small == 0
 
 
-def test_where_the_kernel_splits_none_they_go_up_whole() -> None:
+def test_where_the_kernel_splits_none_they_are_promoted_whole() -> None:
     world = World(scattered())
     world.refuses = True
     counters = world.run(10.0, policy="capacity")

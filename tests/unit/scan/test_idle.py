@@ -86,6 +86,6 @@ def test_a_large_one_is_visited_until_its_pages_are_known_to_be_cold() -> None:
     assert fewer == [0, 1, 2, 3, 4, 5, 6, 8]
 
 
-def test_it_tells_how_many_were_skipped() -> None:
+def test_it_reports_how_many_were_skipped() -> None:
     watch = IdleWatch(lambda: 7)
     assert [watch.taken(0) for _ in range(8) if not watch.skip(large=False)] == [0, 1, 2]

@@ -51,7 +51,7 @@ def scanner_of(
     )
 
 
-def test_a_visit_that_goes_on_after_an_execve_starts_anew() -> None:
+def test_a_visit_that_goes_on_after_an_execve_starts_again() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
     sim = machine.spawn(100)
     for region in (1, 2):
@@ -143,7 +143,7 @@ def test_a_skipped_visit_is_no_pass_for_the_history() -> None:
     assert scanner.passes == 3
 
 
-def test_a_visit_that_will_not_go_on_tells_what_it_counted_once() -> None:
+def test_a_visit_that_will_not_go_on_reports_what_it_counted_once() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: 8192, 1: 8192}))
     sim = machine.spawn(100)
     machine.map(sim, REGION_BYTES, 512, 1)

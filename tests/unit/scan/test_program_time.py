@@ -43,7 +43,7 @@ def test_a_program_that_needs_less_from_now_on_is_believed_to() -> None:
     assert lost[-8:] == [0.0] * 8
 
 
-def test_what_is_too_short_to_tell_is_told_with_what_follows() -> None:
+def test_what_is_too_short_to_judge_is_reported_with_what_follows() -> None:
     program = Program()
     program.run(1.0, 1.0)
     assert [program.run(0.01, 0.0) for _ in range(4)] == [0.0] * 4

@@ -75,7 +75,7 @@ def test_what_is_not_accessed_is_judged_and_counts_for_nothing() -> None:
     assert not any(len(each.to_age[0]) for each in looked)  # their bits are clear already
 
 
-def test_pages_that_came_back_down_or_were_freed_are_told_and_forgotten() -> None:
+def test_pages_that_were_demoted_again_or_were_freed_are_reported_and_forgotten() -> None:
     sample = PromotedSample()
     sample.join(addresses(range(100)), 1)
     (looked,) = passes(sample, block(slow=list(range(30)), absent=list(range(90, 100))))
@@ -107,7 +107,7 @@ def test_huge_pages_count_as_512_also_when_they_were_split_since() -> None:
     assert split.returned == 512
 
 
-def test_of_many_pages_a_bounded_sample_tells_about_all() -> None:
+def test_of_many_pages_a_bounded_sample_reports_about_all() -> None:
     rng = np.random.default_rng(1)
     sample = PromotedSample()
     for part in np.array_split(rng.permutation(2048), 4):

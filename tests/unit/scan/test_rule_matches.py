@@ -55,7 +55,7 @@ def test_without_conditions_nobody_has_to_be_looked_at() -> None:
     assert (matches.of(sim.process).aggressiveness, matches.of(sim.process).own) == (3, False)
 
 
-def test_new_rules_judge_everybody_anew() -> None:
+def test_new_rules_judge_everybody_again() -> None:
     world = machine()
     sim = world.spawn(10, "dbmaster")
     matches = RuleMatches(world, Rules([DATABASE]))

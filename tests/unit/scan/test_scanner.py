@@ -89,7 +89,7 @@ def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> No
     assert max(visits) - min(visits) <= 1
 
 
-def test_who_was_there_before_is_visited_at_once_and_a_new_process_after_a_delay() -> None:
+def test_a_process_from_before_is_visited_at_once_and_a_new_one_after_a_delay() -> None:
     world = World(every(400, scan_delay_ms=3000), seconds=20, processes=1)
     world.clock.at(START + 5, lambda: world.sims.append(busy(world.machine, 200)))
     world.scanner.run()
@@ -139,7 +139,7 @@ def test_visits_less_than_a_second_apart_are_not() -> None:
 
 
 class FewDescriptors(SimMachine):
-    """Opens so many processes and no more."""
+    """Opens this many processes and no more."""
 
     def __init__(self, world: SimMachine, room: int) -> None:
         self.__dict__.update(world.__dict__)
@@ -152,7 +152,7 @@ class FewDescriptors(SimMachine):
         return super().open(process)
 
 
-def test_who_got_no_descriptor_is_told_and_taken_up_when_there_is_one() -> None:
+def test_a_process_without_a_descriptor_is_reported_and_taken_up_when_there_is_one() -> None:
     world = World(every(400), seconds=10, processes=3)
     few = FewDescriptors(world.machine, 2)
     world.scanner = world._scanner(few)

@@ -133,7 +133,7 @@ def test_nothing_makes_way_for_pinned_pages_when_they_are_tried_again() -> None:
     assert not world.on_fast(world.immovable).any()
 
 
-def test_hot_pages_that_are_pinned_for_a_while_go_up_later() -> None:
+def test_hot_pages_that_are_pinned_for_a_while_are_promoted_later() -> None:
     world, some = World(), slice(0, 50)
     world.immovable.policy = frozenset({1})
     world.memory.pinned.reshape(-1)[world.hot[some]] = True

@@ -1,4 +1,4 @@
-"""The large and the promising first, and nobody waits for ever."""
+"""The large and the promising first, and nobody waits forever."""
 
 from dataclasses import dataclass
 

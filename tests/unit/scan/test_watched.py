@@ -116,7 +116,7 @@ def test_an_excluded_process_is_named_with_its_rule() -> None:
         assert daemon.status().left_alone == {other.process: "excluded by a rule: pid=200"}
 
 
-def test_moves_that_were_queued_for_an_owner_are_struck_off() -> None:
+def test_moves_that_were_queued_for_an_owner_are_withdrawn() -> None:
     machine, (owner,) = machine_with(100)
     moved: list[Moved] = []
 
@@ -163,7 +163,7 @@ def test_one_that_cannot_be_judged_is_left_alone_with_the_reason(watched_before:
         if watched_before:
             recorder.wait_for(ProcessEntered, lambda event: event.process == app.process)
             machine.denied_pid = 100
-            app.uid = 8  # it is judged anew
+            app.uid = 8  # it is judged again
         left = recorder.wait_for(ProcessLeft)
         status = daemon.status()
         assert (left.process, left.why) == (app.process, status.left_alone[app.process])

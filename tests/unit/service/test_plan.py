@@ -125,7 +125,7 @@ def test_another_command_of_that_name_stays(tmp_path: Path) -> None:
     assert other.read_text() == "mine"
 
 
-def test_systemd_is_told_on_this_machine_only(tmp_path: Path) -> None:
+def test_systemd_is_notified_on_this_machine_only(tmp_path: Path) -> None:
     assert not [step for step in plan(tmp_path).install() if isinstance(step, Run)]
     steps = list(plan(tmp_path, live=True, api=True).install())
     commands = [step.command[0] for step in steps if isinstance(step, Run)]

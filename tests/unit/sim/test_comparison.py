@@ -19,7 +19,7 @@ CASE = Case("gups", "capacity", 8, 1.0, 1, pages=1024, windows=40)
 
 
 class Here(Executor):
-    """Runs at once, counts, and stops after so many."""
+    """Runs at once, counts, and stops after this many."""
 
     def __init__(self, most: int = 1000) -> None:
         self.ran: list[Case] = []
@@ -75,7 +75,7 @@ def test_after_an_interruption_it_goes_on(tmp_path: Path) -> None:
     assert counted == [2, 1]
 
 
-def test_results_of_other_code_are_made_anew(
+def test_results_of_other_code_are_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = cases_of(["uniform"], ["nothing"], [8], [1.0], [1], 256)
@@ -123,7 +123,7 @@ def test_the_median_over_seeds_is_judged_by_its_worst_cell() -> None:
     assert "full shift" not in found
 
 
-def test_where_another_policy_is_faster_is_told_and_who() -> None:
+def test_where_another_policy_is_faster_is_reported_and_who() -> None:
     table = medians(
         [
             record("capacity", latency_ns=140.0, whole_latency_ns=140.0, regret_pp=3.0),

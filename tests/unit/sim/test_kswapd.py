@@ -68,7 +68,7 @@ def test_under_the_low_watermark_cold_pages_go_until_the_high_one() -> None:
     assert (machine.nodes_of(slow) == 0).sum() == 385
 
 
-def test_who_is_accessed_has_a_second_chance_and_the_next_in_turn_go() -> None:
+def test_an_accessed_page_has_a_second_chance_and_the_next_in_turn_go() -> None:
     machine = machine_of()
     process = machine.spawn(100)
     vma = machine.map(process, REGION_BYTES, 3584, 0)

@@ -18,7 +18,7 @@ def test_every_frame_is_handed_out_once_and_is_its_node_s() -> None:
     assert frames.pages(0) == 2048 - 1215
 
 
-def test_a_full_node_hands_out_what_it_has_and_leaves_what_it_is_told_to() -> None:
+def test_a_full_node_hands_out_what_it_has_and_leaves_what_it_has_to() -> None:
     frames = Frames(TOPOLOGY)
     assert len(frames.allocate(0, 5000, 1, leave=48)) == 2000
     assert len(frames.allocate(0, 5000, 1)) == 48

@@ -60,7 +60,7 @@ def test_classes_are_as_good_as_their_pages() -> None:
 
 
 @pytest.mark.parametrize("name", ["zipf-0.99", "gups-shift", "stairs", "phases", "churn"])
-def test_who_knows_more_does_better(name: str) -> None:
+def test_more_knowledge_does_better(name: str) -> None:
     workload = workload_named(name, Frame(2048, 227, 120, 1.0, 1))
     static, epoch = (share(workload, 227, 30, 120) for share in (static_share, epoch_share))
     assert static <= epoch + 1e-9

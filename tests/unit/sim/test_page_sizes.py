@@ -11,7 +11,7 @@ def at(*rows: int) -> UIntArray:
     return np.array([REGION_BYTES + row * HUGE_PAGE_BYTES for row in rows], dtype=np.uint64)
 
 
-def test_a_mapping_of_both_sizes_is_one_mapping_to_who_asks() -> None:
+def test_a_mapping_of_both_sizes_is_one_mapping_to_the_caller() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: PAGES, 1: 3 * PAGES}))
     process = machine.spawn(100)
     machine.map(process, REGION_BYTES, PAGES, 1, huge=True)
@@ -30,7 +30,7 @@ def test_a_mapping_of_both_sizes_is_one_mapping_to_who_asks() -> None:
     assert machine.free_pages(1) == 3 * PAGES
 
 
-def test_who_still_has_the_mapping_as_it_was_moves_nothing_that_was_split() -> None:
+def test_a_mapping_read_before_moves_nothing_that_was_split() -> None:
     machine = SimMachine(sim_topology((0,), (1,), {0: PAGES, 1: PAGES}))
     process = machine.spawn(100)
     old = machine.map(process, REGION_BYTES, PAGES, 1, huge=True)

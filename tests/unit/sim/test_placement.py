@@ -27,7 +27,7 @@ def run(name: str, policy: str = "capacity", seed: int = 1, intensity: float = 1
 
 @dataclass(frozen=True)
 class Moves:
-    """Pages that go up and down."""
+    """Pages that are promoted and down."""
 
     up: PageNumbers = field(default_factory=lambda: NONE)
     down: PageNumbers = field(default_factory=lambda: NONE)
@@ -146,7 +146,7 @@ def test_no_access_is_lost_between_visits() -> None:
     assert sum(trace.accesses) == pytest.approx(trace.times[-1] * PAGES, rel=1e-6)
 
 
-def test_pages_that_are_freed_are_mapped_anew_and_the_fast_tier_is_never_too_full() -> None:
+def test_pages_that_are_freed_are_mapped_again_and_the_fast_tier_is_never_too_full() -> None:
     _, world = scripted("churn")
     assert all(fast.sum() <= CAPACITY for fast in world.were_fast)
     assert any((before != after).any() for before, after in pairwise(world.were_fast))

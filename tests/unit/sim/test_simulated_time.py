@@ -1,4 +1,4 @@
-"""The daemon, as it is, in time that jumps: ten minutes in a moment."""
+"""The whole daemon, in time that jumps: ten minutes in a moment."""
 
 import threading
 
