@@ -26,7 +26,7 @@ PAGES = (
     *sorted((ROOT / "docs/how-to").glob("*.md")),
 )
 SHELL, TRANSCRIPT, CONFIG = "sh", "console", "toml"
-NO_COMMANDS = ("text", "json", "yaml", "ini", "html", "python", "sql", "xml")
+NO_COMMANDS = ("text", "diff", "json", "yaml", "ini", "html", "python", "sql", "xml")
 """Languages of blocks that nobody types in."""
 _BLOCK = re.compile(
     r"(?:^[ ]*<!-- run: (?P<world>\S+) -->\n\s*?)?"
