@@ -5,7 +5,7 @@ A line `<!-- run: WORLD -->` before a block names what the block is run in:
 * `here`: an empty folder with a recording, `app.mms`; neither a daemon nor two tiers
 * `simulated`: the same, and a daemon on the simulated machine, which watches processes from 1234 on
 * `parsed`: it is not run, as it never ends or changes the machine: its `mmscand` lines are parsed
-* `guest`: a virtual machine with two tiers (tests/guest/test_6_pages.py)
+* `guest`: a virtual machine with two tiers (tests/guest/test_3_pages.py)
 * `FILE::TEST`: that test runs the same commands; FILE is below tests/
 
 TOML blocks need no line: each is a configuration that `mmscand check --config` accepts.
@@ -14,6 +14,7 @@ TOML blocks need no line: each is a configuration that `mmscand check --config` 
 import re
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,18 +80,21 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 def run_script(script: str, folder: Path, environment: dict[str, str]) -> None:
     """Run commands in bash; AssertionError with their output at the first that fails."""
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", script],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    print(done.stdout)
-    assert done.returncode == 0, f"exit code {done.returncode}:\n{script}\n{done.stdout}"
+    # A file, not a pipe: what a block leaves in the background must not keep it open.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        output.seek(0)
+        text = output.read()
+    print(text)
+    assert done.returncode == 0, f"exit code {done.returncode}:\n{script}\n{text}"
 
 
 def write_program(folder: Path, name: str, module: str, socket: Path | None = None) -> None:
