@@ -9,7 +9,7 @@ import click
 
 from mmscand.cli.options import PATH
 from mmscand.errors import MachineCannot, UsageError
-from mmscand.service.places import DEFAULT_PREFIX
+from mmscand.service.places import DEFAULT_PREFIX, SYSUSERS
 from mmscand.service.plan import Plan
 from mmscand.service.program import program_of
 from mmscand.service.steps import Note
@@ -89,5 +89,7 @@ def _has_api() -> bool:
 def _say_what_is_next(plan: Plan) -> None:
     if not plan.api:
         print("left out: mmscand-api, as its packages are not here (pip install 'mmscand[api]')")
+    if plan.api and not plan.live:
+        print(f"next, on that machine: `systemd-sysusers {plan.prefix / SYSUSERS}`")
     units = "mmscand mmscand-api.socket mmscand-api" if plan.api else "mmscand"
     print(f"next: `mmscand check`, and then `systemctl enable --now {units}`")

@@ -29,6 +29,7 @@ def test_it_says_what_it_does_and_what_is_next(
     assert main(["install-service", f"--root={tmp_path}", PROGRAM, "--api"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"writes {tmp_path}/etc/mmscand.toml" in lines
+    assert lines[-2].endswith("`systemd-sysusers /usr/local/lib/sysusers.d/mmscand-api.conf`")
     assert lines[-1].startswith("next: `mmscand check`")
     assert main(["install-service", f"--root={tmp_path}", PROGRAM, "--api", "--remove"]) == 0
     assert f"removes {tmp_path}/etc/mmscand.toml" in capsys.readouterr().out.splitlines()

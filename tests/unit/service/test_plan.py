@@ -125,6 +125,12 @@ def test_another_command_of_that_name_stays(tmp_path: Path) -> None:
     assert other.read_text() == "mine"
 
 
+def test_a_link_to_another_installation_stays(tmp_path: Path) -> None:
+    install(tmp_path, program=Path("/opt/other/bin/mmscand"))
+    remove(tmp_path)
+    assert tree(tmp_path) == {"usr/local/bin/mmscand": "/opt/other/bin/mmscand"}
+
+
 def test_systemd_is_notified_on_this_machine_only(tmp_path: Path) -> None:
     assert not [step for step in plan(tmp_path).install() if isinstance(step, Run)]
     steps = list(plan(tmp_path, live=True, api=True).install())
