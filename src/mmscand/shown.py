@@ -12,6 +12,9 @@ from datetime import date, time
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_LONG = "a number of thousands of digits"
+_WRITTEN_BITS = 14_000
+"""Python writes numbers of up to 4300 digits (14 284 bits); reprlib of 3.14 says so in its way."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 
@@ -22,10 +25,12 @@ def quoted(value: object) -> str:
         return str(value).lower()
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, int) and value.bit_length() > _WRITTEN_BITS:
+        return _LONG
     try:
         return _SHORT.repr(value)
-    except ValueError:  # Python does not write it
-        return "a number of thousands of digits"
+    except ValueError:  # one is in it
+        return _LONG
 
 
 def shown(text: str) -> str:
