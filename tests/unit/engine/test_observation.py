@@ -125,3 +125,23 @@ def test_hot_pages_stay_hot_where_they_are_read_rarely(until: float) -> None:
     unknown = np.array([UNKNOWN])
     accesses, seconds = after(accessed(learned, 0.0, until, CALM, EDGE, fast=False), unknown)
     assert accesses / seconds > 0.5  # nothing else is accessed so often
+
+
+@pytest.mark.parametrize("width", [0.02, 0.1, 1.0, 30.0])
+def test_an_access_within_a_time_leaves_the_mean_rate_that_follows_from_it(width: float) -> None:
+    old = state(4.0, 2.0)
+    found = accessed(table(1.0, 2.0), 0.0, width, CALM, EDGE, fast=False)
+    accesses, seconds = after(found, old)
+    rates = np.linspace(1e-3, 60, 200_000)
+    density = rates**3 * np.exp(-float(B[old][0]) * rates) * -np.expm1(-rates * width)
+    expected = float((rates * density).sum() / density.sum())
+    assert accesses / seconds == pytest.approx(expected, rel=0.05)
+
+
+def test_a_set_bit_says_nothing_of_a_page_that_is_accessed_all_the_time() -> None:
+    """Or each visit would make it colder."""
+    old = state(16.0, 90.0)
+    found = accessed(table(90.0), 0.0, 2.0, CALM, EDGE, fast=True)
+    accesses, seconds = after(found, old)
+    assert accesses == pytest.approx(16.0, rel=0.05)
+    assert seconds == pytest.approx(float(B[old][0]), rel=0.05)
