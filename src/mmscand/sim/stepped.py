@@ -13,6 +13,7 @@ from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.migrator import Migrator
 from mmscand.observe.events import Observer
+from mmscand.observe.why import ProcessRates
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.scan.visit import Watcher
@@ -59,6 +60,9 @@ class _View:
     def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
         raise AssertionError(f"the {self._worker} waits in a run of one thread")
 
+    def rest(self, seconds: float) -> None:
+        self._clock.time += seconds
+
 
 class SteppedDaemon:
     """Does all that is due whenever it is asked to."""
@@ -99,6 +103,10 @@ class SteppedDaemon:
     def waiting(self) -> int:
         """4 KiB pages that wait to be promoted."""
         return self._list.pages()[0]
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        """What is known of how often pages are accessed."""
+        return self._scanner.rates()
 
     def scan(self) -> float:
         """Visit what is due; clock time of what is due next."""

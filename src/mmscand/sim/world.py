@@ -12,6 +12,7 @@ import numpy as np
 from mmscand.engine.registry import DEFAULT
 from mmscand.model import PAGES_PER_TABLE, REGION_BYTES, BoolArray, PageNumbers
 from mmscand.observe.events import ignore
+from mmscand.observe.why import ProcessRates
 from mmscand.scan.visit import Watcher
 from mmscand.settings import Settings, changed
 from mmscand.sim.machine import SimMachine
@@ -80,6 +81,10 @@ class World:
         """The program touches these, which are absent; those for which the node has room."""
         leave = self._unused if node == FAST else 0
         return self.machine.populate(self._memory, pages, node, leave)
+
+    def rates(self) -> tuple[ProcessRates, ...]:
+        """What the daemon knows of how often pages are accessed."""
+        return self._daemon.rates()
 
     def step(self, now: float) -> float:
         """The daemon does what is due; clock time of what is due next."""
