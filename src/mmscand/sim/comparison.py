@@ -1,14 +1,17 @@
 """Many cases at once, on all cores or on a cluster: one file a case, on from where it stopped."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from hashlib import sha256
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from signal import SIG_DFL, SIGINT, signal
+from threading import Thread
 from typing import Any
 
 from mmscand.errors import MachineCannot, UsageError
@@ -61,12 +64,8 @@ def run_all(
 def executor_at(address: str | None, workers: int) -> Executor:
     """Processes of this machine, or an existing Dask cluster."""
     if address is None:
-        # Ctrl-C ends a worker at once, without a word. A progress bar is a thread, and threads do
-        # not go with fork.
-        context = get_context(
-            "spawn"
-        )  # a progress bar is a thread, and threads and fork do not mix
-        return ProcessPoolExecutor(workers, context, signal, (SIGINT, SIG_DFL))
+        context = get_context("spawn")  # the progress bar is a thread: no fork
+        return ProcessPoolExecutor(workers, context, _begin_worker)
     try:
         from distributed import Client  # noqa: PLC0415
     except ImportError:
@@ -80,6 +79,18 @@ def executor_at(address: str | None, workers: int) -> Executor:
             f"no Dask scheduler at {address} ({error})", hint="tcp://HOST:8786, as it prints"
         ) from None
     return executor
+
+
+def _begin_worker() -> None:
+    """Ctrl-C ends a worker at once, without a message, and so does the end of its parent."""
+    signal(SIGINT, SIG_DFL)
+    if (parent := parent_process()) is not None:
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def fingerprint() -> str:

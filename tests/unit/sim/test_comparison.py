@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from pathlib import Path
-from subprocess import run
+from subprocess import PIPE, Popen, run
 
 import pytest
 
@@ -159,3 +159,29 @@ def test_all_code_that_runs_in_a_case_is_in_the_fingerprint() -> None:
     folders = ("engine", "heat", "migrate", "policy", "scan", "sim")
     parts = {name for name in names if name.split(".")[0] in folders}
     assert {name for name in parts if "." in name} - decides == set()
+
+
+def test_workers_end_when_their_parent_was_killed() -> None:
+    """Or they would take a core each until all of their cases are done."""
+    with Popen([sys.executable, "-c", _TWO_WORKERS], stdout=PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+        # Each worker holds the pipe open until it has ended.
+        assert parent.stdout.read() == ""
+    assert len(workers) == 2
+
+
+_TWO_WORKERS = """
+import os, time
+from mmscand.sim.comparison import executor_at
+
+if __name__ == "__main__":
+    with executor_at(None, 2) as executor:
+        executor.submit(time.sleep, 3600)
+        executor.submit(time.sleep, 3600)
+        while len(executor._processes) < 2:
+            time.sleep(0.01)
+        print(*executor._processes, flush=True)
+        time.sleep(3600)
+"""
