@@ -59,18 +59,29 @@ class ChangeWatch:
     """Of this round: pages that were found accessed."""
     _open: FloatArray = field(default_factory=lambda: np.zeros(_SUMS))
     """Pages whose bit is clear so far, as of the latest visit."""
+    _coming: FloatArray = field(default_factory=lambda: np.zeros(_SUMS))
+    """Of the next round, as bits were cleared in this visit: pages that were found accessed."""
 
     def begin_visit(self) -> None:
         """Pages that are still clear are counted again in each visit."""
         self._open[:] = 0
 
     def add(
-        self, place: Place, pages: FloatArray, weights: FloatArray, *, fast: bool, still: bool
+        self,
+        place: Place,
+        pages: FloatArray,
+        weights: FloatArray,
+        *,
+        fast: bool,
+        still: bool = False,
+        coming: bool = False,
     ) -> None:
         """`pages` (n,) of each place among what was expected; `weights` (n,) are rates. `still`:
-        their bits are clear so far.
+        their bits are clear so far. `coming`: their bits were cleared in this visit. Those that are
+        accessed at once would be judged without the others else, and look like a change.
         """
-        sums, late = self._open if still else self._closed, place.middle
+        sums = self._open if still else self._coming if coming else self._closed
+        late = place.middle
         if fast:
             heavy = weights * pages
             sums[_TAIL] += (heavy * (1 - place.below(1 - TAIL))).sum()
@@ -110,7 +121,8 @@ class ChangeWatch:
     def end_round(self, *, forget: bool) -> None:
         """All watches begin again; `forget` what was seen so far, as something changed."""
         self._rounds = (self._rounds + self._closed + self._open) * (0.0 if forget else _PAST)
-        self._closed, self._open = np.zeros(_SUMS), np.zeros(_SUMS)
+        self._closed, self._coming = self._coming * (not forget), np.zeros(_SUMS)
+        self._open = np.zeros(_SUMS)
 
 
 def _fast_changed(sums: FloatArray) -> float:

@@ -41,16 +41,16 @@ class Looks:
         self._updates.begin_pass(now, edge)
 
     def take(
-        self, block: PageBlock, now: float, *, counts: bool, closely: bool
+        self, block: PageBlock, now: float, *, counts: bool, closely: bool, again: bool = False
     ) -> tuple[StateArray, Times]:
         """Take in a block that was read now: its words, and when its rows were cleared and read
         before. `counts`: what is still clear counts where changes are looked for; `closely`: see
-        WatchHistory.meet.
+        WatchHistory.meet; `again`: its bits were cleared in this pass.
         """
         words, times = self._history.meet(block, now, closely=closely)
         at = np.nonzero(block.accessed & (words & SEEN == 0))
         if len(at[0]):
-            new = self._observed(block, words, at, times, now)
+            new = self._observed(block, words, at, times, now, again=again)
             self._history.note(block, at, new)
             words[at] = new  # a copy, or what is kept
         if counts:
@@ -58,7 +58,14 @@ class Looks:
         return words, times
 
     def _observed(
-        self, block: PageBlock, words: StateArray, at: Places, times: Times, now: float
+        self,
+        block: PageBlock,
+        words: StateArray,
+        at: Places,
+        times: Times,
+        now: float,
+        *,
+        again: bool,
     ) -> StateArray:
         """(n,) words of pages that were on watch and have their bit set."""
         new = self._history.renewed(block, words, at)
@@ -70,7 +77,7 @@ class Looks:
             updates = self._updates.accessed(after, until)
             places = place_of(new[some])
             number = np.bincount(places, minlength=2 * STATES) * block.pages_per_slot
-            self._look_for_change(updates.place, number, still=False)
+            self._look_for_change(updates.place, number, coming=again)
             new[some] = new[some] & ~STATE | self._rounded(updates, places) | SEEN
         return new
 
@@ -91,7 +98,9 @@ class Looks:
         self._throw += 7
         return rounded(updates.estimates.take(places), self._throw)
 
-    def _look_for_change(self, place: Place, pages: PageNumbers, *, still: bool) -> None:
+    def _look_for_change(
+        self, place: Place, pages: PageNumbers, *, still: bool = False, coming: bool = False
+    ) -> None:
         """(2 * STATES,) each, as of BothTiers."""
         if not self._table.known:
             return
@@ -99,7 +108,7 @@ class Looks:
         for fast, tier in ((False, slice(STATES)), (True, slice(STATES, None))):
             known = (pages[tier] * (KNOWN & PROVEN)).astype(np.float64)
             mine = Place(place.low[tier], place.high[tier])
-            self._change_watch.add(mine, known, weights, fast=fast, still=still)
+            self._change_watch.add(mine, known, weights, fast=fast, still=still, coming=coming)
 
     def _count_still_clear(self, words: StateArray, watched_s: FloatArray, pages: int) -> None:
         """What is on watch was observed to be clear so far. Of many rows a part: shares are what
