@@ -145,3 +145,11 @@ def test_a_set_bit_says_nothing_of_a_page_that_is_accessed_all_the_time() -> Non
     accesses, seconds = after(found, old)
     assert accesses == pytest.approx(16.0, rel=0.05)
     assert seconds == pytest.approx(float(B[old][0]), rel=0.05)
+
+
+def test_the_second_access_is_proof_although_its_bit_says_little() -> None:
+    once = after(accessed(RateTable(), 0.0, 0.1, CALM, EDGE, fast=False), np.array([UNKNOWN]))
+    assert once[0] == 1.0
+    twice = accessed(table(100.0), 0.0, 1.0, CALM, EDGE, fast=False)
+    accesses, _ = after(twice, state(1.0, 100.0))
+    assert accesses == pytest.approx(2.0, rel=0.05)
