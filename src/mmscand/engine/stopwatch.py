@@ -204,7 +204,7 @@ class Stopwatch:
 
     def begin_survey(self) -> None:
         """See Policy."""
-        self._estimates.survey.begin()
+        self._estimates.begin_survey()
 
     def next_read(self) -> tuple[float, UIntArray] | None:
         """See Policy."""

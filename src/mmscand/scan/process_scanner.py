@@ -417,9 +417,9 @@ class ProcessScanner:
             self._blocks.take(block, vmas, counts, failures, self._now, ages=ages)
         if ages and self._policy.rereads:
             self._read_again(window, vmas)
+        self._policy.history.forget_missing(window)
         if surveyed:
             self._surveys.make(window, vmas, self._policy)
-        self._policy.history.forget_missing(window)
         self._cursor = max(self._cursor, window.end)
 
     def _read_again(self, window: Window, vmas: VmaTable) -> None:
