@@ -10,9 +10,8 @@ import click
 from mmscand.cli.options import PATH, json_option
 from mmscand.cli.quantities import percent, size, span
 from mmscand.cli.table import print_answer, table
-from mmscand.errors import UsageError
 from mmscand.history.file import DEFAULT_HISTORY
-from mmscand.history.periods import time_of
+from mmscand.history.periods import period
 from mmscand.history.reader import reading
 from mmscand.history.summary import Summary, summary_of
 from mmscand.shown import shown
@@ -47,9 +46,7 @@ def history(since: str, until: str, file: Path, as_json: bool) -> None:
     Reads the file that mmscand-api writes; neither that nor the daemon has to run.
     """
     now = time.time()
-    begin, end = time_of(since, now), time_of(until, now)
-    if begin >= end:
-        raise UsageError(f"--since {since} is not before --until {until}", hint="swap them")
+    begin, end = period(since, until, now)
     with reading(file) as reader:
         found = summary_of(reader, begin, end, now)
     print_answer(found.as_json(), "\n".join(lines(found)), as_json=as_json)

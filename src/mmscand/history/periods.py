@@ -22,6 +22,14 @@ def time_of(text: str, now: float) -> int:
     return found
 
 
+def period(since: str, until: str, now: float) -> tuple[int, int]:
+    """Begin and end, see time_of; UsageError where the end is not after the begin."""
+    begin, end = time_of(since, now), time_of(until, now)
+    if begin >= end:
+        raise UsageError(f"--since {since} is not before --until {until}", hint="swap them")
+    return begin, end
+
+
 def _day(words: str, now: float) -> int | None:
     today = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
     days = {"today": today, "yesterday": today - timedelta(days=1)}
