@@ -11,7 +11,9 @@ _LIMIT_S = 3600.0
 
 @pytest.mark.lab
 @pytest.mark.timeout(_LIMIT_S)
-@pytest.mark.parametrize("shared_memory", [True, False])
+@pytest.mark.parametrize(
+    "shared_memory", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["shared", "left"]
+)
 def test_shared_buffers_that_are_read_are_promoted_if_shared_memory_is_allowed(
     shared_memory: bool, tmp_path: Path
 ) -> None:

@@ -17,13 +17,16 @@ _HISTORY_BYTES = 2
 """For each 4K page of the workload."""
 
 
-_TWO_NODES = ["random", "thp", "range", "small"]
-_MORE_NODES = ["two-fast", "two-fast-full", "three-tiers", "one-tier-up"]
+_ALWAYS = ["random", "thp", "two-fast-full", "three-tiers"]
+_IN_A_SOAK = ["range", "small", "two-fast", "one-tier-up"]
+"""Two minutes each, and next to these others of what is always run."""
 
 
 @pytest.mark.lab
 @pytest.mark.timeout(_LIMIT_S)
-@pytest.mark.parametrize("name", _TWO_NODES + _MORE_NODES)
+@pytest.mark.parametrize(
+    "name", [*_ALWAYS, *(pytest.param(name, marks=pytest.mark.soak) for name in _IN_A_SOAK)]
+)
 def test_the_hot_pages_and_only_they_are_promoted_in_few_passes(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
     result = run_scenario(scenario, tmp_path, brief=True)

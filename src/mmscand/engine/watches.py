@@ -83,7 +83,7 @@ class Watches:
         words: StateArray,
         watched_s: FloatArray,
         levels: PageNumbers,
-        surveyed: BoolArray,
+        surveyed: BoolArray | None = None,
     ) -> Begun:
         """`watched_s` (rows,) is how long ago the last round of each row began, `levels` (rows,)
         how often in a row it was found quiet, `surveyed` (rows,) where all pages are watched.
@@ -93,7 +93,9 @@ class Watches:
         often = self._often[words.take(at) & STATE]
         self._throw += 7
         least = dice(len(words), self._throw) / np.maximum(watched_s, _LEAST_WATCHED_S)
-        picked = (often > least[rows]) | ~block.accessed.take(at) | surveyed[rows]
+        picked = (often > least[rows]) | ~block.accessed.take(at)
+        if surveyed is not None:
+            picked |= surveyed[rows]
         begins = np.zeros_like(block.accessed)
         begins.flat[at[picked]] = True
         result = np.where(begins, words & ~SEEN, words)
