@@ -36,11 +36,14 @@ def touched(node: int, seconds: float, *, until_moved: bool = False) -> bool:
     area = mmap.mmap(-1, PAGES * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     first = ctypes.addressof(ctypes.c_char.from_buffer(area))
     end = time.monotonic() + seconds
-    while time.monotonic() < end and not (until_moved and node not in nodes_of(first)):
+    waits = True
+    while waits:
         for page in range(PAGES):
             area[page * PAGE] = 1
         libc.syscall(_SYS_SET_MEMPOLICY, _MPOL_DEFAULT, None, 0)  # a policy would be kept to
         time.sleep(0.05)
+        # Before the first access no page is on any node.
+        waits = time.monotonic() < end and not (until_moved and node not in nodes_of(first))
     return nodes_of(first) == {node}
 
 

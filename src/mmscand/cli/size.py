@@ -35,7 +35,7 @@ def size_(
     """Show the share of accesses that fast memory of each size would serve, in steady state.
 
     For process PID, a cgroup, or all that is watched. The hottest pages are taken to be in fast
-    memory. A daemon cannot tell rates above some 5000 accesses a second apart: where few pages are
+    memory. Rates above some 5000 accesses a second look alike to a daemon: where few pages are
     hotter than that, small sizes serve more than is shown.
     """
     if file is not None:

@@ -69,5 +69,5 @@ class Survey:
         self._read = now
 
     def end(self) -> None:
-        """Nothing is to be read until rows are chosen anew."""
+        """Nothing is to be read until other rows are chosen."""
         self._wanted, self._rows = False, self._rows[:0]
