@@ -16,14 +16,18 @@ def reason_codes(table: RateTable, plan: Plan, price: float) -> ByteArray:
     """(STATES,) of a page of each state on the slow tier, which is not on the migration list: place
     in REASONS. `price` is what a trade has to gain, in accesses a second; a move alone half of it.
     """
-    rates = rates_of(table)
-    codes = np.full(STATES, _CODES["no_room"], dtype=np.uint8)
-    hot = rates >= plan.promote_from
-    codes[hot & PROVEN] = _CODES["planned"]
-    codes[(rates >= min(plan.promote_from, plan.belongs_from)) & ~PROVEN] = _CODES["unsure"]
+    return _codes(rates_of(table), np.arange(STATES), plan, price)
+
+
+def _codes(rates: FloatArray, states: PageNumbers, plan: Plan, price: float) -> ByteArray:
+    """(n,) the same of pages of these states (n,), with these rates (n,)."""
+    proven = PROVEN[states]
+    codes = np.full(len(states), _CODES["no_room"], dtype=np.uint8)
+    codes[(rates >= plan.promote_from) & proven] = _CODES["planned"]
+    codes[(rates >= min(plan.promote_from, plan.belongs_from)) & ~proven] = _CODES["unsure"]
     codes[rates < price / 2] = _CODES["cold"]
-    codes[~KNOWN] = _CODES["unknown"]
-    codes[STUCK] = _CODES["shared"]
+    codes[~KNOWN[states]] = _CODES["unknown"]
+    codes[states == STUCK] = _CODES["shared"]
     return codes
 
 
@@ -40,11 +44,12 @@ def placement(
     """
     quarters = kinds.reshape(2, 2, STATES)
     pages = quarters[:, 0] + quarters[:, 1]
-    codes = reason_codes(table, plan, price)
-    slow = _by_reason(codes, pages[0], np.minimum(left_out[:STATES], pages[0]))
+    some = np.flatnonzero(pages[0] + pages[1])  # of a small process a few dozens of 1024
+    codes = _codes(rates_of(table)[some], some, plan, price)
+    slow = _by_reason(codes, pages[0, some], np.minimum(left_out[some], pages[0, some]))
     _take_queued(slow, queued)
-    some = np.flatnonzero((pages[0] + pages[1]) * (KNOWN & table.known))
     sizes = pages.sum(axis=1).tolist()
+    some = some[KNOWN[some] & table.known]
     return Placement(
         (sizes[0], sizes[1]),
         rates_of(table)[some],

@@ -57,5 +57,6 @@ def by_tier(kinds: PageNumbers, code: ByteArray) -> list[list[int]]:
 
     Nothing for a tier without pages.
     """
-    pages = np.bincount(code, weights=kinds, minlength=2 * _TIER).astype(np.intp)
+    some = np.flatnonzero(kinds)  # of a small process a few dozens of 4096
+    pages = np.bincount(code[some], weights=kinds[some], minlength=2 * _TIER).astype(np.intp)
     return [tier[: PASSES + 1].tolist() if tier.any() else [] for tier in pages.reshape(2, -1)]
