@@ -1,5 +1,6 @@
 """`mmscand why`: why memory of a process is where it is, and what keeps hot memory slow."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,9 @@ def _process(answer: Answer, name: str | None) -> Iterator[str]:
         )
     yield from _reasons(_sum(each["slow"] for each in mappings), answer["edge"])
     yield ""
-    yield _mappings(mappings)
+    yield _mappings(mappings if name is not None else [one for one in mappings if _memory(one)])
+    if name is None:
+        yield from _left_out(mappings)
 
 
 def _sum(parts: Iterator[Mapping[str, int]]) -> dict[str, int]:
@@ -124,6 +127,13 @@ def _mappings(mappings: Sequence[Answer]) -> str:
             ]
         )
     return table(["FAST", "SLOW", "HOT SLOW", "MOSTLY", "MAPPING"], rows)
+
+
+def _left_out(mappings: Sequence[Answer]) -> Iterator[str]:
+    """Libraries and the like are many: a line for each rule."""
+    rules = Counter(each["rule"] for each in mappings if each["rule"] and not _memory(each))
+    for rule, number in rules.most_common():
+        yield f"{number} more left out: {LEFT_OUT[rule]}"
 
 
 def _memory(mapping: Answer) -> int:
