@@ -83,6 +83,7 @@ def test_ps_lists_processes_with_their_rules(served: Commands) -> None:
         (os.getpid(), f"process {os.getpid()} is not watched: it is a kernel thread, is not meant"),
         (4_194_303, "there is no process 4194303"),
     ],
+    ids=["kvm", "rule", "kernel-thread", "none"],
 )
 def test_ps_says_why_a_process_is_not_watched(served: Commands, pid: int, words: str) -> None:
     served("ps", str(pid), code=2)

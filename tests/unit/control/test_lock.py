@@ -77,6 +77,7 @@ def test_a_socket_that_cannot_be_made_says_why(
             f"on no socket since x: stop it first (kill {os.getpid()})",
         ),
     ],
+    ids=["empty", "no-object", "gone", "socket", "no-socket"],
 )
 def test_a_lock_that_is_taken_says_who_has_it(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "lock"
