@@ -54,11 +54,15 @@ def _command(name: str, command: Any, level: str = "##") -> Iterator[str]:  # no
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     options = [one for one in command.params if one.param_type_name == "option"]
     words = [name, *(["[OPTIONS]"] if options else []), *map(metavar, arguments)]
+    if inside := getattr(command, "commands", {}):
+        words.append("|".join(inside))
     yield f"```text\n{' '.join(words)}\n```\n"
     for paragraph in (command.help or "").split("\n\n"):
         yield one_line(paragraph) + "\n"
     if options:
         yield from table(("option", "meaning", "default"), map(option_row, options))
+    for part, inner in getattr(command, "commands", {}).items():
+        yield from _command(f"{name} {part}", inner, level + "#")
 
 
 def metavar(argument: Any) -> str:  # noqa: ANN401

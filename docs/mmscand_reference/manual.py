@@ -130,6 +130,9 @@ def _command(name: str, command: Any) -> Iterator[str]:  # noqa: ANN401 - click'
     for text in (command.help or "").split("\n\n"):
         yield from paragraph(text)
     yield from _options(command)
+    if name != "mmscand lab":
+        for part, inner in getattr(command, "commands", {}).items():
+            yield from _command(f"{name} {part}", inner)
 
 
 def _options(command: Any) -> Iterator[str]:  # noqa: ANN401

@@ -23,12 +23,32 @@ from pathlib import Path
 from typing import Any
 
 from mmscand.assignments import parse_assignments
-from mmscand.config_file import Found, read_toml, require_known, table_of, text_of
+from mmscand.config_file import (
+    Found,
+    digest_of,
+    read_toml_and_data,
+    require_known,
+    table_of,
+    text_of,
+)
 from mmscand.config_rules import read_rules
 from mmscand.config_socket import DEFAULT_FILE, DEFAULT_SOCKET, absolute_socket, require_group
 from mmscand.scan.doubts import CgroupView, doubts
 from mmscand.scan.rules import Rules
 from mmscand.settings import KNOBS, Changed, Settings, changed, require_knobs
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a configuration was read from; another file can be read in the same way."""
+
+    file: Path = DEFAULT_FILE
+    digest: str = ""
+    """Of the bytes of the file (config_file.digest_of); '' without a file."""
+    assignments: tuple[str, ...] = ()
+    """NAME=VALUE of the command line, which count before those of the file."""
+    socket: Path | None = None
+    """Of the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +64,14 @@ class Config:
     """Settings that were asked for and given otherwise, in words."""
     doubts: tuple[str, ...] = ()
     """Rules that never match or never decide, in words."""
+    source: Source = field(default_factory=Source)
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """All that a file says."""
+
+    digest: str = ""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     socket: Path | None = None
@@ -68,8 +91,9 @@ def load_config(
     Without a file it is DEFAULT_FILE, which need not be there. UsageError has all mistakes.
     """
     found, said, taken = Found(), _Said(), Changed(Settings(), ())
+    assignments, path = tuple(assignments), file or DEFAULT_FILE
     with found.caught():
-        said = _read(file or DEFAULT_FILE, required=file is not None)
+        said = _read(path, required=file is not None)
     with found.caught():
         taken = changed(Settings(), {**said.settings, **parse_assignments(assignments)})
     found.end()
@@ -80,11 +104,12 @@ def load_config(
         said.group,
         taken.clamped,
         tuple(doubts(said.rules.rules, cgroups)),
+        Source(path.absolute(), said.digest, assignments, socket),
     )
 
 
 def _read(path: Path, *, required: bool) -> _Said:
-    table = read_toml(path, required=required)
+    table, data = read_toml_and_data(path, required=required)
     found = Found()
     with found.caught(f"{path}"):
         require_known(table, ("settings", "control", "rule"))
@@ -95,7 +120,7 @@ def _read(path: Path, *, required: bool) -> _Said:
         rules = Rules(read_rules(in_file, table.get("rule", [])))
         in_file.end()
     found.end()
-    return _Said(wanted, socket, group, rules)
+    return _Said(digest_of(data), wanted, socket, group, rules)
 
 
 def _settings(found: Found, table: Mapping[str, Any]) -> Mapping[str, Any]:

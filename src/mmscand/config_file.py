@@ -1,11 +1,12 @@
 """A TOML file as tables, with every mistake in it collected and not only the first."""
 
+import importlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmscand.errors import Mistakes, UsageError
 from mmscand.shown import quoted
@@ -13,18 +14,38 @@ from mmscand.shown import quoted
 _MOST_BYTES = 1 << 20
 """A configuration has kilobytes; more is another file, or a device."""
 _TEXT_CHARACTERS = 4096
+TEXT_SCHEMA: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": _TEXT_CHARACTERS}
+"""What require_text asks for, in JSON schema."""
+DIGEST_DIGITS = 12
+"""48 bits: of a thousand versions of a file, two have the same with a chance of 2e-9."""
+_SHA256 = ("_sha2", "_sha256", "hashlib")
+"""Of Python 3.12 and later, of 3.11, and of any: hashlib loads OpenSSL, 3.7 MiB for one digest."""
+
+
+class Toml(NamedTuple):
+    """A file that was read once."""
+
+    tables: dict[str, Any]
+    data: bytes
+    """All of it; empty without a file."""
 
 
 def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
     """Its tables; an empty one where the file is missing and is not required."""
+    return read_toml_and_data(path, required=required).tables
+
+
+def read_toml_and_data(path: Path, *, required: bool) -> Toml:
+    """The same, and of which bytes."""
     try:
-        text = _read(path).decode("utf-8-sig")  # some editors begin with a mark
+        data = _read(path)
+        text = data.decode("utf-8-sig")  # some editors begin with a mark
         import tomllib  # noqa: PLC0415 - mostly there is no file
 
-        return tomllib.loads(text)
+        return Toml(tomllib.loads(text), data)
     except FileNotFoundError:
         if not required:
-            return {}
+            return Toml({}, b"")
         raise UsageError(f"{path}: no such file", hint="name one that is there") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="name a file to read") from None
@@ -32,6 +53,17 @@ def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
         raise UsageError(f"{path}: is nested too deeply", hint="three levels are all") from None
     except ValueError as error:  # no TOML, or no UTF-8
         raise UsageError(f"{path}: {error}", hint="it has to be TOML in UTF-8") from None
+
+
+def digest_of(data: bytes) -> str:
+    """The first digits of the SHA-256, as sha256sum(1) prints them; '' for nothing."""
+    if not data:
+        return ""
+    for module in _SHA256:
+        with suppress(ImportError):
+            function: Any = importlib.import_module(module).sha256
+            return str(function(data).hexdigest())[:DIGEST_DIGITS]
+    raise AssertionError("Python has no SHA-256")
 
 
 def _read(path: Path) -> bytes:

@@ -4,7 +4,7 @@ import pwd
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mmscand.config_file import Found, require_known, require_text
+from mmscand.config_file import TEXT_SCHEMA, Found, require_known, require_text
 from mmscand.errors import UsageError
 from mmscand.mistakes import expected
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
@@ -80,36 +80,54 @@ def _truth(value: object) -> bool:
     return value
 
 
+def _whole(low: int, high: int) -> Mapping[str, Any]:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+_TRUTH = {"type": "boolean"}
+
+
 class RuleKey(NamedTuple):
     """One key of a rule."""
 
     read: Callable[[object], Any]
     """Its value; UsageError says why it is not allowed."""
+    schema: Mapping[str, Any]
+    """The same as far as JSON schema can say it."""
     help: str
 
 
 RULE_KEYS: Mapping[str, RuleKey] = {
-    "pid": RuleKey(_number(1, _MOST_PID), "Holds for this process."),
+    "pid": RuleKey(_number(1, _MOST_PID), _whole(1, _MOST_PID), "Holds for this process."),
     "cgroup": RuleKey(
         _text,
+        {**TEXT_SCHEMA, "pattern": "^(/|\\*\\*/)"},
         "Holds for a path of cgroup v2 as in /proc/PID/cgroup, and all below it. `*` and `?` stay "
         "inside one part of the path, `**` is any number of parts; it begins with `/` or `**/`. On "
         "a machine with cgroup v1 alone no path matches.",
     ),
     "name": RuleKey(
         lambda value: name_pattern(_text(value)),
+        TEXT_SCHEMA,
         "A Python regular expression. Holds where it is found anywhere in the name in "
         "/proc/PID/comm. The kernel cuts a name after 15 characters; of such a name the first 64 "
         "characters of the whole one, from the command line, count too. An expression that may "
         "take forever (`(a+)+`, five `*`) is refused.",
     ),
-    "uid": RuleKey(_user, "Holds for the effective user, by number or, in quotes, by name."),
-    "aggressiveness": RuleKey(
-        _number(0, 10), "How hard it is scanned: 0 never, 5 as usual, 10 twice as often."
+    "uid": RuleKey(
+        _user,
+        {"oneOf": [_whole(0, _MOST_UID), TEXT_SCHEMA]},
+        "Holds for the effective user, by number or, in quotes, by name.",
     ),
-    "exclude": RuleKey(_truth, "`true` is aggressiveness 0."),
+    "aggressiveness": RuleKey(
+        _number(0, 10),
+        _whole(0, 10),
+        "How hard it is scanned: 0 never, 5 as usual, 10 twice as often.",
+    ),
+    "exclude": RuleKey(_truth, _TRUTH, "`true` is aggressiveness 0."),
     "unseen_use": RuleKey(
         _truth,
+        _TRUTH,
         "`true`: it is scanned although its memory is used in ways that its page tables do not "
         "show (a KVM machine, VFIO). Pages in use may then look cold and be demoted.",
     ),

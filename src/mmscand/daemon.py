@@ -166,6 +166,7 @@ class Daemon:
             enabled=self.enabled,
             running=running is not None,
             trouble=self.trouble(),
+            generation=self.settings.generation,
         )
         if running is None:
             return stands

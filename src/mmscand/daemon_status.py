@@ -20,12 +20,14 @@ def at_rest(
     enabled: bool,
     running: bool,
     trouble: str,
+    generation: int,
 ) -> DaemonStatus:
     """What is known without threads."""
     return DaemonStatus(
         enabled=enabled,
         running=running,
         trouble=trouble,
+        config_generation=generation,
         counters=counters.total(),
         minute=recent.minute(),
         reused_ratio=_ratio(counters.total(), "again", "promoted"),

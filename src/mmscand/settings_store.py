@@ -30,6 +30,8 @@ class SettingsStore:
         """Knobs that were changed and not reset since: the configuration does not change them."""
         self._listeners: list[Callable[[], None]] = []
         self._requirements: list[Callable[[Settings], None]] = []
+        self.generation = 0
+        """Changes since the start that took effect; of a reload with all its parts one."""
 
     @property
     def current(self) -> Settings:
@@ -71,18 +73,34 @@ class SettingsStore:
     def _take(self, changes: Mapping[str, Any]) -> Changed:
         result = changed(self._current, changes)
         self._check(result.settings)
+        self.generation += result.settings != self._current
         self._current = result.settings
         return result
 
-    def replace_initial(self, initial: Settings) -> Reloaded:
-        """Take over a configuration that was read again; what was set at run time stays."""
+    @property
+    def at_run_time(self) -> Mapping[str, Any]:
+        """Knobs that were changed and not reset since, with what they were set to."""
+        return dict(self._at_run_time)
+
+    @property
+    def initial(self) -> Settings:
+        """As the configuration has them."""
+        return self._initial
+
+    def replace_initial(self, initial: Settings, *, others: bool = False) -> Reloaded:
+        """Take over a configuration that was read again; what was set at run time stays.
+
+        `others`: more than settings changes with it, so it is another generation in any case.
+        """
         with self._lock:
             self._check(initial)
             result = changed(initial, self._at_run_time)
             self._check(result.settings)
-            before, self._initial, self._current = self._current, initial, result.settings
-            file, now = values_of(initial), values_of(result.settings)
-            stay = tuple(name for name in self._at_run_time if now[name] != file[name])
+            now = initial, result.settings
+            self.generation += others or now != (self._initial, self._current)
+            before, (self._initial, self._current) = self._current, now
+            file, used = map(values_of, now)
+            stay = tuple(name for name in self._at_run_time if used[name] != file[name])
         self._tell()
         return Reloaded(before, result.settings, stay, result.clamped)
 

@@ -1,15 +1,20 @@
 """A daemon that only remembers what it was reported: what the API needs, and no thread."""
 
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from mmscand.config import Config
+from mmscand.config_snapshot import config_object
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import Pieces, ProcessHeat
 from mmscand.model import HUGE_PAGE_BYTES, MappingNames, Process
 from mmscand.observe.event_log import Logged
 from mmscand.observe.status import BudgetStatus, DaemonStatus, ProcessStatus
 from mmscand.observe.why import MappingWhy, PageWhy, ProcessRates, ProcessWhy
+from mmscand.scan.rules import Rule, Rules
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
 
@@ -93,6 +98,10 @@ class FakeDaemon:
                 Process(301, 1301, self.name): "excluded by a rule: name=^app",
             },
         )
+
+    def configuration(self) -> dict[str, Any]:
+        rules = Rules([Rule(8, name=re.compile("^app"))])
+        return config_object(Config(self.settings.initial, rules), self.settings)
 
     def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
         if pid not in self.pids:

@@ -8,7 +8,7 @@ import pytest
 
 from mmscand import config
 from mmscand.assignments import parse_assignment, parse_assignments
-from mmscand.config import Config, load_config
+from mmscand.config import Config, Source, load_config
 from mmscand.config_socket import configured_socket
 from mmscand.errors import UsageError
 from mmscand.model import Process, ProcessFacts
@@ -68,7 +68,8 @@ def test_the_command_line_is_on_top(file: Path) -> None:
 
 def test_a_default_file_need_not_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "none")
-    assert load_config() == Config(Settings(), Rules())
+    none = Source(tmp_path / "none")
+    assert load_config() == Config(Settings(), Rules(), source=none)
 
 
 def test_a_clamp_is_reported_for_what_is_in_force(tmp_path: Path) -> None:

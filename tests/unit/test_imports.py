@@ -43,6 +43,9 @@ ALLOWED = {
     "assignments": {"config_file", "settings"},
     "config": {"assignments", "config_file", "config_rules", "config_socket", "scan", "settings"},
     "config_changes": {"config", "scan", "settings", "settings_store"},
+    "config_snapshot": {"config", "config_changes", "config_socket", "scan", "settings"}
+    | {"settings_store"},
+    "config_schema": {"config_file", "config_rules", "config_socket", "knobs", "settings"},
     "control": {
         "config_socket",
         "heat",
@@ -65,9 +68,10 @@ ALLOWED = {
     },
     "service": {"config_socket"},
     "heatmap": {"heat", "record"},
-    "export": {"record"},
+    "export": {"history", "record"},
     "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
+    | {"config_schema", "config_snapshot"}
     | {
         "daemon",
         "engine",

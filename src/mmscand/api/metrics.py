@@ -112,6 +112,11 @@ def daemon_families(status: Answer) -> Iterator[Metric]:
     build = InfoMetricFamily(f"{PREFIX}_build", "The daemon.")
     build.add_metric([], {"version": str(status["version"])})
     yield build
+    config = InfoMetricFamily(
+        f"{PREFIX}_config", "The configuration file that was read last, by its SHA-256."
+    )
+    config.add_metric([], {"hash": shown(str(status.get("config_hash", "")))})
+    yield config
     yield from families(DaemonStatus, status, skip=_SHAPED_FIELDS)
     yield from _counters(Counter(status["counters"]))
     for part, seconds in status["cpu_seconds"].items():

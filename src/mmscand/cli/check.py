@@ -1,18 +1,15 @@
 """`mmscand check`: what this machine offers."""
 
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from mmscand.cli.config_report import config_report
 from mmscand.cli.options import PATH, fast_nodes_option, slow_nodes_option
 from mmscand.cli.wiring import NodeOptions
-from mmscand.config import load_config
-from mmscand.errors import MachineCannot, UsageError
-from mmscand.linux.cgroups import cgroup_view
+from mmscand.errors import MachineCannot
 from mmscand.linux.checks import Check, run_checks
-from mmscand.policy.target import require_target
 from mmscand.shown import json_text, shown
 
 
@@ -34,7 +31,7 @@ def check(
     With --config print all mistakes of a configuration, and rules that never match. 0 or 2.
     """
     if config_file is not None:
-        print(_config_report(config_file, as_json))
+        print(config_report(config_file, as_json=as_json))
         return
     checks = _checks(NodeOptions(fast_nodes, slow_nodes))
     print(json_text([asdict(c) for c in checks], indent=2) if as_json else _table(checks))
@@ -44,22 +41,6 @@ def check(
             f"`mmscand run` would not work here: {missing[0].name}: {missing[0].detail}",
             hint=missing[0].hint,
         )
-
-
-def _config_report(file: Path, as_json: bool) -> str:
-    try:
-        config = load_config(file, cgroups=cgroup_view())
-        with suppress(MachineCannot):  # no nodes to compare with
-            require_target(NodeOptions().topology(), config.settings.target_node)
-    except UsageError as error:
-        if as_json:
-            print(json_text({"file": str(file), "mistakes": error.lines, "warnings": []}))
-        raise
-    warnings = [*config.clamped, *config.doubts]
-    if as_json:
-        return json_text({"file": str(file), "mistakes": [], "warnings": warnings})
-    head = f"{file} is a configuration, with {len(config.rules.rules)} rules"
-    return "\n".join(map(shown, (head, *(f"warning: {each}" for each in warnings))))
 
 
 def _checks(nodes: NodeOptions) -> list[Check]:

@@ -11,6 +11,10 @@ from mmscand.errors import MmscandError, UsageError
 COMMANDS = {
     "run": ("run:run", "Promote the hot pages of running processes until SIGTERM."),
     "check": ("check:check", "Say whether `mmscand run` would work here, and why not."),
+    "config": (
+        "config:config",
+        "Test a configuration, compare it with the daemon's, or its schema.",
+    ),
     "record": ("record:record", "Write which pages each pass found accessed."),
     "export": ("export:export", "Write a recording as a table for data frames."),
     "replay": ("replay:replay_", "Say how a policy would have done on a recording."),

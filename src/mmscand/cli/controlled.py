@@ -2,9 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from mmscand.config import Config
 from mmscand.config_changes import other_changes, settings_changes
+from mmscand.config_snapshot import config_object
 from mmscand.daemon import Daemon
 from mmscand.errors import MmscandError
 from mmscand.heat.picture import ProcessHeat
@@ -30,7 +33,11 @@ class ControlledDaemon:
 
     def status(self) -> DaemonStatus:
         """How things stand now."""
-        return self._daemon.status()
+        return replace(self._daemon.status(), config_hash=self._config.source.digest)
+
+    def configuration(self) -> dict[str, Any]:
+        """See config_snapshot.config_object."""
+        return config_object(self._config, self.settings)
 
     def process(self, pid: int) -> ProcessStatus | None:
         """See Daemon.process."""
@@ -71,8 +78,9 @@ class ControlledDaemon:
         """
         with self._reloading:
             new = self._load()
-            reloaded = self._daemon.settings.replace_initial(new.settings)
-            old, self._config = self._config, new
+            old = self._config
+            reloaded = self.settings.replace_initial(new.settings, others=new.rules != old.rules)
+            self._config = new
             self._daemon.set_rules(new.rules)
         return [*settings_changes(reloaded, new), *other_changes(old, new)]
 

@@ -116,6 +116,9 @@ class Answers:
         before = self._controlled.settings.current
         return changes_object(before, self._controlled.settings.reset(names), names or KNOBS)
 
+    def _configuration(self) -> Json:
+        return self._controlled.configuration()
+
     def _enable(self) -> Json:
         self._controlled.enable()
         return {"enabled": True}
@@ -141,6 +144,7 @@ _ASKS: dict[str, tuple[Callable[..., Json], frozenset[str], frozenset[str]]] = {
     "knob": (Answers._knob, frozenset({"name"}), _NOTHING),
     "set": (Answers._set, frozenset({"values"}), _NOTHING),
     "reset": (Answers._reset, frozenset({"names"}), frozenset({"names"})),
+    "configuration": (Answers._configuration, _NOTHING, _NOTHING),
     "enable": (Answers._enable, _NOTHING, _NOTHING),
     "disable": (Answers._disable, _NOTHING, _NOTHING),
     "reload": (Answers._reload, _NOTHING, _NOTHING),

@@ -83,6 +83,10 @@ class ControlClient:
         """These knobs, or all, back to the values of the configuration."""
         return self._ask("reset", {"names": list(names)}, values=dict, clamped=[str])
 
+    def configuration(self) -> dict[str, Any]:
+        """The configuration in force; see config_snapshot."""
+        return self._ask("configuration", file=str, settings=dict, at_run_time=dict, rules=[dict])
+
     def enable(self) -> dict[str, Any]:
         """Scan (again)."""
         return self._ask("enable", enabled=bool)

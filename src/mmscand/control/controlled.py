@@ -1,6 +1,6 @@
 """What the API needs of a daemon."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from mmscand.heat.picture import ProcessHeat
 from mmscand.observe.event_log import Logged
@@ -19,6 +19,10 @@ class Controlled(Protocol):
 
     def status(self) -> DaemonStatus:
         """How things stand now."""
+        ...
+
+    def configuration(self) -> dict[str, Any]:
+        """The configuration in force and where it came from: see config_snapshot.config_object."""
         ...
 
     def process(self, pid: int) -> ProcessStatus | None:

@@ -272,6 +272,20 @@ class DaemonStatus:
             key="tasks",
         ),
     ] = field(default_factory=dict)
+    config_generation: Annotated[
+        int,
+        gauge(
+            "Changes of the configuration in force since the start: by a reload, by `set`, "
+            "`reset`, `enable` or `disable`. 0 is as it was started."
+        ),
+    ] = 0
+    config_hash: Annotated[
+        str,
+        text(
+            "The configuration file that was read last: the first 12 digits of its SHA-256. Empty "
+            "where there is no file."
+        ),
+    ] = ""
     trouble: Annotated[str, text("What is wrong with its threads; empty while they get on.")] = ""
     left_alone: Mapping[Process, str] = field(default_factory=dict)
     """Processes that were chosen and are not watched, and why."""

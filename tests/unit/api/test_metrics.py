@@ -33,7 +33,7 @@ LISTED = """
 build_info pages_moved_total move_failures_total moved_bytes_total tier_bytes processes
 scan_cpu_seconds_total age_cpu_seconds_total move_cpu_seconds_total pass_duration_seconds_sum
 fast_access_ratio promoted_reused_ratio saved_seconds_total spent_seconds_total budget_ratio
-last_pass_timestamp_seconds
+last_pass_timestamp_seconds config_generation config_info
 """
 
 

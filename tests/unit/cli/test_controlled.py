@@ -1,5 +1,6 @@
 """A reload of a daemon whose knobs were set at run time."""
 
+import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mmscand.cli.controlled import ControlledDaemon
 from mmscand.config import Config, load_config
 from mmscand.daemon import Daemon
 from mmscand.errors import UsageError
-from mmscand.scan.rules import Rules
+from mmscand.scan.rules import Rule, Rules
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
@@ -82,3 +83,53 @@ def test_a_mistake_in_the_file_changes_nothing(tmp_path: Path, text: str) -> Non
     (line,) = controlled.reload_or_why_not()
     assert line.startswith(f"configuration not taken over: {path}: ")
     assert daemon.settings.current == config.settings
+
+
+def test_each_change_that_takes_effect_is_one_generation(world: World) -> None:
+    def generation() -> int:
+        return world.controlled.status().config_generation
+
+    settings = world.daemon.settings
+    assert generation() == 0
+    settings.change({"hot_passes": 4})
+    settings.change({"hot_passes": 4})
+    assert generation() == 1
+    with pytest.raises(UsageError):
+        settings.change({"hot_passes": 0})
+    world.controlled.disable()
+    settings.reset()
+    assert generation() == 3
+    world.controlled.reload()
+    assert generation() == 3
+    world.write(hot_passes=5)
+    rules = Rules([Rule(3, pid=9)])
+    world.file = replace(world.file, rules=rules)
+    world.controlled.reload()
+    assert generation() == 4
+    world.file = replace(world.file, rules=Rules())
+    world.controlled.reload()
+    assert generation() == 5
+
+
+def test_the_hash_is_what_sha256sum_prints_of_the_file_in_force(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[settings]\nhot_passes = 4")
+    config = load_config(path)
+    daemon = Daemon(
+        SimMachine(sim_topology((0,), (1,), {0: 512, 1: 512})), settings=config.settings
+    )
+    controlled = ControlledDaemon(daemon, config, lambda: load_config(path))
+
+    def sha256sum() -> str:
+        done = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
+        return done.stdout[:12]
+
+    first = sha256sum()
+    assert controlled.status().config_hash == first
+    path.write_text("[settings]\nhot_passes = 0")
+    with pytest.raises(UsageError):
+        controlled.reload()
+    assert controlled.status().config_hash == first
+    path.write_text("[settings]\nhot_passes = 5")
+    controlled.reload()
+    assert controlled.status().config_hash == sha256sum() != first

@@ -9,7 +9,7 @@ from mmscand import __version__
 from mmscand.control.client import ControlClient
 from mmscand.control.listener import ControlServer
 from mmscand.errors import MachineCannot, MmscandError, UsageError
-from mmscand.settings import KNOBS, Settings
+from mmscand.settings import KNOBS, Settings, values_of
 from support.fake_daemon import FakeDaemon
 
 
@@ -61,6 +61,17 @@ def test_knobs_carry_their_unit_bounds_default_and_reason(client: ControlClient)
     assert knobs["profile"]["choices"] == ["auto", "v0", "v1", "v3"]
     assert knobs["cpu_budget_percent"]["bounds"] == "0.01..100"
     assert client.knob("hot_passes")["value"] == 3
+
+
+def test_the_configuration_has_what_a_reload_compares(
+    client: ControlClient, daemon: FakeDaemon
+) -> None:
+    client.change({"headroom_percent": 7})
+    answer = client.configuration()
+    assert answer["at_run_time"] == {"headroom_percent": 7.0}
+    assert answer["settings"] == values_of(daemon.settings.initial)
+    assert [(each["name"], each["aggressiveness"]) for each in answer["rules"]] == [("^app", 8)]
+    assert (answer["file"], answer["hash"], answer["generation"]) == ("/etc/mmscand.toml", "", 1)
 
 
 def test_a_change_is_in_force_at_once_and_a_clamp_is_reported(

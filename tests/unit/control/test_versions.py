@@ -19,7 +19,7 @@ from support.fake_daemon import FakeDaemon
 
 COMMANDS = [
     *("status", "ps", "ps 7", "get", "get hot_passes", "set hot_passes=2", "reset"),
-    *("enable", "disable", "reload"),
+    *("enable", "disable", "reload", "config diff /dev/null"),
 ]
 
 
