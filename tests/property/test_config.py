@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmscand import config
+from mmscand.config_file import Toml
 from mmscand.config_rules import RULE_KEYS
 from mmscand.errors import UsageError
 from mmscand.settings import KNOBS, Settings, changed, values_of
@@ -52,7 +53,7 @@ files = st.fixed_dictionaries(
 @settings(max_examples=300, deadline=None)
 @given(files)
 def test_it_is_taken_or_refused_in_lines(said: dict[str, Any]) -> None:
-    with mock.patch.object(config, "read_toml", lambda *_, **__: said):
+    with mock.patch.object(config, "read_toml_and_data", lambda *_, **__: Toml(said, b"")):
         try:
             read = config.load_config(FILE)
         except UsageError as error:

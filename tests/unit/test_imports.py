@@ -68,7 +68,7 @@ ALLOWED = {
     },
     "service": {"config_socket"},
     "heatmap": {"heat", "record"},
-    "export": {"history", "record"},
+    "export": {"history", "observe", "record"},
     "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
     | {"config_schema", "config_snapshot"}
