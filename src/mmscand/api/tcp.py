@@ -74,14 +74,18 @@ def listen_tcp(address: Address) -> tuple[socket.socket, Address]:
 
 
 def token_of(path: Path) -> str:
-    """The token in a file that nobody but its owner may read; UsageError when it is no secret."""
+    """The token in a file that nobody but its owner may read; UsageError when it is no secret.
+
+    Where we are not root, root's file may be readable by its group: Kubernetes mounts secrets so.
+    """
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+            status = os.fstat(file.fileno())
             text = file.read(_MOST_TOKEN + 1)
     except OSError as error:
         raise cannot("read", path, error) from None
-    if stat.S_ISREG(mode) and mode & 0o077:
+    by_group = 0o040 if status.st_uid == 0 != os.geteuid() else 0
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 & ~by_group:
         raise MachineCannot(f"{path} can be read by others", hint=f"chmod 600 {path}")
     words = text.split()
     if len(words) != 1 or not words[0].isascii() or not _LEAST_TOKEN <= len(words[0]) < _MOST_TOKEN:

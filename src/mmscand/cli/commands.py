@@ -35,6 +35,10 @@ COMMANDS = {
         "install_service:install_service",
         "Put units, configuration, man pages and completions in their places.",
     ),
+    "node-labels": (
+        "node_labels:node_labels",
+        "Print facts about this machine as labels of a Kubernetes node.",
+    ),
     "simulate": ("simulate:simulate", "Run one policy on one workload, and print its figures."),
     "compare": ("simulate:compare", "Put policies side by side on many workloads."),
     "lab": ("lab:lab", "Try mmscand in virtual machines that have two memory tiers."),

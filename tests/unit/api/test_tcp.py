@@ -1,5 +1,7 @@
 """Over TCP: where it listens, and what a token is."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,20 @@ def test_a_token_is_one_word_that_others_cannot_read(tmp_path: Path) -> None:
             token_of(file)
     with pytest.raises(MmscandError, match="No such file"):
         token_of(tmp_path / "none")
+
+
+def test_roots_file_may_be_readable_by_the_group_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Kubernetes mounts a secret for a container that is not root."""
+    file = tmp_path / "token"
+    file.write_text("0123456789abcdef")
+    monkeypatch.setattr(os, "geteuid", lambda: 980)
+    owned = os.stat_result((stat.S_IFREG | 0o440, 1, 1, 1, 0, 980, 16, 0, 0, 0))
+    monkeypatch.setattr(os, "fstat", lambda _: owned)
+    assert token_of(file) == "0123456789abcdef"
+    for mode, owner in ((0o444, 0), (0o460, 0), (0o440, 980)):
+        other = os.stat_result((stat.S_IFREG | mode, 1, 1, 1, owner, 980, 16, 0, 0, 0))
+        monkeypatch.setattr(os, "fstat", lambda _, other=other: other)
+        with pytest.raises(MmscandError, match="can be read by others"):
+            token_of(file)
