@@ -28,9 +28,9 @@ class DebianRoot:
         self.folder = folder
 
     @classmethod
-    def made(cls, release: str, folder: Path) -> "DebianRoot":
-        """As a minimal installation is, with apt and its lists."""
-        command = ["mmdebstrap", "--quiet", "--variant=apt", "--skip=cleanup/apt/lists"]
+    def made(cls, release: str, folder: Path, variant: str = "apt") -> "DebianRoot":
+        """As a minimal installation is, with apt and its lists; `minbase` is as images are."""
+        command = ["mmdebstrap", "--quiet", f"--variant={variant}", "--skip=cleanup/apt/lists"]
         subprocess.run([*command, release, str(folder)], check=True, timeout=_LIMIT_S)
         return cls(folder)
 

@@ -100,7 +100,9 @@ def run_script(script: str, folder: Path, environment: dict[str, str]) -> None:
 def write_program(folder: Path, name: str, module: str, socket: Path | None = None) -> None:
     """A program in `folder`: `python -m module`, whose commands use this socket of a daemon."""
     asks = "status|ps|why|size|top|get|set|reset|enable|disable|reload|heat"
-    here = f'case "$1" in {asks}) set -- "$1" --socket "{socket}" "${{@:2}}";; esac\n'
+    cases = f'{asks}) set -- "$1" --socket "{socket}" "${{@:2}}";; '
+    cases += f'config) [ "$2" != diff ] || set -- config diff --socket "{socket}" "${{@:3}}";;'
+    here = f'case "$1" in {cases} esac\n'
     program = folder / name
     program.write_text(
         f'#!/bin/bash\n{here if socket else ""}exec {sys.executable} -m {module} "$@"\n'

@@ -116,7 +116,11 @@ def _parse(program: str, *words: str) -> None:
         case "mmscand":
             module, _, function = COMMANDS[words[0]][0].partition(":")
             command = getattr(importlib.import_module(f"mmscand.cli.{module}"), function)
-            command.make_context(words[0], list(words[1:]))
+            name, *rest = words
+            while parts := getattr(command, "commands", {}):
+                name, *rest = rest
+                command = parts[name]
+            command.make_context(name, rest)
         case name:
             assert name in INSTALLS, f"{program} is not parsed: name a test that runs it"
 
