@@ -15,6 +15,8 @@ from mmscand.model import BoolArray, FloatArray, PageBlock, StateArray, UIntArra
 _FIRST_S, _FACTOR, _LAST_S = 1e-4, 3.0, 1.2e-3
 """Reads come 0.1 ms after the clearing, and then after three times as long each, until one came
 later than 1.2 ms: the scanner waits for them, and no other visit is to be late by 5 ms."""
+_MOST_READS = 4
+"""However the clock goes."""
 _ROWS = 8
 """4096 pages, which are read and decoded in 8 us. With 64, the first read comes 0.6 ms after the
 clearing in simulation, and sizes up to 1/64 of zipf 0.99 at 10 accesses are 10 points too low, with
@@ -32,8 +34,9 @@ class Survey:
         self._rows: UIntArray = np.empty(0, dtype=np.uint64)
         self._cleared = 0.0
         """When their bits were."""
-        self._read: float | None = None
+        self._read = 0.0
         """When they were read last."""
+        self._reads = 0
 
     def begin(self) -> None:
         """Rows of the next block of which a round begins are chosen."""
@@ -50,7 +53,7 @@ class Survey:
             lots /= np.maximum(weights, _LEAST_RATE)
             chosen[np.argsort(lots, kind="stable")[:_ROWS]] = True
             self._wanted, self._rows = False, block.addresses[chosen]
-            self._read = None
+            self._reads = 0
         return chosen
 
     def were_cleared(self, at: float) -> None:
@@ -59,14 +62,15 @@ class Survey:
 
     def next_read(self) -> tuple[float, UIntArray] | None:
         """When to read which rows (n,) of 2 MiB, by their starts; None when it is over."""
-        elapsed = _FIRST_S / _FACTOR if self._read is None else self._read - self._cleared
-        if not len(self._rows) or elapsed > _LAST_S:
+        elapsed = self._read - self._cleared if self._reads else 0.0
+        if not len(self._rows) or elapsed > _LAST_S or self._reads >= _MOST_READS:
             return None
-        return self._cleared + _FACTOR * elapsed, self._rows
+        return self._cleared + max(_FIRST_S, _FACTOR * elapsed), self._rows
 
     def were_read(self, now: float) -> None:
         """The rows were read again."""
         self._read = now
+        self._reads += 1
 
     def end(self) -> None:
         """Nothing is to be read until other rows are chosen."""

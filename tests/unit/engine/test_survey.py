@@ -1,7 +1,11 @@
 """How much of all accesses the hottest pages have, by what is known of them after a while."""
 
+import numpy as np
 import pytest
 
+from mmscand.engine.survey import Survey
+from mmscand.heat.word import STATES
+from mmscand.model import REGION_BYTES, PageBlock
 from mmscand.sim.placement import Run
 from mmscand.sim.workload import Workload
 from mmscand.sim.workloads import Frame, workload_named
@@ -38,3 +42,25 @@ def test_the_share_of_each_size_is_right_where_few_pages_have_most_accesses() ->
 def test_it_stays_right() -> None:
     """Set bits of pages that are accessed all the time are no reason to take them for colder."""
     assert points_off("gups", 10.0, 120.0)[3:] == pytest.approx([0.0] * 3, abs=2.0)
+
+
+def test_reads_come_at_growing_distances_and_end_however_the_clock_goes() -> None:
+    everything = np.ones((1, 512), dtype=np.bool_)
+    frames = np.arange(512, dtype=np.uint64)[None, :] << np.uint64(12)
+    block = PageBlock(
+        np.array([REGION_BYTES], dtype=np.uint64), 1, frames, everything, everything, everything
+    )
+    words, rates = np.ones((1, 512), dtype=np.uint16), np.ones(STATES)
+    for passes, times in ((True, [0.1, 0.3, 0.9, 2.7]), (False, [0.1] * 4)):
+        survey = Survey()
+        assert not survey.choose(block, words, rates).any()  # nobody wants one
+        survey.begin()
+        assert survey.choose(block, words, rates).all()
+        survey.were_cleared(5.0)
+        found = []
+        while (due := survey.next_read()) is not None:
+            found.append(1000 * (due[0] - 5.0))
+            survey.were_read(due[0] if passes else 5.0)
+        assert found == pytest.approx(times)
+        survey.end()
+        assert survey.next_read() is None
