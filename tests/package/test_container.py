@@ -6,26 +6,42 @@ Two to four minutes, most of it for the root: script/soak runs these.
 """
 
 import json
+import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from mmscand.linux.privileges import NEEDED
-from support.container_image import Image, bpf_of, contained, entry_point, shown
+from support.container_image import (
+    ENVIRONMENT,
+    Image,
+    bpf_of,
+    contained,
+    entered,
+    entry_point,
+    shown,
+)
 from support.debian_root import DebianRoot
 from support.manifests import BASE, of_kind, resources
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1200)]
 
 MOST_MIB = 300
+API_USER = 980
 ROWS = {"surroundings", "privileges", "reader bpf", "reading", "aging", "moving"}
 """Of `mmscand check`: all that takes rights."""
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> DebianRoot:
-    return Image(tmp_path_factory.mktemp("image")).stage("daemon")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return Image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def root(image: Image) -> DebianRoot:
+    return image.stage("daemon")
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +163,35 @@ def test_the_seccomp_profile_is_copied_without_any_capability(root: DebianRoot) 
     command = [word.replace("/profiles/", "/run/") for word in init["command"]]
     done = contained(root, command, [], None)
     assert done.returncode == 0, shown(done)
+
+
+def test_the_api_serves_as_its_user_without_any_capability(image: Image) -> None:
+    """With a token that root owns and its group may read, as the kubelet mounts it."""
+    root = image.stage("api")
+    folder = root.folder / "etc/token"
+    folder.mkdir()
+    token = folder / "token"
+    token.write_text("0123456789abcdef" * 4)
+    os.chown(token, 0, API_USER)
+    token.chmod(0o440)
+    options = ["--socket=/run/api.sock", "--group=mmscand", "--listen=0.0.0.0:0"]
+    options += ["--token-file=/etc/token/token", "--history=/run/history.db"]
+    command = entered(root, [*entry_point("api"), *options], [], user=API_USER)
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert process.stdout is not None
+        # Before it, that there is no daemon; at the end of its output it has failed.
+        said = next((line for line in process.stdout if " serves " in line), "")
+        assert "/run/api.sock and http://0.0.0.0:" in said
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert re.search(r"^CapPrm:\s+0+$", status, re.MULTILINE)
+        assert re.search(rf"^Uid:\s+{API_USER}\s", status, re.MULTILINE)
+    finally:
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 0
 
 
 def test_everything_was_left_as_it_was(root: DebianRoot) -> None:

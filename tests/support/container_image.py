@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ mount --bind "$0" "$0"
 mount -t proc proc "$0/proc"
 mount --rbind /sys "$0/sys"
 mount --rbind /dev "$0/dev"
-mount -t tmpfs run "$0/run"
+mount -t tmpfs -o mode=1777 run "$0/run"
 mount -o remount,bind,ro "$0"
 exec /usr/sbin/chroot "$0" "$@"
 """
@@ -104,7 +105,9 @@ class Image:
             return
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest"]
         download += [str(self._wheels), "--only-binary=:all:", "--python-version=3.13"]
-        wanted = ["setuptools>=77", "click>=8.1", "numpy>=1.24"]
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        wanted = [*project["dependencies"], *project["optional-dependencies"]["api"]]
+        wanted.append("setuptools>=77")
         subprocess.run([*download, *wanted], check=True, timeout=_LIMIT_S)
 
 
@@ -128,23 +131,36 @@ def entry_point(stage: str) -> list[str]:
     return found
 
 
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def contained(
     root: DebianRoot, command: list[str], capabilities: list[str], seccomp: bytes | None
 ) -> subprocess.CompletedProcess[str]:
     """Run it as a container of the DaemonSet; `seccomp` is a program of BPF, see bpf_of."""
-    kept = "".join(f",+{name.lower()}" for name in capabilities)
-    bounded = ["setpriv", f"--bounding-set=-all{kept}", "--inh-caps=-all", "--no-new-privs"]
-    words = [*bounded, *command]
+    words = command
     if seccomp is not None:
-        words = [*bounded, "/usr/bin/python3", "-c", _FILTERED, seccomp.hex(), *command]
+        words = ["/usr/bin/python3", "-c", _FILTERED, seccomp.hex(), *command]
     return subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", _CONTAINED, str(root.folder), *words],
-        env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        entered(root, words, capabilities),
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
         timeout=_LIMIT_S,
     )
+
+
+def entered(
+    root: DebianRoot, command: list[str], capabilities: list[str], user: int = 0
+) -> list[str]:
+    """The command that runs another one in a container."""
+    kept = "".join(f",+{name.lower()}" for name in capabilities)
+    bounded = ["setpriv", f"--bounding-set=-all{kept}", "--inh-caps=-all", "--no-new-privs"]
+    if user:
+        bounded += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    contained = [*bounded, *command]
+    return ["unshare", "--mount", "sh", "-ec", _CONTAINED, str(root.folder), *contained]
 
 
 class _Comparison(ctypes.Structure):
