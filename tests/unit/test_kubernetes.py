@@ -168,6 +168,13 @@ def test_capabilities_are_those_of_the_unit_and_of_the_documents(pod: Json) -> N
         assert set(given.get("add", ())) == (four if name in RIGHTS else set())
 
 
+def test_kubernetes_accepts_the_spelling_of_the_capabilities(pod: Json) -> None:
+    """Its validation refuses the name with CAP_ beside allowPrivilegeEscalation: false."""
+    for container in containers(pod).values():
+        given = container["securityContext"]["capabilities"].get("add", ())
+        assert not [name for name in given if name.startswith("CAP_")]
+
+
 def test_every_container_is_confined(pod: Json) -> None:
     for name, container in containers(pod).items():
         context = container["securityContext"]
