@@ -15,12 +15,11 @@ from mmscand.heat.word import KNOWN, MOST_OBSERVED, STATES, UNKNOWN, A, B, packe
 from mmscand.model import BoolArray, FloatArray
 
 _SOON, _FIRST_READ, _LATE_READ = 1e-3, 64.0, 4.0
-"""The first access that is known of a page, before a first read that comes soon, is taken to be at
-an eighth of that time: pages that are set in each first read would look alike else. 4 leave huge
-pages at 100 accesses a 4K page and second at 1.7 times O-cost, 64 at 1.06. Where the first read
-comes late, as in emulation and after a pass over much memory, it is taken to be at half of its
-time: rates that are believed to be ten times as high as they are look like a change in the next
-round."""
+"""An access before a first read that comes soon is taken to be at an eighth of its time: pages that
+are set in each first read would look alike else. 4 leave huge pages at 100 accesses a 4K page and
+second at 1.7 times O-cost, 64 at 1.06. Where the first read comes late, as in emulation and after a
+pass over much memory, it is taken to be at half of its time: rates that are believed to be ten
+times as high as they are look like a change in the next round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,10 @@ class Doubt:
 
 
 CALM = Doubt(1e-3, 0.01, 0.5)
-_PROOF = 2.0
-"""Accesses, see heat.word.PROVEN."""
+_FEW = 8.0
+"""Accesses up to which one more counts as one, at the time that is usual for pages of the process.
+The second is proof that there are more (heat.word.PROVEN), whatever it says of the rate. With 1 a
+rate that is known from one early access stays, and pages that are accessed alike trade places."""
 _LEAST_WIDTH = 1e-7
 """Of an interval, in s or as a share: narrower ones are points."""
 
@@ -88,11 +89,10 @@ def accessed(
     silent, before = table.silent(until), table.silent(after)
     again = _is_change(before - silent, _drawn_again(table, after, until, edge, fast=fast), doubt)
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
-    at = _first_access(table, after, until)
-    more, seconds = _one_more(np.maximum(a, 1.0), b + after, until - after)
-    # The second access is proof that there are more, and pages wait for it, whatever it says.
-    proof = np.maximum(1.0, _PROOF / more)
-    more, seconds = np.where(a < 1, 1.0, more * proof), np.where(a < 1, b + at, seconds * proof)
+    at, few = _usual_time(table, after, until), a < _FEW
+    more, seconds = _one_more(np.maximum(a, _FEW), b + after, until - after)
+    more = np.where(few, np.where(a < 1, 1.0, a + 1), more)
+    seconds = np.where(few, b + at, seconds)
     # At the most, older observations are forgotten: a mean of constant weight.
     seconds *= np.minimum(1.0, MOST_OBSERVED / more)
     return Updates(
@@ -105,8 +105,8 @@ def accessed(
     )
 
 
-def _first_access(table: RateTable, after: float, until: float) -> FloatArray:
-    """(STATES,) when a page was accessed of which no access was known before."""
+def _usual_time(table: RateTable, after: float, until: float) -> FloatArray:
+    """(STATES,) when a page was accessed of which little was known before."""
     first = float(np.clip(_FIRST_READ * _SOON / until, _LATE_READ, _FIRST_READ))
     usual = float(np.sqrt(max(after, until / first) * until))
     # Half of 10 s, where the CPU budget delays visits, would make a hot page look cold.

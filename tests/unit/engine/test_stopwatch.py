@@ -189,3 +189,16 @@ def test_for_a_recording_every_page_is_observed_in_each_round() -> None:
         return run.cleared
 
     assert cleared(EveryPage()) > 1.3 * cleared(None)
+
+
+def test_rates_of_hot_pages_stay_right_in_a_calm() -> None:
+    """Set bits of pages that are accessed all the time are no reason to take them for colder."""
+    frame = Frame(8192, 910, 120.0, 10.0, 1)
+    run = Run(workload_named("gups", frame), "capacity", frame.capacity, 1)
+    while run.now < frame.windows:
+        run.visit(frame.windows)
+    hot = [kind for kind in run.world.rates()[0].rates if kind[0] > 20]
+    mean = sum(rate * (slow + fast) for rate, slow, fast in hot) / sum(
+        slow + fast for _, slow, fast in hot
+    )
+    assert mean == pytest.approx(90, rel=0.15)
