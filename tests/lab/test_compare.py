@@ -8,6 +8,9 @@ from mmscand_lab.experiment import run_contest
 
 _LIMIT_S = 3600.0
 """Ends what hangs: ten times what it takes in emulation on two quiet cores."""
+_TOO_SLOW = 40.0
+"""Times that a core of the guest is slower than one of the host: 12 to 22 on a quiet host. At 62 a
+contest of fixed length has three passes of the daemon in it, and no page moves."""
 _PAGES = (256 << 20) // 4096
 """Of the workload `gups`."""
 
@@ -23,13 +26,14 @@ def test_policies_are_measured_by_what_a_load_knows(tmp_path: Path) -> None:
     assert nothing["hit_share"] == nothing["pages_moved"] == 0
     assert nothing["seconds_to_95"] is None
     for figures in (ours, redis):
-        moved = figures["pages_moved"]
-        assert moved is not None
-        # A slow host moves fewer pages in the same seconds: 2186 of 6554 once.
-        assert moved > 100
         assert figures["ops_alone"]
         assert figures["p99_ms_alone"]
+        if (figures["core_slower_by"] or 0) < _TOO_SLOW:
+            # A slow host moves fewer pages: 2186 of 6554 once.
+            assert (figures["pages_moved"] or 0) > 100
+    moved = ours["pages_moved"]
+    assert moved is not None
     # A hot page has nine times the accesses of the mean page. A page may move down and up again.
-    assert (ours["hit_share"] or 0) > 5 * (ours["pages_moved"] or 0) / _PAGES
+    assert not moved or (ours["hit_share"] or 0) > 5 * moved / _PAGES
     assert redis["memory_share"]
     assert "seconds_to_95" not in redis
