@@ -121,7 +121,7 @@ class _NothingHappened(ControlClient):
     """A daemon that was started a moment ago: every metric is there, few have a value."""
 
     def status(self) -> dict[str, Json]:
-        """Without what is left out of an answer that has no value."""
+        """Without fields that an answer leaves out where they have no value."""
         parts = dict.fromkeys(("scanning", "aging", "moving"), 0.0)
         return {
             "version": "",

@@ -43,7 +43,7 @@ def _completions() -> dict[str, str]:
 def _example() -> Iterator[str]:
     yield "# /etc/mmscand.toml: configuration of mmscand, see mmscand.toml(5)."
     yield "# All is as it would be without this file: remove a `#` and change the value."
-    yield "# `mmscand check --config /etc/mmscand.toml` says all mistakes."
+    yield "# `mmscand check --config /etc/mmscand.toml` prints all mistakes."
     yield "# `mmscand reload` takes a changed file over."
     yield ""
     yield "[control]"

@@ -82,8 +82,8 @@ class Settings:
         20.0,
         (0, 3600),
         "CPU time that scanning may use at full speed within ten minutes of the start, "
-        "beside the average. Later a large new process and a change of what is hot get "
-        "what is left of the average. A first look at 64 GiB takes 3 s, to decide a few of them. 0 "
+        "beside the average. Later a large new process and a change of the hot set get "
+        "the rest of the average. A first look at 64 GiB takes 3 s, to decide a few of them. 0 "
         "has no bursts at all.",
     )
     cpu_earned_percent: float = number(

@@ -206,7 +206,7 @@ def test_the_policy_can_be_changed_while_it_runs() -> None:
         assert world.until(lambda: bool(world.fast(100)[world.used[100]].all()))
 
 
-def test_pages_that_was_demoted_are_promoted_again_when_they_are_used_again() -> None:
+def test_pages_that_were_demoted_are_promoted_again_when_they_are_used_again() -> None:
     world = FullTier()
     first, second = some(3400, 8192), some(3400, 8192, seed=2)
     world.used = {100: first}

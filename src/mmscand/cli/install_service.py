@@ -38,7 +38,7 @@ def install_service(
     remove: bool,
     dry_run: bool,
 ) -> None:
-    """Put units, configuration, man pages and completions in their places, and say each.
+    """Put units, configuration, man pages and completions in their places, and print each.
 
     Done twice it changes nothing. A configuration that was changed is kept.
     """

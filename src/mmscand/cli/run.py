@@ -52,7 +52,9 @@ ONE_DAEMON = Path("/run/mmscand.lock")
 @click.option("--control/--no-control", default=True, help="Let it be controlled, or do not.")
 @click.option("--api", is_flag=True, help="Start mmscand-api beside it, without root's rights.")
 @click.option("--dry-run", is_flag=True, help="Move nothing; say how much could be promoted.")
-@click.option("--clear-bits", is_flag=True, help="In a dry run: clear Accessed bits, say the plan.")
+@click.option(
+    "--clear-bits", is_flag=True, help="In a dry run: clear Accessed bits, print the plan."
+)
 @click.option("--record", type=PATH, help="Also write what passes see and move to this new file.")
 @click.option(
     "--record-max-mib",

@@ -78,16 +78,18 @@ class Updates:
     estimates: NDArray[np.uint32]
     """As heat.word.rounded takes them."""
     place: Place
-    again: BoolArray
+    changed: BoolArray
     """Taken for a change of the page: nothing that was known counts."""
 
 
 def accessed(
     table: RateTable, after: float, until: float, doubt: Doubt, edge: float, *, fast: bool
 ) -> Updates:
-    """For pages of a tier that were accessed between two reads; `edge`: see _drawn_again."""
+    """For pages of a tier that were accessed between two reads; `edge`: see _of_a_changed_page."""
     silent, before = table.silent(until), table.silent(after)
-    again = _is_change(before - silent, _drawn_again(table, after, until, edge, fast=fast), doubt)
+    changed = _is_change(
+        before - silent, _of_a_changed_page(table, after, until, edge, fast=fast), doubt
+    )
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
     at, few = _usual_time(table, after, until), a < _FEW
     more, seconds = _one_more(np.maximum(a, _FEW), b + after, until - after)
@@ -97,11 +99,11 @@ def accessed(
     seconds *= np.minimum(1.0, MOST_OBSERVED / more)
     return Updates(
         packed(
-            np.where(again, 1.0, np.minimum(more, MOST_OBSERVED)),
-            np.where(again, at[UNKNOWN], seconds),
+            np.where(changed, 1.0, np.minimum(more, MOST_OBSERVED)),
+            np.where(changed, at[UNKNOWN], seconds),
         ),
         Place(1 - before, 1 - silent),
-        again,
+        changed,
     )
 
 
@@ -132,11 +134,11 @@ def still_clear(
 ) -> Updates:
     """For pages of a tier that were not accessed for these seconds."""
     silent = table.silent(seconds)
-    again = _is_change(silent, _drawn_again(table, seconds, None, edge, fast=fast), doubt)
+    changed = _is_change(silent, _of_a_changed_page(table, seconds, None, edge, fast=fast), doubt)
     a, b = _less_sure(silent, doubt)
-    none_yet = np.where(again, A[0], a)
-    estimates = packed(none_yet, np.where(again, 0.0, b) + seconds)
-    return Updates(estimates, Place.after(silent), again)
+    none_yet = np.where(changed, A[0], a)
+    estimates = packed(none_yet, np.where(changed, 0.0, b) + seconds)
+    return Updates(estimates, Place.after(silent), changed)
 
 
 def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray]:
@@ -146,14 +148,14 @@ def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray
     return a, np.where(KNOWN, B * a / A, 0.0)
 
 
-def _is_change(chance: FloatArray, again: float, doubt: Doubt) -> BoolArray:
+def _is_change(chance: FloatArray, if_changed: float, doubt: Doubt) -> BoolArray:
     """(STATES,) where it is more likely that the page has changed (Bayes' rule)."""
     odds = doubt.changed / (1 - doubt.changed)
-    result: BoolArray = (odds * again > np.maximum(chance, 1e-9)) | ~KNOWN
+    result: BoolArray = (odds * if_changed > np.maximum(chance, 1e-9)) | ~KNOWN
     return result
 
 
-def _drawn_again(
+def _of_a_changed_page(
     table: RateTable, after: float, until: float | None, edge: float, *, fast: bool
 ) -> float:
     """The chance of an observation of a page that should change tiers: one of the fast tier that is

@@ -124,7 +124,7 @@ class RateTable:
         return np.clip(result, 0.0, seconds / 2)
 
     def silent_if(self, seconds: float, border: float, *, hotter: bool) -> float:
-        """The same of a page that is drawn again, if it is hotter than a rate, or if it is not."""
+        """The same of any of the pages that are hotter than a rate, or of those that are not."""
         if seconds <= 0:
             return 1.0
         weights = self._mixture.weights * ((border < GRID) == hotter)

@@ -39,7 +39,7 @@ be forgotten: 16 leave zipf 0.99 0.6 points from the optimum, 32 leave 0.4."""
 MOST_OBSERVED = float(OBSERVED[-1])
 _LOWEST_RATE, _OCTAVES = 1 / 500, 25.0
 """From an access in 500 s to 67 000 a second: what a bit that is read 0.3 ms after its clearing can
-still say. A step is 0.2 octaves, 15 %."""
+still resolve. A step is 0.2 octaves, 15 %."""
 _STEPS_PER_OCTAVE = (RATE_LEVELS - 1) / _OCTAVES
 RATE: FloatArray = _LOWEST_RATE * 2 ** (np.arange(RATE_LEVELS) / _STEPS_PER_OCTAVE)
 """(RATE_LEVELS,) accesses a second."""

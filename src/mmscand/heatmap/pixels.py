@@ -13,7 +13,7 @@ Ramp = tuple[tuple[int, int, int], ...]
 FAST: Ramp = ((255, 240, 220), (253, 184, 99), (217, 95, 14), (122, 40, 4))
 SLOW: Ramp = ((230, 239, 248), (146, 190, 225), (49, 119, 183), (8, 48, 107))
 """Ramps of red, green and blue, from no access to the hottest. Light to dark, so that heat is seen
-without colours; orange and blue, which are distinguished by most who are colour-blind."""
+without colours; orange and blue, which most colour-blind people can distinguish."""
 RAMPS: dict[Tier, Ramp] = {"fast": FAST, "slow": SLOW}
 UNKNOWN, NOTHING = (190, 190, 190), (255, 255, 255)
 RULED = 0.6

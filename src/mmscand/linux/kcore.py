@@ -132,7 +132,7 @@ class Kcore:
         )
 
     def refresh(self) -> None:
-        """Read the headers again: the kernel makes them for each reader again."""
+        """Read the headers again: the kernel makes them when they are read."""
         with contextlib.suppress(OSError, struct.error, ValueError):
             self._segments = _load_segments(self._fd)
 

@@ -19,7 +19,7 @@ Effort = str
 FULL, SLOWED, STOPPED = "full", "slowed", "stopped"
 
 _LATENCY_GAIN_NS = 100.0
-"""Where the firmware says no latencies (HMAT): CXL memory is 70 to 200 ns slower than local DRAM
+"""Where the firmware gives no latencies (HMAT): CXL memory is 70 to 200 ns slower than local DRAM
 (Pond, TPP, Soar/Alto)."""
 _MOVE_S = 1.24e-6
 """A 4K page through move_pages takes 1.2 to 2.5 us (docs/reference/kernel-interfaces.md)."""

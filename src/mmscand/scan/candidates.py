@@ -199,8 +199,8 @@ class Candidates:
         if not slots.demotes:
             held |= self._guard.forbids(slots.addresses, slots.states, now)
         shared = np.zeros_like(held)
-        # That one process has no use for a page says nothing of the others: of 242 demoted ones
-        # so in PostgreSQL 227 were promoted again.
+        # That one process has no use for a page says nothing of the others: of 242 pages that
+        # were demoted so in PostgreSQL, 227 were promoted again.
         if not self.shared_too or slots.demotes:
             shared[~held] = self._space.shared(slots.addresses[~held])
         history.mark_stuck(slots.addresses[shared], slots.pages_per_slot)
@@ -247,7 +247,7 @@ class Candidates:
         """Which of the slots are on the list now; one offer for each kind of page."""
         on_list = np.zeros(len(wanted), dtype=np.bool_)
         which = np.flatnonzero(wanted)
-        # As one number each: to separate rows of three apart by sorting them costs 300 ns a slot.
+        # As one number each: to distinguish rows of three by sorting them costs 300 ns a slot.
         every = (
             accessed_passes(slots.states[which]),
             slots.sources[which],

@@ -84,7 +84,7 @@ def _moving(frame: Frame, part: float) -> Workload:
 
 
 def _zipf_shift(frame: Frame) -> Workload:
-    """Zipf 0.99, drawn again halfway."""
+    """Zipf 0.99, with another order of all pages from halfway on."""
     before = _zipf_rates(frame, 0.99)
     after = before[np.random.default_rng(frame.seed + 1).permutation(frame.pages)]
     order = np.random.default_rng(frame.seed).permutation(frame.pages)

@@ -65,14 +65,14 @@ def test_what_contradicts_all_that_is_known_is_a_change_of_the_page(
         found = still_clear(known, 3.0, CALM, EDGE, fast=fast)
     else:
         found = accessed(known, 0.0, until, CALM, EDGE, fast=fast)
-    assert found.again[old[0]]
+    assert found.changed[old[0]]
     assert A[rounded(found.estimates[old], throw=1)][0] <= 1.0
 
 
 def test_what_is_a_little_unlikely_is_a_change_only_where_many_pages_have_changed() -> None:
     known, old = table(1.0, 100.0), state(16.0, 1.0)
-    assert not accessed(known, 0.003, 0.01, CALM, EDGE, fast=False).again[old[0]]
-    assert accessed(known, 0.003, 0.01, SURE, EDGE, fast=False).again[old[0]]
+    assert not accessed(known, 0.003, 0.01, CALM, EDGE, fast=False).changed[old[0]]
+    assert accessed(known, 0.003, 0.01, SURE, EDGE, fast=False).changed[old[0]]
 
 
 def test_an_unlikely_observation_makes_what_was_known_count_less() -> None:

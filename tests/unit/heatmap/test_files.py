@@ -63,7 +63,7 @@ def test_the_hue_is_the_tier_and_slow_cells_are_ruled() -> None:
     assert pixels.shape == (4 * len(colours), 6, 3)
     assert (pixels[3, 0] < pixels[2, 0]).all()  # slow
     assert (pixels[-1, 0] == pixels[-2, 0]).all()  # fast
-    found.sums[Sum.SLOW] = 512  # one tier: nothing to say apart
+    found.sums[Sum.SLOW] = 512  # one tier: nothing to distinguish
     heat_map = picture_of(found)
     pixels = pixels_of(heat_map, shades_of(heat_map.heat, "rank"), 4, 3)
     assert (pixels[3, 0] == pixels[2, 0]).all()
