@@ -10,7 +10,7 @@ from mmscand.config_rules import RULE_KEYS
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 from mmscand.settings import KNOBS
 from mmscand_reference.commands import command_of, metavar, option_row
-from mmscand_reference.roff import example, heading, item, paragraph, section, subsection
+from mmscand_reference.roff import example, item, opening, paragraph, section, subsection
 from mmscand_reference.settings import written
 from mmscand_reference.text import one_line
 
@@ -25,12 +25,10 @@ _RULES_TAIL = (
 
 def mmscand_8() -> Iterator[str]:
     """mmscand(8)."""
-    yield from heading("mmscand", 8, __version__)
-    yield from section("name")
-    yield r"mmscand \- promotes hot pages of running processes from slow memory to fast memory"
-    yield from section("synopsis")
-    yield from paragraph("`mmscand` COMMAND [OPTIONS] [ARGUMENTS]")
-    yield from section("description")
+    summary = "promotes hot pages of running processes from slow memory to fast memory"
+    yield from opening(
+        "mmscand", 8, __version__, summary, "`mmscand` COMMAND [OPTIONS] [ARGUMENTS]"
+    )
     yield from paragraph(
         "`mmscand run` reads the Accessed bits in the page tables of running processes, finds "
         "pages in slow memory (CXL, persistent memory, remote nodes) that are in use, and moves "
@@ -58,12 +56,8 @@ def mmscand_8() -> Iterator[str]:
 
 def mmscand_api_8() -> Iterator[str]:
     """mmscand-api(8)."""
-    yield from heading("mmscand-api", 8, __version__)
-    yield from section("name")
-    yield r"mmscand\-api \- HTTP API, metrics and history of mmscand"
-    yield from section("synopsis")
-    yield from paragraph("`mmscand-api` [OPTIONS]")
-    yield from section("description")
+    summary = "HTTP API, metrics and history of mmscand"
+    yield from opening("mmscand-api", 8, __version__, summary, "`mmscand-api` [OPTIONS]")
     yield from paragraph(one_line(api.help or ""))
     yield from paragraph(
         "It is a process without root's rights: it asks the daemon over its socket. Requests are "
@@ -81,12 +75,8 @@ def mmscand_api_8() -> Iterator[str]:
 
 def mmscand_toml_5() -> Iterator[str]:
     """mmscand.toml(5)."""
-    yield from heading("mmscand.toml", 5, __version__)
-    yield from section("name")
-    yield r"mmscand.toml \- configuration of mmscand"
-    yield from section("synopsis")
-    yield from paragraph("`/etc/mmscand.toml`")
-    yield from section("description")
+    summary = "configuration of mmscand"
+    yield from opening("mmscand.toml", 5, __version__, summary, "`/etc/mmscand.toml`")
     yield from paragraph(
         "A file in TOML with tables `[settings]`, `[control]` and any number of `[[rule]]`. All "
         "of it may be left out, and so may the file. `mmscand check --config` FILE prints all "
@@ -95,7 +85,7 @@ def mmscand_toml_5() -> Iterator[str]:
     yield from section("example")
     yield from example(_EXAMPLE)
     yield from section("settings")
-    yield from paragraph("Each with its default and what is allowed.")
+    yield from paragraph("Each with its default and its bounds.")
     for name, knob in KNOBS.items():
         unit = f", in {knob.unit}" if knob.unit else ""
         allowed = knob.allowed.replace("|", ", ").replace("on, off", "true, false")

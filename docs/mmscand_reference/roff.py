@@ -5,12 +5,17 @@ from collections.abc import Iterable, Iterator
 from mmscand_reference.text import one_line
 
 
-def heading(name: str, section: int, version: str) -> Iterator[str]:
-    """The first lines of a page."""
+def opening(name: str, number: int, version: str, summary: str, synopsis: str) -> Iterator[str]:
+    """The first lines of a page, up to the heading of its description."""
     yield '.\\" Made by script/reference from the tables in the code. Change those instead.'
     # No date: two builds of one version are the same bytes.
-    yield f'.TH {_word(name)} {section} "" "mmscand {version}" "mmscand"'
+    yield f'.TH {_word(name)} {number} "" "mmscand {version}" "mmscand"'
     yield ".nh"  # no hyphens: names of knobs and options are to be copied
+    yield from section("name")
+    yield rf"{name.replace('-', chr(92) + '-')} \- {summary}"
+    yield from section("synopsis")
+    yield from paragraph(synopsis)
+    yield from section("description")
 
 
 def section(title: str) -> Iterator[str]:

@@ -3,8 +3,8 @@
 import os
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,15 +39,16 @@ class Write(Step):
     def do(self) -> None:
         """Whole or not at all: systemd or a shell may read it meanwhile."""
         part = self.path.with_name(f".{self.path.name}.mmscand")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(self.text, encoding="utf-8")
-            part.chmod(0o644)
-            part.replace(self.path)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink()
-            raise _refused("write", self.path, error) from None
+        with _refused("write", self.path):
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                part.write_text(self.text, encoding="utf-8")
+                part.chmod(0o644)
+                part.replace(self.path)
+            except OSError:
+                with suppress(OSError):
+                    part.unlink()
+                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,9 @@ class Link(Step):
 
     def do(self) -> None:
         """See Step."""
-        try:
+        with _refused("link", self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.symlink_to(self.program)
-        except OSError as error:
-            raise _refused("link", self.path, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +84,8 @@ class Remove(Step):
 
     def do(self) -> None:
         """See Step."""
-        try:
+        with _refused("remove", self.path):
             self.path.unlink()
-        except OSError as error:
-            raise _refused("remove", self.path, error) from None
         for folder in self.path.parents:
             # `lib`, `share` and `bin` themselves are the system's.
             if self.stays in (folder, folder.parent):
@@ -136,6 +133,11 @@ class Note(Step):
         """Nothing."""
 
 
-def _refused(verb: str, path: Path, error: OSError) -> MmscandError:
-    hint = "the file system is read-only or full, or not yours to write" if os.geteuid() else ""
-    return MmscandError(f"cannot {verb} {path}: {error.strerror}", hint=hint)
+@contextmanager
+def _refused(verb: str, path: Path) -> Iterator[None]:
+    """MmscandError in place of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        hint = "the file system is read-only or full, or not yours to write" if os.geteuid() else ""
+        raise MmscandError(f"cannot {verb} {path}: {error.strerror}", hint=hint) from None
