@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmscand.linux.arch.entries import Decoder, Leaves, large, tables
+from mmscand.linux.arch.entries import Decoder, Leaves
+from mmscand.linux.arch.x86_64 import X86_64
 from mmscand.model import UIntArray
 from synthetic.tables import PAGE, PMD, PTE, PUD, leaf, swap_entry
 
@@ -133,6 +134,7 @@ def test_whole_tables_share_their_arrays_and_huge_pages_do_not() -> None:
 @given(st.lists(st.one_of(st.integers(0, (1 << 64) - 1), words(PMD, 0)), min_size=1, max_size=30))
 def test_an_upper_entry_is_a_table_or_a_leaf_or_nothing(pool: list[int]) -> None:
     entries: UIntArray = np.array(pool, dtype=np.uint64)
-    for word, table, leafs in zip(pool, tables(entries), large(entries), strict=True):
+    found = zip(pool, X86_64.tables(entries), X86_64.large_leaves(entries), strict=True)
+    for word, table, leafs in found:
         assert bool(table) == (word & 0x81 == 0x01)
         assert bool(leafs) == (word & 0x80 == 0x80 and word & 0x101 != 0)

@@ -12,7 +12,8 @@ import numpy as np
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import unseen_use
 from mmscand.linux.aging import NO_MAIN_THREAD, Ager
-from mmscand.linux.arch.entries import PTE_SHIFT, Decoder
+from mmscand.linux.arch.entries import Decoder
+from mmscand.linux.arch.entry_format import PTE_SHIFT
 from mmscand.linux.call_size import CallSize
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.huge_pages import HugePages

@@ -13,17 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmscand.linux.arch.entries import (
+from mmscand.linux.arch.entry_format import (
     LEVEL_BITS,
     P4D_SHIFT,
     PGD5_SHIFT,
     PMD_SHIFT,
     PTE_SHIFT,
     PUD_SHIFT,
-    frame_mask,
-    large,
-    tables,
+    EntryFormat,
 )
+from mmscand.linux.arch.x86_64 import X86_64
 from mmscand.linux.kernel_memory import KernelMemory, read_all
 from mmscand.model import (
     HUGE_PAGE_BYTES,
@@ -33,9 +32,6 @@ from mmscand.model import (
     UIntArray,
     VmaTable,
 )
-
-_USER_ENTRIES = PAGES_PER_TABLE // 2
-"""The upper half of a top-level table is the kernel's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,7 @@ class DirectMap:
     """4, or 5 with la57."""
     encryption_bit: int = 0
     """Mask of the bit that marks encrypted memory in an entry (SME, SEV, TDX); 0 if none."""
+    entry_format: EntryFormat = X86_64
 
     def holds(self, frames: UIntArray) -> BoolArray:
         """Which physical addresses are RAM."""
@@ -101,7 +98,8 @@ class Walk:
     ) -> None:
         self._memory = memory
         self._map = direct_map
-        self._frame_mask = frame_mask(direct_map.encryption_bit)
+        self._format = direct_map.entry_format
+        self._frame_mask = self._format.frame_mask(direct_map.encryption_bit)
         self._pgd = pgd
         self._vmas = vmas
         self._start = start
@@ -119,7 +117,7 @@ class Walk:
     def _pud_tables(self) -> tuple[UIntArray, UIntArray]:
         top = PGD5_SHIFT if self._map.levels == 5 else P4D_SHIFT
         entries = read_all(self._memory, np.array([self._pgd], dtype=np.uint64))
-        entries[:, _USER_ENTRIES:] = 0
+        entries[:, self._format.user_entries :] = 0
         bases, tables = self._below(np.zeros(1, dtype=np.uint64), entries, top)
         for shift in range(top - LEVEL_BITS, PUD_SHIFT, -LEVEL_BITS):
             bases, tables = self._below(bases, read_all(self._memory, tables), shift)
@@ -129,7 +127,7 @@ class Walk:
         self, bases: UIntArray, entries: UIntArray, shift: int
     ) -> tuple[UIntArray, UIntArray]:
         """The next level: virtual base and kernel address of each table worth reading."""
-        rows, columns = np.nonzero(tables(entries))
+        rows, columns = np.nonzero(self._format.tables(entries))
         addresses = bases[rows] + (columns.astype(np.uint64) << np.uint64(shift))
         return self._worth_reading(addresses, entries[rows, columns], shift)
 
@@ -166,7 +164,7 @@ class Walk:
         addresses = np.uint64(base) + np.arange(PAGES_PER_TABLE, dtype=np.uint64) * np.uint64(
             REGION_BYTES
         )
-        small = tables(entries)
+        small = self._format.tables(entries)
         regions, pmds = self._worth_reading(addresses[small], entries[small], PUD_SHIFT)
         below = dict(zip(regions.tolist(), pmds, strict=True))
         huge = self._leaves(addresses, entries, PUD_SHIFT)
@@ -182,7 +180,7 @@ class Walk:
         entries = read_all(self._memory, np.array([pmd_table], dtype=np.uint64))[0]
         addresses = np.arange(address, address + REGION_BYTES, HUGE_PAGE_BYTES, dtype=np.uint64)
         found = [self._leaves(addresses, entries, PMD_SHIFT)]
-        small = tables(entries)
+        small = self._format.tables(entries)
         rows, ptes = self._worth_reading(addresses[small], entries[small], PMD_SHIFT)
         # The tables first, then what led to them: of what changed meanwhile nothing is believed.
         copied = self._memory.read(np.append(ptes, np.array([pmd_table, pud_table])))
@@ -207,11 +205,11 @@ class Walk:
     def _leads_to(self, entries: UIntArray, expected: UIntArray | np.uint64) -> BoolArray:
         """Which entries point to these tables; their flags may have changed."""
         same: BoolArray = self._map.virtual(entries & self._frame_mask) == expected
-        return same & tables(entries)
+        return same & self._format.tables(entries)
 
     def _leaves(self, addresses: UIntArray, entries: UIntArray, shift: int) -> Entries:
         """The huge pages among the entries of one table."""
-        leaves = large(entries)
+        leaves = self._format.large_leaves(entries)
         if leaves.any():
             leaves &= self._wanted(addresses, shift)
         return Entries(addresses[leaves], entries[leaves][:, None], shift)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from mmscand.errors import MachineCannot, MmscandError, ProcessGone
-from mmscand.linux.arch.entries import Decoder, frame_mask, tables
+from mmscand.linux.arch.entries import Decoder
 from mmscand.linux.arch.numbers import DIRECT_MAP_STEP, ENCRYPTION_BITS
+from mmscand.linux.arch.x86_64 import X86_64
 from mmscand.linux.bpf_gather import BpfGather
 from mmscand.linux.btf import StructOffsets, struct_offsets
 from mmscand.linux.iomem import Ranges
@@ -21,7 +22,7 @@ from mmscand.linux.page_tables import DirectMap, Walk
 from mmscand.linux.pagemap import Pagemap
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.tasks import Tasks
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, UIntArray, VmaTable
+from mmscand.model import PAGE_BYTES, UIntArray, VmaTable
 
 READERS: dict[str, Callable[[], KernelMemory]] = {"bpf": BpfGather, "kcore": Kcore}
 """Best first."""
@@ -118,12 +119,12 @@ def _guesses(pgd: int, ram: Ranges) -> list[int]:
 
 def _encryption_bits(memory: KernelMemory, pgd: int, ram: Ranges) -> list[int]:
     """Those without which all tables below the pgd are in RAM; only 0, where they are with all."""
-    entries = memory.read(np.array([pgd], dtype=np.uint64))[0, : PAGES_PER_TABLE // 2].copy()
-    below = entries[tables(entries)]
-    if DirectMap(0, ram, 4).holds(below & frame_mask(0)).all():
+    entries = memory.read(np.array([pgd], dtype=np.uint64))[0, : X86_64.user_entries].copy()
+    below, ours = entries[X86_64.tables(entries)], DirectMap(0, ram, 4)
+    if ours.holds(below & X86_64.frame_mask(0)).all():
         return [0]
     bits = (1 << bit for bit in ENCRYPTION_BITS)
-    return [bit for bit in bits if DirectMap(0, ram, 4).holds(below & frame_mask(bit)).all()]
+    return [bit for bit in bits if ours.holds(below & X86_64.frame_mask(bit)).all()]
 
 
 def find_direct_map(memory: KernelMemory, pgd: int, ram: Ranges, probe: ProbeMapping) -> DirectMap:

@@ -1,6 +1,6 @@
 """The zero pages: what the kernel maps where a program has only read. They are on no tier.
 
-Entries that map the small one have a bit of their own (arch.entries.SPECIAL); of the huge one only
+Entries that map the small one have a bit of their own (arch.x86_64.SPECIAL); of the huge one only
 from Linux 6.17 on, so its frame is found here. Once this process has used it, it stays where it is
 until we end (mm_get_huge_zero_folio, mm/huge_memory.c).
 """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mmscand.linux.arch.entries import ACCESSED
+from mmscand.linux.arch.x86_64 import ACCESSED
 from mmscand.linux.page_tables import Walk
 from mmscand.model import UIntArray
 from synthetic.memory import FakeMemory
@@ -74,7 +74,7 @@ def test_a_table_that_was_replaced_meanwhile_is_not_believed() -> None:
 def test_flags_of_the_entry_that_change_do_not_matter() -> None:
     tables, memory = two_tables()
     table = table_of(tables, PMD)
-    memory.change = becomes(table, int(table[0]) ^ int(ACCESSED))
+    memory.change = becomes(table, int(table[0]) ^ ACCESSED)
     assert read_rows(tables) == ([0, HUGE, 2 * HUGE], 0)
 
 

@@ -1,1 +1,4 @@
-"""Everything that knows x86-64: entries of page tables, and numbers that the kernel has for it."""
+"""Everything that knows an architecture: formats of page-table entries, and the kernel's numbers.
+
+x86_64 and numbers are of x86-64; entry_format and entries are of any with 4 KiB pages.
+"""
