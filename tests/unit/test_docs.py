@@ -40,6 +40,38 @@ def test_every_attribute_that_a_table_names_exists() -> None:
     assert missing == []
 
 
+ARCHITECTURE = (ROOT / "docs/explanation/architecture.md").read_text()
+PACKAGE = ROOT / "src/mmscand"
+
+
+def test_every_place_that_the_architecture_names_exists() -> None:
+    named = set(re.findall(r"`((?:\w+/)*\w+(?:/|\.py))`", ARCHITECTURE))
+    assert len(named) > 100
+    missing = [
+        name for name in sorted(named) if not any((r / name).exists() for r in (PACKAGE, ROOT))
+    ]
+    assert missing == []
+
+
+def test_every_attribute_that_the_architecture_names_exists() -> None:
+    source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    named = set(re.findall(r"`([A-Z]\w+)\.(_?[a-z]\w+)`", ARCHITECTURE))
+    assert len(named) > 10
+    for owner, name in sorted(named):
+        defined = rf"^class {owner}\b(?:(?!^class ).)*\b{name}\b"
+        assert re.search(defined, source, re.MULTILINE | re.DOTALL), f"{owner}.{name}"
+
+
+def test_every_folder_has_a_row_in_the_architecture() -> None:
+    rows = "".join(re.findall(r"^\|([^|]+)\|", ARCHITECTURE, re.MULTILINE))
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {folder for folder in folders if f"`{folder}/`" not in rows} == set()
+
+
+def test_the_architecture_is_short() -> None:
+    assert len(ARCHITECTURE.split()) <= 4000
+
+
 PATCH_1 = frozenset(
     re.findall(
         r"\w+",
