@@ -21,6 +21,12 @@ _RULES_TAIL = (
     "equals the one with more conditions, then the later one. A process that no rule matches has "
     "the rule of the process that it was forked from."
 )
+_NODES_TAIL = (
+    "Without this table the kernel's memory tiers count. It is needed where the kernel sees one "
+    "tier: mostly on Linux before 6.7, and where the firmware has no HMAT. `mmscand run`, `check`, "
+    "`record` and `node-labels` read it; where one of `--fast-nodes` and `--slow-nodes` is given, "
+    "the table does not count. A change takes a restart of the daemon."
+)
 
 
 def mmscand_8() -> Iterator[str]:
@@ -78,9 +84,9 @@ def mmscand_toml_5() -> Iterator[str]:
     summary = "configuration of mmscand"
     yield from opening("mmscand.toml", 5, __version__, summary, "`/etc/mmscand.toml`")
     yield from paragraph(
-        "A file in TOML with tables `[settings]`, `[control]` and any number of `[[rule]]`. All "
-        "of it may be left out, and so may the file. `mmscand check --config` FILE prints all "
-        "mistakes; `mmscand reload` takes a changed file over, or nothing of it."
+        "A file in TOML with tables `[settings]`, `[control]`, `[nodes]` and any number of "
+        "`[[rule]]`. All of it may be left out, and so may the file. `mmscand check --config` FILE "
+        "prints all mistakes; `mmscand reload` takes a changed file over, or nothing of it."
     )
     yield from section("example")
     yield from example(_EXAMPLE)
@@ -93,6 +99,10 @@ def mmscand_toml_5() -> Iterator[str]:
     yield from section("control")
     yield from item("socket", "Where the daemon is controlled: a path from / on.")
     yield from item("group", "Whose members may use it beside root.")
+    yield from section("nodes")
+    yield from item("fast", 'Nodes to promote to, as text: "0,2-3".')
+    yield from item("slow", "Nodes to promote from. All other nodes are the other side.")
+    yield from paragraph(_NODES_TAIL)
     yield from section("rules")
     for name, key in RULE_KEYS.items():
         yield from item(name, key.help)

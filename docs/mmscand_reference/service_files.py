@@ -53,6 +53,15 @@ def _example() -> Iterator[str]:
     yield '# socket = "/run/mmscand.sock"'
     yield '# group = "mmscand"'
     yield ""
+    yield "[nodes]"
+    yield from _comment(
+        "Which nodes are slow and which fast, where the kernel sees one tier: mostly on Linux "
+        "before 6.7, and where the firmware has no HMAT. One line is enough: all other nodes are "
+        "the other side."
+    )
+    yield '# slow = "1"'
+    yield '# fast = "0"'
+    yield ""
     yield "[settings]"
     for name, knob in KNOBS.items():
         yield ""

@@ -27,11 +27,11 @@ import psutil
 
 from mmscand.linux.topology import (
     NodeReader,
-    parse_node_option,
     read_topology,
     require_two_tiers,
 )
 from mmscand.model import Topology
+from mmscand.node_lists import parse_node_option
 from mmscand_lab.ending import exit_status
 from mmscand_lab.programs import (
     LAB_KNOBS,

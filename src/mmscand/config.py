@@ -3,6 +3,9 @@
 [settings]                  # any knob that `mmscand get` lists
 scan_period_ms = 500
 
+[nodes]                     # where the kernel does not know the tiers; the options count first
+slow = "1"                  # as --slow-nodes; fast = "0" as --fast-nodes
+
 [control]
 socket = "/run/mmscand.sock"
 group = "adm"               # who may use it beside root
@@ -31,11 +34,15 @@ from mmscand.config_file import (
     table_of,
     text_of,
 )
+from mmscand.config_nodes import read_nodes
 from mmscand.config_rules import read_rules
 from mmscand.config_socket import DEFAULT_FILE, DEFAULT_SOCKET, absolute_socket, require_group
+from mmscand.node_lists import NamedNodes
 from mmscand.scan.doubts import CgroupView, doubts
 from mmscand.scan.rules import Rules
 from mmscand.settings import KNOBS, Changed, Settings, changed, require_knobs
+
+_NO_NODES = NamedNodes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Source:
     """NAME=VALUE of the command line, which count before those of the file."""
     socket: Path | None = None
     """Of the command line."""
+    nodes: NamedNodes = _NO_NODES
+    """Of the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class Config:
     socket: Path = DEFAULT_SOCKET
     group: str | None = None
     """The group whose members may use the socket beside root."""
+    nodes: NamedNodes = _NO_NODES
+    """What they name of the machine's nodes: all of it by the command line, or all by the file."""
     clamped: tuple[str, ...] = ()
     """Settings that were asked for and given otherwise, in words."""
     doubts: tuple[str, ...] = ()
@@ -76,6 +87,7 @@ class _Said:
     settings: Mapping[str, Any] = field(default_factory=dict)
     socket: Path | None = None
     group: str | None = None
+    nodes: NamedNodes = _NO_NODES
     rules: Rules = field(default_factory=Rules)
 
 
@@ -84,9 +96,10 @@ def load_config(
     assignments: Iterable[str] = (),
     *,
     socket: Path | None = None,
+    nodes: NamedNodes = _NO_NODES,
     cgroups: CgroupView = "whole",
 ) -> Config:
-    """Read `file`, and set `assignments` (NAME=VALUE) and `socket` on top of it.
+    """Read `file`, and set `assignments` (NAME=VALUE), `socket` and `nodes` on top of it.
 
     Without a file it is DEFAULT_FILE, which need not be there. UsageError has all mistakes.
     """
@@ -102,9 +115,10 @@ def load_config(
         said.rules,
         socket.absolute() if socket else said.socket or DEFAULT_SOCKET,
         said.group,
+        nodes if nodes.given else said.nodes,
         taken.clamped,
         tuple(doubts(said.rules.rules, cgroups)),
-        Source(path.absolute(), said.digest, assignments, socket),
+        Source(path.absolute(), said.digest, assignments, socket, nodes),
     )
 
 
@@ -112,15 +126,16 @@ def _read(path: Path, *, required: bool) -> _Said:
     table, data = read_toml_and_data(path, required=required)
     found = Found()
     with found.caught(f"{path}"):
-        require_known(table, ("settings", "control", "rule"))
+        require_known(table, ("settings", "control", "nodes", "rule"))
     with found.caught(f"{path}"):
         in_file = Found()
         wanted = _settings(in_file, table)
         socket, group = _control(in_file, table)
+        nodes = read_nodes(in_file, table)
         rules = Rules(read_rules(in_file, table.get("rule", [])))
         in_file.end()
     found.end()
-    return _Said(digest_of(data), wanted, socket, group, rules)
+    return _Said(digest_of(data), wanted, socket, group, nodes, rules)
 
 
 def _settings(found: Found, table: Mapping[str, Any]) -> Mapping[str, Any]:

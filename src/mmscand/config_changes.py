@@ -28,6 +28,8 @@ def other_changes(old: Config, new: Config) -> Iterator[str]:
     yield from (doubt for doubt in new.doubts if doubt not in old.doubts)
     if (old.socket, old.group) != (new.socket, new.group):
         yield "socket and group change when mmscand is started again"
+    if old.nodes != new.nodes:
+        yield "fast and slow nodes change when mmscand is started again"
 
 
 def _rule_changes(old: Rules, new: Rules) -> Iterator[str]:

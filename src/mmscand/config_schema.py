@@ -28,6 +28,7 @@ def config_schema() -> Json:
         "properties": {
             "settings": _table("Knobs; `mmscand get --defaults` lists them.", settings),
             "control": _table("The socket of the daemon.", _CONTROL),
+            "nodes": _table("Fast and slow nodes, where the kernel sees one tier.", _NODES),
             "rule": {
                 "type": "array",
                 "description": "Which processes are scanned, and how hard.",
@@ -45,6 +46,12 @@ _CONTROL: Json = {
         "description": "Where the daemon is controlled.",
     },
     "group": {**TEXT_SCHEMA, "description": "Whose members may use the socket beside root."},
+}
+_NUMBERS = "[0-9]+(-[0-9]+)?"
+_NODE_LIST = {**TEXT_SCHEMA, "pattern": rf"^\s*,*{_NUMBERS}(,+{_NUMBERS})*,*\s*$"}
+_NODES: Json = {
+    "fast": {**_NODE_LIST, "description": "Nodes to promote to, like 0,2-3."},
+    "slow": {**_NODE_LIST, "description": "Nodes to promote from."},
 }
 
 

@@ -2,6 +2,7 @@
 
 MmscandError            exit 1   failed
 ├── UsageError          exit 2   what was asked for makes no sense; Mistakes is several of them
+│   └── NoSuchNode      exit 2   as a service, the daemon waits for it
 ├── MachineCannot       exit 3   this machine, kernel or user lacks what is needed
 │   └── NoSlowTier      exit 3   as a service, the daemon waits for one
 ├── ProcessDenied       exit 3   the kernel keeps this process from us; the daemon leaves it alone
@@ -56,6 +57,10 @@ class Mistakes(UsageError):
     def lines(self) -> list[str]:
         """One for each."""
         return [str(mistake) for mistake in self.mistakes]
+
+
+class NoSuchNode(UsageError):
+    """A node that is named fast or slow is not there, or has no memory yet."""
 
 
 class MachineCannot(MmscandError):

@@ -14,7 +14,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.errors import UsageError
+from mmscand.errors import NoSuchNode, UsageError
 from mmscand.shown import shown
 
 UIntArray = NDArray[np.uint64]
@@ -78,7 +78,7 @@ class Topology:
     def __post_init__(self) -> None:
         known = {node.id for node in self.nodes}
         if unknown := (self.fast | self.slow) - known:
-            raise UsageError(
+            raise NoSuchNode(
                 f"no node {min(unknown)} with memory", hint=f"this machine has {sorted(known)}"
             )
         if both := self.fast & self.slow:

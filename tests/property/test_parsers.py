@@ -27,9 +27,10 @@ from mmscand.linux.procfs import (
     parse_stat,
     parse_uid,
 )
-from mmscand.linux.topology import NodeReader, parse_node_option
+from mmscand.linux.topology import NodeReader
 from mmscand.linux.unseen_use import by_pins
 from mmscand.linux.zoneinfo import parse_zoneinfo
+from mmscand.node_lists import parse_node_option
 
 STATUS = (
     b"Name:\tcaf\xe9\nState:\tS (sleeping)\nUid:\t0\t1000\t0\t0\nVmPTE:\t     132 kB\n"

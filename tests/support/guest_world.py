@@ -12,6 +12,7 @@ from mmscand.cli.wiring import NodeOptions, real_machine
 from mmscand.errors import MachineCannot
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.topology import NodeReader, read_topology
+from mmscand.node_lists import nodes_of_options
 from support.live_world import LiveWorld, live_world
 
 _MGLRU = Path("/sys/kernel/mm/lru_gen/enabled")
@@ -22,7 +23,7 @@ def machine() -> Iterator[LinuxMachine]:
     """The guest, with the tiers that its kernel sees; before Linux 6.7 it sees only one."""
     switch_on_mglru()
     try:
-        machine = real_machine(NodeOptions(slow=nodes_to_name()))
+        machine = real_machine(NodeOptions(nodes_of_options(None, nodes_to_name())))
     except MachineCannot as error:
         pytest.skip(f"guest tests need two tiers: {error}")
     yield machine

@@ -12,6 +12,7 @@ from mmscand.config import Config, Source, load_config
 from mmscand.config_socket import configured_socket
 from mmscand.errors import UsageError
 from mmscand.model import Process, ProcessFacts
+from mmscand.node_lists import NamedNodes
 from mmscand.scan.rules import Rules
 from mmscand.settings import Settings
 
@@ -24,6 +25,9 @@ profile = "v1"
 [control]
 socket = "/run/other.sock"
 group = "adm"
+
+[nodes]
+slow = "1,3-4"
 
 [[rule]]
 exclude = true
@@ -50,6 +54,7 @@ def test_everything_that_a_file_can_say(file: Path) -> None:
     wanted = Settings(scan_period_ms=500, cpu_budget_percent=2.0, profile="v1")
     assert (read.settings, read.group, read.clamped) == (wanted, "adm", ())
     assert read.socket == Path("/run/other.sock")
+    assert read.nodes == NamedNodes(slow=frozenset({1, 3, 4}))
     assert [(r.aggressiveness, r.source) for r in read.rules.rules] == [
         (0, "default"),
         (5, "name=^post uid=26"),
@@ -64,6 +69,14 @@ def test_the_command_line_is_on_top(file: Path) -> None:
     assert read.settings.scan_period_ms == 700
     assert (read.settings.profile, read.settings.scan_enabled) == ("v1", False)
     assert read.socket == Path.cwd() / "s"
+
+
+def test_nodes_are_those_of_the_command_line_or_those_of_the_file(file: Path) -> None:
+    options = NamedNodes(fast=frozenset({2}))
+    assert load_config(file, nodes=options).nodes == options
+    assert load_config(file, nodes=options).source.nodes == options
+    assert load_config(file, nodes=NamedNodes()).nodes.slow == {1, 3, 4}
+    assert load_config(Path("/dev/null")).nodes == NamedNodes()
 
 
 def test_a_default_file_need_not_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_a_clamp_is_reported_for_what_is_in_force(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("x = y", "Invalid value .*line 1.*: it has to be TOML"),
-        ("[setting]", "no key 'setting' is known: known are settings, control, rule"),
+        ("[setting]", "no key 'setting' is known: known are settings, control, nodes, rule"),
         ("settings = 3", "settings: is not a table"),
         ("[settings]\nscan_perod_ms = 5", "settings: no knob 'scan_perod_ms': did you mean scan_p"),
         (
@@ -115,6 +128,14 @@ def test_a_clamp_is_reported_for_what_is_in_force(tmp_path: Path) -> None:
         ("[control]\nsocket = '/" + "x" * 107 + "'", "control: socket: '/x+.*' is too long"),
         ("[control]\ngroup = 4", "control: group: 4 is not text"),
         ("[control]\ngroup = ''", "control: group: '': 1 to 4096 characters"),
+        ("nodes = 1", "nodes: is not a table: begin it with"),
+        ("[nodes]\nslwo = '1'", "nodes: no key 'slwo' is known: known are fast, slow"),
+        ("[nodes]\nslow = 1", 'nodes: slow: 1 is a whole number, give text like "0,2-3"'),
+        ("[nodes]\nslow = [1]", "nodes: slow: .* is a list, give text like"),
+        ("[nodes]\nfast = 'x'", "nodes: fast: 'x' is not a list of nodes: write it like 0,2-3"),
+        ("[nodes]\nfast = ''", "nodes: '': 1 to 4096 characters"),
+        ("[nodes]\nslow = '1024'", "nodes: slow: '1024' is not a list of nodes"),
+        ("[nodes]\nfast='0-1'\nslow='1'", "nodes: node 1 is named fast and slow: name each"),
         ("rule = 1", "rule: is not a list of tables"),
         ("[rule]\npid = 1", "rule: is not a list of tables"),
         ("[[rule]]\npid=1\n[[rule]]", "rule 2: is empty"),
@@ -164,7 +185,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError) as refused:
         load_config(path, ["scan_sleep_ms=x", "profile=v1", "no"])
-    known = "known are settings, control, rule"
+    known = "known are settings, control, nodes, rule"
     assert refused.value.lines == [
         f"{path}: no key 'other' is known: {known}",
         f"{path}: settings: no knob 'hot_pases': did you mean hot_passes?",

@@ -11,6 +11,7 @@ from mmscand.config import load_config
 from mmscand.config_snapshot import preview
 from mmscand.daemon import Daemon
 from mmscand.errors import UsageError
+from mmscand.node_lists import NamedNodes
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 
@@ -64,8 +65,13 @@ class World:
         self.controlled = ControlledDaemon(daemon, loaded, self.load)
         daemon.settings.change({"headroom_percent": 7.0})
 
+    nodes = NamedNodes()
+    """Of the command line."""
+
     def load(self):  # noqa: ANN201
-        return load_config(self.file, ["scan_sleep_ms=30"], socket=Path("/run/x.sock"))
+        return load_config(
+            self.file, ["scan_sleep_ms=30"], socket=Path("/run/x.sock"), nodes=self.nodes
+        )
 
     def preview(self, file: Path | None = None) -> list[str]:
         """By an answer that was on the wire."""
@@ -83,7 +89,7 @@ def test_the_file_in_force_would_change_nothing_but_what_was_set_since(world: Wo
     assert line.startswith("headroom_percent stays 7.0, as it was set at run time")
 
 
-@pytest.mark.parametrize("text", ["", OLD, NEW, "[control]\ngroup = 'root'"])
+@pytest.mark.parametrize("text", ["", OLD, NEW, "[control]\ngroup = 'root'", "[nodes]\nfast = '0'"])
 def test_it_says_what_the_reload_says(world: World, text: str) -> None:
     """The same lines, and the daemon is unchanged by the question."""
     world.file.write_text(text)
@@ -92,6 +98,17 @@ def test_it_says_what_the_reload_says(world: World, text: str) -> None:
     assert world.controlled.configuration() == before
     assert world.controlled.reload() == wanted
     assert len(wanted) >= (text == NEW) * 6
+
+
+def test_nodes_of_the_command_line_count_whatever_the_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = "fast and slow nodes change when mmscand is started again"
+    for nodes, wanted in ((NamedNodes(), True), (NamedNodes(slow=frozenset({1})), False)):
+        monkeypatch.setattr(World, "nodes", nodes)
+        world = World(tmp_path / "c.toml")
+        world.file.write_text(OLD + "[nodes]\nslow = '2'")
+        assert (named in world.preview()) is wanted
 
 
 def test_another_file_is_compared_with_the_one_in_force(world: World, tmp_path: Path) -> None:

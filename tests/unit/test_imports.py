@@ -27,7 +27,7 @@ ALLOWED = {
     "engine": {"heat", "policy"},
     "policy": {"heat"},
     "observe": set(),
-    "linux": {"machine"},
+    "linux": {"machine", "node_lists"},
     "sim": {"engine", "machine", "migrate", "observe", "policy", "scan", "settings"}
     | {"settings_store"},
     "migrate": {"clock", "machine", "observe", "policy", "settings", "settings_store"},
@@ -37,14 +37,17 @@ ALLOWED = {
     | {"settings", "settings_store"},
     "daemon_status": {"machine", "observe", "policy", "scan"},
     "mistakes": set(),
+    "node_lists": set(),
     "config_file": set(),
     "config_rules": {"config_file", "mistakes", "scan"},
     "config_socket": {"config_file"},
+    "config_nodes": {"config_file", "config_socket", "mistakes", "node_lists"},
     "assignments": {"config_file", "settings"},
-    "config": {"assignments", "config_file", "config_rules", "config_socket", "scan", "settings"},
+    "config": {"assignments", "config_file", "config_nodes", "config_rules", "config_socket"}
+    | {"node_lists", "scan", "settings"},
     "config_changes": {"config", "scan", "settings", "settings_store"},
-    "config_snapshot": {"config", "config_changes", "config_socket", "scan", "settings"}
-    | {"settings_store"},
+    "config_snapshot": {"config", "config_changes", "config_socket", "node_lists", "scan"}
+    | {"settings", "settings_store"},
     "config_schema": {"config_file", "config_rules", "config_socket", "knobs", "settings"},
     "control": {
         "config_socket",
@@ -71,7 +74,7 @@ ALLOWED = {
     "export": {"history", "observe", "record"},
     "record": {"clock", "heat", "machine", "policy", "sim"},
     "cli": {"assignments", "clock", "config", "config_changes", "config_socket", "control"}
-    | {"config_schema", "config_snapshot"}
+    | {"config_nodes", "config_schema", "config_snapshot", "node_lists"}
     | {
         "daemon",
         "engine",

@@ -8,8 +8,10 @@ import click
 from mmscand.cli.config_report import config_report
 from mmscand.cli.options import PATH, fast_nodes_option, slow_nodes_option
 from mmscand.cli.wiring import NodeOptions
+from mmscand.config_nodes import nodes_in_force
 from mmscand.errors import MachineCannot
 from mmscand.linux.checks import Check, run_checks
+from mmscand.node_lists import nodes_of_options
 from mmscand.shown import json_text, shown
 
 
@@ -33,7 +35,7 @@ def check(
     if config_file is not None:
         print(config_report(config_file, as_json=as_json))
         return
-    checks = _checks(NodeOptions(fast_nodes, slow_nodes))
+    checks = _checks(NodeOptions(nodes_in_force(nodes_of_options(fast_nodes, slow_nodes))))
     print(json_text([asdict(c) for c in checks], indent=2) if as_json else _table(checks))
     missing = [c for c in checks if c.needed and not c.ok]
     if missing:

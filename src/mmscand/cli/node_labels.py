@@ -8,33 +8,44 @@ import click
 
 from mmscand.cli.options import PATH
 from mmscand.cli.wiring import NodeOptions
-from mmscand.errors import MachineCannot, MmscandError
+from mmscand.config_nodes import nodes_in_force
+from mmscand.errors import MachineCannot, MmscandError, NoSuchNode
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.readers import best_reader
 from mmscand.linux.surroundings import require_host
 from mmscand.model import Topology
+from mmscand.node_lists import NamedNodes
 
 _PREFIX = "mmscand.dev"
 _NO_READER = "none"
 
 
 @click.command("node-labels")
+@click.option("--config", "config_file", type=PATH, help="Read this, not /etc/mmscand.toml.")
 @click.option("--file", type=PATH, help="Write them to this file, not to standard output.")
-def node_labels(file: Path | None) -> None:
+def node_labels(config_file: Path | None, file: Path | None) -> None:
     """Print labels for node-feature-discovery: tiers, bytes of fast memory, and the reader.
 
     Exit code 0 also where the daemon cannot work: then there is one tier, or the reader is `none`.
+    Where [nodes] of the configuration names a node that this machine lacks, there is one tier.
     """
-    try:
-        topology = NodeOptions().topology()
-    except MachineCannot:  # a kernel without NUMA
-        topology = Topology((), frozenset(), frozenset())
+    topology = _topology(nodes_in_force(NamedNodes(), config_file))
     text = "".join(f"{key}={value}\n" for key, value in labels(topology, _reader(topology)).items())
     if file is None:
         print(text, end="")
     else:
         _write(file, text)
+
+
+def _topology(named: NamedNodes) -> Topology:
+    """One tier, where the nodes that are named are not there; none, where there are no nodes."""
+    try:
+        return NodeOptions(named).topology()
+    except NoSuchNode:
+        return NodeOptions(NamedNodes(slow=frozenset())).topology()
+    except MachineCannot:  # a kernel without NUMA
+        return Topology((), frozenset(), frozenset())
 
 
 def labels(topology: Topology, reader: str) -> Mapping[str, str]:

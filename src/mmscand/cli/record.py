@@ -14,7 +14,9 @@ from mmscand.cli.run import one_daemon
 from mmscand.cli.signals import Signals, signals_taken
 from mmscand.cli.wiring import NodeOptions, readable_machine
 from mmscand.clock import SystemClock
+from mmscand.config_nodes import nodes_in_force
 from mmscand.linux.machine import LinuxMachine
+from mmscand.node_lists import nodes_of_options
 from mmscand.scan.selection import choose
 from mmscand.shown import json_text, shown
 
@@ -67,9 +69,8 @@ def record(
     from mmscand.record.recorder import Recorder  # noqa: PLC0415
 
     with signals_taken() as signals, ExitStack() as opened:
-        machine = opened.enter_context(
-            closing(readable_machine(NodeOptions(fast_nodes, slow_nodes)))
-        )
+        nodes = NodeOptions(nodes_in_force(nodes_of_options(fast_nodes, slow_nodes)))
+        machine = opened.enter_context(closing(readable_machine(nodes)))
         signals.defer()
         opened.enter_context(one_daemon(f"a recording to {file}"))
         stop = opened.enter_context(_ended_by(signals))

@@ -22,13 +22,14 @@ from mmscand.config import Config, load_config
 from mmscand.control.listener import ControlServer
 from mmscand.control.lock import DaemonLock
 from mmscand.daemon import Daemon
-from mmscand.errors import MmscandError, NoSlowTier, UsageError
+from mmscand.errors import MmscandError, NoSlowTier, NoSuchNode, UsageError
 from mmscand.linux.cgroups import cgroup_view
 from mmscand.linux.checks import other_agents
 from mmscand.linux.machine import LinuxMachine
 from mmscand.linux.machine_mark import only_daemon
 from mmscand.linux.topology import require_two_tiers
 from mmscand.model import Process
+from mmscand.node_lists import nodes_of_options
 from mmscand.observe.events import EXITED, STOPPING, Event, Observer, ProcessLeft
 from mmscand.scan.mode import Mode
 from mmscand.scan.selection import Selection, choose
@@ -96,14 +97,19 @@ def run(
     mode = Mode.of(dry_run=dry_run, clear_bits=clear_bits)
     with signals_taken() as signals, ExitStack() as opened:
         load = functools.partial(
-            load_config, config_file, assignments, socket=socket, cgroups=cgroup_view()
+            load_config,
+            config_file,
+            assignments,
+            socket=socket,
+            nodes=nodes_of_options(fast_nodes, slow_nodes),
+            cgroups=cgroup_view(),
         )
         config = load()
         if api:
             from mmscand.cli.beside import require_group_for_api  # noqa: PLC0415 - subprocess
 
             require_group_for_api(config, control=control)
-        nodes = NodeOptions(fast_nodes, slow_nodes)
+        nodes = NodeOptions(config.nodes)
         _wait_for_slow_tier(nodes, signals, ServiceNotifier())
         machine = opened.enter_context(closing(real_machine(nodes)))
         signals.defer()
@@ -166,7 +172,7 @@ def _wait_for_slow_tier(nodes: NodeOptions, signals: Signals, notifier: ServiceN
         try:
             require_two_tiers(nodes.topology())
             return
-        except NoSlowTier as error:
+        except (NoSlowTier, NoSuchNode) as error:
             if not waits:
                 complain(f"{error.message}; waits for one")
                 notifier.ready("waits for a slow tier")

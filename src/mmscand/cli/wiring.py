@@ -11,28 +11,25 @@ from mmscand.linux.procfs import Procfs
 from mmscand.linux.surroundings import require_host
 from mmscand.linux.topology import (
     NodeReader,
-    parse_node_option,
     read_topology,
     require_two_tiers,
 )
 from mmscand.linux.trials import require_working, try_aging
 from mmscand.model import Topology
+from mmscand.node_lists import NamedNodes
+
+_NONE = NamedNodes()
 
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
-    """The node lists of the command line, as typed."""
+    """The nodes that the command line or the file names."""
 
-    fast: str | None = None
-    slow: str | None = None
+    named: NamedNodes = _NONE
 
     def topology(self) -> Topology:
-        """This machine's nodes and tiers; UsageError when a list makes no sense."""
-        return read_topology(
-            NodeReader(),
-            parse_node_option("--fast-nodes", self.fast) if self.fast is not None else None,
-            parse_node_option("--slow-nodes", self.slow) if self.slow is not None else None,
-        )
+        """This machine's nodes and tiers; NoSuchNode when one that is named is not there."""
+        return read_topology(NodeReader(), self.named.fast, self.named.slow)
 
 
 def real_machine(nodes: NodeOptions) -> LinuxMachine:

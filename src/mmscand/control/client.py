@@ -85,7 +85,9 @@ class ControlClient:
 
     def configuration(self) -> dict[str, Any]:
         """The configuration in force; see config_snapshot."""
-        return self._ask("configuration", file=str, settings=dict, at_run_time=dict, rules=[dict])
+        return self._ask(
+            "configuration", file=str, settings=dict, at_run_time=dict, rules=[dict], nodes=dict
+        )
 
     def enable(self) -> dict[str, Any]:
         """Scan (again)."""

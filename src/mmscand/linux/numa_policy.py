@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.linux.procfs import Procfs
-from mmscand.linux.topology import parse_id_list
 from mmscand.linux.vma_policy import Wish
 from mmscand.model import AllowedNodes, Topology, UIntArray, VmaFlag, VmaTable
+from mmscand.node_lists import parse_id_list
 
 Wishes = tuple[list[Wish], NDArray[np.intp]]
 """Each wish once, and the place of each mapping's; -1 where it is not known."""

@@ -15,7 +15,6 @@ import numpy as np
 
 from mmscand.errors import ProcessGone
 from mmscand.linux.files import as_text, list_folder, process_errors, read_file
-from mmscand.linux.topology import parse_id_list
 from mmscand.model import (
     NAME_CHARACTERS,
     MappingNames,
@@ -25,6 +24,7 @@ from mmscand.model import (
     VmaFlag,
     VmaTable,
 )
+from mmscand.node_lists import parse_id_list
 
 _PF_EXITING = 0x4
 """Set before the exit is reported, and before it is a zombie."""

@@ -11,19 +11,17 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mmscand.errors import MachineCannot, NoSlowTier, UsageError
-from mmscand.linux.arch.numbers import MAX_NODES
+from mmscand.errors import MachineCannot, NoSlowTier
 from mmscand.linux.files import as_text, list_folder, read_file
 from mmscand.linux.frame_owners import Ranges, owners
 from mmscand.linux.speeds import is_faster
 from mmscand.linux.zoneinfo import Zone, parse_zoneinfo
 from mmscand.model import Node, Topology, joined_ranges
+from mmscand.node_lists import parse_id_list
 
 _SYSFS = Path("/sys")
-_ID_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _BLOCK = re.compile(r"memory(\d{1,9})")
 _TIER = re.compile(r"memory_tier(\d{1,9})")
-_MAX_NODE = MAX_NODES - 1
 _TRIES = 5
 """Readings of sysfs until nothing comes or goes meanwhile; one takes a millisecond or a few."""
 _MOMENT_S = 0.002
@@ -31,31 +29,6 @@ _MOMENT_S = 0.002
 takes about as long."""
 _DEVICE = "Device"
 """A zone that nobody can allocate from: persistent memory used as files, and the like."""
-
-
-def parse_id_list(text: str) -> frozenset[int]:
-    """A list in the kernel's format, as `0-2,5`; ValueError when it is none."""
-    ids: set[int] = set()
-    for part in filter(None, text.strip().split(",")):
-        match = _ID_RANGE.fullmatch(part)
-        if match is None:
-            raise ValueError(part)
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last > _MAX_NODE:
-            raise ValueError(part)
-        ids.update(range(first, last + 1))
-    return frozenset(ids)
-
-
-def parse_node_option(option: str, text: str) -> frozenset[int]:
-    """A node list that a person typed; UsageError when it is empty or no list."""
-    try:
-        ids = parse_id_list(text)
-    except ValueError:
-        ids = frozenset()
-    if not ids:
-        raise UsageError(f"{option} {text!r} is not a list of nodes", hint="write it like 0,2-3")
-    return ids
 
 
 class NodeReader:
@@ -194,7 +167,7 @@ def kernel_top_tier(nodes: Iterable[Node]) -> frozenset[int]:
 def read_topology(
     reader: NodeReader, fast: frozenset[int] | None = None, slow: frozenset[int] | None = None
 ) -> Topology:
-    """Nodes with their tiers: as the kernel sees them, unless the operator says otherwise.
+    """Nodes with their tiers: as the kernel sees them, unless an administrator names them.
 
     Naming one side makes all other nodes the other side, so `--slow-nodes 1` is enough.
     """
@@ -203,7 +176,7 @@ def read_topology(
     if fast is not None or slow is not None:
         chosen_fast = fast if fast is not None else everything - (slow or frozenset())
         chosen_slow = slow if slow is not None else everything - chosen_fast
-        return Topology(nodes, chosen_fast, chosen_slow, "tiers as the options say")
+        return Topology(nodes, chosen_fast, chosen_slow, "tiers as they are named")
     top = kernel_top_tier(nodes)
     return Topology(nodes, top, everything - top, _tier_note(nodes, top))
 
@@ -233,7 +206,9 @@ def require_two_tiers(topology: Topology) -> None:
     if not topology.slow:
         raise NoSlowTier(
             f"no slow tier: {topology.note}",
-            hint="name the nodes with --slow-nodes, or try `mmscand lab demo`",
+            hint="name them with --slow-nodes or [nodes] of the file, or try `mmscand lab demo`",
         )
     if not topology.fast:
-        raise MachineCannot("no fast tier", hint="name the nodes with --fast-nodes")
+        raise MachineCannot(
+            "no fast tier", hint="name the nodes with --fast-nodes, or in [nodes] of the file"
+        )

@@ -10,7 +10,7 @@ import pytest
 
 from mmscand.cli import run
 from mmscand.cli.notify import ServiceNotifier
-from mmscand.errors import MmscandError
+from mmscand.errors import MmscandError, NoSuchNode
 from mmscand.model import Look, Node, Process, Topology
 from mmscand.observe.events import EXITED, ProcessLeft
 from mmscand.scan.selection import Selection, choose
@@ -114,6 +114,25 @@ def test_a_service_waits_for_a_slow_tier_and_says_so_once(
     run._wait_for_slow_tier(nodes, Signals(nothing, run.Wanted.RELOAD), ServiceNotifier())
     assert told(manager) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
     assert capsys.readouterr().err == "mmscand: no slow tier: one node; waits for one\n"
+
+
+def test_a_service_waits_for_a_node_that_is_named(
+    manager: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the kernel sees one tier, the node of CXL memory is named before it is online."""
+    found = iter((frozenset({1}), frozenset[int]()))
+
+    def topology() -> Topology:
+        return (
+            two_tiers() if not next(found) else Topology((node(0),), frozenset({0, 1}), frozenset())
+        )
+
+    nodes = SimpleNamespace(topology=topology)
+    run._wait_for_slow_tier(nodes, Signals(run.Wanted.NOTHING), ServiceNotifier())
+    assert told(manager) == ["READY=1", "WATCHDOG=1"]
+    assert capsys.readouterr().err == "mmscand: no node 1 with memory; waits for one\n"
+    with pytest.raises(NoSuchNode):
+        Topology((node(0),), frozenset({0}), frozenset({1}))
 
 
 def test_in_the_foreground_nobody_waits_for_a_slow_tier() -> None:

@@ -64,6 +64,28 @@ def test_diff_changes_nothing(
     assert main(command) == 2
 
 
+def test_diff_says_that_other_nodes_take_a_restart(
+    server: ControlServer, socket_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        "[settings]\nhot_passes = 3\n[nodes]\nslow = '1'\n"
+        "[[rule]]\nname = '^app'\naggressiveness = 8"
+    )
+    assert main(["config", "diff", str(file), "--socket", str(socket_path)]) == 0
+    said = capsys.readouterr().out
+    assert said == "fast and slow nodes change when mmscand is started again\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_node_that_is_not_there_is_a_warning(
+    file: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    """Its memory may come online later, and a service waits for it."""
+    file.write_text("[nodes]\nslow = '77'")
+    assert main(["config", "check", str(file), *options]) == 0
+    assert "nodes: no node 77 with memory: this machine has [" in capsys.readouterr().out
+
+
 def test_diff_without_a_daemon_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from mmscand.cli.controlled import ControlledDaemon
 from mmscand.config import Config, load_config
 from mmscand.daemon import Daemon
 from mmscand.errors import UsageError
+from mmscand.node_lists import NamedNodes
 from mmscand.scan.rules import Rule, Rules
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine
@@ -60,6 +61,13 @@ def test_after_a_reset_the_configuration_counts_again(world: World) -> None:
     world.write(headroom_percent=6.0)
     assert world.controlled.reload() == ["headroom_percent 5.0 became 6.0"]
     assert world.controlled.reload_or_why_not() == ["configuration read again, nothing changed"]
+
+
+def test_other_nodes_take_a_restart(world: World) -> None:
+    world.file = replace(world.file, nodes=NamedNodes(slow=frozenset({1})))
+    line = "fast and slow nodes change when mmscand is started again"
+    assert world.controlled.reload() == [line]
+    assert world.controlled.reload() == []
 
 
 def test_a_file_against_what_was_set_at_run_time_changes_nothing(world: World) -> None:

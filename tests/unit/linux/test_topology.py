@@ -14,12 +14,11 @@ from mmscand.linux import topology
 from mmscand.linux.topology import (
     NodeReader,
     kernel_top_tier,
-    parse_id_list,
-    parse_node_option,
     read_topology,
     require_two_tiers,
 )
 from mmscand.model import Node, Topology
+from mmscand.node_lists import parse_id_list
 
 MIB = 1 << 20
 BLOCK = 128 * MIB
@@ -168,7 +167,7 @@ def chosen(fast: set[int] | None, slow: set[int] | None) -> tuple[set[int], set[
         None if fast is None else frozenset(fast),
         None if slow is None else frozenset(slow),
     )
-    assert topology.note == "tiers as the options say"
+    assert topology.note == "tiers as they are named"
     return set(topology.fast), set(topology.slow)
 
 
@@ -202,30 +201,6 @@ def test_all_nodes_on_one_side_leave_no_other_tier() -> None:
         require_two_tiers(Topology(nodes, everything, frozenset()))
     with pytest.raises(MachineCannot, match="no fast tier"):
         require_two_tiers(Topology(nodes, frozenset(), everything))
-
-
-@pytest.mark.parametrize(
-    ("text", "ids"),
-    [("0", {0}), ("0-2,5", {0, 1, 2, 5}), ("7,7,6-7", {6, 7}), (" 1 \n", {1}), ("10-10", {10})],
-)
-def test_a_list_of_nodes_is_written_like_the_kernel_does(text: str, ids: set[int]) -> None:
-    assert parse_node_option("--slow-nodes", text) == ids
-    assert parse_id_list(text) == ids
-
-
-@pytest.mark.parametrize("text", ["", "\n"])
-def test_the_kernel_s_empty_list_is_no_node(text: str) -> None:
-    assert parse_id_list(text) == frozenset()
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", " ", ",", "a", "0,b", "-1", "-", "2-", "2-1", "0-1-2", "1.5", "0x1", "--", "all", "1 2"],
-)
-def test_junk_is_no_list_of_nodes(text: str) -> None:
-    with pytest.raises(UsageError, match="--slow-nodes") as caught:
-        parse_node_option("--slow-nodes", text)
-    assert "0,2-3" in caught.value.hint
 
 
 ZONE = """Node {node}, zone {name:>8}
