@@ -15,6 +15,7 @@ import kubernetes_validate
 import pytest
 
 from mmscand.cli.commands import COMMANDS
+from mmscand.cli.node_labels import _NO_READER
 from mmscand.config import load_config
 from mmscand.linux.privileges import NEEDED
 from mmscand.service.places import DAEMON_UNIT, content
@@ -22,6 +23,7 @@ from support.manifests import (
     BASE,
     CANARY,
     CONTAINERFILE,
+    KUBERNETES,
     ROOT,
     Json,
     built,
@@ -38,6 +40,7 @@ WITH_SCHEMA = ("Namespace", "DaemonSet", "Service")
 RIGHTS = ("labels", "mmscand")
 """Containers that have the daemon's capabilities."""
 KUSTOMIZE = [(BASE, "main"), (CANARY, "canary")] if has_kustomize() else []
+REGISTRIES = ("registry.example/", "localhost:5000/a/b/", "") if has_kustomize() else ()
 CALLED = set(
     re.findall(
         r"\w+",
@@ -144,6 +147,46 @@ def test_kustomize_makes_it(folder: Path, instance: str) -> None:
     (configuration,) = (each for each in pod["volumes"] if each["name"] == "configuration")
     assert {configuration["configMap"]["name"]} == names
     assert all(each["image"].startswith("registry.") for each in containers(pod).values())
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_the_canary_has_its_own_version_from_any_registry(tmp_path: Path, registry: str) -> None:
+    """An image of the base that no name of the overlay fits would keep the base's version."""
+    shutil.copytree(KUBERNETES, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / BASE.relative_to(KUBERNETES) / "kustomization.yaml"
+    file.write_text(file.read_text().replace("registry.example/", registry))
+    images = {}
+    for folder in (BASE, CANARY):
+        made = built(tmp_path / folder.relative_to(KUBERNETES))
+        pod = of_kind(made, "DaemonSet")["spec"]["template"]["spec"]
+        images[folder] = {name: each["image"] for name, each in containers(pod).items()}
+    versions = [{each["newTag"] for each in kustomization(f)["images"]} for f in (BASE, CANARY)]
+    ((old,), (new,)) = versions
+    assert old != new
+    assert all(image.startswith(f"{registry}mmscand") for image in images[BASE].values())
+    assert images[CANARY] == {n: i.replace(old, new) for n, i in images[BASE].items()}
+
+
+@pytest.mark.parametrize("folder", [CANARY] if has_kustomize() else [])
+def test_what_is_deleted_with_the_canary_is_its_own(folder: Path) -> None:
+    """`kubectl delete --kustomize` deletes all that the overlay makes."""
+    kinds = {each["kind"]: each["metadata"]["name"] for each in built(folder)}
+    assert kinds.keys() == {"DaemonSet", "Service", "ServiceMonitor", "ConfigMap"}
+    assert all("-canary" in name for name in kinds.values())
+
+
+def test_nodes_without_a_slow_tier_or_a_reader_get_no_pod(pod: Json) -> None:
+    """`labels` goes by the nodes that the configuration of the daemon names."""
+    spec = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = spec["nodeSelectorTerms"]
+    refused = {e["key"]: e["values"] for e in term["matchExpressions"] if e["operator"] == "NotIn"}
+    assert refused["mmscand.dev/tiers"] == ["1"]
+    assert refused["mmscand.dev/reader"] == [_NO_READER]
+    labels, daemon = (containers(pod)[name] for name in ("labels", "mmscand"))
+    for container in (labels, daemon):
+        at = container["args"].index("--config")
+        assert container["args"][at + 1] == "/etc/mmscand/mmscand.toml"
+        assert "/etc/mmscand" in [each["mountPath"] for each in container["volumeMounts"]]
 
 
 def test_no_node_has_a_pod_of_both(base: list[Json]) -> None:
