@@ -91,6 +91,7 @@ def _numa_balancing(proc: Path) -> Check:
     hint = "it moves pages to the CPUs that use them: some will be up before mmscand finds them hot"
     if mode & 2:
         hint = (
-            "it promotes too, in the application's own time: sysctl kernel.numa_balancing=0 ends it"
+            "it promotes too, in the application's own time: "
+            f"sysctl kernel.numa_balancing={mode & ~2} ends it"
         )
     return Check("NUMA balancing", not mode & 2, False, f"mode {mode}", hint)

@@ -29,7 +29,18 @@ def test_where_nobody_else_is_there_is_nothing_to_expect(tmp_path: Path) -> None
         assert checks[name].hint == ""
 
 
-@pytest.mark.parametrize(("mode", "ok", "expect"), [("1", True, "moves"), ("2", False, "promotes")])
+@pytest.mark.parametrize(
+    ("mode", "ok", "expect"),
+    [
+        ("1", True, "moves pages to the CPUs"),
+        (
+            "2",
+            False,
+            "promotes too, in the application's own time: sysctl kernel.numa_balancing=0 ",
+        ),
+        ("3", False, "sysctl kernel.numa_balancing=1 ends it"),
+    ],
+)
 def test_each_mode_of_numa_balancing_has_its_own_words(
     tmp_path: Path, mode: str, ok: bool, expect: str
 ) -> None:
