@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmscand_lab.host_files import cache_root
 from mmscand_lab.kernel import GuestKernel, LabError, default_cache
 from mmscand_lab.spec import GuestSpec, kernel_arguments, qemu_arguments, virtme_arguments
 
@@ -26,6 +27,7 @@ STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
 _JOB = "guest-job.sh"
 _STATUS = "guest-status"
+_INITRAMFS = "initramfs"
 
 # Emulated on a busy host a kernel was seen to panic as it booted, once in some hundred boots.
 _BOOTS = 2
@@ -166,11 +168,13 @@ def _planned(
         argv += [
             part for arg in ("loglevel=5", *kernel_arguments(spec)) for part in ("--kopt", arg)
         ]
-        argv += ["--dry-run", "--show-command", "--save-initramfs", f"{scratch}/initramfs"]
+        argv += ["--dry-run", "--show-command", "--save-initramfs", f"{scratch}/{_INITRAMFS}"]
         argv += [*options, "--qemu-opts", "-machine", "hmat=on" + (",accel=kvm" if kvm else "")]
         # QEMU 7.2 reads what VPMASKMOV masks out: numpy's sort faults at the end of a mapping.
         argv += [] if kvm else ["-cpu", "max,avx2=off"]
-        yield shlex.split(_plan([*argv, *qemu_arguments(spec), *qemu], scratch))
+        command = shlex.split(_plan([*argv, *qemu_arguments(spec), *qemu], scratch))
+        cache_root(Path(scratch, _INITRAMFS))
+        yield command
 
 
 def _plan(argv: list[str], scratch: str) -> str:
