@@ -112,7 +112,7 @@ def test_pages_that_are_used_again_are_counted_and_keep_it_going(
         while again < HOT:
             event = it.recorder.wait_for(PassEnd, lambda e: e.again > 0)
             again += event.again
-        it.passes(40)  # windows in which it was judged, and paid
+        it.passes(12)  # windows in which it was judged, and paid
         status = it.status()
     # Each page counts once. Pages of the program itself may be promoted, and used again, later.
     assert HOT <= again <= status.counters["again"] <= status.counters["promoted"] < HOT + OWN
@@ -140,7 +140,8 @@ def test_a_hot_set_that_jumps_is_slowed_down_then_left_alone(world: LiveWorld) -
     assert it.stood["slowed"].status.scan_period_ms == 4 * PERIOD_MS
     last = it.stood["stopped"].status
     assert last.scan_period_ms >= RETRY_S * 1000
-    assert last.counters["promoted"] >= 2 * HOT
+    # How many hot sets were promoted meanwhile depends on how fast the host is.
+    assert last.counters["promoted"] >= HOT
     assert last.counters["again"] < last.counters["promoted"] // 4
 
 

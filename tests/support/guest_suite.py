@@ -1,5 +1,6 @@
 """pytest inside a guest, from this checkout."""
 
+import compileall
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,12 +29,24 @@ def run_guest_tests(
     kernel = fetch_kernel() if kernel is None else kernel
     results.mkdir(parents=True, exist_ok=True)
     bring_kvm(kernel, results)
+    # The guest cannot write into the checkout, and would compile each module at each start.
+    for folder in ("src", "lab", "tests"):
+        compileall.compile_dir(ROOT / folder, quiet=2)
     # Both plugins would write to the checkout, which is read-only there.
     plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     # A start of Python takes half a minute in emulation, and minutes beside a busy host.
     plugins += ["-p", "support.kernel_areas", "-o", f"timeout={_TEST_LIMIT_S}"]
     status = run_in_guest(
-        [sys.executable, "-m", "pytest", "-v", "--durations=15", *plugins, *arguments],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-v",
+            "--durations=0",
+            "--durations-min=3",
+            *plugins,
+            *arguments,
+        ],
         spec=spec,
         kernel=kernel,
         results=results,
