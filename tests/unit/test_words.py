@@ -8,7 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "tests/words.txt"
-PLACES = "src lab tests docs benchmarks script packaging README.md CHANGELOG.md CONTRIBUTING.md"
+PLACES = (
+    "src lab tests docs benchmarks script packaging changes README.md CHANGELOG.md CONTRIBUTING.md"
+)
 _NO_TEXT = (".png", ".json", ".mms", ".npz")
 
 
