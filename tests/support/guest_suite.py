@@ -37,16 +37,7 @@ def run_guest_tests(
     # A start of Python takes half a minute in emulation, and minutes beside a busy host.
     plugins += ["-p", "support.kernel_areas", "-o", f"timeout={_TEST_LIMIT_S}"]
     status = run_in_guest(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-v",
-            "--durations=0",
-            "--durations-min=3",
-            *plugins,
-            *arguments,
-        ],
+        [sys.executable, "-m", "pytest", "-v", "--durations=20", *plugins, *arguments],
         spec=spec,
         kernel=kernel,
         results=results,

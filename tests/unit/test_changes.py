@@ -1,4 +1,4 @@
-"""The changelog by fragments: each file of changes/ has an area, and is part of the next version."""
+"""The changelog by fragments: each file of changes/ has an area, and is in the next version."""
 
 import subprocess
 import sys
