@@ -42,8 +42,10 @@ _FOREVER_S = float("inf")
     default=256,
     help="End when the file would be larger than this.",
 )
-@click.option("--fast-nodes", help="Nodes that are fast, like 0,2-3.")
-@click.option("--slow-nodes", help="Nodes that are slow.")
+@click.option(
+    "--fast-nodes", help="Nodes that are fast, like 0,2-3; those of the file if left out."
+)
+@click.option("--slow-nodes", help="Nodes that are slow; those of the file if left out.")
 @click.option("--names/--no-names", default=True, help="Names of programs, files and cgroups too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the sums as JSON.")
 def record(
