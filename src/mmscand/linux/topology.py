@@ -188,13 +188,18 @@ def _tier_note(nodes: tuple[Node, ...], top: frozenset[int]) -> str:
     without = [node for node in nodes if not node.has_cpus]
     faster = [node for node in without if with_cpus and is_faster(node, with_cpus)]
     if slower := _listed(node for node in without if node not in faster):
-        return f"the kernel sees one tier, but node {slower} has no CPUs: say --slow-nodes {slower}"
+        return f"the kernel sees one tier, but node {slower} has no CPUs: {_say_slow(slower)}"
     if faster:
         return (
             f"the kernel sees one tier, but by the firmware's figures node {_listed(faster)} is "
-            f"faster than the rest: say --slow-nodes {_listed(with_cpus)}"
+            f"faster than the rest: {_say_slow(_listed(with_cpus))}"
         )
     return "the kernel sees one tier, and every node has CPUs"
+
+
+def _say_slow(nodes: str) -> str:
+    """As an option, and for a service in the file."""
+    return f'say --slow-nodes {nodes}, or slow = "{nodes}" in [nodes] of /etc/mmscand.toml'
 
 
 def _listed(nodes: Iterable[Node]) -> str:
@@ -206,7 +211,7 @@ def require_two_tiers(topology: Topology) -> None:
     if not topology.slow:
         raise NoSlowTier(
             f"no slow tier: {topology.note}",
-            hint="name them with --slow-nodes or [nodes] of the file, or try `mmscand lab demo`",
+            hint="name the nodes with --slow-nodes, or try `mmscand lab demo`",
         )
     if not topology.fast:
         raise MachineCannot(

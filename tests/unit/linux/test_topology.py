@@ -111,7 +111,9 @@ def test_nodes_without_cpus_in_the_one_tier_are_pointed_out(fake: FakeSys) -> No
     fake.tier(4, "0-2")
     topology = read_topology(fake.reader())
     assert (topology.fast, topology.slow) == ({0, 1, 2}, set())
-    assert topology.note.endswith("node 1,2 has no CPUs: say --slow-nodes 1,2")
+    assert topology.note.endswith(
+        'has no CPUs: say --slow-nodes 1,2, or slow = "1,2" in [nodes] of /etc/mmscand.toml'
+    )
 
 
 def test_without_hmat_there_are_no_figures(two_tiers: FakeSys) -> None:
@@ -409,10 +411,13 @@ def test_memory_that_is_faster_than_that_of_the_cpus_is_no_slow_tier(fake: FakeS
         fake.hmat(number, 100, 100_000)
     fake.hmat(2, 110, 300_000)
     assert read_topology(fake.reader()).note.endswith(
-        "by the firmware's figures node 2 is faster than the rest: say --slow-nodes 0,1"
+        "by the firmware's figures node 2 is faster than the rest: say --slow-nodes 0,1, or "
+        'slow = "0,1" in [nodes] of /etc/mmscand.toml'
     )
     fake.hmat(2, 250, 200_000)
-    assert read_topology(fake.reader()).note.endswith("has no CPUs: say --slow-nodes 2")
+    assert read_topology(fake.reader()).note.endswith(
+        'has no CPUs: say --slow-nodes 2, or slow = "2" in [nodes] of /etc/mmscand.toml'
+    )
 
 
 def test_where_all_cpus_are_on_a_node_without_memory_the_fastest_tier_is_the_top(
