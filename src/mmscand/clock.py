@@ -20,6 +20,10 @@ class Clock(Protocol):
         """Sleep until `wakeup` (held by the caller) is notified or `timeout_s` have passed."""
         ...
 
+    def rest(self, seconds: float) -> None:
+        """Sleep for a few milliseconds at most, whatever happens meanwhile."""
+        ...
+
 
 class CpuMeter:
     """Adds up the CPU time of what one thread does inside its `with` blocks."""
@@ -68,6 +72,10 @@ class Pulse:
             self.now()
             self._asleep = False
 
+    def rest(self, seconds: float) -> None:
+        """See Clock."""
+        self._clock.rest(seconds)
+
 
 class SystemClock:
     """The monotonic clock of this machine."""
@@ -83,3 +91,7 @@ class SystemClock:
     def wait(self, wakeup: threading.Condition, timeout_s: float | None) -> None:
         """Sleep in Condition.wait; an early or late return is harmless, callers re-check."""
         wakeup.wait(timeout_s)
+
+    def rest(self, seconds: float) -> None:
+        """Sleep in nanosleep."""
+        time.sleep(seconds)

@@ -201,10 +201,21 @@ class VmaTable:
 
     def without(self, starts: UIntArray, length: int) -> "VmaTable":
         """Cut the ranges [start, start + length) out; they ascend and do not overlap."""
-        joined = np.flatnonzero(starts[1:] != starts[:-1] + np.uint64(length))
-        firsts, lasts = starts[np.append(0, joined + 1)], starts[np.append(joined, -1)]
-        begins = np.append(np.uint64(0), lasts + np.uint64(length))
+        firsts, after = _joined(starts, length)
+        begins = np.append(np.uint64(0), after)
         ends = np.append(firsts, np.uint64(np.iinfo(np.uint64).max))
+        return self._clipped(begins, ends)
+
+    def within(self, starts: UIntArray, length: int) -> "VmaTable":
+        """Only what lies in the ranges [start, start + length); they ascend and do not overlap."""
+        return (
+            self._clipped(*_joined(starts, length))
+            if len(starts)
+            else self.where(np.zeros(len(self), dtype=np.bool_))
+        )
+
+    def _clipped(self, begins: UIntArray, ends: UIntArray) -> "VmaTable":
+        """Only what lies in these ranges (n,), which ascend and do not touch."""
         first = np.searchsorted(ends, self.starts, side="right")
         counts = np.maximum(0, np.searchsorted(begins, self.ends, side="left") - first)
         rows = np.repeat(np.arange(len(self)), counts)
@@ -230,6 +241,12 @@ class VmaTable:
         hit = rows < len(self)
         hit[hit] = self.starts[rows[hit]] < starts[hit] + np.uint64(length)
         return hit
+
+
+def _joined(starts: UIntArray, length: int) -> tuple[UIntArray, UIntArray]:
+    """Begins and ends of ranges of this length, those that touch as one."""
+    apart = np.flatnonzero(starts[1:] != starts[:-1] + np.uint64(length))
+    return starts[np.append(0, apart + 1)], starts[np.append(apart, -1)] + np.uint64(length)
 
 
 @dataclass(frozen=True, slots=True)

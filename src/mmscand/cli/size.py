@@ -35,8 +35,8 @@ def size_(
     """Show the share of accesses that fast memory of each size would serve, in steady state.
 
     For process PID, a cgroup, or all that is watched. The hottest pages are taken to be in fast
-    memory. By a daemon's rates pages that are far hotter than those at the edge of the fast tier
-    look alike: where few pages take most accesses, small sizes serve more than is shown.
+    memory. Rates above some 5000 accesses a second look alike to a daemon: where few pages are
+    hotter than that, small sizes serve more than is shown.
     """
     if file is not None:
         if pid is not None or cgroup is not None:

@@ -7,6 +7,7 @@ from mmscand.engine.looks import Looks
 from mmscand.engine.rate_table import RateTable
 from mmscand.engine.reasons import placement
 from mmscand.engine.rounds import Rounds, first_read, usual_length
+from mmscand.engine.survey import Survey
 from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import place_of
 from mmscand.engine.watches import Begun, Watches
@@ -43,6 +44,7 @@ class Estimates:
         self.table = RateTable()
         self.unrest = Unrest()
         self.rounds = Rounds()
+        self.survey = Survey()
         self._change_watch = ChangeWatch()
         self._looks = Looks(self.history, self.table, self.unrest, self._change_watch)
         self._watches = Watches(self.table)
@@ -151,7 +153,15 @@ class Estimates:
 
     def reread(self, block: PageBlock, now: float) -> None:
         """Take in a block whose bits were cleared in this pass."""
+        self.survey.were_read(now)
         self._looks.take(block, now, counts=False, closely=True, again=True)
+
+    def begin_survey(self) -> None:
+        """Rows of the next block are to be read again right after their bits were cleared; in a
+        calm alone: where the hot set keeps changing, stairs at 1:2 cost 1.38 of O-cost, else 1.18.
+        """
+        if self._is_calm:
+            self.survey.begin()
 
     def end_watches(self, block: PageBlock, times: Times, now: float) -> Begun:
         """A round ends for a block that was taken in: what is still clear was observed to be so,
@@ -159,10 +169,12 @@ class Estimates:
         """
         words = self._looks.still_clear(block, times, now)
         watched_s, levels = now - times.cleared, self.history.levels(block)
-        return self._watches.begin(block, words, watched_s, levels)
+        surveyed = self.survey.choose(block, words, self.table.expected)
+        return self._watches.begin(block, words, watched_s, levels, surveyed)
 
     def keep(self, block: PageBlock, begun: Begun, now: float) -> None:
         """A round of these pages begins now."""
+        self.survey.were_cleared(now)
         self._active += int(np.count_nonzero(begun.rest.level == 0))
         self._cleared_at = now
         self.history.put(block, begun.words, now, cleared=True, rest=begun.rest)
@@ -173,6 +185,7 @@ class Estimates:
         """
         middle = (self._cleared_at + now) / 2
         self.history.were_cleared(block, middle)
+        self.survey.were_cleared(middle)
         self._cleared_at = now
 
     def end_pass(self, fits: int) -> bool:

@@ -35,10 +35,8 @@ class Doubt:
 
 
 CALM = Doubt(1e-3, 0.01, 0.5)
-_FEW = 8.0
-"""Accesses up to which one more counts as one, at the time that is usual for pages of the process.
-The second is proof that there are more (heat.word.PROVEN), whatever it says of the rate. With 1 a
-rate that is known from one early access stays, and pages that are accessed alike trade places."""
+_PROOF = 2.0
+"""Accesses, see heat.word.PROVEN."""
 _LEAST_WIDTH = 1e-7
 """Of an interval, in s or as a share: narrower ones are points."""
 
@@ -91,10 +89,9 @@ def accessed(
         before - silent, _of_a_changed_page(table, after, until, edge, fast=fast), doubt
     )
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
-    at, few = _usual_time(table, after, until), a < _FEW
-    more, seconds = _one_more(np.maximum(a, _FEW), b + after, until - after)
-    more = np.where(few, np.where(a < 1, 1.0, a + 1), more)
-    seconds = np.where(few, b + at, seconds)
+    at = _usual_time(table, after, until)
+    more, seconds = _one_more(np.maximum(a, 1.0), b + after, until - after)
+    more, seconds = np.where(a < 1, 1.0, more), np.where(a < 1, b + at, seconds)
     # At the most, older observations are forgotten: a mean of constant weight.
     seconds *= np.minimum(1.0, MOST_OBSERVED / more)
     return Updates(
@@ -119,14 +116,16 @@ def _one_more(a: FloatArray, b: FloatArray, width: float) -> tuple[FloatArray, F
     """Accesses and seconds (n,) of gamma distributions with the mean and the variance that follow
     from an access within the next `width` seconds. Of a page that is accessed many times in them
     they stay as they are: its bit is set anyway. To add an access at the mean time of the first one
-    makes such a page colder with each visit: 85 accesses a second become 62 in 100 s.
+    makes such a page colder with each visit: 85 accesses a second become 62 in 100 s. A second
+    access is proof that there are more, whatever it says of the rate.
     """
     b = np.maximum(b, _LEAST_WIDTH)
     log = np.log(b / (b + max(width, _LEAST_WIDTH)))
     none, one, two = (-np.expm1(log * (a + more)) for more in range(3))
     mean = a / b * one / none
     variance = np.maximum(a * (a + 1) / b**2 * two / none - mean**2, 1e-12 * mean**2)
-    return mean**2 / variance, mean / variance
+    more = np.maximum(mean**2 / variance, _PROOF)
+    return more, more / mean
 
 
 def still_clear(

@@ -7,7 +7,7 @@ accessed alike, the mixture is one point, and no page is worth more than another
 
 import numpy as np
 
-from mmscand.heat.word import KNOWN, RATE, RATE_BITS, RATE_LEVELS, STATES, A, B
+from mmscand.heat.word import KNOWN, RATE, RATE_BITS, RATE_LEVELS, RATE_STEP, STATES, A, B
 from mmscand.model import FloatArray, PageNumbers
 
 GRID: FloatArray = np.geomspace(1e-3, 1e5, 80)
@@ -26,6 +26,13 @@ _FIRST_STEPS, _STEPS = 30, 8
 """Of expectation maximization: from nothing, and when only a visit was added."""
 _LEAST_ACCESSED = 1e-3
 """Chance of an access below which nothing is divided by it: the first one is then at the middle."""
+_ROUNDING = RATE_STEP**2 / 6
+"""Variance that one access adds to the logarithm of a rate: its level is rounded up or down by
+chance (heat.word.rounded), p (1 - p) of a squared step, on average over p. After 32 accesses that
+is 0.10, beside 0.03 by chance of the accesses. Without it pages that are accessed alike look
+different: of a hot set that is 1.2 times the fast tier (GUPS) 1.1 to 2.3 % of the tier moves in the
+third minute, with it 0.2 % at most; and the hottest parts of it seem to have 7 points more of all
+accesses than they have, with it 0.5."""
 _FLAT = 0.1
 """Share of a flat distribution that each learning begins with, so that no rate is ruled out."""
 
@@ -33,7 +40,7 @@ _FLAT = 0.1
 def _likelihood() -> FloatArray:
     """(STATES, grid) of each rate, given the state; 1 at each row's best."""
     states = np.arange(STATES)
-    accesses = np.where(states >> RATE_BITS == 0, 0.0, A)
+    accesses = np.where(states >> RATE_BITS == 0, 0.0, A / (1 + A**2 * _ROUNDING))
     seconds = np.where(accesses > 0, accesses / RATE[states % RATE_LEVELS], B)
     log = accesses[:, None] * np.log(GRID) - seconds[:, None] * GRID
     likely: FloatArray = np.exp(log - log.max(axis=1, keepdims=True))

@@ -202,6 +202,18 @@ class Stopwatch:
         """See Policy."""
         self._estimates.reread(block, self._clock())
 
+    def begin_survey(self) -> None:
+        """See Policy."""
+        self._estimates.begin_survey()
+
+    def next_read(self) -> tuple[float, UIntArray] | None:
+        """See Policy."""
+        return self._estimates.survey.next_read()
+
+    def end_survey(self) -> None:
+        """See Policy."""
+        self._estimates.survey.end()
+
     def adopt(self, knobs: Knobs) -> None:
         """See Policy."""
 

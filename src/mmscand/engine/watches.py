@@ -78,10 +78,15 @@ class Watches:
             self._rates = np.concatenate((np.full(STATES, np.inf), rates))
 
     def begin(
-        self, block: PageBlock, words: StateArray, watched_s: FloatArray, levels: PageNumbers
+        self,
+        block: PageBlock,
+        words: StateArray,
+        watched_s: FloatArray,
+        levels: PageNumbers,
+        surveyed: BoolArray | None = None,
     ) -> Begun:
         """`watched_s` (rows,) is how long ago the last round of each row began, `levels` (rows,)
-        how often in a row it was found quiet.
+        how often in a row it was found quiet, `surveyed` (rows,) where all pages are watched.
         """
         at = np.flatnonzero((words & SEEN != 0) & (words & STATE != STUCK))
         rows = at // words.shape[1]
@@ -89,6 +94,8 @@ class Watches:
         self._throw += 7
         least = dice(len(words), self._throw) / np.maximum(watched_s, _LEAST_WATCHED_S)
         picked = (often > least[rows]) | ~block.accessed.take(at)
+        if surveyed is not None:
+            picked |= surveyed[rows]
         begins = np.zeros_like(block.accessed)
         begins.flat[at[picked]] = True
         result = np.where(begins, words & ~SEEN, words)

@@ -41,6 +41,8 @@ _LOWEST_RATE, _OCTAVES = 1 / 500, 25.0
 """From an access in 500 s to 67 000 a second: what a bit that is read 0.3 ms after its clearing can
 still resolve. A step is 0.2 octaves, 15 %."""
 _STEPS_PER_OCTAVE = (RATE_LEVELS - 1) / _OCTAVES
+RATE_STEP = float(np.log(2) / _STEPS_PER_OCTAVE)
+"""From one level to the next, of the natural logarithm."""
 RATE: FloatArray = _LOWEST_RATE * 2 ** (np.arange(RATE_LEVELS) / _STEPS_PER_OCTAVE)
 """(RATE_LEVELS,) accesses a second."""
 

@@ -49,6 +49,15 @@ class ByRule:
     def reread(self, block: PageBlock) -> None:
         """See Policy: none is."""
 
+    def begin_survey(self) -> None:
+        """See Policy: there is none."""
+
+    def next_read(self) -> None:
+        """See Policy."""
+
+    def end_survey(self) -> None:
+        """See Policy."""
+
     def aged(self, block: PageBlock) -> None:
         """See Policy."""
 

@@ -93,6 +93,20 @@ class Policy(Protocol):
         """Such a block was: look for accesses alone."""
         ...
 
+    def begin_survey(self) -> None:
+        """Rows of what is decided from now on are to be read again right after their aging."""
+        ...
+
+    def next_read(self) -> tuple[float, UIntArray] | None:
+        """Clock time at which rows (n,) of 2 MiB are to be read again, by their starts; None where
+        there are none, or no more.
+        """
+        ...
+
+    def end_survey(self) -> None:
+        """Nothing more of them is read."""
+        ...
+
     def adopt(self, knobs: Knobs) -> None:
         """Go by other settings."""
         ...

@@ -33,6 +33,7 @@ from mmscand.scan.idle import IdleWatch, ProgramTime
 from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
 from mmscand.scan.rules import RuleMatch
+from mmscand.scan.surveys import Surveys
 from mmscand.scan.visit import Visit, Watcher
 from mmscand.settings import Settings
 
@@ -68,6 +69,7 @@ class ProcessScanner:
         mode: Mode,
         aging: CpuMeter,
         cpu: CpuMeter,
+        surveys: Surveys,
         observer: Observer,
         watcher: Watcher,
     ) -> None:
@@ -75,6 +77,7 @@ class ProcessScanner:
         self._topology = topology
         self.cpu = cpu
         """Of visits to this process alone."""
+        self._surveys = surveys
         self._observer = observer
         self._watcher = watcher
         self._benefit = Benefit(topology, settings)
@@ -407,11 +410,16 @@ class ProcessScanner:
         counts["examined"] += window.pages
         counts["discarded"] += window.discarded
         failures, ages = self.pacer.failures, self._ages
+        surveyed = ages and self._is_large and self._surveys.are_due(window, self.cpu.seconds)
+        if surveyed:
+            self._policy.begin_survey()
         for block in window.blocks:
             self._blocks.take(block, vmas, counts, failures, self._now, ages=ages)
         if ages and self._policy.rereads:
             self._read_again(window, vmas)
         self._policy.history.forget_missing(window)
+        if surveyed:
+            self._surveys.make(window, vmas, self._policy)
         self._cursor = max(self._cursor, window.end)
 
     def _read_again(self, window: Window, vmas: VmaTable) -> None:
@@ -455,6 +463,8 @@ class ProcessScanner:
             self._policy.slept(stood_still)
         self._ages = self._policy.begin_pass(now)
         self._started = now
+        if self._ages and self._cursor == 0:
+            self._surveys.begin_pass()
         self._candidates.begin_visit(self._policy, self.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             # Where bits of shared pages are cleared in bulk they mean something.

@@ -24,6 +24,7 @@ from mmscand.scan.pacing import limits_of, pause_ms
 from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import RuleMatch, Rules
+from mmscand.scan.surveys import Surveys
 from mmscand.scan.urgency import Urgency, earliest
 from mmscand.scan.visit import NoWatcher, Visit, Watcher
 from mmscand.scan.visit_order import VisitOrder
@@ -206,6 +207,7 @@ class Scanner:
             mode=self._mode,
             aging=self._aging,
             cpu=CpuMeter(self._clock),
+            surveys=Surveys(space, self._clock),
             observer=self._observer,
             watcher=self._watcher,
         )

@@ -60,6 +60,11 @@ class SimClock:
             with self._lock:
                 del self._waiting[me]
 
+    def rest(self, seconds: float) -> None:
+        """See clock.Clock: time goes on, and nobody works."""
+        with self._lock:
+            self._time += seconds
+
     def _jump(self) -> bool:
         """To whatever comes next, if everybody waits for it; whether there is anything."""
         with self._lock:

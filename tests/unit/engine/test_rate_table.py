@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmscand.engine.rate_table import GRID, SPANS, RateTable, span_of
-from mmscand.heat.word import KNOWN, STATES, UNKNOWN, packed, rounded
+from mmscand.heat.word import KNOWN, STATES, UNKNOWN, A, B, packed, rounded
 from mmscand.model import FloatArray, PageNumbers
 
 
@@ -32,6 +32,22 @@ def test_pages_that_are_accessed_alike_have_the_same_expected_rate() -> None:
     low, high = spread(table, pages)
     assert 4 < low <= high < 6.5
     assert high / low < 1.4  # by the observations alone they differ fivefold
+
+
+def test_pages_stay_alike_although_their_levels_are_rounded_by_chance() -> None:
+    """Each access rounds a rate up or down; after 64 that is more than chance of the accesses."""
+    rng, pages = np.random.default_rng(1), 8192
+    a, rates = np.full(pages, 32.0), np.full(pages, 5.0)
+    for throw in range(64):
+        seconds = a / rates + rng.exponential(1 / 5.0, pages)
+        states = rounded(packed(a, seconds * 32 / 33), throw)
+        rates = A[states] / B[states]
+    found, table = np.bincount(states, minlength=STATES), RateTable()
+    for _ in range(20):
+        table.learn(found)
+    low, high = spread(table, found)
+    assert 4.5 < low <= high < 5.5
+    assert high / low < 1.15, (low, high)
 
 
 def test_two_kinds_of_pages_are_distinguished() -> None:

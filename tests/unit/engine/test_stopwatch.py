@@ -202,3 +202,19 @@ def test_rates_of_hot_pages_stay_right_in_a_calm() -> None:
         slow + fast for _, slow, fast in hot
     )
     assert mean == pytest.approx(90, rel=0.15)
+
+
+@pytest.mark.parametrize("intensity", [1.0, 10.0, 100.0])
+def test_of_an_equally_hot_set_that_does_not_fit_nothing_moves_after_the_fill(
+    intensity: float,
+) -> None:
+    """Pages trade places only for a gain, and chance is none: 1638 are hot, 1365 fit."""
+    frame = Frame(16384, 1365, 180.0, intensity, 1)
+    run = Run(workload_named("gups", frame), "capacity", frame.capacity, 1)
+    while run.now < 120:
+        run.visit(120)
+    filled, before = run.world.fast, len(run.trace.up)
+    while run.now < frame.windows:
+        run.visit(frame.windows)
+    assert sum(run.trace.up[before:]) <= 0.002 * frame.capacity
+    assert np.count_nonzero(filled) >= 0.99 * frame.capacity

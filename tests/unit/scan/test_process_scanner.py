@@ -13,6 +13,7 @@ from mmscand.scan.mode import Mode
 from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
+from mmscand.scan.surveys import Surveys
 from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
@@ -36,8 +37,9 @@ def scanner_of(
     def policy(process: Process) -> Policy:
         return policy_of(process, settings, ranking, (clock or SystemClock()).now)
 
+    space = machine.open(sim.process)
     return ProcessScanner(
-        machine.open(sim.process),
+        space,
         machine.topology(),
         pages,
         settings,
@@ -46,6 +48,7 @@ def scanner_of(
         mode=Mode.FULL,
         aging=CpuMeter(SystemClock()),
         cpu=CpuMeter(clock or SystemClock()),
+        surveys=Surveys(space, clock or SystemClock()),
         observer=lambda event: None,
         watcher=NoWatcher(),
     )
