@@ -12,6 +12,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +70,16 @@ class _Memory:
         area, offset = self._area(address)
         for page in pages:
             area[offset + page * PAGE] = 2
+
+    def use(self, address: int, pages: list[int], pause_s: float) -> None:
+        """Touch these pages from now on, with a pause after each round."""
+
+        def go_on() -> None:
+            while True:
+                self.touch(address, pages)
+                time.sleep(pause_s)
+
+        threading.Thread(target=go_on, daemon=True).start()
 
     def poke(self, address: int, value: int) -> None:
         area, offset = self._area(address)
@@ -189,6 +201,10 @@ class Puppet:
     def touch(self, address: int, pages: Iterable[int]) -> None:
         """Write to pages, counted from the address."""
         self.say("touch", address=address, pages=list(pages))
+
+    def use(self, address: int, pages: Iterable[int], pause_s: float) -> None:
+        """Write to pages again and again until it ends, at its own pace: whatever is observed."""
+        self.say("use", address=address, pages=list(pages), pause_s=pause_s)
 
     def poke(self, address: int, value: int) -> None:
         """Write a 64-bit word, as an argument for a system call."""
