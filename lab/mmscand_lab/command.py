@@ -62,11 +62,15 @@ ResultsOption = Annotated[
 def demo(
     json_file: JsonOption = None, picture: PictureOption = None, results: ResultsOption = None
 ) -> None:
-    """Show hot pages move to fast memory, in about a minute. Exit code 1 when they do not."""
+    """Show hot pages move to fast memory, in about a minute. Exit code 1 when they do not.
+
+    It ends with what an operator sees: the heat map of the program, and how much fast memory is
+    enough for it.
+    """
     require_extra()
     _report_real_tiers()
     print(_DEMO)
-    _run("random", json_file, picture, results)
+    _run("random", json_file, picture, results, views=True)
 
 
 @app.command()
@@ -145,7 +149,14 @@ def shell() -> None:
     raise typer.Exit(status)
 
 
-def _run(name: str, json_file: Path | None, picture: Path | None, results: Path | None) -> None:
+def _run(
+    name: str,
+    json_file: Path | None,
+    picture: Path | None,
+    results: Path | None,
+    *,
+    views: bool = False,
+) -> None:
     from mmscand_lab.experiment import run_scenario  # noqa: PLC0415
     from mmscand_lab.scenario import scenario_named  # noqa: PLC0415
     from mmscand_lab.screen import progress_shown  # noqa: PLC0415
@@ -158,9 +169,10 @@ def _run(name: str, json_file: Path | None, picture: Path | None, results: Path 
         for path in (folder / "any", drawing, *filter(None, [json_file])):
             require_writable(path)
         with progress_shown(console) as progress:
-            result = run_scenario(scenario, folder, progress=progress)
+            result = run_scenario(scenario, folder, views=views, progress=progress)
         _write(scenario, result, folder, json_file, drawing)
     _report(console, scenario, result)
+    _show_views(folder)
     for what, place in (("picture", drawing), ("figures", json_file), ("recordings", folder)):
         if place is not None:
             print(f"{what + ':':12}{place}")
@@ -193,6 +205,14 @@ def _report(console: "Console", scenario: "Scenario", result: "Result") -> None:
         )
     elif result["accelerator"] == "emulation":
         print("emulated: both tiers are equally fast here, so no speed is judged")
+
+
+def _show_views(folder: Path) -> None:
+    from mmscand_lab.views import read_views  # noqa: PLC0415
+
+    if seen := read_views(folder):
+        print("\nmmscand heat and mmscand size of the program, before the daemon was stopped:\n")
+        print(seen)
 
 
 def _require_promise(scenario: "Scenario", result: "Result", folder: Path) -> None:

@@ -35,6 +35,7 @@ from mmscand_lab.slowness import work_s
 from mmscand_lab.spec import GuestSpec
 from mmscand_lab.standings import Run, load_runs, missing
 from mmscand_lab.verdict import EMULATION
+from mmscand_lab.views import remove_views
 
 #: What is going on; a sample comes with it once the guest measures.
 Progress = Callable[[str, Sample | None], None]
@@ -63,11 +64,17 @@ def ignore(state: str, sample: Sample | None) -> None:
 
 
 def run_scenario(
-    scenario: Scenario, results: Path, *, brief: bool = False, progress: Progress = ignore
+    scenario: Scenario,
+    results: Path,
+    *,
+    brief: bool = False,
+    views: bool = False,
+    progress: Progress = ignore,
 ) -> Result:
     """Run the scenario in a guest; its files and `result.json` are in `results` afterwards.
 
-    `brief` is for those that do not ask for throughput: half a minute less.
+    `brief` is for those that do not ask for throughput: half a minute less. `views`: with what
+    `mmscand heat` and `size` show at the end (lab.views).
     `progress` is called from another thread. Raises LabError, also when the machine lacks what
     the lab needs.
     """
@@ -80,7 +87,8 @@ def run_scenario(
     slow = NOT_SLOW if use_kvm else slow_memory_of(results, scenario.guest, progress)
     progress(f"booting {kernel.release} ({accelerator})", None)
     argv = ["mmscand_lab.inside", scenario.name, "--results", str(results.resolve())]
-    argv += ["--accelerator", accelerator, *slow.program, *(["--brief"] if brief else [])]
+    argv += ["--accelerator", accelerator, *slow.program]
+    argv += [*(["--brief"] if brief else []), *(["--views"] if views else [])]
     with _following(results, progress):
         in_guest(argv, kernel, results, _LIMIT_S, spec=scenario.guest, kvm=use_kvm, qemu=slow.qemu)
     return results_of.load(results)
@@ -230,6 +238,7 @@ def prepare(results: Path) -> None:
     # Of an earlier run: the follower and a reader of the result would take them for this one's.
     for name in (SAMPLES, RESULT, EVENTS, f"{WORKLOAD}/ready", "console.log"):
         (results / name).unlink(missing_ok=True)
+    remove_views(results)
     # The guest cannot write into our packages, and would compile it at every start: 2 s each under
     # emulation. Where they cannot be written here either, nothing is lost but these.
     for folder in _packages():

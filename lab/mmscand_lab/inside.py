@@ -57,6 +57,7 @@ from mmscand_lab.samples import Phase, Sample, SampleLog, TierProbe
 from mmscand_lab.scenario import Scenario, scenario_named
 from mmscand_lab.tier_speeds import TierSpeeds
 from mmscand_lab.usage import cpu_seconds, vmstat
+from mmscand_lab.views import write_views
 
 #: Half a second is a sixth of the time in which the daemon converges, and one sample of 512 MiB
 #: costs 5 ms of a core (under emulation 30 ms).
@@ -117,6 +118,8 @@ def measure(
     accelerator: str,
     slow_nodes: str | None,
     speeds: TierSpeeds,
+    *,
+    views: bool = False,
 ) -> None:
     """Run the scenario on this machine and write `result.json`. Raises MmscandError."""
     state = results / WORKLOAD
@@ -135,7 +138,9 @@ def measure(
                 with speeds.all_fast(min(topology.fast)) as simulated:
                     watch.phase("fast", scenario.before_s if simulated else 0.0, [workload])
                 watch.phase("before", scenario.before_s, [workload])
-                observed = _with_daemon(scenario, watch, workload, results, slow_nodes, speeds)
+                observed = _with_daemon(
+                    scenario, watch, workload, results, slow_nodes, speeds, views=views
+                )
             workload.stop()
     measured = compute(scenario, Recording.load(results), truth, observed)
     kernel = os.uname().release
@@ -150,13 +155,14 @@ def _with_daemon(
     results: Path,
     slow_nodes: str | None,
     speeds: TierSpeeds,
+    *,
+    views: bool,
 ) -> Observed:
     nodes = ["--slow-nodes", slow_nodes] if slow_nodes else []
     # Where a core's slowness is known, all is as shipped, and the budget is scaled by it.
     budget = LAB_KNOBS if speeds.facts() is None else shipped_budget(speeds.slowness)
-    argv = daemon_command(
-        "--pid", str(workload.process.pid), *nodes, knobs=(*budget, *scenario.knobs)
-    )
+    pid, knobs = workload.process.pid, (*budget, *scenario.knobs)
+    argv = daemon_command("--pid", str(pid), *nodes, knobs=knobs, control=views)
     splits, kernel_promoted = vmstat("thp_split_page"), vmstat("pgpromote_success")
     started = time.monotonic()
     with running("daemon", argv, results, results / EVENTS) as daemon:
@@ -168,6 +174,8 @@ def _with_daemon(
         watch.phase("after", scenario.after_s, programs)
         ended, cpu_ended = time.monotonic(), cpu_seconds([process])
         peak = _peak_mib(daemon.process.pid)
+        if views:
+            write_views(pid, results)
         daemon.stop()
     return Observed(
         daemon_started=started,
@@ -201,6 +209,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--slow-nodes", help="nodes to promote from, as for `mmscand run`")
     parser.add_argument("--slow-memory", type=Path, help="folder of the plug-in for slow memory")
     parser.add_argument("--native-s", type=float, default=0.0, help="slowness.work_s() of the host")
+    parser.add_argument("--views", action="store_true", help="write a heat map and sizing curve")
     parser.add_argument("--brief", action="store_true", help="hardly measure throughput")
     return parser.parse_args(argv)
 
@@ -218,7 +227,8 @@ def _run(options: argparse.Namespace) -> None:
     topology = read_topology(NodeReader(), slow=nodes)
     require_two_tiers(topology)
     options.results.mkdir(parents=True, exist_ok=True)
-    measure(scenario, options.results, topology, options.accelerator, slow, speeds)
+    results, accelerator = options.results, options.accelerator
+    measure(scenario, results, topology, accelerator, slow, speeds, views=options.views)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -39,10 +39,11 @@ def shipped_budget(slowness: float) -> tuple[str, ...]:
     return tuple(f"{name}={value}" for name, value in budget.items())
 
 
-def daemon_command(*options: str, knobs: Sequence[str] = ()) -> list[str]:
-    """The daemon as the lab runs it: every event a line, no control."""
+def daemon_command(*options: str, knobs: Sequence[str] = (), control: bool = False) -> list[str]:
+    """The daemon as the lab runs it: every event a line; with control only for views of it."""
     settings = [word for knob in knobs for word in ("--set", knob)]
-    return ["mmscand", "run", *options, "--json", "--no-control", *settings]
+    listens = "--control" if control else "--no-control"
+    return ["mmscand", "run", *options, "--json", listens, *settings]
 
 
 def count_passes(events: Path) -> int:
