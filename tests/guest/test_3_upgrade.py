@@ -1,0 +1,81 @@
+"""An upgrade under load: one daemon ends, another begins, and the program notices nothing."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from mmscand.linux.syscalls import move_pages
+from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
+from support.live_world import LiveActor, LiveWorld
+
+PAGES = 4096
+HOT = [*range(0, 1200, 3)]
+_PAUSE_S = 0.2
+_LOOKS = 8
+"""Passes of each daemon after all hot pages are up: the second daemon learns rates in them."""
+Daemon = subprocess.Popen[str]
+
+
+@contextmanager
+def daemon_of(actor: LiveActor) -> Iterator[Daemon]:
+    """As shipped but for the budget; it ends by SIGTERM, as systemd ends it."""
+    options = ["--pid", str(actor.process.pid), "--no-control", "--json"]
+    options += ["--set", "cpu_budget_percent=100"]
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "mmscand", "run", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield daemon
+        daemon.send_signal(signal.SIGTERM)
+        _, complaints = daemon.communicate()
+        assert (daemon.returncode, complaints) == (0, "")
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+def events_of(daemon: Daemon) -> Iterator[dict[str, Any]]:
+    assert daemon.stdout is not None
+    return (json.loads(line) for line in daemon.stdout)
+
+
+def hot_up(world: LiveWorld, actor: LiveActor, address: int) -> float:
+    """Share of the hot pages that are on the fast node: the kernel's own answer."""
+    pages: UIntArray = np.array(HOT, dtype=np.uint64) * np.uint64(PAGE_BYTES) + np.uint64(address)
+    there: BoolArray = move_pages(actor.process.pid, pages, None)[1] == world.fast
+    return float(there.mean())
+
+
+def test_an_upgrade_under_load_loses_no_promotion_and_moves_nothing_twice(
+    world: LiveWorld,
+) -> None:
+    actor = world.actor()
+    assert isinstance(actor, LiveActor)
+    address = actor.map(PAGES)
+    actor.puppet.use(address, HOT, _PAUSE_S)
+    with daemon_of(actor) as daemon:
+        for event in events_of(daemon):
+            if event["event"] == "moved" and hot_up(world, actor, address) == 1.0:
+                break
+    shares, moves, looks = [hot_up(world, actor, address)], [], 0
+    with daemon_of(actor) as daemon:
+        for event in events_of(daemon):
+            shares.append(hot_up(world, actor, address))
+            moves += [event] if event["event"] == "moved" else []
+            looks += event["event"] == "pass_end"
+            if looks == _LOOKS:
+                break
+    # The program has a page or two of its own, which may become hot meanwhile.
+    again = sum(event["promoted"] + event.get("demoted", 0) for event in moves)
+    print(f"after the upgrade: {min(shares):.3f} of the hot pages up at least, {again} pages moved")
+    assert shares == [1.0] * len(shares)
+    assert again <= 2
