@@ -32,8 +32,9 @@ def run_guest_tests(
     # The guest cannot write into the checkout, and would compile each module at each start.
     for folder in ("src", "lab", "tests"):
         compileall.compile_dir(ROOT / folder, quiet=2)
-    # Both plugins would write to the checkout, which is read-only there.
-    plugins = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    # Those of the environment take a minute to import in emulation, and none is needed but one. The
+    # cache would be written to the checkout, which is read-only there.
+    plugins = ["-p", "pytest_timeout", "-p", "no:cacheprovider"]
     # A start of Python takes half a minute in emulation, and minutes beside a busy host.
     plugins += ["-p", "support.kernel_areas", "-o", f"timeout={_TEST_LIMIT_S}"]
     status = run_in_guest(
@@ -46,6 +47,7 @@ def run_guest_tests(
         # This checkout, wherever the installed package comes from.
         env={
             "MMSCAND_NO_SKIPS": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "MMSCAND_GUEST_FILES": str(results.resolve()),
             "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'lab'}:{ROOT / 'tests'}",
             **(env or {}),
