@@ -24,9 +24,10 @@ Daemon = subprocess.Popen[str]
 
 @contextmanager
 def daemon_of(actor: LiveActor) -> Iterator[Daemon]:
-    """As shipped but for the budget; it ends by SIGTERM, as systemd ends it."""
+    """As shipped but for the cost; it ends by SIGTERM, as systemd ends it."""
     options = ["--pid", str(actor.process.pid), "--no-control", "--json"]
-    options += ["--set", "cpu_budget_percent=100"]
+    # In emulation visits cost so much that they would not pay.
+    options += ["--set", "cpu_budget_percent=100", "--set", "benefit_window_s=0"]
     daemon = subprocess.Popen(
         [sys.executable, "-m", "mmscand", "run", *options],
         stdout=subprocess.PIPE,
