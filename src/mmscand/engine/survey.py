@@ -42,18 +42,19 @@ class Survey:
         """Rows of the next block of which a round begins are chosen."""
         self._wanted = True
 
-    def choose(self, block: PageBlock, words: StateArray, rates: FloatArray) -> BoolArray:
-        """(rows,) rows of the block that are to be read again, for which all bits are cleared. They
-        are drawn by the accesses a second that are expected of them, from `rates` (STATES,).
+    def choose(self, block: PageBlock, words: StateArray, rates: FloatArray) -> BoolArray | None:
+        """(rows,) rows of the block that are to be read again, for which all bits are cleared; None
+        is none. They are drawn by the accesses a second that are expected of them, from `rates`
+        (STATES,).
         """
+        if not self._wanted or not len(words):
+            return None
+        weights = (np.nan_to_num(rates)[words & STATE] * (words != 0)).sum(axis=1)
+        lots = np.array([self._random.expovariate(1.0) for _ in weights])
+        lots /= np.maximum(weights, _LEAST_RATE)
         chosen = np.zeros(len(words), dtype=np.bool_)
-        if self._wanted and len(words):
-            weights = (np.nan_to_num(rates)[words & STATE] * (words != 0)).sum(axis=1)
-            lots = np.array([self._random.expovariate(1.0) for _ in weights])
-            lots /= np.maximum(weights, _LEAST_RATE)
-            chosen[np.argsort(lots, kind="stable")[:_ROWS]] = True
-            self._wanted, self._rows = False, block.addresses[chosen]
-            self._reads = 0
+        chosen[np.argsort(lots, kind="stable")[:_ROWS]] = True
+        self._wanted, self._rows, self._reads = False, block.addresses[chosen], 0
         return chosen
 
     def were_cleared(self, at: float) -> None:

@@ -54,9 +54,10 @@ def test_reads_come_at_growing_distances_and_end_however_the_clock_goes() -> Non
     words, rates = np.ones((1, 512), dtype=np.uint16), np.ones(STATES)
     for passes, times in ((True, [0.1, 0.3, 0.9, 2.7]), (False, [0.1] * 4)):
         survey = Survey()
-        assert not survey.choose(block, words, rates).any()  # nobody wants one
+        assert survey.choose(block, words, rates) is None  # nobody wants one
         survey.begin()
-        assert survey.choose(block, words, rates).all()
+        chosen = survey.choose(block, words, rates)
+        assert chosen is not None and chosen.all()
         survey.were_cleared(5.0)
         found = []
         while (due := survey.next_read()) is not None:
