@@ -45,24 +45,18 @@ def test_the_file_has_what_is_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (file.read_text(), [each.name for each in tmp_path.iterdir()]) == (printed, ["mmscand"])
 
 
-def test_nodes_of_the_configuration_that_are_missing_leave_one_tier(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("slow", "tiers"), [("77", 1), ("0", 2)])
+def test_nodes_of_the_configuration_count_and_missing_ones_leave_one_tier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], slow: str, tiers: int
 ) -> None:
-    """One file is for all nodes of a cluster, also for those without such memory."""
-    file = tmp_path / "c.toml"
-    file.write_text("[nodes]\nslow = '77'")
-    assert main(["node-labels", "--config", str(file)]) == 0
-    assert "mmscand.dev/tiers=1\n" in capsys.readouterr().out
+    """One file is for all nodes of a cluster, also for those without such memory.
 
-
-def test_nodes_of_the_configuration_count(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Node 0 has memory everywhere; named slow, it leaves no other tier than its own."""
+    Node 0 has memory everywhere; named slow, it leaves no other tier than its own.
+    """
     file = tmp_path / "c.toml"
-    file.write_text("[nodes]\nslow = '0'")
+    file.write_text(f"[nodes]\nslow = '{slow}'")
     assert main(["node-labels", "--config", str(file)]) == 0
-    assert "mmscand.dev/tiers=2\n" in capsys.readouterr().out
+    assert f"mmscand.dev/tiers={tiers}\n" in capsys.readouterr().out
     file.write_text("[nodes]\nslow = 'x'")
     assert main(["node-labels", "--config", str(file)]) == 2
     assert capsys.readouterr().err.startswith(f"mmscand: {file}: nodes: slow: 'x' is not a list")
