@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from mmscand.errors import UsageError
 
 _ID_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_MAX_NODE = 1023
-"""MAX_NUMNODES is at most 1024 (arch/x86/Kconfig: NODES_SHIFT)."""
+MAX_NODES = 1024
+"""MAX_NUMNODES is at most this (arch/x86/Kconfig: NODES_SHIFT)."""
 _LIKE = "write it like 0,2-3"
 
 
@@ -39,7 +39,7 @@ def parse_id_list(text: str) -> frozenset[int]:
         if match is None:
             raise ValueError(part)
         first, last = int(match[1]), int(match[2] or match[1])
-        if last > _MAX_NODE:
+        if last >= MAX_NODES:
             raise ValueError(part)
         ids.update(range(first, last + 1))
     return frozenset(ids)

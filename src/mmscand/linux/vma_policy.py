@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.linux.arch.numbers import KERNEL_SPACE, MAX_NODES
+from mmscand.linux.arch.numbers import KERNEL_SPACE
 from mmscand.linux.btf import StructOffsets
 from mmscand.linux.kernel_memory import KernelMemory, read_all
 from mmscand.linux.tasks import MmRef
 from mmscand.model import BoolArray, UIntArray, VmaFlag, VmaTable
+from mmscand.node_lists import MAX_NODES
 from mmscand.sets import distinct
 
 Wish = frozenset[int] | None

@@ -11,8 +11,6 @@ NR_PROCESS_MADVISE = 440
 
 KERNEL_SPACE = 0xFF00_0000_0000_0000
 """Lowest kernel address with five levels (Documentation/arch/x86/x86_64/mm.rst)."""
-MAX_NODES = 1024
-"""MAX_NUMNODES is at most this (arch/x86/Kconfig: NODES_SHIFT)."""
 TICKS_A_SECOND = 100
 """USER_HZ, in which /proc counts start times (proc_pid_stat(5))."""
 DIRECT_MAP_STEP = 1 << 30
