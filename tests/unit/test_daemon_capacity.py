@@ -34,11 +34,6 @@ class FullTier:
     )
     used: dict[int, list[int]] = field(default_factory=dict)
     """By pid, the slots that a process uses between two passes."""
-    a_second: float | None = None
-    """Accesses to each of these, by chance; None is each of them between any two visits."""
-    asked: dict[int, float] = field(default_factory=dict)
-    """By pid, when its accesses were made last."""
-    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
     passes: Counter[int] = field(default_factory=Counter)
     moved: list[Moved] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
@@ -53,19 +48,12 @@ class FullTier:
     def observe(self, event: Event) -> None:
         if isinstance(event, PassStart | PassEnd):  # also between clearing bits and reading them
             pid = event.process.pid
-            self.vmas[pid].touch(self._accessed(pid))
+            self.vmas[pid].touch(np.array(self.used.get(pid, []), dtype=np.intp))
             self.machine.process(pid).run()
             self.passes[pid] += isinstance(event, PassEnd)
         elif isinstance(event, Moved):
             self.moved.append(event)
             self.failed.update(event.failed)
-
-    def _accessed(self, pid: int) -> np.ndarray:
-        """Of what a process uses: all, or as many as in the time since it was asked for last."""
-        used, now = np.array(self.used.get(pid, []), dtype=np.intp), time.monotonic()
-        seconds, self.asked[pid] = now - self.asked.get(pid, now), now
-        chance = 1 if self.a_second is None else -np.expm1(-self.a_second * seconds)
-        return used[self.random.random(len(used)) < chance]
 
     def watched(self, settings: Settings) -> Daemon:
         return Daemon(self.machine, settings=settings, observer=self.observe)
@@ -143,18 +131,6 @@ def test_in_the_end_nothing_moves() -> None:
         moved = len(world.moved)
         world.rest(30)
     assert len(world.moved) == moved
-
-
-def test_few_of_the_pages_that_are_used_alike_trade_places() -> None:
-    world = FullTier(a_second=20.0)
-    world.used = {100: list(range(8192)), 200: list(range(3584))}
-    with world.watched(capacity()):
-        world.rest(30)
-    # By chance some look hotter in the first seconds: 2 to 224 in twelve runs.
-    assert sum(event.demoted for event in world.moved) <= FAST_PAGES // 8
-    # What fills the room that is free is all the same.
-    promoted, demoted = (sum(getattr(e, n) for e in world.moved) for n in ("promoted", "demoted"))
-    assert promoted - demoted <= 512 - HEADROOM
 
 
 def test_a_touch_a_page_promotes_nothing() -> None:

@@ -173,3 +173,13 @@ def test_pages_of_several_processes_are_ranked_together() -> None:
         run.visit(20)
     assert run.trace.capture[-1] > 0.95
     assert sum(run.trace.up) > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_pages_of_two_processes_that_are_accessed_alike_do_not_trade_places(seed: int) -> None:
+    """But for 100 or so in the first second, in which by chance some look hotter."""
+    workload = workload_named("uniform", Frame(8192, 4096, 20, 20.0, seed))
+    trace = simulate(workload, "capacity", 4096, 20, seed, processes=2)
+    settled = np.searchsorted(trace.times, 5.0)
+    assert sum(trace.down) <= 4096 // 16
+    assert sum(trace.down[settled:]) <= 4096 // 256
