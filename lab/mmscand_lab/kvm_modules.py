@@ -5,16 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
-from mmscand_lab.kernel import GuestKernel, LabError, module_files
+from mmscand_lab.guest_modules import bring_module, load_module
+from mmscand_lab.kernel import GuestKernel
 from mmscand_lab.kvm import require_machine
 from mmscand_lab.one_cpu import one_cpu
 
 PROGRAM = "kvm_machine"
-_MODULES = "modules"
-"""Folder with the modules, numbered in the order of loading."""
 _MODULE = "kvm-amd"
 """QEMU's emulation offers AMD's extension (SVM) and not Intel's."""
 _CREATE_VM = 0xAE01
@@ -24,22 +22,13 @@ _CREATE_VM = 0xAE01
 def bring_kvm(kernel: GuestKernel, folder: Path) -> None:
     """Into a folder that the guest sees: its own /var hides where they are. LabError."""
     shutil.copy(require_machine(), folder / PROGRAM)
-    shutil.rmtree(folder / _MODULES, ignore_errors=True)
-    (folder / _MODULES).mkdir()
-    for number, file in enumerate(module_files(kernel, _MODULE)):
-        shutil.copy(file, folder / _MODULES / f"{number}-{file.name}")
+    bring_module(kernel, _MODULE, folder)
 
 
 def load_kvm(folder: Path) -> Path:
     """Load what was brought; the program of a machine. Raises LabError, OSError."""
     with one_cpu():
-        for file in sorted((folder / _MODULES).iterdir()):
-            argv = ["insmod", str(file)]
-            done = subprocess.run(argv, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise LabError(
-                    f"{file.name} does not load: {done.stderr.strip()}", hint="see dmesg"
-                )
+        load_module(_MODULE, folder)
         _keep_a_machine()
     return folder / PROGRAM
 

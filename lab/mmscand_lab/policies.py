@@ -24,8 +24,10 @@ from mmscand_lab.result import EVENTS
 
 _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
-_NO_HEADROOM = "headroom_percent=0"
-"""2 % of the whole node would be half of the room that a contest leaves; `room_pages` stay free."""
+_ROOM = ("headroom_percent=0", "page_cache_percent=0")
+"""2 % of the whole node would be half of the room that a contest leaves; `room_pages` stay free. Room
+is what the contest leaves: how many files are in memory differs from run to run.
+"""
 _DAMO_LIMIT_S = _START_LIMIT_S = 900.0
 
 
@@ -131,7 +133,7 @@ def _mmscand(*knobs: str, shipped: bool = False) -> Callable[[Stage], AbstractCo
     @contextmanager
     def at_work(stage: Stage) -> Iterator[int]:
         budget = shipped_budget(stage.slowness) if shipped else LAB_KNOBS
-        argv = daemon_command(*stage.options, knobs=(*budget, _NO_HEADROOM, *knobs))
+        argv = daemon_command(*stage.options, knobs=(*budget, *_ROOM, *knobs))
         events = stage.results / EVENTS
         # Its 60 MiB are nothing on a real machine, and all of the room here.
         with (

@@ -155,6 +155,7 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
                 home_node=1,
                 # The daemon takes some of it too: between a half and none of the hot pages fit.
                 home_leaves_mib=128,
+                knobs=("page_cache_percent=0",),
                 least_pages_to={1: 2048, 0: 4096},
             ),
             replace(

@@ -12,6 +12,7 @@ from mmscand.model import (
     Look,
     MappingNames,
     PageBlock,
+    PageCache,
     Process,
     ProcessFacts,
     Topology,
@@ -140,6 +141,10 @@ class Machine(Protocol):
 
     def free_pages(self, node: int) -> int:
         """Pages that can go to the node now without pushing it under its high watermark."""
+        ...
+
+    def page_cache(self, node: int) -> PageCache:
+        """What the kernel drops for pages that go there beyond `free_pages`: idle pages first."""
         ...
 
     def memory_pressure(self) -> Mapping[str, float]:

@@ -128,6 +128,20 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class PageCache:
+    """Pages of files on a node that need not be written before the kernel can drop them."""
+
+    idle: int = 0
+    """Not used lately, by the kernel's LRU lists."""
+    used: int = 0
+
+    @property
+    def pages(self) -> int:
+        """All of it."""
+        return self.idle + self.used
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """The processes of a machine, as one look found them."""
 

@@ -179,14 +179,22 @@ class Settings:
     room_pages: int = whole(
         2048,
         (1, 1 << 32),
-        "Pages that a target must have free above its high watermark before a batch "
-        "goes there: the batch itself, so that a promotion never makes kswapd run.",
+        "Pages that a target must have free above its high watermark, or as page cache "
+        "that counts as room, before a batch goes there: the batch itself.",
     )
     headroom_percent: float = number(
         2.0,
         (0, 50),
         "Policy capacity: share of each fast node that stays free above its high "
-        "watermark, for what programs allocate next. TPP keeps 2 %.",
+        "watermark, or is page cache that counts as room, for what programs allocate next. TPP "
+        "keeps 2 %.",
+    )
+    page_cache_percent: float = number(
+        50.0,
+        (0, 100),
+        "Share of a node's idle page cache (clean, not used lately) that counts as room: the "
+        "kernel drops it for pages that are moved there. On a server that reads files nothing else "
+        "is free; a half leaves it the time to see which of it is used again. 0 takes none.",
     )
     target_policy: TargetPolicyName = choice(
         "accessed",

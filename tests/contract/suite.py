@@ -80,6 +80,10 @@ class World(Protocol):
 
     def actor(self) -> Actor: ...
 
+    def fill_cache(self) -> None:
+        """Read files until their pages fill the fast node; asked of exact worlds."""
+        ...
+
     def demotion(self) -> AbstractContextManager[None]:
         """The kernel demotes from fast nodes that are short of memory; asked of exact worlds."""
         ...
@@ -610,6 +614,19 @@ class ContractSuite:
                 return
             time.sleep(0.05)
         raise AssertionError("its memory does not come back")
+
+    def test_page_cache_gives_way_to_pages_that_are_moved_to_its_node(self, world: World) -> None:
+        if not world.exact:
+            return
+        world.fill_cache()
+        free, cache = world.machine.free_pages(world.fast), world.machine.page_cache(world.fast)
+        actor, every = world.actor(), list(range(PAGES))
+        areas = [actor.map(PAGES) for _ in range(free // PAGES + 2)]
+        assert cache.idle > len(areas) * PAGES
+        space = world.machine.open(actor.process)
+        for address in areas:
+            assert set(space.move(addresses_of(address, every), world.fast)) == {world.fast}
+        assert world.machine.page_cache(world.fast).pages < cache.pages
 
     def test_a_fast_node_that_is_short_of_memory_loses_its_cold_pages_to_the_slow_one(
         self, world: World

@@ -10,14 +10,10 @@ from pathlib import Path
 import pytest
 
 from mmscand.cli.app import main
+from support.guest_daemon import line_with
 from support.live_world import LiveActor, LiveWorld
 
 Json = dict[str, object]
-
-
-def line_with(daemon: subprocess.Popen[str], text: str) -> str:
-    assert daemon.stdout is not None
-    return next(line for line in daemon.stdout if text in line)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from mmscand.linux.readers import Reader
 from mmscand.linux.tasks import Tasks
 from mmscand.model import PAGE_BYTES, Process, UIntArray
 from mmscand.observe.events import Moved, PassEnd, ProcessEntered, ProcessLeft
+from support.guest_daemon import line_with, start_daemon
 from support.live_world import LiveActor, LiveWorld
 from support.puppet import Puppet
 from support.sim_daemon import Recorder, running
@@ -186,28 +186,12 @@ def test_a_reader_that_returns_garbage(world: LiveWorld) -> None:
     assert discarded > 0
 
 
-def daemon_of(pid: int) -> subprocess.Popen[str]:
-    # Without a budget: in emulation 1 % of a core is a pass in minutes.
-    options = ["--json", "--no-control", "--set", "cpu_budget_percent=100"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "mmscand", "run", "--pid", str(pid), *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def line_with(process: subprocess.Popen[str], text: str) -> str:
-    assert process.stdout is not None
-    return next(line for line in process.stdout if text in line)
-
-
 def test_after_kill_9_a_new_daemon_starts_and_there_is_nothing_to_repair(
     world: LiveWorld,
 ) -> None:
     actor, address = hot_actor(world, 1024)
     for signal_number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)):
-        daemon = daemon_of(actor.process.pid)
+        daemon = start_daemon(actor.process.pid)
         line_with(daemon, "pass_end")
         daemon.send_signal(signal.SIGHUP)
         line_with(daemon, "pass_end")  # it goes on
@@ -220,7 +204,7 @@ def test_after_kill_9_a_new_daemon_starts_and_there_is_nothing_to_repair(
 
 def test_the_daemon_ends_when_all_processes_given_by_pid_have_exited(world: LiveWorld) -> None:
     actor, _ = hot_actor(world, 512)
-    daemon = daemon_of(actor.process.pid)
+    daemon = start_daemon(actor.process.pid)
     line_with(daemon, "pass_end")
     actor.exit()
     _, complaints = daemon.communicate()

@@ -1,17 +1,10 @@
 """An upgrade under load: one daemon ends, another begins, and the program notices nothing."""
 
-import json
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import numpy as np
 
 from mmscand.linux.syscalls import move_pages
 from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
+from support.guest_daemon import events_of, running_daemon
 from support.live_world import LiveActor, LiveWorld
 
 PAGES = 4096
@@ -19,34 +12,6 @@ HOT = [*range(0, 1200, 3)]
 _PAUSE_S = 0.2
 _LOOKS = 8
 """Passes of each daemon after all hot pages are up: the second daemon learns rates in them."""
-Daemon = subprocess.Popen[str]
-
-
-@contextmanager
-def daemon_of(actor: LiveActor) -> Iterator[Daemon]:
-    """As shipped but for the cost; it ends by SIGTERM, as systemd ends it."""
-    options = ["--pid", str(actor.process.pid), "--no-control", "--json"]
-    # In emulation visits cost so much that they would not pay.
-    options += ["--set", "cpu_budget_percent=100", "--set", "benefit_window_s=0"]
-    daemon = subprocess.Popen(
-        [sys.executable, "-m", "mmscand", "run", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield daemon
-        daemon.send_signal(signal.SIGTERM)
-        _, complaints = daemon.communicate()
-        assert (daemon.returncode, complaints) == (0, "")
-    finally:
-        daemon.kill()
-        daemon.wait()
-
-
-def events_of(daemon: Daemon) -> Iterator[dict[str, Any]]:
-    assert daemon.stdout is not None
-    return (json.loads(line) for line in daemon.stdout)
 
 
 def hot_up(world: LiveWorld, actor: LiveActor, address: int) -> float:
@@ -63,12 +28,12 @@ def test_an_upgrade_under_load_loses_no_promotion_and_moves_nothing_twice(
     assert isinstance(actor, LiveActor)
     address = actor.map(PAGES)
     actor.puppet.use(address, HOT, _PAUSE_S)
-    with daemon_of(actor) as daemon:
+    with running_daemon(actor.process.pid) as daemon:
         for event in events_of(daemon):
             if event["event"] == "moved" and hot_up(world, actor, address) == 1.0:
                 break
     shares, moves, looks = [hot_up(world, actor, address)], [], 0
-    with daemon_of(actor) as daemon:
+    with running_daemon(actor.process.pid) as daemon:
         for event in events_of(daemon):
             shares.append(hot_up(world, actor, address))
             moves += [event] if event["event"] == "moved" else []

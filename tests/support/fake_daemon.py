@@ -78,7 +78,10 @@ class FakeDaemon:
             cpu_seconds={"scanning": 0.25, "aging": 0.125, "moving": 0.5},
             credit_percent=87,
             nodes={"fast": [0], "slow": [1]},
-            tier_pages={"fast": {"free": 256, "used": 768}, "slow": {"free": 3072, "used": 1024}},
+            tier_pages={
+                "fast": {"free": 256, "cache": 128, "used": 640},
+                "slow": {"free": 3072, "cache": 0, "used": 1024},
+            },
             start_timestamp=self.now - 180_000.0,
             switch_timestamp=self.now - 180_000.0,
             last_pass_timestamp=self.now - 0.4,

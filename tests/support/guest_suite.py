@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmscand_lab.guest import STDERR, STDOUT, run_in_guest
+from mmscand_lab.guest_modules import bring_module
 from mmscand_lab.kernel import GuestKernel, fetch_kernel
 from mmscand_lab.kvm_modules import bring_kvm
 from mmscand_lab.spec import GuestSpec
+from support.live_world import NULL_DISK
 
 ROOT = Path(__file__).resolve().parents[2]
 GUEST_SUITE = ["tests/live/test_live_surroundings.py", "tests/guest"]
@@ -29,6 +31,7 @@ def run_guest_tests(
     kernel = fetch_kernel() if kernel is None else kernel
     results.mkdir(parents=True, exist_ok=True)
     bring_kvm(kernel, results)
+    bring_module(kernel, NULL_DISK, results)
     # The guest cannot write into the checkout, and would compile each module at each start.
     for folder in ("src", "lab", "tests"):
         compileall.compile_dir(ROOT / folder, quiet=2)

@@ -1,8 +1,9 @@
 """The live kernel as a world for the contract suite."""
 
 import mmap
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.procfs import Procfs
 from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import PAGE_BYTES, Process
-from support.puppet import Puppet
+from mmscand_lab.guest_modules import load_module
+from support.puppet import Puppet, bound_to
+
+NULL_DISK = "null_blk"
+"""A module with a disk that reads nothing, as fast as memory is taken for it."""
+_DISK = Path("/dev/nullb0")
+_PIECE = 1 << 20
 
 
 @dataclass
@@ -66,12 +73,24 @@ class LiveWorld:
     fast: int
     exact: bool
     puppets: list[Puppet] = field(default_factory=list)
+    ends: ExitStack = field(default_factory=ExitStack)
+    """Of what was started."""
 
     def actor(self) -> Actor:
-        puppet = Puppet()
+        puppet = self.ends.enter_context(Puppet())
         self.puppets.append(puppet)
         node, fast = (self.slow, self.fast) if self.slow != self.fast else (None, None)
         return LiveActor(puppet, Procfs().stat(puppet.pid).process, node, fast)
+
+    def fill_cache(self) -> None:
+        if not _DISK.exists():
+            load_module(NULL_DISK, Path(os.environ["MMSCAND_GUEST_FILES"]), "gb=2", "nr_devices=1")
+        into, wanted = mmap.mmap(-1, _PIECE), self.machine.free_pages(self.fast) * PAGE_BYTES
+        # Pages of a disk are dropped when the last of those that have it open closes it.
+        disk = self.ends.enter_context(_DISK.open("rb", buffering=0))
+        with bound_to(self.fast):
+            for _ in range(wanted // _PIECE + 1):
+                disk.readinto(into)
 
     @contextmanager
     def demotion(self) -> Iterator[None]:
@@ -89,11 +108,8 @@ def live_world(machine: LinuxMachine, *, exact: bool) -> Iterator[LiveWorld]:
     """All actors end with it."""
     tiers = machine.topology()
     world = LiveWorld(machine, max(tiers.slow), min(tiers.fast or tiers.slow), exact)
-    try:
+    with world.ends:
         yield world
-    finally:
-        for puppet in world.puppets:
-            puppet.exit()
 
 
 def one_node_machine() -> LinuxMachine:

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +36,16 @@ def _set_mempolicy(mode: int, node: int) -> None:
         raise OSError(ctypes.get_errno(), "set_mempolicy")
 
 
+@contextmanager
+def bound_to(node: int) -> Iterator[None]:
+    """What this thread allocates meanwhile is on that node alone."""
+    _set_mempolicy(_MPOL_BIND, node)
+    try:
+        yield
+    finally:
+        _set_mempolicy(_MPOL_DEFAULT, 0)
+
+
 class _Memory:
     """The program's side: its mappings and what it can do with them. No numpy: it starts fast."""
 
@@ -52,11 +63,8 @@ class _Memory:
         skip = -outer % HUGE_PAGE
         if advice:
             area.madvise(advice, skip, size)
-        if node is not None:
-            _set_mempolicy(_MPOL_BIND, node)
-        area.madvise(_MADV_POPULATE_WRITE, skip, size)
-        if node is not None:
-            _set_mempolicy(_MPOL_DEFAULT, 0)
+        with nullcontext() if node is None else bound_to(node):
+            area.madvise(_MADV_POPULATE_WRITE, skip, size)
         self.areas[outer + skip] = (area, outer, size)
         return {"address": outer + skip}
 

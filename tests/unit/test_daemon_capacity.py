@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pytest
 
 from mmscand.daemon import Daemon
 from mmscand.model import REGION_BYTES
@@ -170,6 +171,19 @@ def test_a_node_that_is_fuller_than_it_should_be_gives_its_coldest_pages() -> No
     assert world.fast(200)[world.used[200]].all()
     assert world.machine.free_pages(0) < 4 * HEADROOM
     assert filler.end - filler.start == 512 * 4096
+
+
+@pytest.mark.parametrize("policy", ["capacity", "two-pass"])
+def test_page_cache_gives_way_to_hot_pages_and_nobody_is_demoted_for_it(policy: str) -> None:
+    world = FullTier()
+    world.machine.fill_cache(0, 512)
+    hot = some(100, 8192)
+    world.used = {100: hot, 200: some(500, 3584)}
+    with world.watched(capacity(policy=policy)):
+        assert world.until(lambda: bool(world.fast(100)[hot].all()))
+        world.rest()
+    assert sum(event.demoted for event in world.moved) == 0
+    assert world.machine.page_cache(0).pages == 512 - 100
 
 
 def test_the_policy_can_be_changed_while_it_runs() -> None:

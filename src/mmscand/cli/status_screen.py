@@ -60,9 +60,10 @@ def _rows(status: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
 
 
 def _tier(pages: Mapping[str, int], nodes: Sequence[int]) -> str:
-    total = pages["used"] + pages["free"]
+    total = sum(pages.values())
     names = ("node " if len(nodes) == 1 else "nodes ") + ",".join(map(str, nodes))
-    return f"{size(pages['used'])} of {size(total)} used, {names if nodes else 'no node'}"
+    cache = f"{size(pages['cache'])} page cache, " if pages["cache"] else ""
+    return f"{size(pages['used'])} of {size(total)} used, {cache}{names if nodes else 'no node'}"
 
 
 def _moves(minute: Mapping[str, float]) -> str:

@@ -20,7 +20,7 @@ from mmscand.linux.procfs import Procfs, parse_names
 from mmscand.linux.readers import Reader, best_reader
 from mmscand.linux.topology import NodeReader
 from mmscand.linux.zero_page import huge_zero_frame
-from mmscand.model import Look, MappingNames, Process, ProcessFacts, Topology
+from mmscand.model import Look, MappingNames, PageCache, Process, ProcessFacts, Topology
 
 _OWN_NICE = os.getpriority(os.PRIO_PROCESS, 0)
 _BURST_NICE = max(10, _OWN_NICE)
@@ -75,6 +75,10 @@ class LinuxMachine:
     def free_pages(self, node: int) -> int:
         """See machine.Machine.free_pages."""
         return self.nodes.free_pages(node)
+
+    def page_cache(self, node: int) -> PageCache:
+        """See machine.Machine.page_cache."""
+        return self.nodes.page_cache(node)
 
     def memory_pressure(self) -> Mapping[str, float]:
         """By PSI, see linux.pressure."""

@@ -16,7 +16,7 @@ from mmscand.linux.files import as_text, list_folder, read_file
 from mmscand.linux.frame_owners import Ranges, owners
 from mmscand.linux.speeds import is_faster
 from mmscand.linux.zoneinfo import Zone, parse_zoneinfo
-from mmscand.model import Node, Topology, joined_ranges
+from mmscand.model import Node, PageCache, Topology, joined_ranges
 from mmscand.node_lists import parse_id_list
 
 _SYSFS = Path("/sys")
@@ -145,10 +145,17 @@ class NodeReader:
 
         A lower zone keeps its `protection` from allocations that a higher one could have served.
         """
+        return sum(zone.room for zone in self._zones_now() if zone.node == node)
+
+    def page_cache(self, node: int) -> PageCache:
+        """See machine.Machine.page_cache."""
+        return next((zone.cache for zone in self._zones_now() if zone.node == node), PageCache())
+
+    def _zones_now(self) -> list[Zone]:
         now = self._now()
         if now > self._zones[1] + _MOMENT_S:
             self._zones = self._read_zones(), now
-        return sum(zone.room for zone in self._zones[0] if zone.node == node)
+        return self._zones[0]
 
 
 def kernel_top_tier(nodes: Iterable[Node]) -> frozenset[int]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mmscand.model import PAGE_BYTES
+from mmscand.model import PAGE_BYTES, PageCache
 
 _HEAD = b"\nNode "
 _ZONE = re.compile(rb"(\d{1,4}), zone +(\w+)\n")
@@ -17,7 +17,10 @@ _TAIL_BYTES = 128
 """Behind the lists there are two lines: node_unreclaimable and start_pfn."""
 _NUMBERS = {
     name: re.compile(rb"^ +%s +(\d{1,15})$" % name, re.MULTILINE)
-    for name in (b"pages free", b"high", b"spanned", b"present", b"start_pfn:")
+    for name in (
+        *(b"pages free", b"high", b"spanned", b"present", b"start_pfn:"),
+        *(b"nr_inactive_file", b"nr_active_file", b"nr_dirty", b"nr_writeback"),
+    )
 }
 """`high:` with a colon is another thing, a limit of the per-CPU lists."""
 _PROTECTION = re.compile(rb"^ +protection: \(([\d, ]+)\)$", re.MULTILINE)
@@ -34,6 +37,8 @@ class Zone:
     """The high watermark."""
     protection: int
     """Kept from allocations that a higher zone could have served."""
+    cache: PageCache
+    """Of all of the node, in its first zone; none in the others."""
     present: int
     start: int
     end: int
@@ -61,10 +66,18 @@ def _zone(head: re.Match[bytes], body: bytes) -> Zone:
         free=_number(b"pages free", counters),
         high=_number(b"high", counters),
         protection=max(_integers(protection[1]), default=0) if protection else 0,
+        cache=_clean_cache(counters),
         present=_number(b"present", counters),
         start=first * PAGE_BYTES,
         end=(first + _number(b"spanned", counters)) * PAGE_BYTES,
     )
+
+
+def _clean_cache(counters: bytes) -> PageCache:
+    """The kernel does not say which of the dirty pages are idle: taken off both, to be sure."""
+    written = _number(b"nr_dirty", counters) + _number(b"nr_writeback", counters)
+    idle, used = _number(b"nr_inactive_file", counters), _number(b"nr_active_file", counters)
+    return PageCache(max(0, idle - written), max(0, used - written))
 
 
 def _number(name: bytes, text: bytes) -> int:

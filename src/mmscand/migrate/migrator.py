@@ -16,7 +16,7 @@ from mmscand.migrate.migration_list import MigrationList
 from mmscand.migrate.rate_limit import RateLimit
 from mmscand.model import BoolArray, IntArray, Migration, Outcome, Topology
 from mmscand.observe.events import Moved, Observer
-from mmscand.policy.target import TargetPolicy, demotion_target, headroom_pages
+from mmscand.policy.target import TargetPolicy, demotion_target, headroom_pages, takes_pages
 from mmscand.settings_store import SettingsStore
 
 _FULL_PAUSE_S = 0.5
@@ -96,8 +96,12 @@ class Migrator:
             node: max(least, headroom_pages(topology.node(node), settings))
             for node in topology.fast
         }
-        free = self._machine.free_pages
-        return frozenset(node for node, pages in wanted.items() if free(node) >= pages)
+        return frozenset(node for node, pages in wanted.items() if self._takes(node) >= pages)
+
+    def _takes(self, node: int) -> int:
+        """See target.takes_pages."""
+        free, cache = self._machine.free_pages(node), self._machine.page_cache(node)
+        return takes_pages(free, cache, self._store.current)
 
     def _not_before(self) -> float:
         """Clock time of the next batch, by the present settings."""
@@ -150,14 +154,14 @@ class Migrator:
         settings = self._store.current
         pages = max(migration.pages, settings.room_pages)
         if migration.demotes:
-            free = self._machine.free_pages
-            return demotion_target(topology, migration.source, pages, free, migration.allowed)
+            source, allowed = migration.source, migration.allowed
+            return demotion_target(topology, source, pages, self._takes, allowed)
         return TargetPolicy(settings.target_policy, settings.target_node).choose(
             topology,
             migration.source,
             migration.preferred,
             pages,
-            self._machine.free_pages,
+            self._takes,
             migration.allowed,
         )
 

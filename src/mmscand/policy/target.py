@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mmscand.errors import UsageError
-from mmscand.model import PAGE_BYTES, Node, Topology
+from mmscand.model import PAGE_BYTES, Node, PageCache, Topology
 
 
 class Headroom(Protocol):
@@ -20,6 +20,24 @@ class Headroom(Protocol):
     def headroom_percent(self) -> float:
         """Of a node's memory."""
         ...
+
+
+class CacheShare(Protocol):
+    """The setting that matters here; see settings.Settings."""
+
+    @property
+    def page_cache_percent(self) -> float:
+        """Of a node's idle page cache."""
+        ...
+
+
+def takes_pages(free: int, cache: PageCache, settings: CacheShare) -> int:
+    """4 KiB pages that a node can take: `free` ones, and a share of its idle page cache.
+
+    Pages that go there take it below its watermark then, and the kernel drops page cache for them:
+    move_pages(2) allocates with reclaim (alloc_migration_target in mm/migrate.c).
+    """
+    return free + int(cache.idle * settings.page_cache_percent / 100)
 
 
 def headroom_pages(node: Node, settings: Headroom) -> int:

@@ -1,11 +1,11 @@
-"""Room on the fast tier: what is free above the headroom, less what is on its way."""
+"""Room on the fast tier: what it can take above the headroom, less what is on its way."""
 
 from collections.abc import Mapping
 
 from mmscand.machine import Machine
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import PAGE_BYTES, Process, Topology
-from mmscand.policy.target import headroom_pages
+from mmscand.model import PAGE_BYTES, Node, Process, Topology
+from mmscand.policy.target import headroom_pages, takes_pages
 from mmscand.settings_store import SettingsStore
 
 
@@ -24,13 +24,21 @@ class FastTierRoom:
         """See Room."""
         topology = self._machine.topology()
         nodes = [topology.node(node) for node in topology.fast]
-        settings, free_pages = self._store.current, self._machine.free_pages
         # In this order pages that move meanwhile are counted twice on their way up, and on their
         # way down not at all: never as room that is not there.
         up, _ = self._list.pages()
-        free = sum(free_pages(node.id) - headroom_pages(node, settings) for node in nodes)
+        free = sum(map(self._room_on, nodes))
         _, down = self._list.pages(handed_out=False)
         return free + down - up
+
+    def _room_on(self, node: Node) -> int:
+        """Below 0 it is fuller than it should be. That is never because of page cache: programs'
+        pages that are demoted for the headroom would make room for more page cache.
+        """
+        settings, cache = self._store.current, self._machine.page_cache(node.id)
+        free, headroom = self._machine.free_pages(node.id), headroom_pages(node, settings)
+        room = takes_pages(free, cache, settings) - headroom
+        return room if room >= 0 else min(0, free + cache.pages - headroom)
 
     @property
     def coming(self) -> int:
@@ -48,12 +56,13 @@ def nodes_by_tier(topology: Topology) -> Mapping[str, list[int]]:
 
 
 def tier_pages(machine: Machine) -> Mapping[str, Mapping[str, int]]:
-    """Memory of the tiers: pages that are `free`, above watermarks, and `used`."""
+    """Memory of the tiers: pages that are `free`, above watermarks, page `cache`, and `used`."""
     topology = machine.topology()
     found = {}
     for tier, nodes in nodes_by_tier(topology).items():
         ranges = topology.frame_ranges(frozenset(nodes))
         total = sum(end - start for start, end in ranges) // PAGE_BYTES
         free = min(total, sum(map(machine.free_pages, nodes)))
-        found[tier] = {"free": free, "used": total - free}
+        cache = min(total - free, sum(machine.page_cache(node).pages for node in nodes))
+        found[tier] = {"free": free, "cache": cache, "used": total - free - cache}
     return found

@@ -38,6 +38,7 @@ class Kswapd:
 
     def make_room(self, node: int, vmas: Sequence[SimVma], free: int) -> None:
         """Demote until this number of pages is free, or nothing more can be done."""
+        self._memory.drop_cache(node, free)
         if node not in self._memory.topology.fast:
             return
         for vma, first, last in self._twice_round(node, vmas):

@@ -14,6 +14,7 @@ from mmscand.model import (
     IntArray,
     Look,
     MappingNames,
+    PageCache,
     PageNumbers,
     Process,
     ProcessFacts,
@@ -62,6 +63,7 @@ class SimMachine:
         self.program: Callable[[], None] = nothing
         """Called whenever memory is about to be read, and after bits were cleared: what programs
         have done up to now."""
+        self._cache_used: dict[int, int] = {}
         self.next_topology: Topology | None = None
         """What the daemon is to find at its next look: the same nodes in other tiers."""
 
@@ -82,6 +84,11 @@ class SimMachine:
     def free_pages(self, node: int) -> int:
         """Frames that are not in use, above the high watermark."""
         return self._memory.above_high(node)
+
+    def page_cache(self, node: int) -> PageCache:
+        """Frames that `fill_cache` has taken."""
+        used = self._cache_used.get(node, 0)
+        return PageCache(max(0, self._memory.cached(node) - used), used)
 
     def memory_pressure(self) -> Mapping[str, float]:
         """Nobody waits for memory here."""
@@ -211,6 +218,14 @@ class SimMachine:
         """
         with self.lock:
             return self._memory.fill(vma, slots, node, leave)
+
+    def fill_cache(self, node: int, pages: int, used: int = 0) -> None:
+        """Programs read this number of pages of files, of those that are free, and go on with the
+        `used` ones, which are on the active list.
+        """
+        with self.lock:
+            self._memory.fill_cache(node, pages)
+            self._cache_used[node] = used
 
     def make_room(self, node: int, pages: int) -> None:
         """The kernel demotes until this number of pages is free."""

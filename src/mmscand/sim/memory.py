@@ -46,6 +46,18 @@ class PhysicalMemory:
         """Pages that are not in use."""
         return self._frames.pages(node)
 
+    def fill_cache(self, node: int, pages: int) -> None:
+        """Programs read files; with fewer pages free, what they read before goes."""
+        self._frames.fill_cache(node, min(pages, self.free(node)))
+
+    def cached(self, node: int) -> int:
+        """Pages of files."""
+        return self._frames.cached(node)
+
+    def drop_cache(self, node: int, free: int) -> None:
+        """The kernel gives up pages of files until this number is free."""
+        self._frames.drop_cache(node, free)
+
     def above_high(self, node: int) -> int:
         """Pages that may go to the node without pushing it under its high watermark."""
         return max(0, self.free(node) - self.watermarks[node].high)

@@ -131,6 +131,7 @@ class Frames:
 
     def __init__(self, topology: Topology) -> None:
         self._of = {node.id: _NodeFrames(node) for node in topology.nodes}
+        self._cache: dict[int, FrameNumbers] = {}
 
     def pages(self, node: int) -> int:
         """How many are free, in 4 KiB pages."""
@@ -143,9 +144,29 @@ class Frames:
     def allocate(
         self, node: int, slots: int, pages_per_slot: int, *, leave: int = 0
     ) -> FrameNumbers:
-        """The first frame of each slot; fewer than asked for where only `leave` pages are left."""
+        """The first frame of each slot; fewer than asked for where only `leave` pages are left.
+
+        Page cache is dropped for them.
+        """
+        self.drop_cache(node, slots * pages_per_slot + leave)
         room = max(0, self.pages(node) - leave) // pages_per_slot
         return self._of[node].take(min(slots, room), pages_per_slot)
+
+    def fill_cache(self, node: int, pages: int) -> None:
+        """Take these for files that are read."""
+        more = self._of[node].take(pages, 1)
+        self._cache[node] = np.concatenate((self._cache.get(node, more[:0]), more))
+
+    def cached(self, node: int) -> int:
+        """How many pages of a node hold files."""
+        return len(self._cache.get(node, ()))
+
+    def drop_cache(self, node: int, free: int) -> None:
+        """Until this number of pages is free, or none of it is left."""
+        missing = max(0, free - self.pages(node))
+        if missing and node in self._cache:
+            dropped, self._cache[node] = np.split(self._cache[node], [missing])
+            self._of[node].give(dropped, 1)
 
     def release(self, numbers: FrameNumbers, pages_per_slot: int) -> None:
         """Take frames back, those that are 0 left out; a million at a time."""

@@ -18,7 +18,7 @@ def head(status: Answer) -> tuple[str, str, str]:
 def _tiers(status: Answer) -> str:
     parts = []
     for tier, pages in status["tier_pages"].items():
-        used, total = pages["used"], pages["used"] + pages["free"]
+        used, total = pages["used"], sum(pages.values())
         full = round(_BAR * used / total) if total else 0
         bar = "#" * full + "." * (_BAR - full)
         parts.append(f"{tier} [{bar}] {short_size(used)} of {short_size(total)}")

@@ -18,7 +18,7 @@ def test_a_status_fits_a_screen_and_answers_the_questions() -> None:
     text = " ".join(" ".join(lines).split())
     for words in (
         "health nothing is wrong",
-        "fast tier 3.0 MiB of 4.0 MiB used, node 0",
+        "fast tier 2.5 MiB of 4.0 MiB used, 512 KiB page cache, node 0",
         "2.0 MiB promoted, 1.0 MiB demoted in the last minute; pages that did not move: 3 EBUSY",
         "1.2 s saved for 0.1 s spent in the last minute; 93 % of promoted pages used again",
         "91 % of accesses (between 89 % and 93 %)",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmscand.cli.app import main
-from mmscand_lab import busy_experiment, experiment, kvm_modules
+from mmscand_lab import busy_experiment, experiment, guest_modules
 from mmscand_lab.busy_result import BusyResult
 from mmscand_lab.kernel import GuestKernel
 from mmscand_lab.pg_cluster import ARCHIVE
@@ -37,7 +37,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
     monkeypatch.setattr(experiment.compileall, "compile_dir", lambda *_, **__: True)
     monkeypatch.setattr(busy_experiment, "ensure_packages", lambda: None)
     monkeypatch.setattr(busy_experiment, "fetch_kernel", lambda: kernel)
-    monkeypatch.setattr(kvm_modules, "module_files", lambda kernel, name: [module, module])
+    monkeypatch.setattr(guest_modules, "module_files", lambda kernel, name: [module, module])
     monkeypatch.setattr(busy_experiment, "work_s", lambda: 0.01)
     monkeypatch.setattr(
         busy_experiment, "make_archive", lambda results, _: (results / ARCHIVE).touch()
@@ -68,7 +68,7 @@ def test_the_kernels_modules_are_numbered_in_the_order_of_loading(
     install(GOOD)
     for _ in range(2):  # also over an earlier run's
         main(arguments(tmp_path))
-    names = sorted(path.name for path in (tmp_path / "r" / "modules").iterdir())
+    names = sorted(path.name for path in (tmp_path / "r" / "modules-kvm-amd").iterdir())
     assert names == ["0-kvm.ko.xz", "1-kvm.ko.xz"]
 
 

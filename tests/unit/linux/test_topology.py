@@ -17,7 +17,7 @@ from mmscand.linux.topology import (
     read_topology,
     require_two_tiers,
 )
-from mmscand.model import Node, Topology
+from mmscand.model import Node, PageCache, Topology
 from mmscand.node_lists import parse_id_list
 
 MIB = 1 << 20
@@ -249,7 +249,11 @@ EMPTY_ZONE = """Node {node}, zone  {name}
 @pytest.fixture
 def zones(fake: FakeSys) -> FakeSys:
     """Node 0: DMA, DMA32 and a nearly empty Normal; node 1: Normal and Movable."""
-    per_node = "  per-node stats\n      nr_inactive_anon 12\n      high 3 apples\n"
+    per_node = (
+        "  per-node stats\n      nr_inactive_anon 12\n      nr_inactive_file 900\n"
+        "      nr_active_file 7000\n      nr_dirty     200\n      nr_writeback 30\n"
+        "      high 3 apples\n"
+    )
     fake.write(
         "proc/zoneinfo",
         ZONE.format(node=0, name="DMA", free=2816, high=84, spanned=4095, start=1)
@@ -270,6 +274,18 @@ def test_free_pages_are_those_above_each_zone_s_own_high_watermark(zones: FakeSy
     # A zone below lends nothing, and the DMA zone is protected from what higher zones can serve.
     assert reader.free_pages(0) == max(0, 2816 - 84 - 1815) + (5000 - 1000) + 0
     assert [reader.free_pages(number) for number in (1, 10, 2)] == [600, 8, 0]
+
+
+def test_page_cache_that_can_be_dropped_is_clean_and_was_not_used_lately(zones: FakeSys) -> None:
+    reader = zones.reader()
+    assert reader.page_cache(0) == PageCache(idle=900 - 230, used=7000 - 230)
+    assert [reader.page_cache(number) for number in (1, 2)] == [PageCache(), PageCache()]
+
+
+def test_page_cache_that_is_all_dirty_is_no_room(zones: FakeSys) -> None:
+    told = (zones.root / "proc/zoneinfo").read_text()
+    zones.write("proc/zoneinfo", told.replace("nr_dirty     200", "nr_dirty     901"))
+    assert zones.reader().page_cache(0).idle == 0
 
 
 def test_without_memory_blocks_the_ranges_come_from_the_zones(zones: FakeSys) -> None:

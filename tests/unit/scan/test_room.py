@@ -61,11 +61,31 @@ def test_pages_that_move_while_it_is_asked_for_are_never_room_that_is_not_there(
     assert room.pages == truth  # once it is over
 
 
+@pytest.mark.parametrize(("percent", "taken"), [(0.0, 0), (50.0, 100), (100.0, 200)])
+def test_a_share_of_the_page_cache_is_room(percent: float, taken: int) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: FREE, 1: 4096}))
+    machine.fill_cache(0, 200)
+    settings = Settings(room_pages=HEADROOM, headroom_percent=0.0, page_cache_percent=percent)
+    room = FastTierRoom(machine, MigrationList(1 << 20), SettingsStore(settings))
+    assert room.pages == FREE - 200 - HEADROOM + taken
+
+
+@pytest.mark.parametrize(("used", "room"), [(0, -HEADROOM), (4, 4 - HEADROOM), (400, 0)])
+def test_nothing_is_demoted_for_a_headroom_that_page_cache_would_fill(used: int, room: int) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: FREE, 1: 4096}))
+    full = machine.map(machine.spawn(100, "app"), REGION_BYTES, FREE, 0)
+    machine.discard(full, np.arange(used))
+    machine.fill_cache(0, used, used)
+    settings = Settings(room_pages=HEADROOM, headroom_percent=0.0)
+    assert FastTierRoom(machine, MigrationList(1 << 20), SettingsStore(settings)).pages == room
+
+
 def test_memory_of_a_tier_is_what_is_free_and_what_is_used() -> None:
     machine = SimMachine(sim_topology((0, 2), (1,), {0: 512, 1: 1024, 2: 512}))
     machine.map(machine.spawn(100, "app"), REGION_BYTES, 512, 2)
+    machine.fill_cache(0, 30)
     found = tier_pages(machine)
     free = machine.free_pages(0) + machine.free_pages(2)
-    assert found["fast"] == {"free": free, "used": 1024 - free}
+    assert found["fast"] == {"free": free, "cache": 30, "used": 1024 - free - 30}
     assert sum(found["slow"].values()) == 1024
     assert nodes_by_tier(machine.topology()) == {"fast": [0, 2], "slow": [1]}

@@ -78,6 +78,9 @@ class SimWorld:
         sim = self.machine.spawn(next(self.pids))
         return SimActor(self.machine, sim, self.slow, self.fast)
 
+    def fill_cache(self) -> None:
+        self.machine.fill_cache(self.fast, self.machine.free_pages(self.fast))
+
     @contextmanager
     def demotion(self) -> Iterator[None]:
         self.machine.demotion = True

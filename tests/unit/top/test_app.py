@@ -55,7 +55,7 @@ def cells(app: TopApp) -> list[list[str]]:
 def test_the_first_screen_has_head_processes_and_keys(run: Callable[..., None]) -> None:
     async def script(app: TopApp, pilot: Pilot[None]) -> None:
         assert text(app, "when") == "mmscand top: processes, live"
-        assert text(app, "head").splitlines()[0].startswith("fast [#########...] 3.0M of 4.0M")
+        assert text(app, "head").splitlines()[0].startswith("fast [########....] 2.5M of 4.0M")
         assert "up 2.0M/min down 1.0M/min" in text(app, "head")
         assert max(map(len, text(app, "head").splitlines())) <= 80
         columns = list(app.query_one(DataTable).columns.values())

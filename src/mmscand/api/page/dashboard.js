@@ -255,7 +255,7 @@ function showTiers(status) {
   const list = byId("tiers");
   const tiers = Object.entries(status.tier_pages);
   while (list.children.length > tiers.length) list.lastElementChild.remove();
-  tiers.forEach(([tier, { used, free }], at) => {
+  tiers.forEach(([tier, { used, cache, free }], at) => {
     let row = list.children[at];
     if (!row) {
       row = make("div");
@@ -264,8 +264,8 @@ function showTiers(status) {
     }
     const nodes = (status.nodes || {})[tier] || [];
     row.children[0].textContent = nodes.length ? `${tier}, node ${nodes.join(", ")}` : tier;
-    row.children[1].textContent = `${size(used)} used, ${size(free)} free`;
-    setBar(row.children[2], used + free ? used / (used + free) : 0, tier);
+    row.children[1].textContent = `${size(used)} used, ${size(cache)} page cache, ${size(free)} free`;
+    setBar(row.children[2], used / Math.max(1, used + cache + free), tier);
   });
 }
 
