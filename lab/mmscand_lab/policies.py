@@ -25,8 +25,8 @@ from mmscand_lab.result import EVENTS
 _NUMA_BALANCING = Path("/proc/sys/kernel/numa_balancing")
 _DEMOTION = Path("/sys/kernel/mm/numa/demotion_enabled")
 _ROOM = ("headroom_percent=0", "page_cache_percent=0")
-"""2 % of the whole node would be half of the room that a contest leaves; `room_pages` stay free. Room
-is what the contest leaves: how many files are in memory differs from run to run.
+"""Room is what a contest leaves: 2 % of the whole node would be half of it, and page cache differs
+from run to run. `room_pages` stay free.
 """
 _DAMO_LIMIT_S = _START_LIMIT_S = 900.0
 
