@@ -615,6 +615,7 @@ class ContractSuite:
             time.sleep(0.05)
         raise AssertionError("its memory does not come back")
 
+    @pytest.mark.area("moving")
     def test_page_cache_gives_way_to_pages_that_are_moved_to_its_node(self, world: World) -> None:
         if not world.exact:
             return
