@@ -26,6 +26,7 @@ def at_rest(
     return DaemonStatus(
         enabled=enabled,
         running=running,
+        reader=machine.reader_name,
         trouble=trouble,
         config_generation=generation,
         counters=counters.total(),

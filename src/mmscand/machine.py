@@ -120,6 +120,11 @@ class AddressSpace(Protocol):
 class Machine(Protocol):
     """A computer with memory tiers and processes."""
 
+    @property
+    def reader_name(self) -> str:
+        """How page tables are read."""
+        ...
+
     def topology(self) -> Topology:
         """Nodes and tiers, as they were read last."""
         ...

@@ -69,6 +69,7 @@ class FakeDaemon:
         return DaemonStatus(
             enabled=self.enabled,
             running=True,
+            reader="bpf",
             queued_slots=4,
             processes=tuple(watched(pid, self.name) for pid in self.pids),
             hotness={1: [18, 0, 0, 0, 0, 6, 8]},

@@ -117,6 +117,9 @@ def daemon_families(status: Answer) -> Iterator[Metric]:
     )
     config.add_metric([], {"hash": shown(str(status.get("config_hash", "")))})
     yield config
+    reader = InfoMetricFamily(f"{PREFIX}_reader", "How the daemon reads page tables.")
+    reader.add_metric([], {"name": shown(str(status.get("reader", "")))})
+    yield reader
     yield from families(DaemonStatus, status, skip=_SHAPED_FIELDS)
     yield from _counters(Counter(status["counters"]))
     for part, seconds in status["cpu_seconds"].items():

@@ -262,7 +262,7 @@ def _raise_descriptor_limit() -> None:
 
 
 def _start_line(machine: LinuxMachine, selection: Selection, mode: Mode, json_lines: bool) -> str:
-    reader, passed_over = machine.reader.memory.name, machine.passed_over
+    reader, passed_over = machine.reader_name, machine.passed_over
     if json_lines:
         facts = {"reader": reader, "passed_over": passed_over, "dry_run": not mode.moves}
         return json_text({"event": "start", **facts})

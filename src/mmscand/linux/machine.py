@@ -50,6 +50,11 @@ class LinuxMachine:
     signature: tuple[object, ...] = ()
     """Of the nodes, when the tiers were read."""
 
+    @property
+    def reader_name(self) -> str:
+        """`bpf`, or `kcore` where BPF does not work."""
+        return self.reader.memory.name
+
     def topology(self) -> Topology:
         """As it was read last."""
         return self.tiers

@@ -286,6 +286,13 @@ class DaemonStatus:
             "where there is no file."
         ),
     ] = ""
+    reader: Annotated[
+        str,
+        text(
+            "How page tables are read: `bpf`, or `kcore`, which is slower, where BPF does not "
+            "work. `mmscand check` says why."
+        ),
+    ] = ""
     trouble: Annotated[str, text("What is wrong with its threads; empty while they get on.")] = ""
     left_alone: Mapping[Process, str] = field(default_factory=dict)
     """Processes that were chosen and are not watched, and why."""

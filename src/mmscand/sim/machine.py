@@ -67,6 +67,11 @@ class SimMachine:
         self.next_topology: Topology | None = None
         """What the daemon is to find at its next look: the same nodes in other tiers."""
 
+    @property
+    def reader_name(self) -> str:
+        """There is nothing to read."""
+        return "simulated"
+
     def topology(self) -> Topology:
         """As it was made, or taken over since."""
         return self._topology

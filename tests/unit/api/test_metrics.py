@@ -33,7 +33,7 @@ LISTED = """
 build_info pages_moved_total move_failures_total moved_bytes_total tier_bytes processes
 scan_cpu_seconds_total age_cpu_seconds_total move_cpu_seconds_total pass_duration_seconds_sum
 fast_access_ratio promoted_reused_ratio saved_seconds_total spent_seconds_total budget_ratio
-last_pass_timestamp_seconds config_generation config_info
+last_pass_timestamp_seconds config_generation config_info reader_info
 """
 
 
@@ -68,6 +68,7 @@ def names(client: ControlClient) -> set[str]:
 def test_values_are_in_base_units(client: ControlClient) -> None:
     found = read(client)
     assert found['mmscand_tier_bytes{"state": "free", "tier": "fast"}'] == 256 * 4096
+    assert found['mmscand_reader_info{"name": "bpf"}'] == 1
     assert found["mmscand_budget_used_ratio{}"] == pytest.approx(0.0097)
     assert found['mmscand_budget_ratio{"kind": "cpu"}'] == pytest.approx(0.97)
     assert found["mmscand_scan_cpu_seconds_total{}"] == 0.25
