@@ -7,6 +7,7 @@ until SIGTERM. What views show of it changes as on a real machine, without two t
 """
 
 import argparse
+import re
 import signal
 import threading
 import time
@@ -21,13 +22,14 @@ from mmscand.config import Config
 from mmscand.control.listener import ControlServer
 from mmscand.daemon import Daemon
 from mmscand.model import REGION_BYTES, FloatArray
-from mmscand.scan.rules import Rules
+from mmscand.scan.rules import Rule, Rules
 from mmscand.settings import Settings
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.nodes import sim_topology
 from mmscand.sim.process import SimVma
 
 FAST_PAGES, SLOW_PAGES, PAGES = 12288, 65536, 16384
+_EXCLUDED = "backup"
 _NAMES = ("redis-server", "postgres", "mysqld", "java", "memcached")
 
 
@@ -81,6 +83,7 @@ def simulated(
         vma = machine.map(process, REGION_BYTES, PAGES, 1)
         vma.name = b"[heap]"
         vmas.append(vma)
+    machine.spawn(first_pid + processes, _EXCLUDED)
     return machine, Programs(machine, vmas, shift_s, block)
 
 
@@ -97,10 +100,10 @@ def main() -> None:
     )
     machine.program = programs.run
     settings = Settings(scan_delay_ms=0, cpu_budget_percent=100.0)
-    config = Config(settings, Rules())
+    config = Config(settings, Rules([Rule(0, name=re.compile(_EXCLUDED))]))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with Daemon(machine, settings=settings) as daemon:
+    with Daemon(machine, settings=settings, rules=config.rules) as daemon:
         controlled = ControlledDaemon(daemon, config, lambda: config)
         server = ControlServer(controlled, __version__, options.socket)
         server.start()

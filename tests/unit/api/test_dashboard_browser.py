@@ -103,6 +103,16 @@ def test_it_follows_pages_that_move(page: Page) -> None:
     assert page.complaints() == []
 
 
+def test_it_says_which_processes_are_left_alone_and_why(page: Page) -> None:
+    page.wait("document.querySelectorAll('#reasons-alone tr').length === 1")
+    assert page.run("document.getElementById('left-alone').open") is False
+    page.run("document.getElementById('left-alone-words').click()")
+    words = page.run("document.getElementById('left-alone').innerText")
+    assert "1 process is left alone" in words
+    assert "excluded by a rule: name=backup" in words
+    assert "backup (103)" in words
+
+
 def test_heat_is_asked_for_while_it_is_looked_at(page: Page) -> None:
     pass_statuses(page, 3)
     assert asked_for(page, "/v1/heat/") == 0

@@ -11,6 +11,7 @@ const SMOOTHED_POINTS = 5;
 const KEPT_EVENTS = 300;
 const SHOWN_ROWS = 100;
 const SHOWN_MAPPINGS = 30;
+const SHOWN_NAMES = 8; // of the processes that are left alone for one reason
 const SILENT_MS = 20000; // the daemon has 10 s to answer
 const AGAIN_MS = 1000;
 const HISTORY_POINTS = 120;
@@ -375,6 +376,25 @@ async function askProcesses() {
   const answer = await get("v1/processes");
   live.processes = answer.processes;
   showTable();
+  showLeftAlone(answer.left_alone);
+}
+
+/** By reason: hundreds of processes have few. */
+function showLeftAlone(processes) {
+  const reasons = new Map();
+  for (const { why, name, pid } of processes) {
+    if (!reasons.has(why)) reasons.set(why, []);
+    reasons.get(why).push(`${name} (${pid})`);
+  }
+  const rows = [...reasons].sort(([one], [other]) => one.localeCompare(other)).map(([why, names]) => {
+    const row = make("tr");
+    const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : "";
+    row.append(make("th", printable(why), { scope: "row" }), make("td", printable(names.slice(0, SHOWN_NAMES).join(", ")) + more));
+    return row;
+  });
+  byId("left-alone").hidden = rows.length === 0;
+  say("left-alone-words", `${processes.length} ${processes.length === 1 ? "process is" : "processes are"} left alone: why`);
+  byId("reasons-alone").replaceChildren(...rows);
 }
 
 function rowOf(process) {
