@@ -40,6 +40,8 @@ class Rounds:
     _length: float = 0.0
     _decided: float = float("-inf")
     _calm: bool = False
+    _rests: bool = False
+    """Nothing is on watch: what the next visit reads was not just cleared."""
     _ended: bool = True
     """Whether the next visit ends the round, however early it is."""
     _number: int = 0
@@ -83,6 +85,7 @@ class Rounds:
         self._ended = self.at_once = False
         self._number += 1
         self._calm = calm and edge is not None and settles_at is None
+        self._rests = rests
         self._length = _length(edge, settles_at, calm=self._calm)
         quick = edge is None or settles_at is not None
         self._distance = SHORTEST_S if quick or not edge else first_read(edge, calm=self._calm)
@@ -111,7 +114,7 @@ class Rounds:
         """Whether the next read is soon after bits were cleared. Half a second later, when the CPU
         budget may allow it, all pages that are accessed now and then would look alike.
         """
-        return not self._ended and self._distance < _SOON_S
+        return not (self._ended or self._rests) and self._distance < _SOON_S
 
     def end_early(self, *, at_once: bool = False) -> None:
         """Pages that could decide something are not observed any more: clear their bits as soon as

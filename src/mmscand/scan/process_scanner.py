@@ -108,8 +108,8 @@ class ProcessScanner:
         self._ages = True
         """This visit clears what later ones read."""
         self._aged_by = ""
-        self._resident_pages = space.resident_pages()
-        """As of the last complete pass, or of the begin."""
+        self._pages = space.resident_pages()
+        """Resident ones that are looked at, as of the last complete pass; at first all of them."""
         self._visits = 0
         self._cpu_before_s = 0.0
         """Of all visits before the latest one."""
@@ -184,7 +184,7 @@ class ProcessScanner:
 
     @property
     def _is_large(self) -> bool:
-        return self._resident_pages >= _LARGE_PAGES
+        return self._pages >= _LARGE_PAGES
 
     @property
     def worthwhile(self) -> bool:
@@ -371,7 +371,7 @@ class ProcessScanner:
             self._take(window, vmas, counts)
             most = self.pacer.most_pages(counts["accessed"])
             if counts["examined"] >= most:
-                return self._end(counts, complete=False)
+                return self._end(counts, vmas, complete=False)
             if not go_on():
                 return None
         self._cursor = 0
@@ -386,7 +386,7 @@ class ProcessScanner:
             self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
         if began_at and not counts["examined"]:
             return self.visit(now, go_on)  # the last visit had come just to the end
-        return self._end(counts, complete=True)
+        return self._end(counts, vmas, complete=True)
 
     def _due(self, vmas: VmaTable) -> VmaTable:
         """What of them a pass has to look at."""
@@ -428,11 +428,12 @@ class ProcessScanner:
             for block in again.blocks if again.end <= window.end else ():
                 self._policy.reread(countable(block, vmas))
 
-    def _end(self, counts: Counter[str], *, complete: bool) -> Visit:
+    def _end(self, counts: Counter[str], vmas: VmaTable, *, complete: bool) -> Visit:
         self._counts = None
         self._visits += 1
         if complete:
-            self._resident_pages = self._space.resident_pages()
+            # Of one whose memory is bound to its node nothing is looked at, however much it has.
+            self._pages = min(self._space.resident_pages(), vmas.pages)
         self._candidates.use.end_visit(complete=complete)
         if not self._policy.glances:
             # Pages that must wait after a failure are no reason to come back soon.

@@ -43,6 +43,9 @@ def test_where_all_rows_rest_nothing_is_read_before_the_next_decision() -> None:
     rounds = Rounds()
     rounds.visited(0.0, 2.0, None, rests=True)
     assert rounds.due == PERIOD_S
+    assert not rounds.reads_soon  # nothing is late if that visit waits for the CPU budget
+    rounds = started(edge=2.0)
+    assert rounds.reads_soon
 
 
 @pytest.mark.parametrize(("edge", "length"), [(100.0, PERIOD_S), (2.0, 0.8), (0.01, 2.0)])

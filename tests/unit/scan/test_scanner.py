@@ -79,6 +79,15 @@ def every(period_ms: int, **more: int) -> Settings:
     return Settings(**limits, cpu_budget_percent=100.0, **more)
 
 
+def test_a_large_process_whose_memory_is_bound_is_visited_as_seldom_as_a_small_one() -> None:
+    world = World(every(1000), seconds=60, processes=1)
+    bound = world.machine.spawn(200)
+    world.machine.map(bound, REGION_BYTES, 8192, 1).policy = frozenset({1})
+    world.sims.append(bound)
+    world.scanner.run()
+    assert 50 <= len(world.times(PassEnd, 200)) <= len(world.times(PassEnd, 100)) + 5
+
+
 def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> None:
     world = World(every(400, mms_to_scan=3, scan_sleep_ms=20), seconds=10, processes=10)
     world.scanner.run()
