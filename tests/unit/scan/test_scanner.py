@@ -45,6 +45,7 @@ class World:
         self.clock = SimClock(start=START)
         self.clock.at(START + seconds, self.stop.set)
         self.events: list[tuple[float, Event]] = []
+        self.also: Callable[[Event], None] = lambda event: None
         self.store = SettingsStore(settings)
         self.scanner = self._scanner(self.machine)
 
@@ -66,6 +67,7 @@ class World:
 
     def _observe(self, event: Event) -> None:
         self.events.append((self.clock.now(), event))
+        self.also(event)
         for sim in self.sims:
             sim.run()
 
@@ -86,6 +88,27 @@ def test_a_large_process_whose_memory_is_bound_is_visited_as_seldom_as_a_small_o
     world.sims.append(bound)
     world.scanner.run()
     assert 50 <= len(world.times(PassEnd, 200)) <= len(world.times(PassEnd, 100)) + 5
+
+
+def test_a_large_process_does_not_wait_for_the_first_visits_to_many_small_ones() -> None:
+    world = World(every(400), seconds=8, processes=20)
+    large = world.machine.spawn(500)
+    world.machine.map(large, REGION_BYTES, 8192, 1)
+    world.sims.append(large)
+
+    def is_slow(event: Event) -> None:
+        if isinstance(event, PassEnd) and event.process.pid < 500:
+            world.clock.spend(0.3)
+        if world.clock.now() > START + 8:  # it never waits, so that no planned stop comes
+            world.stop.set()
+
+    world.also = is_slow
+    world.scanner.run()
+    assert world.times(PassEnd, 500)[1] < START + 2
+    assert {event.process.pid for _, event in world.events if isinstance(event, PassEnd)} == {
+        *range(100, 120),
+        500,
+    }
 
 
 def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> None:
