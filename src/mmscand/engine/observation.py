@@ -21,6 +21,12 @@ second at 1.7 times O-cost, 64 at 1.06. Where the first read comes late, as in e
 pass over much memory, it is taken to be at half of its time: rates that are believed to be ten
 times as high as they are look like a change in the next round."""
 
+_LATEST_S = 1.0
+"""Nor later than this where nothing is known of any page. The second visit to a process may come a
+minute after the first, on a busy host: half of that would be two accesses in a minute for each hot
+page, which ten more visits do not mend. One access moves nothing, and a cold page is cold after
+the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -109,7 +115,9 @@ def _usual_time(table: RateTable, after: float, until: float) -> FloatArray:
     first = float(np.clip(_FIRST_READ * _SOON / until, _LATE_READ, _FIRST_READ))
     usual = float(np.sqrt(max(after, until / first) * until))
     # Half of 10 s, where the CPU budget delays visits, would make a hot page look cold.
-    return np.full(STATES, usual) if after > 0 else np.minimum(usual, table.first_access(until))
+    latest = table.first_access(until) if table.known else _LATEST_S
+    each = np.full(STATES, usual)
+    return each if after > 0 else np.minimum(each, latest)
 
 
 def _one_more(a: FloatArray, b: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:

@@ -54,6 +54,20 @@ def test_the_first_observation_of_a_page_is_all_that_is_known() -> None:
     assert none == (0.5, pytest.approx(3.0, rel=0.1))
 
 
+def test_hot_pages_are_known_where_the_second_visit_comes_a_minute_after_the_first() -> None:
+    """A tenth of the pages is accessed each time, the others never."""
+    learned, pages = RateTable(), np.full(4000, UNKNOWN)
+    hot, cold = pages[:400], pages[400:]
+    for number, seconds in enumerate((80.0, 6.0)):
+        updates = accessed(learned, 0.0, seconds, CALM, 0.0, fast=False)
+        hot[:] = rounded(updates.estimates[hot], number)
+        updates = still_clear(learned, seconds, CALM, 0.0, fast=False)
+        cold[:] = rounded(updates.estimates[cold], number)
+        learned.learn(np.bincount(pages, minlength=STATES))
+    assert learned.expected[hot].mean() > 0.5
+    assert learned.expected[cold].mean() < 0.01
+
+
 @pytest.mark.parametrize(
     ("rate", "until", "fast"), [(0.01, 0.003, False), (100.0, None, True)], ids=["hot", "cold"]
 )
