@@ -146,6 +146,17 @@ def test_no_known_page_is_demoted_for_room_while_others_may_be_colder() -> None:
     assert not ranking.gives(ONE)
 
 
+def test_known_cold_pages_give_way_while_many_processes_are_not_known_yet() -> None:
+    world = World()
+    ranking = world.ranking()
+    tell(ranking, ONE, 9.0, 100, 0)
+    tell(ranking, THIRD, 0.002, 0, 300)
+    ranking.count(OTHER, np.array([0, 4000]), unknown=4000)
+    plan = ranking.plan
+    assert (plan.trades, plan.demote_pages, plan.demote_to) == (100, 100, 0.002)
+    assert ranking.gives(THIRD)
+
+
 def test_a_process_gives_pages_if_the_plan_wants_any_as_cold_as_its_own() -> None:
     world = World()
     ranking = world.ranking()
