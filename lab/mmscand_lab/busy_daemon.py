@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -62,9 +61,9 @@ class BusyDaemon:
         return _of_change(self.events.notes[before:])
 
     def why_left_alone(self, pid: int) -> str:
-        """Why `mmscand ps` says that this process is not watched; '' if it does not."""
-        others = json.loads(_command("ps", "--json"))["left_alone"]
-        return next((str(each["why"]) for each in others if each["pid"] == pid), "")
+        """Why `mmscand why` says that this process is not watched; '' if it does not."""
+        done = _run("why", str(pid))
+        return done.stderr.partition("is not watched: ")[2].strip() if done.returncode else ""
 
     def end(self) -> DaemonRun:
         """SIGTERM; how it ended. LabError when it does not."""
@@ -88,9 +87,13 @@ def _of_change(lines: list[str]) -> str:
     return next((line for line in lines if _CHANGED_KNOB in line), "")
 
 
-def _command(*words: str) -> str:
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "mmscand", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+
+
+def _command(*words: str) -> str:
+    done = _run(*words)
     if done.returncode != 0:
         last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
         raise LabError(f"mmscand {words[0]} failed: {last}", hint="see the daemon's events")

@@ -179,6 +179,12 @@ class Daemon:
         running = self._running
         return running.scanner.process_status(pid, self._counters) if running else None
 
+    def left_alone(self, pid: int) -> str:
+        """Why a process that was chosen is not watched; '' for any other."""
+        running = self._running
+        others = running.scanner.left_alone if running else {}
+        return next((why for process, why in list(others.items()) if process.pid == pid), "")
+
     def heat(self, pid: int) -> ProcessHeat | None:
         """What is known of the memory of a process; None where it is not watched."""
         running = self._running

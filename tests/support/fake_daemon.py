@@ -139,6 +139,10 @@ class FakeDaemon:
     def process(self, pid: int) -> ProcessStatus | None:
         return next((each for each in self.status().processes if each.process.pid == pid), None)
 
+    def left_alone(self, pid: int) -> str:
+        others = self.status().left_alone.items()
+        return next((why for process, why in others if process.pid == pid), "")
+
     def heat(self, pid: int) -> ProcessHeat | None:
         """One mapping with two pieces, of the second of which nothing is known."""
         if pid not in self.pids:

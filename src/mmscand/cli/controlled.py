@@ -43,6 +43,10 @@ class ControlledDaemon:
         """See Daemon.process."""
         return self._daemon.process(pid)
 
+    def left_alone(self, pid: int) -> str:
+        """See Daemon.left_alone."""
+        return self._daemon.left_alone(pid)
+
     def heat(self, pid: int) -> ProcessHeat | None:
         """See Daemon.heat."""
         return self._daemon.heat(pid)

@@ -18,7 +18,6 @@ from mmscand.control.snapshots import (
 from mmscand.control.wire import NotThere, OtherVersion, error_object, line_of, object_of
 from mmscand.errors import UsageError
 from mmscand.mistakes import expected
-from mmscand.observe.status import DaemonStatus
 from mmscand.settings import KNOBS, require_knobs
 from mmscand.shown import quoted, shown
 
@@ -72,13 +71,13 @@ class Answers:
     def _process(self, pid: object) -> Json:
         number = _require_whole("pid", pid)
         if (found := self._controlled.process(number)) is None:
-            raise _not_watched(number, self._controlled.status())
+            raise _not_watched(number, self._controlled.left_alone(number))
         return process_object(found)
 
     def _heat(self, pid: object) -> Json:
         number = _require_whole("pid", pid)
         if (found := self._controlled.heat(number)) is None:
-            raise _not_watched(number, self._controlled.status())
+            raise _not_watched(number, self._controlled.left_alone(number))
         return heat_object(found)
 
     def _rates(self) -> Json:
@@ -92,7 +91,7 @@ class Answers:
         number = _require_whole("pid", pid)
         place = None if address is None else _require_whole("address", address)
         if (found := self._controlled.why(number, place)) is None:
-            raise _not_watched(number, self._controlled.status())
+            raise _not_watched(number, self._controlled.left_alone(number))
         return why_object(found, self._process(number))
 
     def _knobs(self) -> Json:
@@ -178,10 +177,9 @@ def _require(names: Sequence[object]) -> None:
             raise NotThere(error.message, hint=error.hint) from None
 
 
-def _not_watched(pid: int, status: DaemonStatus) -> NotThere:
+def _not_watched(pid: int, why: str) -> NotThere:
     """Why a process is not watched, and what to do about it."""
-    reasons = (why for process, why in status.left_alone.items() if process.pid == pid)
-    if why := next(reasons, ""):
+    if why:
         return NotThere(f"process {pid} is not watched: {shown(why)}")
     try:
         os.kill(pid, 0)

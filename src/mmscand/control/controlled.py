@@ -29,6 +29,10 @@ class Controlled(Protocol):
         """How one process stands; None where it is not watched."""
         ...
 
+    def left_alone(self, pid: int) -> str:
+        """Why a process that was chosen is not watched; '' for any other."""
+        ...
+
     def heat(self, pid: int) -> ProcessHeat | None:
         """What is known of the memory of a process; None where it is not watched."""
         ...

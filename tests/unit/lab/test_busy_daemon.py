@@ -79,10 +79,15 @@ def test_one_that_ended_early_is_an_error_with_its_last_words(start: Start) -> N
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"), [("[]", ""), ('[{"pid": 7, "name": "kvm", "why": "KVM"}]', "KVM")]
+    ("code", "error", "why"),
+    [
+        (0, "", ""),
+        (1, "mmscand: process 7 is not watched: it owns a KVM machine\n", "it owns a KVM machine"),
+    ],
 )
-def test_why_a_process_is_left_alone_is_asked_of_ps(
-    start: Start, monkeypatch: pytest.MonkeyPatch, answer: str, why: str
+def test_why_a_process_is_left_alone_is_asked_of_why(
+    start: Start, monkeypatch: pytest.MonkeyPatch, code: int, error: str, why: str
 ) -> None:
-    monkeypatch.setattr(busy_daemon, "_command", lambda *_: f'{{"left_alone": {answer}}}')
+    done = subprocess.CompletedProcess([], code, "", error)
+    monkeypatch.setattr(busy_daemon, "_run", lambda *_: done)
     assert start().why_left_alone(7) == why
