@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -62,8 +63,8 @@ class BusyDaemon:
 
     def why_left_alone(self, pid: int) -> str:
         """Why `mmscand why` says that this process is not watched; '' if it does not."""
-        done = _run("why", str(pid))
-        return done.stderr.partition("is not watched: ")[2].strip() if done.returncode else ""
+        said = str(json.loads(_command("why", str(pid), "--json")).get("why", ""))
+        return said.partition("is not watched: ")[2]
 
     def end(self) -> DaemonRun:
         """SIGTERM; how it ended. LabError when it does not."""
@@ -87,13 +88,9 @@ def _of_change(lines: list[str]) -> str:
     return next((line for line in lines if _CHANGED_KNOB in line), "")
 
 
-def _run(*words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "mmscand", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
-
-
 def _command(*words: str) -> str:
-    done = _run(*words)
+    argv = [sys.executable, "-m", "mmscand", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
         raise LabError(f"mmscand {words[0]} failed: {last}", hint="see the daemon's events")

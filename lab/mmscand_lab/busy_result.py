@@ -168,7 +168,7 @@ def _kvm(result: BusyResult) -> list[Row]:
     return [
         Row("KVM machine at work", f"{used.pages} pages, {used.rounds} rounds", "> 0", works),
         Row("its pages used otherwise than its seed says", str(used.wrong), "0", used.wrong == 0),
-        _said("KVM machine's owner in `ps`", "left alone", result.story.kvm_reason),
+        _said("KVM machine's owner", "left alone", result.story.kvm_reason),
     ]
 
 

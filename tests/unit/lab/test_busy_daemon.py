@@ -79,15 +79,14 @@ def test_one_that_ended_early_is_an_error_with_its_last_words(start: Start) -> N
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "why"),
+    ("answer", "why"),
     [
-        (0, "", ""),
-        (1, "mmscand: process 7 is not watched: it owns a KVM machine\n", "it owns a KVM machine"),
+        ('{"pid": 7, "mappings": []}', ""),
+        ('{"watched": false, "why": "process 7 is not watched: it owns a VM"}', "it owns a VM"),
     ],
 )
 def test_why_a_process_is_left_alone_is_asked_of_why(
-    start: Start, monkeypatch: pytest.MonkeyPatch, code: int, error: str, why: str
+    start: Start, monkeypatch: pytest.MonkeyPatch, answer: str, why: str
 ) -> None:
-    done = subprocess.CompletedProcess([], code, "", error)
-    monkeypatch.setattr(busy_daemon, "_run", lambda *_: done)
+    monkeypatch.setattr(busy_daemon, "_command", lambda *_: answer)
     assert start().why_left_alone(7) == why

@@ -84,7 +84,7 @@ def test_a_good_result_keeps_everything() -> None:
         (with_kvm(rounds=0), "KVM machine at work"),
         (with_kvm(pages=0), "KVM machine at work"),
         (with_kvm(wrong=1), "its pages used otherwise than its seed says"),
-        (with_story(kvm_reason=""), "KVM machine's owner in `ps`"),
+        (with_story(kvm_reason=""), "KVM machine's owner"),
         (with_story(blocks_online=0), "memory blocks that came online"),
         (with_story(slow_nodes_known=[]), "slow nodes known after that"),
         (with_story(reloaded=""), "reload"),
