@@ -24,7 +24,7 @@ times as high as they are look like a change in the next round."""
 _LATEST_S = 1.0
 """Nor later than this where nothing is known of any page. The second visit to a process may come a
 minute after the first, on a busy host: half of that would be two accesses in a minute for each hot
-page, which ten more visits do not mend. One access moves nothing, and a cold page is cold after
+page, which ten more visits do not correct. One access moves nothing, and a cold page is cold after
 the next."""
 
 
