@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-# nohup(1) ignores it, and what a test starts inherits that: a shell could not trap it then.
+# nohup(1) ignores it, and programs that a test starts inherit that: a shell cannot trap it then.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 

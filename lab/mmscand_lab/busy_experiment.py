@@ -18,7 +18,7 @@ from mmscand_lab.spec import FAST_NODE, SLOW_NODE
 
 _APPEARS = replace(SLOW_NODE, memory_mib=256, appears=True)
 _FAST = replace(FAST_NODE, memory_mib=1280)
-"""Beside 300 processes page cache takes 80 MiB, and what is hot needs room."""
+"""Page cache takes 80 MiB beside 300 processes, and hot pages need room."""
 _GUEST = replace(
     QUIET_GUEST,
     nodes=(_FAST, *QUIET_GUEST.nodes[1:], _APPEARS),

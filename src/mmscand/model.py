@@ -129,16 +129,12 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class PageCache:
-    """Pages of files on a node that need not be written before the kernel can drop them."""
+    """Pages of files on a node, in 4 KiB."""
 
     idle: int = 0
-    """Not used lately, by the kernel's LRU lists."""
-    used: int = 0
-
-    @property
-    def pages(self) -> int:
-        """All of it."""
-        return self.idle + self.used
+    """Inactive on the kernel's LRU lists, and clean: the kernel can drop them at once."""
+    pages: int = 0
+    """All of them, also dirty ones."""
 
 
 @dataclass(frozen=True, slots=True)

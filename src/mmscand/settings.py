@@ -186,15 +186,15 @@ class Settings:
         2.0,
         (0, 50),
         "Policy capacity: share of each fast node that stays free above its high "
-        "watermark, or is page cache that counts as room, for what programs allocate next. TPP "
-        "keeps 2 %.",
+        "watermark, or is page cache, for what programs allocate next. TPP keeps 2 %.",
     )
     page_cache_percent: float = number(
         50.0,
         (0, 100),
-        "Share of a node's idle page cache (clean, not used lately) that counts as room: the "
-        "kernel drops it for pages that are moved there. On a server that reads files nothing else "
-        "is free; a half leaves it the time to see which of it is used again. 0 takes none.",
+        "Share of a node's idle page cache (clean, inactive on the kernel's lists) that counts as "
+        "room: the kernel drops it for pages that are moved there, or demotes it. On a server that "
+        "reads files nothing else is free. Hot pages go on taking it until it has about twice the "
+        "headroom. With 0 page cache counts as used memory.",
     )
     target_policy: TargetPolicyName = choice(
         "accessed",

@@ -175,7 +175,8 @@ class Estimates:
     def keep(self, block: PageBlock, begun: Begun, now: float) -> None:
         """A round of these pages begins now."""
         self.survey.were_cleared(now)
-        self._active += int(np.count_nonzero(begun.rest.level == 0))
+        watched = (begun.rest.level == 0) & begun.words.any(axis=1)
+        self._active += int(np.count_nonzero(watched))
         self._cleared_at = now
         self.history.put(block, begun.words, now, cleared=True, rest=begun.rest)
 

@@ -41,7 +41,7 @@ class Rounds:
     _decided: float = float("-inf")
     _calm: bool = False
     _rests: bool = False
-    """Nothing is on watch: what the next visit reads was not just cleared."""
+    """No page is on watch: the next visit reads no bit that was just cleared."""
     _ended: bool = True
     """Whether the next visit ends the round, however early it is."""
     _number: int = 0

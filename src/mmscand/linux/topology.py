@@ -149,7 +149,8 @@ class NodeReader:
 
     def page_cache(self, node: int) -> PageCache:
         """See machine.Machine.page_cache."""
-        return next((zone.cache for zone in self._zones_now() if zone.node == node), PageCache())
+        caches = [zone.cache for zone in self._zones_now() if zone.node == node]
+        return PageCache(sum(each.idle for each in caches), sum(each.pages for each in caches))
 
     def _zones_now(self) -> list[Zone]:
         now = self._now()

@@ -38,7 +38,7 @@ class Zone:
     protection: int
     """Kept from allocations that a higher zone could have served."""
     cache: PageCache
-    """Of all of the node, in its first zone; none in the others."""
+    """Of all of the node, in its first zone that has memory; none in the others."""
     present: int
     start: int
     end: int
@@ -66,18 +66,18 @@ def _zone(head: re.Match[bytes], body: bytes) -> Zone:
         free=_number(b"pages free", counters),
         high=_number(b"high", counters),
         protection=max(_integers(protection[1]), default=0) if protection else 0,
-        cache=_clean_cache(counters),
+        cache=_page_cache(counters),
         present=_number(b"present", counters),
         start=first * PAGE_BYTES,
         end=(first + _number(b"spanned", counters)) * PAGE_BYTES,
     )
 
 
-def _clean_cache(counters: bytes) -> PageCache:
-    """The kernel does not say which of the dirty pages are idle: taken off both, to be sure."""
+def _page_cache(counters: bytes) -> PageCache:
+    """The kernel does not say which of the dirty pages are inactive: all of them, to be sure."""
     written = _number(b"nr_dirty", counters) + _number(b"nr_writeback", counters)
-    idle, used = _number(b"nr_inactive_file", counters), _number(b"nr_active_file", counters)
-    return PageCache(max(0, idle - written), max(0, used - written))
+    inactive, active = _number(b"nr_inactive_file", counters), _number(b"nr_active_file", counters)
+    return PageCache(max(0, inactive - written), inactive + active)
 
 
 def _number(name: bytes, text: bytes) -> int:

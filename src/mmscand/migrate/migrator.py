@@ -86,7 +86,7 @@ class Migrator:
         return self._not_before() - self._clock.now()
 
     def _enough(self) -> frozenset[int]:
-        """Fast nodes with free memory for a batch, and the headroom beside it where that is less.
+        """Fast nodes that can take a batch (see target.takes_pages), or the headroom if it is more.
 
         Nothing is demoted there before a promotion has taken the place.
         """

@@ -206,7 +206,7 @@ class DaemonStatus:
         Mapping[str, Mapping[str, int]],
         gauge(
             "Memory of each tier: `free` could take pages now and stay above the kernel's high "
-            "watermarks, `cache` is page cache that the kernel can drop, `used` is the rest.",
+            "watermarks, `cache` is page cache, `used` is the rest.",
             "pages",
             key="tier state",
         ),

@@ -219,8 +219,7 @@ class Ranking:
         self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
         self._earn(known, float(rates @ pages.sum(axis=0)) / max(1.0, float(pages.sum())))
         prices = [np.full(len(counted.rates), one.price(self._now())) for one, counted in known]
-        # What is not known yet may be colder than most of what is: then it is the first to be
-        # demoted, and nothing is demoted in its place.
+        # Only known pages that are colder than _UNKNOWN_RATE are demoted before unknown ones.
         unknown = float(sum(member.unknown for member in self._members.values()))
         kinds = np.append(rates, _UNKNOWN_RATE), np.append(pages, [[0.0], [unknown]], axis=1), room
         return self._afforded(

@@ -22,8 +22,8 @@ class Headroom(Protocol):
         ...
 
 
-class CacheShare(Protocol):
-    """The setting that matters here; see settings.Settings."""
+class CacheShare(Headroom, Protocol):
+    """The settings that matter here; see settings.Settings."""
 
     @property
     def page_cache_percent(self) -> float:
@@ -32,12 +32,18 @@ class CacheShare(Protocol):
 
 
 def takes_pages(free: int, cache: PageCache, settings: CacheShare) -> int:
-    """4 KiB pages that a node can take: `free` ones, and a share of its idle page cache.
+    """4 KiB pages that a node can take: `free` ones, and a share of its idle page cache; where
+    little of it is idle, what a batch needs, so that frames that page cache takes right after a
+    demotion are no reason to stop a trade.
 
-    Pages that go there take it below its watermark then, and the kernel drops page cache for them:
-    move_pages(2) allocates with reclaim (alloc_migration_target in mm/migrate.c).
+    Pages that go there take it below its watermark then. The kernel drops page cache for them, or
+    demotes it where it demotes (numa/demotion_enabled): move_pages(2) allocates with reclaim
+    (alloc_migration_target in mm/migrate.c).
     """
-    return free + int(cache.idle * settings.page_cache_percent / 100)
+    if not settings.page_cache_percent:
+        return free
+    share = int(cache.idle * settings.page_cache_percent / 100)
+    return free + max(share, min(cache.pages, settings.room_pages))
 
 
 def headroom_pages(node: Node, settings: Headroom) -> int:

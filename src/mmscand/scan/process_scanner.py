@@ -17,6 +17,7 @@ from mmscand.model import (
     Process,
     Topology,
     UIntArray,
+    VmaFlag,
     VmaTable,
     Window,
 )
@@ -109,7 +110,8 @@ class ProcessScanner:
         """This visit clears what later ones read."""
         self._aged_by = ""
         self._pages = space.resident_pages()
-        """Resident ones that are looked at, as of the last complete pass; at first all of them."""
+        """Resident ones, at most the address space that may move, as of the last complete pass; at
+        first all resident ones."""
         self._visits = 0
         self._cpu_before_s = 0.0
         """Of all visits before the latest one."""
@@ -432,8 +434,9 @@ class ProcessScanner:
         self._counts = None
         self._visits += 1
         if complete:
-            # Of one whose memory is bound to its node nothing is looked at, however much it has.
-            self._pages = min(self._space.resident_pages(), vmas.pages)
+            # Of one whose memory is bound to its node nothing can move, however much it has.
+            movable = vmas.where(vmas.flags & VmaFlag.STAYS_FAST == 0).pages
+            self._pages = min(self._space.resident_pages(), movable)
         self._candidates.use.end_visit(complete=complete)
         if not self._policy.glances:
             # Pages that must wait after a failure are no reason to come back soon.

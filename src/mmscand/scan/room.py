@@ -32,13 +32,15 @@ class FastTierRoom:
         return free + down - up
 
     def _room_on(self, node: Node) -> int:
-        """Below 0 it is fuller than it should be. That is never because of page cache: programs'
-        pages that are demoted for the headroom would make room for more page cache.
+        """Below 0 it is fuller than it should be. Page cache is no reason for that: where programs'
+        pages are demoted for the headroom, page cache takes their place. At 0 % it counts as used.
         """
         settings, cache = self._store.current, self._machine.page_cache(node.id)
         free, headroom = self._machine.free_pages(node.id), headroom_pages(node, settings)
         room = takes_pages(free, cache, settings) - headroom
-        return room if room >= 0 else min(0, free + cache.pages - headroom)
+        if room >= 0 or not settings.page_cache_percent:
+            return room
+        return min(0, free + cache.pages - headroom)
 
     @property
     def coming(self) -> int:

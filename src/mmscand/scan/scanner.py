@@ -174,7 +174,7 @@ class Scanner:
             elif self._must_rest:
                 break
             if self._clock.now() >= ends:
-                break
+                return  # without the pause: it goes on with those that are due
         self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
 
     def _follow_topology(self) -> None:

@@ -92,8 +92,8 @@ class SimMachine:
 
     def page_cache(self, node: int) -> PageCache:
         """Frames that `fill_cache` has taken."""
-        used = self._cache_used.get(node, 0)
-        return PageCache(max(0, self._memory.cached(node) - used), used)
+        pages = self._memory.cached(node)
+        return PageCache(max(0, pages - self._cache_used.get(node, 0)), pages)
 
     def memory_pressure(self) -> Mapping[str, float]:
         """Nobody waits for memory here."""

@@ -224,6 +224,7 @@ def test_the_past(page: Page) -> None:
     assert page.run("document.getElementById('moment').disabled") is False
     words = page.run("document.getElementById('counted').textContent")
     assert words.endswith("groups at that moment")
+    assert page.run("document.getElementById('left-alone').hidden") is True  # of now
     pass_statuses(page, 2)
     assert page.run(STATE) == "past"
     # The history does not count them: the figures are not the present ones.

@@ -262,7 +262,10 @@ def zones(fake: FakeSys) -> FakeSys:
         + ZONE.format(node=0, name="DMA32", free=5000, high=1000, spanned=1044480, start=4096)
         + ZONE.format(node=0, name="Normal", free=50, high=70, spanned=1000, start=2_000_000)
         + EMPTY_ZONE.format(node=0, name="Movable")
-        + ZONE.format(node=1, name="Normal", free=700, high=100, spanned=100, start=3_000_000)
+        + EMPTY_ZONE.format(node=1, name="DMA")
+        + ZONE.format(
+            node=1, name="Normal", free=700, high=100, spanned=100, start=3_000_000
+        ).replace("\n", "\n      nr_inactive_file 300\n      nr_active_file 100\n", 1)
         + EMPTY_ZONE.format(node=1, name="Device")
         + ZONE.format(node=10, name="Normal", free=9, high=1, spanned=10, start=9_000_000),
     )
@@ -278,8 +281,9 @@ def test_free_pages_are_those_above_each_zone_s_own_high_watermark(zones: FakeSy
 
 def test_page_cache_that_can_be_dropped_is_clean_and_was_not_used_lately(zones: FakeSys) -> None:
     reader = zones.reader()
-    assert reader.page_cache(0) == PageCache(idle=900 - 230, used=7000 - 230)
-    assert [reader.page_cache(number) for number in (1, 2)] == [PageCache(), PageCache()]
+    assert reader.page_cache(0) == PageCache(idle=900 - 230, pages=7900)
+    assert reader.page_cache(1) == PageCache(idle=300, pages=400)  # behind an empty zone
+    assert [reader.page_cache(number) for number in (10, 2)] == [PageCache(), PageCache()]
 
 
 def test_page_cache_that_is_all_dirty_is_no_room(zones: FakeSys) -> None:

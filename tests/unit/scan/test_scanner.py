@@ -38,8 +38,10 @@ def busy(world: SimMachine, pid: int) -> SimProcess:
 class World:
     """A scanner without its thread, on a machine whose processes run between any two visits."""
 
-    def __init__(self, settings: Settings, seconds: float, processes: int) -> None:
-        self.machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 1 << 20}))
+    def __init__(
+        self, settings: Settings, seconds: float, processes: int, fast_pages: int = 512
+    ) -> None:
+        self.machine = SimMachine(sim_topology((0,), (1,), {0: fast_pages, 1: 1 << 20}))
         self.sims = [busy(self.machine, 100 + number) for number in range(processes)]
         self.stop = threading.Event()
         self.clock = SimClock(start=START)
@@ -81,10 +83,13 @@ def every(period_ms: int, **more: int) -> Settings:
     return Settings(**limits, cpu_budget_percent=100.0, **more)
 
 
-def test_a_large_process_whose_memory_is_bound_is_visited_as_seldom_as_a_small_one() -> None:
-    world = World(every(1000), seconds=60, processes=1)
+@pytest.mark.parametrize("node", [0, 1])
+def test_a_large_process_whose_memory_is_bound_is_visited_as_seldom_as_a_small_one(
+    node: int,
+) -> None:
+    world = World(every(1000), seconds=60, processes=1, fast_pages=16384)
     bound = world.machine.spawn(200)
-    world.machine.map(bound, REGION_BYTES, 8192, 1).policy = frozenset({1})
+    world.machine.map(bound, REGION_BYTES, 8192, node).policy = frozenset({node})
     world.sims.append(bound)
     world.scanner.run()
     assert 50 <= len(world.times(PassEnd, 200)) <= len(world.times(PassEnd, 100)) + 5
@@ -139,6 +144,20 @@ def test_profiles_of_the_rfc_pause_after_a_cycle(
     profile: Profile, asked_ms: int, found_ms: int
 ) -> None:
     assert pause_ms(Settings(profile=profile, scan_sleep_ms=asked_ms)) == found_ms
+
+
+def test_a_cycle_that_was_cut_goes_on_without_the_pause() -> None:
+    world = World(every(400, scan_sleep_ms=3000), seconds=9, processes=8)
+
+    def is_slow(event: Event) -> None:
+        if isinstance(event, PassEnd):
+            world.clock.spend(0.3)
+        if len(world.times(PassEnd)) == 8:
+            world.stop.set()
+
+    world.also = is_slow
+    world.scanner.run()
+    assert world.times(PassEnd)[7] < START + 3
 
 
 def test_a_cycle_comes_after_the_pause_however_soon_a_visit_is_due() -> None:

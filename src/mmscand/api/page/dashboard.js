@@ -256,7 +256,7 @@ function showTiers(status) {
   const list = byId("tiers");
   const tiers = Object.entries(status.tier_pages);
   while (list.children.length > tiers.length) list.lastElementChild.remove();
-  tiers.forEach(([tier, { used, cache, free }], at) => {
+  tiers.forEach(([tier, { used, cache = 0, free }], at) => {
     let row = list.children[at];
     if (!row) {
       row = make("div");
@@ -392,7 +392,7 @@ function showLeftAlone(processes) {
     row.append(make("th", printable(why), { scope: "row" }), make("td", printable(names.slice(0, SHOWN_NAMES).join(", ")) + more));
     return row;
   });
-  byId("left-alone").hidden = rows.length === 0;
+  byId("left-alone").hidden = rows.length === 0 || past.chosen !== null;
   say("left-alone-words", `${processes.length} ${processes.length === 1 ? "process is" : "processes are"} left alone: why`);
   byId("reasons-alone").replaceChildren(...rows);
 }
@@ -840,6 +840,7 @@ async function openPeriod() {
 
 function showMoment() {
   if (!past.samples.length) return;
+  byId("left-alone").hidden = true;
   past.chosen = Number(byId("moment").value);
   const { time, status } = past.samples[past.chosen];
   say("moment-words", date(time));
