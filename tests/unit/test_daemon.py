@@ -250,10 +250,12 @@ def test_a_process_that_the_kernel_keeps_from_us_is_left_alone() -> None:
             raise ProcessDenied(100, "read", "CAP_SYS_PTRACE")
 
     recorder = Recorder()
-    with running(Hostile(world, deny_once, nothing), recorder):
+    with running(Hostile(world, deny_once, nothing), recorder) as daemon:
         left = recorder.wait_for(ProcessLeft)
         assert left.process.pid == 100
         assert "CAP_SYS_PTRACE" in left.why
+        assert daemon.left_alone(100) == left.why
+        assert daemon.left_alone(101) == daemon.left_alone(7) == ""
         passes = recorder.wait_for(PassEnd, lambda event: event.number >= 5)
     assert passes.process.pid == 101
 
