@@ -183,7 +183,7 @@ class Daemon:
         """Why a process that was chosen is not watched; '' for any other."""
         running = self._running
         others = running.scanner.left_alone if running else {}
-        return next((why for process, why in list(others.items()) if process.pid == pid), "")
+        return next((why for process, why in others.items() if process.pid == pid), "")
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """What is known of the memory of a process; None where it is not watched."""

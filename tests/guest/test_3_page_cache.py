@@ -1,22 +1,11 @@
 """A fast node that the page cache fills, as on each server that reads files."""
 
-import numpy as np
-
-from mmscand.linux.syscalls import move_pages
-from mmscand.model import PAGE_BYTES, UIntArray
 from support.guest_daemon import events_of, running_daemon
 from support.live_world import LiveActor, LiveWorld
 
 PAGES = 16384
 HOT = [*range(0, PAGES, 2)]
 _PAUSE_S = 0.2
-
-
-def places(world: LiveWorld, actor: LiveActor, address: int, pages: list[int]) -> tuple[int, int]:
-    """How many of these are on the slow node and on the fast one."""
-    at: UIntArray = np.array(pages, dtype=np.uint64) * np.uint64(PAGE_BYTES) + np.uint64(address)
-    _, nodes = move_pages(actor.process.pid, at, None)
-    return int((nodes == world.slow).sum()), int((nodes == world.fast).sum())
 
 
 def test_page_cache_gives_way_to_hot_pages_and_nothing_is_demoted_for_it(world: LiveWorld) -> None:
@@ -32,7 +21,7 @@ def test_page_cache_gives_way_to_hot_pages_and_nothing_is_demoted_for_it(world: 
     actor.puppet.use(address, HOT, _PAUSE_S)
     with running_daemon(actor.process.pid, idle.process.pid) as daemon:
         for event in events_of(daemon):
-            if event["event"] == "moved" and places(world, actor, address, HOT)[1] == len(HOT):
+            if event["event"] == "moved" and world.fast_share(actor, address, HOT) == 1.0:
                 break
-    assert places(world, actor, address, HOT) == (0, len(HOT))
-    assert places(world, idle, cold, [*range(PAGES)]) == (0, PAGES)
+    assert world.fast_share(actor, address, HOT) == 1.0
+    assert world.fast_share(idle, cold, [*range(PAGES)]) == 1.0

@@ -1,9 +1,5 @@
 """An upgrade under load: one daemon ends, another begins, and the program notices nothing."""
 
-import numpy as np
-
-from mmscand.linux.syscalls import move_pages
-from mmscand.model import PAGE_BYTES, BoolArray, UIntArray
 from support.guest_daemon import events_of, running_daemon
 from support.live_world import LiveActor, LiveWorld
 
@@ -12,13 +8,6 @@ HOT = [*range(0, 1200, 3)]
 _PAUSE_S = 0.2
 _LOOKS = 8
 """Passes of each daemon after all hot pages are up: the second daemon learns rates in them."""
-
-
-def hot_up(world: LiveWorld, actor: LiveActor, address: int) -> float:
-    """Share of the hot pages that are on the fast node: the kernel's own answer."""
-    pages: UIntArray = np.array(HOT, dtype=np.uint64) * np.uint64(PAGE_BYTES) + np.uint64(address)
-    there: BoolArray = move_pages(actor.process.pid, pages, None)[1] == world.fast
-    return float(there.mean())
 
 
 def test_an_upgrade_under_load_loses_no_promotion_and_moves_nothing_twice(
@@ -30,12 +19,12 @@ def test_an_upgrade_under_load_loses_no_promotion_and_moves_nothing_twice(
     actor.puppet.use(address, HOT, _PAUSE_S)
     with running_daemon(actor.process.pid) as daemon:
         for event in events_of(daemon):
-            if event["event"] == "moved" and hot_up(world, actor, address) == 1.0:
+            if event["event"] == "moved" and world.fast_share(actor, address, HOT) == 1.0:
                 break
-    shares, moves, looks = [hot_up(world, actor, address)], [], 0
+    shares, moves, looks = [world.fast_share(actor, address, HOT)], [], 0
     with running_daemon(actor.process.pid) as daemon:
         for event in events_of(daemon):
-            shares.append(hot_up(world, actor, address))
+            shares.append(world.fast_share(actor, address, HOT))
             moves += [event] if event["event"] == "moved" else []
             looks += event["event"] == "pass_end"
             if looks == _LOOKS:

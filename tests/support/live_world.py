@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from contract.suite import Actor
+from contract.suite import Actor, addresses_of
 from mmscand.linux.machine import LinuxMachine, open_machine
 from mmscand.linux.procfs import Procfs
+from mmscand.linux.syscalls import move_pages
 from mmscand.linux.topology import NodeReader, read_topology
 from mmscand.model import PAGE_BYTES, Process
 from mmscand_lab.guest_modules import load_module
@@ -81,6 +82,11 @@ class LiveWorld:
         self.puppets.append(puppet)
         node, fast = (self.slow, self.fast) if self.slow != self.fast else (None, None)
         return LiveActor(puppet, Procfs().stat(puppet.pid).process, node, fast)
+
+    def fast_share(self, actor: LiveActor, address: int, pages: list[int]) -> float:
+        """Share of these pages that are on the fast node: the kernel's own answer."""
+        _, nodes = move_pages(actor.process.pid, addresses_of(address, pages), None)
+        return float((nodes == self.fast).mean())
 
     def fill_cache(self) -> None:
         if not _DISK.exists():

@@ -70,9 +70,7 @@ class Exporter(Collector):
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client.registry.Collector."""
         began = self._clock()
-        own = InfoMetricFamily(f"{PREFIX}_exporter", "The program that serves these metrics.")
-        own.add_metric([], {"version": self._version})
-        yield own
+        yield _info("exporter", "The program that serves these metrics.", version=self._version)
         up = GaugeMetricFamily(f"{PREFIX}_up", "1 where the daemon answers, 0 where it is away.")
         try:
             status, processes = self._daemon.status(), self._daemon.processes()
@@ -107,19 +105,20 @@ class _Described(Collector):
         return []
 
 
+def _info(what: str, about: str, **labels: object) -> Metric:
+    metric = InfoMetricFamily(f"{PREFIX}_{what}", about)
+    metric.add_metric([], {label: shown(str(value)) for label, value in labels.items()})
+    return metric
+
+
 def daemon_families(status: Answer) -> Iterator[Metric]:
     """The whole daemon, from its answer to `status`."""
-    build = InfoMetricFamily(f"{PREFIX}_build", "The daemon.")
-    build.add_metric([], {"version": str(status["version"])})
-    yield build
-    config = InfoMetricFamily(
-        f"{PREFIX}_config", "The configuration file that was read last, by its SHA-256."
+    yield _info("build", "The daemon.", version=status["version"])
+    config_hash = status.get("config_hash", "")
+    yield _info(
+        "config", "The configuration file that was read last, by its SHA-256.", hash=config_hash
     )
-    config.add_metric([], {"hash": shown(str(status.get("config_hash", "")))})
-    yield config
-    reader = InfoMetricFamily(f"{PREFIX}_reader", "How the daemon reads page tables.")
-    reader.add_metric([], {"name": shown(str(status.get("reader", "")))})
-    yield reader
+    yield _info("reader", "How the daemon reads page tables.", name=status.get("reader", ""))
     yield from families(DaemonStatus, status, skip=_SHAPED_FIELDS)
     yield from _counters(Counter(status["counters"]))
     for part, seconds in status["cpu_seconds"].items():

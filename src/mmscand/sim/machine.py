@@ -64,6 +64,7 @@ class SimMachine:
         """Called whenever memory is about to be read, and after bits were cleared: what programs
         have done up to now."""
         self._cache_used: dict[int, int] = {}
+        """By node: pages of its cache that programs go on with."""
         self.next_topology: Topology | None = None
         """What the daemon is to find at its next look: the same nodes in other tiers."""
 

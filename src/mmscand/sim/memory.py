@@ -47,7 +47,7 @@ class PhysicalMemory:
         return self._frames.pages(node)
 
     def fill_cache(self, node: int, pages: int) -> None:
-        """Programs read files; with fewer pages free, what they read before goes."""
+        """Programs read this number of pages of files, of those that are free."""
         self._frames.fill_cache(node, min(pages, self.free(node)))
 
     def cached(self, node: int) -> int:
