@@ -37,7 +37,7 @@ def _help(context: typer.Context) -> None:
         print(context.get_help())
 
 
-_EXTRA = {"virtme_ng": "virtme-ng", "matplotlib": "", "rich": "", "psutil": ""}
+_EXTRA = {"virtme_ng": "virtme-ng", "matplotlib": "", "rich": "", "psutil": "", "textual": ""}
 """Modules of the optional extra `lab`, with the package's name where it is another."""
 
 _DEMO = """\
@@ -64,8 +64,8 @@ def demo(
 ) -> None:
     """Show hot pages move to fast memory, in about a minute. Exit code 1 when they do not.
 
-    It ends with what an operator sees: the heat map of the program, and how much fast memory is
-    enough for it.
+    On a terminal `mmscand top` shows the daemon while it runs; q ends it, the demo goes on. It ends
+    with the heat map of the program, and how much fast memory is enough for it.
     """
     require_extra()
     _report_real_tiers()
@@ -159,7 +159,7 @@ def _run(
 ) -> None:
     from mmscand_lab.experiment import run_scenario  # noqa: PLC0415
     from mmscand_lab.scenario import scenario_named  # noqa: PLC0415
-    from mmscand_lab.screen import progress_shown  # noqa: PLC0415
+    from mmscand_lab.screen import progress_or_top  # noqa: PLC0415
 
     scenario, console = scenario_named(name), _console()
     folder = results or Path("out") / f"demo-{name}"
@@ -168,8 +168,8 @@ def _run(
         # Before the minute that the experiment takes, not after it.
         for path in (folder / "any", drawing, *filter(None, [json_file])):
             require_writable(path)
-        with progress_shown(console) as progress:
-            result = run_scenario(scenario, folder, views=views, progress=progress)
+        with progress_or_top(console, top=views) as (progress, far):
+            result = run_scenario(scenario, folder, views=views, far=far, progress=progress)
         _write(scenario, result, folder, json_file, drawing)
     _report(console, scenario, result)
     _show_views(folder)

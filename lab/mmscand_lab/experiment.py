@@ -17,6 +17,7 @@ import mmscand
 from mmscand_lab import result as results_of
 from mmscand_lab import slowmem
 from mmscand_lab.building import INSTALL
+from mmscand_lab.far_socket import FarSocket
 from mmscand_lab.guest import STDERR, STDOUT, kvm_works, run_in_guest
 from mmscand_lab.host_load import HostLoad
 from mmscand_lab.kernel import (
@@ -69,12 +70,13 @@ def run_scenario(
     *,
     brief: bool = False,
     views: bool = False,
+    far: FarSocket | None = None,
     progress: Progress = ignore,
 ) -> Result:
     """Run the scenario in a guest; its files and `result.json` are in `results` afterwards.
 
     `brief` is for those that do not ask for throughput: half a minute less. `views`: with what
-    `mmscand heat` and `size` show at the end (lab.views).
+    `mmscand heat` and `size` show at the end (lab.views); `far` sees the daemon then.
     `progress` is called from another thread. Raises LabError, also when the machine lacks what
     the lab needs.
     """
@@ -89,8 +91,9 @@ def run_scenario(
     argv = ["mmscand_lab.inside", scenario.name, "--results", str(results.resolve())]
     argv += ["--accelerator", accelerator, *slow.program]
     argv += [*(["--brief"] if brief else []), *(["--views"] if views else [])]
+    qemu = [*slow.qemu, *(() if far is None else far.qemu)]
     with _following(results, progress):
-        in_guest(argv, kernel, results, _LIMIT_S, spec=scenario.guest, kvm=use_kvm, qemu=slow.qemu)
+        in_guest(argv, kernel, results, _LIMIT_S, spec=scenario.guest, kvm=use_kvm, qemu=qemu)
     return results_of.load(results)
 
 

@@ -110,7 +110,7 @@ def shell(
     terminal = f"virtme_stty_con=rows {size.lines} cols {size.columns} iutf8"
     options = ["--cwd", str(cwd or Path.cwd()), "--kopt", terminal]
     with _planned(spec, kernel, rw_dirs, kvm_works(kernel=kernel), options) as command:
-        return subprocess.run(_mortal(command), check=False).returncode
+        return subprocess.run(mortal(command), check=False).returncode
 
 
 def kvm_works(cache: Path | None = None, *, kernel: GuestKernel) -> bool:
@@ -213,16 +213,16 @@ def _virtme_run() -> str:
     return str(Path(sys.executable).parent / "virtme-run")
 
 
-def _mortal(command: Sequence[str]) -> list[str]:
-    # The kernel kills QEMU when the thread that started it dies, even by SIGKILL.
-    return ["setpriv", "--pdeathsig", "KILL", "--", *command]
+def mortal(command: Sequence[str], by: str = "KILL") -> list[str]:
+    """The command, with the signal that ends it when the thread that starts it dies."""
+    return ["setpriv", "--pdeathsig", by, "--", *command]
 
 
 def _run_limited(command: Sequence[str], console: Path, timeout_s: float) -> bool:
     """Run QEMU in a session of its own; False when the limit ended it."""
     with console.open("ab") as log:
         process = subprocess.Popen(
-            _mortal(command),
+            mortal(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

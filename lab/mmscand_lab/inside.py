@@ -33,6 +33,7 @@ from mmscand.linux.topology import (
 from mmscand.model import Topology
 from mmscand.node_lists import parse_node_option
 from mmscand_lab.ending import exit_status
+from mmscand_lab.far_socket import answer_host
 from mmscand_lab.programs import (
     LAB_KNOBS,
     Program,
@@ -228,6 +229,8 @@ def _run(options: argparse.Namespace) -> None:
     require_two_tiers(topology)
     options.results.mkdir(parents=True, exist_ok=True)
     results, accelerator = options.results, options.accelerator
+    if options.views:
+        answer_host()
     measure(scenario, results, topology, accelerator, slow, speeds, views=options.views)
 
 

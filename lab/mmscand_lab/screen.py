@@ -15,8 +15,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from mmscand_lab.experiment import Progress as ProgressCallback
+from mmscand_lab.far_socket import FarSocket
 from mmscand_lab.samples import Sample
 from mmscand_lab.scenario import BUSY_SERVER, BUSY_SERVER_SUMMARY, Scenario
+from mmscand_lab.top_beside import top_beside
 from mmscand_lab.verdict import Row
 
 # A tenth of the hot pages: a handful of lines for a promotion, however long it takes.
@@ -28,10 +30,27 @@ def progress_shown(console: Console) -> Iterator[ProgressCallback]:
     """Show progress while the context lasts; gives the callback that takes it."""
     if console.is_terminal:
         live = _LiveProgress()
-        with Live(live.shown, console=console, refresh_per_second=8):
+        with _live(console, live):
             yield live
     else:
         yield PlainProgress(console)
+
+
+@contextmanager
+def progress_or_top(
+    console: Console, *, top: bool
+) -> Iterator[tuple[ProgressCallback, FarSocket | None]]:
+    """With `top`, on a terminal: `mmscand top` in place of the progress while a daemon answers.
+
+    Gives the socket that the guest is to be started with, None where there is no `top`.
+    """
+    if top and console.is_terminal:
+        progress = _LiveProgress()
+        with _live(console, progress) as live, top_beside(live) as far:
+            yield progress, far
+    else:
+        with progress_shown(console) as shown:
+            yield shown, None
 
 
 class _LiveProgress:
@@ -57,6 +76,10 @@ class _LiveProgress:
         if sample is not None:
             self._bars.update(self._hot, completed=sample.hot)
             self._bars.update(self._cold, completed=sample.cold)
+
+
+def _live(console: Console, progress: _LiveProgress) -> Live:
+    return Live(progress.shown, console=console, refresh_per_second=8)
 
 
 class PlainProgress:

@@ -4,12 +4,15 @@ What is asserted does not depend on how fast this host is: shares, passes, split
 and the application's speed are in the results, for people.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from mmscand_lab.experiment import run_scenario
-from mmscand_lab.scenario import SCENARIOS
+from mmscand_lab.result import Result, load
+from mmscand_lab.scenario import SCENARIOS, Scenario
+from support.terminal import Terminal
 
 _LIMIT_S = 3600.0
 _DAEMON_MIB = 60
@@ -17,7 +20,7 @@ _HISTORY_BYTES = 2
 """For each 4K page of the workload."""
 
 
-_ALWAYS = ["random", "thp", "two-fast-full", "three-tiers"]
+_ALWAYS = ["thp", "two-fast-full", "three-tiers"]
 _IN_A_SOAK = ["range", "small", "two-fast", "one-tier-up"]
 """Two minutes each, and next to these others of what is always run."""
 
@@ -29,7 +32,24 @@ _IN_A_SOAK = ["range", "small", "two-fast", "one-tier-up"]
 )
 def test_the_hot_pages_and_only_they_are_promoted_in_few_passes(name: str, tmp_path: Path) -> None:
     scenario = SCENARIOS[name]
-    result = run_scenario(scenario, tmp_path, brief=True)
+    _require_promises(scenario, run_scenario(scenario, tmp_path, brief=True))
+
+
+@pytest.mark.lab
+@pytest.mark.timeout(_LIMIT_S)
+def test_the_demo_shows_top_the_heat_map_and_the_curve(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "mmscand", "lab", "demo", "--results", str(tmp_path)]
+    demo = Terminal(argv)
+    code, text = demo.end(), demo.seen.decode(errors="replace")
+    print(text[-5000:])
+    _require_promises(SCENARIOS["random"], load(tmp_path))
+    assert code == 0
+    assert "mmscand top: processes, live" in text
+    assert "scale rank" in text
+    assert "knee:" in text
+
+
+def _require_promises(scenario: Scenario, result: Result) -> None:
     print({key: value for key, value in result.items() if not isinstance(value, list)})
     assert result["hot_promoted_share"] >= scenario.hot_target
     assert result["cold_promoted_share"] <= scenario.cold_target

@@ -1,6 +1,9 @@
 """The screen of `mmscand top`, by Textual."""
 
+import asyncio
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar
 
 from textual import work
@@ -92,6 +95,9 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """See App."""
+        with suppress(RuntimeError):  # not the main thread: its program has the signals
+            # Textual leaves the terminal as it is when a signal ends the program.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.query_one(DataTable).focus()
         self.look()
         if not self._source.past:

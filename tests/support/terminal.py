@@ -1,0 +1,46 @@
+"""A program on a terminal of its own, as a person sees it."""
+
+import os
+import pty
+from collections.abc import Callable, Sequence
+
+import psutil
+
+_SHELL = '"$0" "$@"; echo "exit code $?"; read line'
+_ENVIRONMENT = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+
+
+class Terminal:
+    """The program is started by a shell, which keeps the terminal when the program is killed."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.seen = b""
+        """All that was written to it."""
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.execve("/bin/sh", ["sh", "-c", _SHELL, *argv], {**os.environ, **_ENVIRONMENT})
+
+    def read_until(self, done: Callable[[bytes], bool]) -> None:
+        """Read on; AssertionError with the last of it when all programs have ended before."""
+        while not done(self.seen):
+            try:
+                self.seen += os.read(self._fd, 1 << 16)
+            except OSError:
+                assert done(self.seen), self.seen[-2000:]
+
+    def type(self, keys: bytes) -> None:
+        """What a person presses."""
+        os.write(self._fd, keys)
+
+    def kill_program(self) -> None:
+        """SIGKILL to the program, not to those that it has started."""
+        (program,) = psutil.Process(self.pid).children()
+        program.kill()
+
+    def end(self) -> int:
+        """The program's exit code, once it has ended by itself."""
+        self.read_until(lambda seen: b"exit code" in seen)
+        self.type(b"\n")
+        os.waitpid(self.pid, 0)
+        os.close(self._fd)
+        return int(self.seen.partition(b"exit code")[2].split()[0])

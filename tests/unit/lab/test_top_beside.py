@@ -1,0 +1,76 @@
+"""The real `mmscand top` on a terminal of its own, as `mmscand lab demo` shows it."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rich")
+
+from mmscand.control.listener import ControlServer
+from support.terminal import Terminal
+
+_PROGRAM = """
+import os, socket, sys, threading
+from pathlib import Path
+from rich.console import Console
+from mmscand_lab.far_socket import serve_port
+from mmscand_lab.screen import progress_or_top
+
+daemon = Path(sys.argv[1])
+with progress_or_top(Console(), top=True) as (progress, far):
+    progress("booting the guest", None)
+    port = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    port.connect(far.qemu[1].split("path=")[1].split(",")[0])
+    threading.Thread(target=serve_port, args=(port.detach(), daemon), daemon=True).start()
+    os.read(int(sys.argv[2]), 1)
+print("what was measured")
+"""
+_ALTERNATE, _NORMAL = b"\x1b[?1049h", b"\x1b[?1049l"
+"""A screen of its own, and back to the one before (xterm's control sequences)."""
+
+
+class Demo(Terminal):
+    """A guest that is up at once; what it measures takes until `go_on`."""
+
+    def __init__(self, daemon: Path) -> None:
+        self._waits, self._goes_on = os.pipe()
+        os.set_inheritable(self._waits, True)
+        super().__init__([sys.executable, "-c", _PROGRAM, str(daemon), str(self._waits)])
+        self.read_until(lambda seen: b"mmscand top: processes, live" in seen)
+
+    def go_on(self) -> int:
+        """To the end of the program; its exit code."""
+        os.write(self._goes_on, b"x")
+        code = self.end()
+        os.close(self._waits)
+        os.close(self._goes_on)
+        return code
+
+
+@pytest.fixture
+def demo(server: ControlServer, socket_path: Path) -> Demo:
+    return Demo(socket_path)
+
+
+@pytest.mark.timeout(300)
+def test_top_has_the_terminal_while_the_daemon_answers(demo: Demo) -> None:
+    assert demo.go_on() == 0
+    assert demo.seen.index(b"booting the guest") < demo.seen.index(_ALTERNATE)
+    assert demo.seen.index(_NORMAL) < demo.seen.index(b"what was measured")
+
+
+@pytest.mark.timeout(300)
+def test_q_brings_the_progress_back(demo: Demo) -> None:
+    demo.type(b"q")
+    demo.read_until(lambda seen: b"booting the guest" in seen.partition(_NORMAL)[2])
+    assert demo.go_on() == 0
+
+
+@pytest.mark.timeout(300)
+def test_top_ends_with_a_program_that_is_killed(demo: Demo) -> None:
+    demo.kill_program()
+    demo.read_until(lambda seen: _NORMAL in seen)
+    assert demo.go_on() == 128 + signal.SIGKILL
