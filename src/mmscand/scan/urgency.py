@@ -60,6 +60,10 @@ class Urgency:
     def __contains__(self, scanner: object) -> bool:
         return scanner in self._hurried
 
+    def concerns(self, scanner: Hurried) -> bool:
+        """Whether its next visit does not wait for what ordinary work may use."""
+        return scanner in self._hurried or scanner in self._reading
+
     def due(self) -> float:
         """When the first that may use the burst is due; never where there is none."""
         return earliest(self._hurried)

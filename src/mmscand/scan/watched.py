@@ -33,6 +33,8 @@ class Watched:
         """The next look has something to do even if nothing has happened to a process."""
         self._owners: dict[int, Process] = {}
         """By identity of the address space: the process in whose scanner it is."""
+        self._identities: dict[Process, int] = {}
+        """The same the other way: 1500 processes may exit at once."""
         self.scanners: dict[Process, ProcessScanner] = {}
         self._refused: dict[Process, str] = {}
         """Processes that cannot be watched, and why. They are tried again when something about
@@ -137,7 +139,8 @@ class Watched:
         if (why := space.unseen_use()) and not match.unseen_use:
             raise LeftAlone(process.pid, why)
         scanner = self._make_scanner(space, match)
-        self.scanners[process], self._owners[identity] = scanner, process
+        self.scanners[process] = scanner
+        self._own(process, identity)
         self._refused.pop(process, None)
         self._observer(ProcessEntered(process))
 
@@ -158,12 +161,17 @@ class Watched:
         """It may have another name now, and so may its children."""
         scanner.apply(self._matches.decide(scanner.process))
         self._disown(scanner.process)
-        self._owners[scanner.identity] = scanner.process
+        self._own(scanner.process, scanner.identity)
         self._unsettled = True
+
+    def _own(self, process: Process, identity: int) -> None:
+        self._owners[identity], self._identities[process] = process, identity
 
     def _disown(self, process: Process) -> None:
         """Another process may have the address space now: those left alone are tried again."""
-        self._owners = {i: owner for i, owner in self._owners.items() if owner != process}
+        identity = self._identities.pop(process, None)
+        if identity is not None and self._owners[identity] == process:
+            del self._owners[identity]
         sharing = f"shares its address space with {process}"
         for other in [p for p, why in self._refused.items() if why == sharing]:
             del self._refused[other]

@@ -1,8 +1,10 @@
 """The settings as shipped on a busy server, in simulated time with a real machine's costs."""
 
+from collections import Counter
+
 import pytest
 
-from mmscand.scan.budget import WINDOW_S
+from mmscand.scan.budget import WINDOW_S, CpuBudget
 from mmscand.settings import Settings
 from support.busy_server import BusyServer
 
@@ -21,7 +23,16 @@ def test_hot_pages_of_a_large_process_are_promoted_beside_many_small_ones(
     assert server.cold_promoted <= 0.01 * server.large_pages
 
 
-def test_small_processes_are_looked_at_in_the_rest_and_waiting_is_said() -> None:
+def test_small_processes_are_looked_at_in_the_rest_and_waiting_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, charge = Counter[str](), CpuBudget.charge
+
+    def counted(self: CpuBudget, *, urgent: bool = False) -> bool:
+        asked["budget"] += 1
+        return charge(self, urgent=urgent)
+
+    monkeypatch.setattr(CpuBudget, "charge", counted)
     server = BusyServer(256 * MIB, 23 * MIB, 1500, 1024 * MIB)
     server.run(60)
     budget = server.status.budget
@@ -31,6 +42,9 @@ def test_small_processes_are_looked_at_in_the_rest_and_waiting_is_said() -> None
     assert 60 < budget.round_s < 600
     looked_at = sum(each.passes > 0 for each in server.status.processes)
     assert looked_at > 60  # 1 % of 60 s at 1 ms, a quarter of it and more
+    # Those that wait are not asked one by one: that took more time than the budget has.
+    visits = sum(each.passes for each in server.status.processes)
+    assert asked["budget"] < 20 * visits
 
 
 def test_a_large_process_of_4k_pages_is_promoted_by_the_burst_of_the_start() -> None:
