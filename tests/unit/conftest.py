@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import support.any_host  # noqa: F401
 from mmscand import __version__
 from mmscand.control.listener import ControlServer
 from support.fake_daemon import FakeDaemon

@@ -1,0 +1,3 @@
+"""All of these use hypothesis."""
+
+import support.any_host  # noqa: F401
