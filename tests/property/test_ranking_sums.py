@@ -30,7 +30,7 @@ def counted(slow: int, fast: int, deferred: int) -> Counted:
 
 
 @given(STEPS)
-def test_whatever_is_told_of_processes(steps: list[tuple[str, int, int, int]]) -> None:
+def test_whatever_happens_to_processes(steps: list[tuple[str, int, int, int]]) -> None:
     ranking = Ranking(NoRoom(), iter(range(1 << 30)).__next__)
     for step, at, first, second in steps:
         process = PROCESSES[at]
