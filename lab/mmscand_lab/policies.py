@@ -93,7 +93,7 @@ def _damon(stage: Stage) -> Iterator[None]:
     # Of each, in the order of the schemes: with one for the second alone, damo gives it the first.
     up += ["--damos_age", "0s", "max", "--damos_filter", "reject", "none", "young"]
     down = ["--damos_action", "migrate_cold", str(slow), "--damos_access_rate", "0%", "0%"]
-    # A third of its 30 s, as what is measured lasts 20 s.
+    # A third of its 30 s, as what is measured lasts 40 s.
     down += ["--damos_age", "10s", "max", "--damos_filter", "reject", "young"]
     with preferring(slow):
         _damo(["start", *_kdamond(stage, slow, up), *_kdamond(stage, fast, down)])
