@@ -126,8 +126,9 @@ def assert_same_passes(
     passes: list[ProcessPass], events: list[dict[str, Any]], actor: LiveActor, address: int
 ) -> None:
     visits = [event for event in events if event["event"] == "pass_end"]
-    # The signal to end may come within the last one.
+    # The signal to end may come within the last one: a part of a pass is not recorded.
     assert all(visit["complete"] for visit in visits[:-1])
+    visits = [visit for visit in visits if visit["complete"]]
     assert len(visits) >= 2 + _PASSES_AFTER
     for name, reported in (("number", "pass"), ("examined", "pages"), ("aged", "aged_pages")):
         assert [int(seen.about[reported][0]) for seen in passes] == [v[name] for v in visits]
