@@ -32,6 +32,10 @@ class FarSocket:
         self.path = folder / "daemon.sock"
         self._port_path = folder / "port.sock"
         self._clients, self._ports = _listening(self.path), _listening(self._port_path)
+        self._guest = threading.Lock()
+        self._port: socket.socket | None = None
+        """Of the guest that runs."""
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="lab-far-socket", daemon=True)
         self._thread.start()
 
@@ -43,10 +47,12 @@ class FarSocket:
         return ("-chardev", chardev, "-device", "virtio-serial-pci", "-device", port)
 
     def close(self) -> None:
-        """Listen no more. QEMU has ended, or no answer is awaited of it."""
-        for sock in (self._clients, self._ports):
+        """Listen no more, and wait for no answer."""
+        with self._guest:
+            self._closed = True
+        for sock in filter(None, (self._clients, self._ports, self._port)):
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # close(2) would not end an accept(2) that waits
+                sock.shutdown(socket.SHUT_RDWR)  # close(2) would not end a call that waits
         self._thread.join()
         for sock in (self._clients, self._ports):
             sock.close()
@@ -56,8 +62,14 @@ class FarSocket:
             while True:  # a guest that did not boot is started again
                 port, _ = self._ports.accept()
                 with port, port.makefile("rb") as answers:
-                    while self._serve_client(port, answers):
+                    while self._is_of(port) and self._serve_client(port, answers):
                         pass
+
+    def _is_of(self, port: socket.socket) -> bool:
+        """From now on `close` ends what waits for this guest; False when it is closed already."""
+        with self._guest:
+            self._port = port
+            return not self._closed
 
     def _serve_client(self, port: socket.socket, answers: BufferedReader) -> bool:
         """False when QEMU has ended. Raises OSError when closed."""

@@ -5,6 +5,7 @@ The only module that imports rich; import it where something is shown.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,8 @@ def progress_or_top(
 
     Gives the socket that the guest is to be started with, None where there is no `top`.
     """
-    if top and console.is_terminal:
+    # rich takes FORCE_COLOR for a terminal, and does not look at the input.
+    if top and console.is_terminal and sys.stdin.isatty() and sys.stdout.isatty():
         progress = _LiveProgress()
         with _live(console, progress) as live, top_beside(live) as far:
             yield progress, far

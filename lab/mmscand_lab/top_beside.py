@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from mmscand_lab.guest import mortal
 _EVERY_S = "2"
 """An answer costs the emulated daemon some 50 ms of a core, 33 times what it does natively."""
 _ASK_AGAIN_S = 0.5
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code of `mmscand top` after Ctrl-C."""
 
 
 class Screen(Protocol):
@@ -75,7 +78,9 @@ class _Top:
                 if self._over.is_set():
                     return
                 self._program = subprocess.Popen(self._command())
-            self._program.wait()
+            if self._program.wait() == INTERRUPTED:
+                # Ctrl-C was for the whole program.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         finally:
             self._screen.start()
 

@@ -1,7 +1,7 @@
 """Sums over all processes that a ranking keeps are those that adding up gives."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmscand.model import Process
@@ -25,11 +25,13 @@ class NoRoom:
 
 
 def counted(slow: int, fast: int, deferred: int) -> Counted:
-    pages = np.array([[slow], [fast]])
-    return Counted(np.array([1.0]), pages, np.zeros_like(pages[0]), deferred=deferred)
+    """Hot pages on the slow tier, and cold ones on the fast tier: they trade places."""
+    pages = np.array([[slow, 0], [0, fast]])
+    return Counted(np.array([9.0, 0.01]), pages, np.zeros_like(pages[0]), deferred=deferred)
 
 
 @given(STEPS)
+@example([("update", 0, 100, 100), ("reserve", 0, 0, 50)])
 def test_whatever_happens_to_processes(steps: list[tuple[str, int, int, int]]) -> None:
     ranking = Ranking(NoRoom(), iter(range(1 << 30)).__next__)
     for step, at, first, second in steps:
@@ -49,3 +51,11 @@ def test_whatever_happens_to_processes(steps: list[tuple[str, int, int, int]]) -
         fast = sum(int(member.sizes[1]) for member in members)
         every = sum(int(member.sizes.sum()) for member in members)
         assert ranking.fits == min(1.0, fast / max(1, every))
+
+
+def test_a_trade_takes_from_what_waits() -> None:
+    ranking = Ranking(NoRoom(), iter(range(1 << 30)).__next__)
+    ranking.update(PROCESSES[0], counted(100, 100, deferred=80))
+    assert (ranking.plan.trades, ranking.deferred) == (100, 80)
+    ranking.reserve(PROCESSES[0], promoted=0, demoted=30)
+    assert ranking.deferred == 50

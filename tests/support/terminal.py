@@ -2,11 +2,13 @@
 
 import os
 import pty
+import re
 from collections.abc import Callable, Sequence
 
 import psutil
 
-_SHELL = '"$0" "$@"; echo "exit code $?"; read line'
+_SHELL = '"$0" "$@"; echo "[shell: $?]"; read line'
+_ENDED = re.compile(rb"\[shell: (\d+)\]")
 _ENVIRONMENT = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
 
 
@@ -39,8 +41,9 @@ class Terminal:
 
     def end(self) -> int:
         """The program's exit code, once it has ended by itself."""
-        self.read_until(lambda seen: b"exit code" in seen)
+        self.read_until(lambda seen: _ENDED.search(seen) is not None)
         self.type(b"\n")
         os.waitpid(self.pid, 0)
         os.close(self._fd)
-        return int(self.seen.partition(b"exit code")[2].split()[0])
+        (code,) = _ENDED.findall(self.seen)
+        return int(code)

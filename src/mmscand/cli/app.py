@@ -46,7 +46,7 @@ def exit_code_of(program: str, run: Callable[[list[str]], object], arguments: li
     except KeyboardInterrupt:
         result = _INTERRUPTED
     if result == _INTERRUPTED:
-        return _fail("interrupted")
+        return _fail("interrupted", code=_INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 

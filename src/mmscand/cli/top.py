@@ -52,7 +52,7 @@ def top(
         _require_screen()
         from mmscand.top.app import TopApp  # noqa: PLC0415 - Textual
 
-        TopApp(source, every).run()
+        TopApp(source, every).run_on_terminal()
 
 
 def _source(

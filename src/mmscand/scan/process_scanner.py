@@ -452,9 +452,8 @@ class ProcessScanner:
         return Visit(self._started, complete, counts, since.saved_s, since.spent_s)
 
     def _forget_all(self, generation: int) -> None:
-        if self._generation:  # before the first visit nothing is known
-            self._blocks.restart()
         self._generation = generation
+        self._blocks.restart()
         self._blocks.look.forget()
         self._candidates.forget()
         self._watcher.restart(self.process)

@@ -1,7 +1,7 @@
 """The scanner thread: looks at each watched process when it is due, sleeps in between."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import islice
 from math import inf
 
@@ -165,29 +165,33 @@ class Scanner:
             watched = set(self._watched.scanners.values())
             self._urgency.settle(watched, starts=self._budget.starts)
             self._first_look = False
+        if self._visit_due():
+            self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
+        self._yield_cpu(False)
+
+    def _visit_due(self) -> bool:
+        """False when it took so long that it goes on with those that are due then, without rest."""
         now = self._clock.now()
         ends = now + (_CYCLE_S if self._settings.profile == "auto" else inf)
-        refused = self._budget.ready_at() > self._clock.now()
-        for scanner in islice(self._due(now, refused), self._settings.mms_to_scan):
-            if refused and not self._urgency.concerns(scanner):
-                continue
-            if self._may_go_on(scanner):
-                self._visit(scanner)
-            elif self._must_rest:
-                break
-            else:
-                refused = refused or not self._urgency.concerns(scanner)
+        due = (scanner for scanner in self._allowed() if scanner.due <= now)
+        for scanner in islice(self._order.each(due), self._settings.mms_to_scan):
+            if not self._may_go_on(scanner):
+                break  # the next cycle has those that the budget still allows
+            self._visit(scanner)
             if self._clock.now() >= ends:
-                return  # without the pause: it goes on with those that are due
-        self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
+                return False
+        return True
 
-    def _due(self, now: float, refused: bool) -> Iterator[ProcessScanner]:
-        """Those that are due, in their order. With `refused` those that the budget holds up are
-        left out: with 1500 processes to ask each of them takes 8 ms a cycle.
+    def _allowed(self) -> Iterable[ProcessScanner]:
+        """Those that the budget does not hold up now: with 1500 that wait, to ask for each of them
+        takes 8 ms a cycle.
         """
         scanners = self._watched.scanners.values()
-        candidates = filter(self._urgency.concerns, scanners) if refused else scanners
-        return self._order.each(scanner for scanner in candidates if scanner.due <= now)
+        if self._budget.ready_at() <= self._clock.now():
+            return scanners
+        if self._budget.ready_at(urgent=True) <= self._clock.now():
+            return filter(self._urgency.concerns, scanners)
+        return filter(self._urgency.goes_on_debt, scanners)
 
     def _follow_topology(self) -> None:
         """Memory and nodes come online and go: tiers are then others for every process."""
@@ -210,11 +214,15 @@ class Scanner:
     def _may_go_on(self, scanner: ProcessScanner) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
         urgent = scanner in self._urgency
-        if urgent != self._bursts:
-            self._bursts = urgent
-            self._machine.lower_priority(urgent)
+        self._yield_cpu(urgent)
         paid = self._budget.charge(urgent=urgent) or self._urgency.goes_on_debt(scanner)
         return paid and not self._must_rest
+
+    def _yield_cpu(self, bursts: bool) -> None:
+        """What uses the burst runs at a lower priority."""
+        if bursts != self._bursts:
+            self._bursts = bursts
+            self._machine.lower_priority(bursts)
 
     def _scanner_of(self, space: AddressSpace, match: RuleMatch) -> ProcessScanner:
         scanner = ProcessScanner(

@@ -170,7 +170,8 @@ class Watched:
     def _disown(self, process: Process) -> None:
         """Another process may have the address space now: those left alone are tried again."""
         identity = self._identities.pop(process, None)
-        if identity is not None and self._owners[identity] == process:
+        # The kernel may have given the address space's place to another process since.
+        if identity is not None and self._owners.get(identity) == process:
             del self._owners[identity]
         sharing = f"shares its address space with {process}"
         for other in [p for p, why in self._refused.items() if why == sharing]:

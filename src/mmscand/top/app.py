@@ -64,6 +64,7 @@ class TopApp(App[None]):
         Binding("T", "step(-1)", "previous"),
         Binding("question_mark", "help", "help"),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "interrupt", "quit", priority=True),
     ]
     ENABLE_COMMAND_PALETTE = False
 
@@ -79,7 +80,7 @@ class TopApp(App[None]):
         """What the input is for."""
         self._confirms = ""
         """A command that waits for a yes."""
-        self._paused = self._failed = False
+        self._paused = self._failed = self._interrupted = False
 
     def compose(self) -> ComposeResult:
         """See App."""
@@ -98,10 +99,23 @@ class TopApp(App[None]):
         with suppress(RuntimeError):  # not the main thread: its program has the signals
             # Textual leaves the terminal as it is when a signal ends the program.
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         self.query_one(DataTable).focus()
         self.look()
         if not self._source.past:
             self.set_interval(self._every_s, self._tick)
+
+    def run_on_terminal(self) -> None:
+        """Until it is quit; KeyboardInterrupt after Ctrl-C."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the screen is there
+        self.run()
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C, which is a key here and no signal."""
+        self._interrupted = True
+        self.exit()
 
     def on_resize(self, event: Resize) -> None:
         """A sentence where there is no room."""

@@ -1,5 +1,6 @@
 """The real `mmscand top` on a terminal of its own, as `mmscand lab demo` shows it."""
 
+import io
 import os
 import signal
 import sys
@@ -9,7 +10,10 @@ import pytest
 
 pytest.importorskip("rich")
 
+from rich.console import Console
+
 from mmscand.control.listener import ControlServer
+from mmscand_lab.screen import progress_or_top
 from support.terminal import Terminal
 
 _PROGRAM = """
@@ -74,3 +78,22 @@ def test_top_ends_with_a_program_that_is_killed(demo: Demo) -> None:
     demo.kill_program()
     demo.read_until(lambda seen: _NORMAL in seen)
     assert demo.go_on() == 128 + signal.SIGKILL
+
+
+@pytest.mark.timeout(300)
+def test_control_c_ends_both(demo: Demo) -> None:
+    demo.type(b"\x03")
+    assert demo.end() == 128 + signal.SIGINT
+    assert b"KeyboardInterrupt" in demo.seen
+    assert _NORMAL in demo.seen
+
+
+def test_without_a_keyboard_there_is_no_top(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        Path(os.devnull).open() as nothing,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdin", nothing)
+        console = Console(force_terminal=True, file=io.StringIO())
+        with progress_or_top(console, top=True) as (_, far):
+            assert far is None
