@@ -5,7 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmscand.model import Process
-from mmscand.policy.ranking import Counted, Ranking
+from mmscand.policy.counted import Counted
+from mmscand.policy.ranking import Ranking
 
 PROCESSES = [Process(number, number) for number in range(1, 4)]
 PAGES = st.integers(0, 1000)

@@ -133,7 +133,7 @@ class Estimates:
 
     @property
     def agrees(self) -> float:
-        """See policy.ranking.Counted."""
+        """See policy.counted.Counted."""
         return self._change_watch.agreement
 
     def look(self, block: PageBlock, now: float, *, moves: bool) -> tuple[StateArray, Times]:

@@ -21,10 +21,11 @@ from mmscand.model import (
     UIntArray,
 )
 from mmscand.policy.by_plan import ByPlan
+from mmscand.policy.counted import Counted
 from mmscand.policy.interface import Decision, Held, Knobs
 from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.placement import Placement
-from mmscand.policy.ranking import Counted, Ranking
+from mmscand.policy.ranking import Ranking
 
 _STILL = 2.0
 """Pages on the migration list stay there while their rates are within this factor of the plan's: a

@@ -11,7 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mmscand.model import FloatArray, PageNumbers, Process
+from mmscand.model import PageNumbers, Process
+from mmscand.policy.counted import Counted, Kinds
 from mmscand.policy.credit import PAYBACK_ACCESSES, Credit
 from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.phase_length import PhaseLength
@@ -26,6 +27,11 @@ which can cost an access a minute: with 0, hot pages waited until 300 small proc
 visited twice, eight minutes in emulation."""
 _FRESH_S = 0.25
 """A plan is made again at most so often: asking for free pages costs 0.1 ms, ranking as much."""
+_FRESH_S_EACH = 0.001
+"""It may be that much older for each process: with 1500 of them it takes 5 ms, and their budget is
+10 ms a second."""
+_LITTLE = 0.001
+"""A process with less than this share of all pages makes no plan old."""
 
 
 class Room(Protocol):
@@ -47,45 +53,6 @@ class Room(Protocol):
     def queued(self, process: Process) -> tuple[int, int]:
         """4 KiB pages of it that wait to be promoted, and to be demoted."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What a pass over one process has found; (n,) kinds of pages, by their rate."""
-
-    rates: FloatArray
-    """(n,) in accesses a second."""
-    pages: PageNumbers
-    """(2, n) on the slow tier and on the fast one."""
-    unproven: PageNumbers
-    """(n,) those on the slow tier of which too little is known to trade them."""
-    agrees: float = 1.0
-    """How far what was seen is what these rates make expect; of what came in, so much is spent."""
-    deferred: int = 0
-    """Pages that were to be promoted, had there been room."""
-
-    def known(self) -> "Counted":
-        """Without kinds that have no page."""
-        some = self.pages.any(axis=0)
-        kinds = self.rates[some], self.pages[:, some], self.unproven[some]
-        return Counted(*kinds, self.agrees, self.deferred)
-
-    def chosen(self, plan: Plan, *, demotes: bool) -> PageNumbers:
-        """(n,) pages of each kind that are as hot, or as cold, as a plan wants them to move."""
-        cold, hot = self.rates <= plan.demote_to, self.rates >= plan.promote_from
-        chosen: PageNumbers = (
-            self.pages[1] * cold if demotes else (self.pages[0] - self.unproven) * hot
-        )
-        return chosen
-
-    @property
-    def accesses(self) -> float:
-        """In a second, to all of its pages."""
-        return float(self.pages.sum(axis=0) @ self.rates)
-
-    def more_than(self, mean: float) -> float:
-        """Accesses a second to its fast-tier pages, above `mean` a second to each."""
-        return self.agrees * float(self.pages[1] @ (self.rates - mean))
 
 
 @dataclass(slots=True)
@@ -135,7 +102,7 @@ class Ranking:
         self._now = now
         self._members: dict[Process, _Member] = {}
         self._plan = NOTHING
-        self._made_at = float("-inf")
+        self._stale_at = float("-inf")
         self._credit = Credit()
         self._earned_at: float | None = None
         """None while nothing is known."""
@@ -187,7 +154,8 @@ class Ranking:
         now = self._now()
         member.holds_until = now + max(_FRESH_S, min(now - member.updated_at, _LASTING_S))
         member.updated_at = now
-        self._made_at = min(self._made_at, self._now() - _FRESH_S)
+        if member.sizes.sum() >= _LITTLE * self._sizes.sum():
+            self._stale_at = now
 
     def _defer(self, member: _Member, pages: int) -> None:
         self.deferred += pages - member.deferred
@@ -213,44 +181,47 @@ class Ranking:
     def plan(self) -> Plan:
         """Of now, less what was taken of it."""
         now = self._now()
-        if now - self._made_at >= _FRESH_S:
-            self._plan, self._made_at = self._make(), now
+        if now >= self._stale_at:
+            self._plan = self._make()
+            self._stale_at = now + max(_FRESH_S, _FRESH_S_EACH * len(self._members))
         return self._plan
 
     def _make(self) -> Plan:
         known = self._known
         if not known:
             return NOTHING
-        rates = np.concatenate([counted.rates for _, counted in known])
-        pages = np.concatenate([counted.pages for _, counted in known], axis=1).astype(float)
-        unproven = np.concatenate([counted.unproven for _, counted in known])
-        counts = sum((member.pending for member, _ in known), Counter[str]())
-        pending = counts["up"], counts["down"]
+        kinds, now = Kinds.of([counted for _, counted in known]), self._now()
+        pending = (
+            sum(member.pending["up"] for member, _ in known),
+            sum(member.pending["down"] for member, _ in known),
+        )
         room, coming = self._room.pages, self._room.coming
-        self._capacity = max(0, int(capacity_of(pages, room, coming, pending)))
-        self._earn(known, float(rates @ pages.sum(axis=0)) / max(1.0, float(pages.sum())))
-        prices = [np.full(len(counted.rates), one.price(self._now())) for one, counted in known]
+        self._capacity = max(0, int(capacity_of(kinds.pages, room, coming, pending)))
+        self._earn(known, kinds)
         # Only known pages that are colder than _UNKNOWN_RATE are demoted before unknown ones.
         unknown = float(sum(member.unknown for member in self._members.values()))
-        kinds = np.append(rates, _UNKNOWN_RATE), np.append(pages, [[0.0], [unknown]], axis=1), room
         return self._afforded(
             plan(
-                *kinds,
-                np.append(np.concatenate(prices), 0.0),
+                np.append(kinds.rates, _UNKNOWN_RATE),
+                np.append(kinds.pages, [[0.0], [unknown]], axis=1),
+                room,
+                np.append(kinds.of_each([member.price(now) for member, _ in known]), 0.0),
                 coming=coming,
                 pending=pending,
-                unproven=np.append(unproven, 0.0),
+                unproven=np.append(kinds.unproven, 0.0),
             )
         )
 
-    def _earn(self, known: _Known, mean: float) -> None:
-        """`mean`: accesses a second to a page, of all that are known."""
+    def _earn(self, known: _Known, kinds: Kinds) -> None:
+        """Accesses to fast-tier pages, less those to as many average pages, are the credit."""
         now = self._now()
         if self._earned_at is not None:
-            spans = [(counted, member.earns_for(self._earned_at, now)) for member, counted in known]
-            more = sum(counted.more_than(mean) * seconds for counted, seconds in spans)
-            accesses = sum(counted.accesses * seconds for counted, seconds in spans)
-            self._credit.earn(more, accesses, self._capacity)
+            seconds = np.array([member.earns_for(self._earned_at, now) for member, _ in known])
+            agreed = seconds * [counted.agrees for _, counted in known]
+            accesses = kinds.rates * kinds.pages.sum(axis=0)
+            mean = float(accesses.sum()) / max(1.0, float(kinds.pages.sum()))
+            more = float(kinds.of_each(agreed) @ (kinds.pages[1] * (kinds.rates - mean)))
+            self._credit.earn(more, float(kinds.of_each(seconds) @ accesses), self._capacity)
         self._earned_at = now
 
     def _afforded(self, made: Plan) -> Plan:

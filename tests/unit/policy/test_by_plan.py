@@ -7,8 +7,9 @@ import pytest
 
 from mmscand.model import PAGES_PER_TABLE, REGION_BYTES, PageBlock, Process
 from mmscand.policy.by_plan import ByPlan
+from mmscand.policy.counted import Counted
 from mmscand.policy.interface import Held
-from mmscand.policy.ranking import Counted, Ranking
+from mmscand.policy.ranking import Ranking
 
 ONE = Process(1, 1)
 HOT, COLD = 0, 1

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mmscand.model import Process
+from mmscand.policy.counted import Counted
 from mmscand.policy.plan import NOTHING
-from mmscand.policy.ranking import Counted, Ranking
+from mmscand.policy.ranking import Ranking
 
 ONE, OTHER, THIRD = Process(1, 1), Process(2, 2), Process(3, 3)
 
@@ -196,6 +197,23 @@ def test_a_plan_is_kept_for_a_quarter_of_a_second() -> None:
     assert ranking.plan.promote_pages == 10
     world.time_s = 0.3
     assert ranking.plan.promote_pages == 50
+
+
+def test_with_a_thousand_processes_a_plan_is_kept_for_a_second_and_for_small_ones() -> None:
+    world = World(pages=10)
+    ranking = world.ranking()
+    small = [Process(number, number) for number in range(10, 1010)]
+    for process, pages in [(ONE, 100_000), *((each, 10) for each in small)]:
+        ranking.count(process, np.array([pages, 0]))
+        tell(ranking, process, 9.0, pages, 0)
+    assert ranking.plan.promote_pages == 10
+    world.pages, world.time_s = 50, 0.9
+    tell(ranking, small[0], 9.0, 10, 0)
+    assert ranking.plan.promote_pages == 10
+    tell(ranking, ONE, 9.0, 100_000, 0)
+    assert ranking.plan.promote_pages == 50
+    world.pages, world.time_s = 70, 2.0
+    assert ranking.plan.promote_pages == 70
 
 
 def test_a_process_that_has_left_is_not_ranked() -> None:
