@@ -34,7 +34,8 @@ Answer = Mapping[str, Any]
 _PAGE_BYTES = 4096
 _DIRECTIONS = ("promoted", "demoted")
 _SHAPED_FIELDS = ("counters", "cpu_seconds")
-_SHAPED_COUNTERS = (*_DIRECTIONS, "visits", "visit_us")
+_HUGE = tuple(f"{direction}_huge" for direction in _DIRECTIONS)
+_SHAPED_COUNTERS = (*_DIRECTIONS, *_HUGE, "visits", "visit_us")
 _CPU_PARTS = {"scanning": "scan", "aging": "age", "moving": "move"}
 _OPENMETRICS = "application/openmetrics-text"
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -137,11 +138,16 @@ def _counters(counters: Mapping[str, float]) -> Iterator[Metric]:
             add(metric, field, (), counters[name])
             yield metric
     pages = CounterMetricFamily(
-        f"{PREFIX}_pages_moved", "Pages (4 KiB) that were moved.", labels=["direction"]
+        f"{PREFIX}_pages_moved",
+        "Pages (4 KiB) that were moved: alone (4k), or as huge pages (huge).",
+        labels=["direction", "size"],
     )
-    moved = CounterMetricFamily(f"{PREFIX}_moved_bytes", "The same in bytes.", labels=["direction"])
-    for direction in _DIRECTIONS:
-        pages.add_metric([direction], counters[direction])
+    moved = CounterMetricFamily(
+        f"{PREFIX}_moved_bytes", "Bytes that were moved.", labels=["direction"]
+    )
+    for direction, huge in zip(_DIRECTIONS, _HUGE, strict=True):
+        pages.add_metric([direction, "4k"], counters[direction] - counters[huge])
+        pages.add_metric([direction, "huge"], counters[huge])
         moved.add_metric([direction], counters[direction] * _PAGE_BYTES)
     yield from (pages, moved)
     failed = CounterMetricFamily(

@@ -183,12 +183,16 @@ def moved_event(outcome: Outcome, seconds: float) -> Moved:
         name = "ELSEWHERE" if status >= 0 else errno.errorcode.get(-status, str(status))
         failed[name] += slots * pages
     moved = int(np.count_nonzero(outcome.moved)) * pages
+    up, down = (0, moved) if outcome.migration.demotes else (moved, 0)
+    huge = pages > 1
     return Moved(
         process=outcome.migration.process,
         target=None if outcome.target < 0 else outcome.target,
         seconds=seconds,
-        promoted=0 if outcome.migration.demotes else moved,
+        promoted=up,
         already_there=int(np.count_nonzero(outcome.arrived & ~outcome.tried)) * pages,
         failed=dict(failed),  # asdict makes nonsense of a Counter
-        demoted=moved if outcome.migration.demotes else 0,
+        demoted=down,
+        promoted_huge=up * huge,
+        demoted_huge=down * huge,
     )

@@ -14,7 +14,7 @@ from mmscand.observe.events import (
     TopologyChanged,
 )
 
-_PAGES_A_MIB = 256
+_PAGES_A_MIB, _KIB_A_PAGE = 256, 4
 EVENT_NAMES: dict[type, str] = {
     ProcessEntered: "process_entered",
     ProcessLeft: "process_left",
@@ -60,6 +60,7 @@ def _moved(event: Moved) -> str:
     failed = ", ".join(f"{pages} {reason}" for reason, pages in sorted(event.failed.items()))
     pages, what = max((event.promoted, "promoted"), (event.demoted, "demoted"))
     mib = pages / _PAGES_A_MIB
+    amount = f"{mib:.1f} MiB" if mib >= 1 else f"{pages * _KIB_A_PAGE} KiB"
     where = "nowhere" if event.target is None else f"to node {event.target}"
-    done = f"{event.process}: {what} {pages} pages ({mib:.1f} MiB) {where}"
+    done = f"{event.process}: {what} {pages} pages ({amount}) {where}"
     return f"{done}; failed: {failed}" if failed else done

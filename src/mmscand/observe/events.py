@@ -127,6 +127,12 @@ class Moved:
     """By the name of the errno, as ENOMEM."""
     demoted: Annotated[int, counter("Moved to the slow tier.")] = 0
     """Of a batch that is demoted, in place of `promoted`."""
+    promoted_huge: Annotated[
+        int, counter("Of the promoted pages, those of huge pages that moved whole.")
+    ] = 0
+    demoted_huge: Annotated[
+        int, counter("Of the demoted pages, those of huge pages that moved whole.")
+    ] = 0
 
 
 @dataclass(frozen=True, slots=True)

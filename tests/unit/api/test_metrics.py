@@ -28,7 +28,7 @@ from support.prometheus import program
 
 ROOT = Path(__file__).resolve().parents[3]
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
-SHAPED = {"promoted", "demoted", "visits", "visit_us"}
+SHAPED = {"promoted", "demoted", "promoted_huge", "demoted_huge", "visits", "visit_us"}
 LISTED = """
 build_info pages_moved_total move_failures_total moved_bytes_total tier_bytes processes
 scan_cpu_seconds_total age_cpu_seconds_total move_cpu_seconds_total pass_duration_seconds_sum
@@ -74,6 +74,8 @@ def test_values_are_in_base_units(client: ControlClient) -> None:
     assert found["mmscand_scan_cpu_seconds_total{}"] == 0.25
     assert found['mmscand_scan_period_seconds{"group": "name=^app"}'] == pytest.approx(0.4)
     assert found['mmscand_moved_bytes_total{"direction": "promoted"}'] == 1024 * 4096
+    assert found['mmscand_pages_moved_total{"direction": "promoted", "size": "4k"}'] == 1024
+    assert found['mmscand_pages_moved_total{"direction": "promoted", "size": "huge"}'] == 0
     assert found['mmscand_hotness_bytes{"accessed": "6", "node": "1"}'] == 8 * 4096
     assert found["mmscand_last_pass_timestamp_seconds{}"] == NOW - 0.4
     assert found[f'mmscand_build_info{{"version": "{__version__}"}}'] == 1

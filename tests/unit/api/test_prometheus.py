@@ -75,7 +75,7 @@ def test_it_scrapes_a_running_daemon_and_sees_its_moves(tmp_path: Path) -> None:
             target = bound.url.removeprefix("http://")
             with prometheus(tmp_path, target) as url:
                 deadline = time.monotonic() + WAIT_S
-                moved = 'mmscand_pages_moved_total{direction="promoted"}'
+                moved = 'mmscand_pages_moved_total{direction="promoted",size="4k"}'
                 while query(url, moved) != [len(HOT)]:
                     assert time.monotonic() < deadline, query(url, moved)
                     time.sleep(0.1)  # it scrapes once a second by its own clock

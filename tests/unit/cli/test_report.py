@@ -36,6 +36,10 @@ def test_a_move_is_reported_with_its_failures_by_reason() -> None:
     )
 
 
+def test_a_move_of_less_than_a_mib_is_in_kib() -> None:
+    assert as_text(Moved(APP, 1, 0.5, 0, 0, {}, 3)) == "app[7]: demoted 3 pages (12 KiB) to node 1"
+
+
 def test_a_process_that_is_scanned_less_is_reported_with_the_reason() -> None:
     event = EffortChanged(APP, "stopped", "it does not pay: saved about 0 s for 1 s spent")
     assert as_text(event) == (
@@ -86,6 +90,17 @@ def test_what_the_migrator_reports_of_a_move_that_failed_is_json_too() -> None:
     )
     found = json.loads(as_json(event))
     assert (found["promoted"], found["failed"]) == (1, {"EBUSY": 2})
+
+
+@pytest.mark.parametrize(("pages", "huge"), [(1, 0), (512, 1024)])
+def test_pages_of_huge_pages_that_move_whole_are_counted_apart(pages: int, huge: int) -> None:
+    addresses = np.arange(2, dtype=np.uint64) * np.uint64(4096 * pages)
+    every = np.ones(2, dtype=np.bool_)
+    event = moved_event(
+        Outcome(Migration(APP, addresses, pages, 1), 0, np.zeros(2, dtype=np.int32), every), 0.1
+    )
+    assert (event.promoted, event.promoted_huge) == (2 * pages, huge)
+    assert (event.demoted, event.demoted_huge) == (0, 0)
 
 
 @pytest.mark.parametrize(
