@@ -108,9 +108,21 @@ def shell(
     """An interactive root shell in the guest on this terminal; returns QEMU's exit status."""
     size = shutil.get_terminal_size()
     terminal = f"virtme_stty_con=rows {size.lines} cols {size.columns} iutf8"
-    options = ["--cwd", str(cwd or Path.cwd()), "--kopt", terminal]
+    options = ["--cwd", str(cwd or Path.cwd()), "--kopt", terminal, "--shell", str(_shell_file())]
     with _planned(spec, kernel, rw_dirs, kvm_works(kernel=kernel), options) as command:
         return subprocess.run(mortal(command), check=False).returncode
+
+
+def _shell_file() -> Path:
+    """A shell that finds the commands beside this interpreter. The guest starts it by su(1), which
+    does not keep the PATH of its caller.
+    """
+    file = default_cache() / "guest-shell"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    commands = shlex.quote(str(Path(sys.executable).parent))
+    file.write_text(f"#!/bin/sh\nPATH={commands}:$PATH exec /bin/bash\n", encoding="utf-8")
+    file.chmod(0o755)
+    return file
 
 
 def kvm_works(cache: Path | None = None, *, kernel: GuestKernel) -> bool:

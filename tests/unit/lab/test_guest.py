@@ -120,11 +120,16 @@ def test_a_shell_of_the_guest_begins_in_this_folder(
 
     monkeypatch.setattr(guest, "_planned", planned)
     monkeypatch.setattr(guest, "kvm_works", lambda kernel: False)
+    monkeypatch.setattr(guest, "default_cache", lambda: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     assert guest.shell(GuestSpec(), kernel=KERNEL, rw_dirs=[tmp_path]) == 3
     [(shared, options)] = planned_with
     assert shared == [tmp_path]
     assert f"--cwd {tmp_path} " in options
+    file = tmp_path / "cache/guest-shell"
+    assert options.endswith(f"--shell {file}")
+    asked = subprocess.check_output([file], input="command -v mmscand", text=True)
+    assert asked == f"{Path(sys.executable).parent / 'mmscand'}\n"
 
 
 def run_in(results: Path, timeout_s: float = 20.0) -> int:
