@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from mmscand.control.listener import ControlServer
 from mmscand_lab.screen import progress_or_top
-from support.terminal import Terminal
+from support.terminal import ALTERNATE_SCREEN, NORMAL_SCREEN, Terminal
 
 _PROGRAM = """
 import os, socket, sys, threading
@@ -32,8 +33,6 @@ with progress_or_top(Console(), top=True) as (progress, far):
     os.read(int(sys.argv[2]), 1)
 print("what was measured")
 """
-_ALTERNATE, _NORMAL = b"\x1b[?1049h", b"\x1b[?1049l"
-"""A screen of its own, and back to the one before (xterm's control sequences)."""
 
 
 class Demo(Terminal):
@@ -48,35 +47,39 @@ class Demo(Terminal):
     def go_on(self) -> int:
         """To the end of the program; its exit code."""
         os.write(self._goes_on, b"x")
-        code = self.end()
+        return self.end()
+
+    def close(self) -> None:
+        super().close()
         os.close(self._waits)
         os.close(self._goes_on)
-        return code
 
 
 @pytest.fixture
-def demo(server: ControlServer, socket_path: Path) -> Demo:
-    return Demo(socket_path)
+def demo(server: ControlServer, socket_path: Path) -> Iterator[Demo]:
+    demo = Demo(socket_path)
+    yield demo
+    demo.close()
 
 
 @pytest.mark.timeout(300)
 def test_top_has_the_terminal_while_the_daemon_answers(demo: Demo) -> None:
     assert demo.go_on() == 0
-    assert demo.seen.index(b"booting the guest") < demo.seen.index(_ALTERNATE)
-    assert demo.seen.index(_NORMAL) < demo.seen.index(b"what was measured")
+    assert demo.seen.index(b"booting the guest") < demo.seen.index(ALTERNATE_SCREEN)
+    assert demo.seen.index(NORMAL_SCREEN) < demo.seen.index(b"what was measured")
 
 
 @pytest.mark.timeout(300)
 def test_q_brings_the_progress_back(demo: Demo) -> None:
     demo.type(b"q")
-    demo.read_until(lambda seen: b"booting the guest" in seen.partition(_NORMAL)[2])
+    demo.read_until(lambda seen: b"booting the guest" in seen.partition(NORMAL_SCREEN)[2])
     assert demo.go_on() == 0
 
 
 @pytest.mark.timeout(300)
 def test_top_ends_with_a_program_that_is_killed(demo: Demo) -> None:
-    demo.kill_program()
-    demo.read_until(lambda seen: _NORMAL in seen)
+    demo.signal_program(signal.SIGKILL)
+    demo.read_until(lambda seen: NORMAL_SCREEN in seen)
     assert demo.go_on() == 128 + signal.SIGKILL
 
 
@@ -85,7 +88,7 @@ def test_control_c_ends_both(demo: Demo) -> None:
     demo.type(b"\x03")
     assert demo.end() == 128 + signal.SIGINT
     assert b"KeyboardInterrupt" in demo.seen
-    assert _NORMAL in demo.seen
+    assert NORMAL_SCREEN in demo.seen
 
 
 def test_without_a_keyboard_there_is_no_top(monkeypatch: pytest.MonkeyPatch) -> None:

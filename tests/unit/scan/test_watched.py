@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -216,3 +217,27 @@ def test_one_whose_main_thread_ends_is_not_called_exited(monkeypatch: pytest.Mon
         machine.ended = True
         assert "its main thread has ended" in recorder.wait_for(ProcessLeft).why
         assert list(daemon.status().left_alone) == [app.process]
+
+
+def test_an_address_space_of_one_that_left_may_be_another_s_before_both_exit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel frees the memory of an address space, and gives its place to the next one."""
+    machine, (old, new, last) = machine_with(100, 200, 300)
+    monkeypatch.setattr(SimAddressSpace, "identity", lambda space: places[space.process.pid])
+    places = {100: 1, 200: 2, 300: 3}
+    recorder = Recorder(keeps_running(old, new, last))
+    with running(machine, recorder):
+        for sim in (old, new, last):
+            recorder.wait_for(PassEnd, passes(sim.process, 1))
+        places[200] = 1  # process 100 has called execve too, and no visit has seen it yet
+        machine.exec(new)
+        recorder.wait_for(PassEnd, lambda event: (event.process, event.number) == (new.process, 1))
+        for sim in (new, old):
+            machine.exit(sim)
+            recorder.wait_for(ProcessLeft, partial(is_of, sim.process))
+        recorder.wait_for(PassEnd, passes(last.process, 3))
+
+
+def is_of(process: Process, event: ProcessLeft) -> bool:
+    return event.process == process
