@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -88,7 +89,9 @@ def test_soak(world: LiveWorld, tmp_path: Path) -> None:
 
     assert ended == (0, "")
     assert load.moved_bystanders == 0
-    assert max(quarter(resident, 3)) - max(quarter(resident, 0)) <= _MOST_GROWN_KIB
+    # Medians: the most of a quarter is that of one visit, and differed by 2052 KiB in an hour in
+    # which the end was below the begin.
+    assert median(quarter(resident, 3)) - median(quarter(resident, 0)) <= _MOST_GROWN_KIB
     assert max(quarter(descriptors, 3)) <= max(quarter(descriptors, 0)) + 20  # who lives just now
     assert_consistent(daemon, counters)
 
