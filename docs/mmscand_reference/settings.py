@@ -37,7 +37,8 @@ def rules() -> Iterator[str]:
     yield "# Rules\n"
     yield (
         "`[[rule]]` tables in `/etc/mmscand.toml` say which processes are scanned, and how hard. "
-        "Every condition of a rule must hold, and one rule decides, the most specific one: see "
+        "A rule matches a process if all its conditions hold. If several rules match, only the "
+        "most specific one decides. Examples, and the order of rules: "
         "[Choose processes](../how-to/choose-processes.md).\n"
     )
     yield from table(

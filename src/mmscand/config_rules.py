@@ -98,21 +98,23 @@ class RuleKey(NamedTuple):
 
 
 RULE_KEYS: Mapping[str, RuleKey] = {
-    "pid": RuleKey(_number(1, _MOST_PID), _whole(1, _MOST_PID), "Holds for this process."),
+    "pid": RuleKey(
+        _number(1, _MOST_PID), _whole(1, _MOST_PID), "Matches the process with this pid."
+    ),
     "cgroup": RuleKey(
         _text,
         {**TEXT_SCHEMA, "pattern": "^(/|\\*\\*/)"},
-        "Holds for a path of cgroup v2 as in /proc/PID/cgroup, and all below it. `*` and `?` stay "
-        "inside one part of the path, `**` is any number of parts; it begins with `/` or `**/`. On "
-        "a machine with cgroup v1 alone no path matches.",
+        "Matches processes in this cgroup (v2, a path as in /proc/PID/cgroup) and in all cgroups "
+        "below it. `*` and `?` stay inside one part of the path, `**` is any number of parts. The "
+        "path begins with `/` or `**/`. On a machine that has only cgroup v1 no path matches.",
     ),
     "name": RuleKey(
         lambda value: name_pattern(_text(value)),
         TEXT_SCHEMA,
-        "A Python regular expression. Holds where it is found anywhere in the name in "
-        "/proc/PID/comm. The kernel cuts a name after 15 characters; of such a name the first 64 "
-        "characters of the whole one, from the command line, count too. An expression that may "
-        "take forever (`(a+)+`, five `*`) is refused.",
+        "A Python regular expression. It matches if it is found anywhere in the name in "
+        "/proc/PID/comm. The kernel cuts that name after 15 characters. If the name was cut, "
+        "mmscand also searches the first 64 characters of the full name from the command line. "
+        "mmscand refuses an expression that may take forever (`(a+)+`, five `*`).",
     ),
     "uid": RuleKey(
         _user,
@@ -124,12 +126,13 @@ RULE_KEYS: Mapping[str, RuleKey] = {
         _whole(0, 10),
         "How hard it is scanned: 0 never, 5 as usual, 10 twice as often.",
     ),
-    "exclude": RuleKey(_truth, _TRUTH, "`true` is aggressiveness 0."),
+    "exclude": RuleKey(_truth, _TRUTH, "`true` is aggressiveness 0. No rule has both keys."),
     "unseen_use": RuleKey(
         _truth,
         _TRUTH,
-        "`true`: it is scanned although its memory is used in ways that its page tables do not "
-        "show (a KVM machine, VFIO). Pages in use may then look cold and be demoted.",
+        "`true`: mmscand scans the process although a KVM guest or a device (VFIO) accesses its "
+        "memory, and its page tables do not show that. Pages in use may then look cold and be "
+        "demoted.",
     ),
 }
 """In the order of the reference page."""
