@@ -5,8 +5,11 @@ import signal
 
 import pytest
 
-# nohup(1) ignores it, and programs that a test starts inherit that: a shell cannot trap it then.
+# nohup(1) ignores the one, and a shell's background job the other. Programs that a test starts
+# inherit that: a shell cannot trap them then, and Ctrl-C does nothing.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
