@@ -13,6 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from mmscand.config_socket import DEFAULT_SOCKET
+from mmscand.control.unix_socket import listen
 
 _PORT = "mmscand.control"
 _PORTS = Path("/sys/class/virtio-ports")
@@ -31,7 +32,7 @@ class FarSocket:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "daemon.sock"
         self._port_path = folder / "port.sock"
-        self._clients, self._ports = _listening(self.path), _listening(self._port_path)
+        self._clients, self._ports = listen(self.path, None), listen(self._port_path, None)
         self._guest = threading.Lock()
         self._port: socket.socket | None = None
         """Of the guest that runs."""
@@ -89,13 +90,6 @@ class FarSocket:
                 return False
             client.sendall(b"" if answer == _NO_ANSWER else answer)
         return True
-
-
-def _listening(path: Path) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.bind(str(path))
-    sock.listen()
-    return sock
 
 
 def answer_host(daemon: Path = DEFAULT_SOCKET) -> None:

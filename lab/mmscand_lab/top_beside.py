@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from mmscand.cli.app import INTERRUPTED
 from mmscand.control.client import ControlClient
 from mmscand.errors import MmscandError
 from mmscand_lab.far_socket import FarSocket
@@ -20,8 +21,6 @@ from mmscand_lab.guest import mortal
 _EVERY_S = "2"
 """An answer costs the emulated daemon some 50 ms of a core, 33 times what it does natively."""
 _ASK_AGAIN_S = 0.5
-INTERRUPTED = 128 + signal.SIGINT
-"""Exit code of `mmscand top` after Ctrl-C."""
 
 
 class Screen(Protocol):

@@ -10,7 +10,7 @@ from mmscand import __version__
 from mmscand.cli.output import FULL, complain, give_up, open_standard_streams
 from mmscand.errors import MmscandError
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 """128 and SIGINT, as of a shell."""
 _VERSION = (["--version"], ["-V"])
 
@@ -44,9 +44,9 @@ def exit_code_of(program: str, run: Callable[[list[str]], object], arguments: li
     except OSError as error:
         return _system_failed(error)
     except KeyboardInterrupt:
-        result = _INTERRUPTED
-    if result == _INTERRUPTED:
-        return _fail("interrupted", code=_INTERRUPTED)
+        result = INTERRUPTED
+    if result == INTERRUPTED:
+        return _fail("interrupted", code=INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
