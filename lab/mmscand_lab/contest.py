@@ -24,6 +24,7 @@ import numpy.typing as npt
 import psutil
 
 from mmscand.errors import MmscandError
+from mmscand.linux.free_memory import FreeMemory
 from mmscand.linux.topology import NodeReader, read_topology, require_two_tiers
 from mmscand.model import Topology
 from mmscand_lab.ending import exit_status
@@ -104,7 +105,7 @@ def contest(
             if simulated:
                 spans["all_fast"] = _waited(_ALONE_S)
         spans["alone"] = _waited(_ALONE_S)
-        with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, NodeReader()):
+        with room_on(fast, ROOM_PAGES + _HEADROOM_PAGES, FreeMemory()):
             figures, phases = _with_policy(load, running, policy, folder, topology, speeds)
         ops, spans = running.ops(), spans | phases
         figures |= rates(ops, spans) | disturbed.figures()

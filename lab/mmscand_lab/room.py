@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmscand.linux.topology import NodeReader
+from mmscand.linux.free_memory import FreeMemory
 from mmscand_lab.kernel import LabError
 from mmscand_lab.region import PAGES_PER_HUGE
 
@@ -26,7 +26,7 @@ _SPARE_PAGES = 2 * PAGES_PER_HUGE
 
 @contextmanager
 def room_on(
-    node: int, pages: int, reader: NodeReader, pool: str = _POOL, lists: str = _LISTS
+    node: int, pages: int, memory: FreeMemory, pool: str = _POOL, lists: str = _LISTS
 ) -> Iterator[None]:
     """While it lasts the node can take this number of pages above its high watermark; within 4 MiB.
 
@@ -38,18 +38,18 @@ def room_on(
     before = Path(lists).read_text()
     try:
         Path(lists).write_text(_SHORT_LISTS)
-        _settle(node, pages, reader, path)
+        _settle(node, pages, memory, path)
         yield
     finally:
         _resize(path, 0)
         Path(lists).write_text(before)
 
 
-def _settle(node: int, pages: int, reader: NodeReader, pool: Path) -> None:
+def _settle(node: int, pages: int, memory: FreeMemory, pool: Path) -> None:
     """Size the pool until the rest is right: the kernel goes on making room for it a while."""
     count = calm = 0
     for _ in range(_ROUNDS):
-        spare = reader.free_pages(node) - pages
+        spare = memory.free_pages(node) - pages
         if 0 <= spare < _SPARE_PAGES:
             calm += 1
         else:
@@ -57,7 +57,7 @@ def _settle(node: int, pages: int, reader: NodeReader, pool: Path) -> None:
         if calm == _CALM_ROUNDS:
             return
         time.sleep(_ROUND_S)
-    free = reader.free_pages(node)
+    free = memory.free_pages(node)
     raise LabError(
         f"node {node} has room for {free} pages and not for {pages}", hint="end what runs there"
     )

@@ -9,6 +9,7 @@ from mmscand.errors import MachineCannot, ProcessGone
 from mmscand.linux.address_space import LinuxAddressSpace
 from mmscand.linux.arch.entries import Decoder
 from mmscand.linux.call_size import CallSize
+from mmscand.linux.free_memory import FreeMemory
 from mmscand.linux.iomem import readable_ram
 from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.moving import move_size
@@ -40,6 +41,7 @@ class LinuxMachine:
     passed_over: Mapping[str, str] = field(default_factory=dict)
     """Better readers that do not work here, and why."""
     nodes: NodeReader = field(default_factory=NodeReader)
+    free_memory: FreeMemory = field(default_factory=FreeMemory)
     procfs: Procfs = field(default_factory=Procfs)
     page_flags: PageFlags = field(default_factory=PageFlags)
     generations: GenerationAger = field(default_factory=GenerationAger)
@@ -79,11 +81,11 @@ class LinuxMachine:
 
     def free_pages(self, node: int) -> int:
         """See machine.Machine.free_pages."""
-        return self.nodes.free_pages(node)
+        return self.free_memory.free_pages(node)
 
     def page_cache(self, node: int) -> PageCache:
         """See machine.Machine.page_cache."""
-        return self.nodes.page_cache(node)
+        return self.free_memory.page_cache(node)
 
     def memory_pressure(self) -> Mapping[str, float]:
         """By PSI, see linux.pressure."""

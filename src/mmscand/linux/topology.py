@@ -1,4 +1,4 @@
-"""NUMA nodes, memory tiers and free memory, from sysfs and /proc/zoneinfo.
+"""NUMA nodes and memory tiers, from sysfs and /proc/zoneinfo.
 
 Tiers: Documentation/ABI/testing/sysfs-kernel-mm-memory-tiers (Linux 6.1). HMAT figures:
 Documentation/admin-guide/mm/numaperf.rst.
@@ -7,16 +7,15 @@ Documentation/admin-guide/mm/numaperf.rst.
 import contextlib
 import os
 import re
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmscand.errors import MachineCannot, NoSlowTier
 from mmscand.linux.files import as_text, list_folder, read_file
 from mmscand.linux.frame_owners import Ranges, owners
 from mmscand.linux.speeds import is_faster
-from mmscand.linux.zoneinfo import Zone, parse_zoneinfo
-from mmscand.model import Node, PageCache, Topology, joined_ranges
+from mmscand.linux.zoneinfo import DEVICE, read_zones
+from mmscand.model import Node, Topology, joined_ranges
 from mmscand.node_lists import parse_id_list
 
 _SYSFS = Path("/sys")
@@ -24,29 +23,16 @@ _BLOCK = re.compile(r"memory(\d{1,9})")
 _TIER = re.compile(r"memory_tier(\d{1,9})")
 _TRIES = 5
 """Readings of sysfs until nothing comes or goes meanwhile; one takes a millisecond or a few."""
-_MOMENT_S = 0.002
-"""Free pages of several nodes are asked for in one go: the file has all of them. To move a batch
-takes about as long."""
-_DEVICE = "Device"
-"""A zone that nobody can allocate from: persistent memory used as files, and the like."""
 
 
 class NodeReader:
     """Reads what the kernel says of its memory nodes."""
 
-    def __init__(
-        self,
-        sysfs: Path = _SYSFS,
-        procfs: Path = Path("/proc"),
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, sysfs: Path = _SYSFS, procfs: Path = Path("/proc")) -> None:
         self._nodes = sysfs / "devices/system/node"
         self._memory = sysfs / "devices/system/memory"
         self._tiers = sysfs / "devices/virtual/memory_tiering"
         self._procfs = procfs
-        self._now = now
-        self._zones: tuple[list[Zone], float] = ([], float("-inf"))
-        """And when they were read."""
 
     def nodes(self) -> tuple[Node, ...]:
         """All online nodes with memory, in the order of their numbers."""
@@ -114,8 +100,8 @@ class NodeReader:
 
     def _frame_ranges(self, nodes: Iterable[int]) -> dict[int, Ranges]:
         zones: dict[int, list[tuple[int, int]]] = {}
-        for zone in self._read_zones():
-            if zone.start < zone.end and zone.name != _DEVICE:
+        for zone in read_zones(self._procfs):
+            if zone.start < zone.end and zone.name != DEVICE:
                 zones.setdefault(zone.node, []).append((zone.start, zone.end))
         reach = {node: joined_ranges(ranges) for node, ranges in zones.items()}
         return owners(self._blocks(nodes), reach)
@@ -132,31 +118,6 @@ class NodeReader:
             numbers = (int(name[1]) for name in names if name)
             found[node] = [(number * size, (number + 1) * size) for number in numbers]
         return found
-
-    def _read_zones(self) -> list[Zone]:
-        """None where the kernel does not say."""
-        try:
-            return parse_zoneinfo(read_file(self._procfs / "zoneinfo"))
-        except MachineCannot:
-            return []
-
-    def free_pages(self, node: int) -> int:
-        """Pages that the node can take and still stay above the high watermark of its zones.
-
-        A lower zone keeps its `protection` from allocations that a higher one could have served.
-        """
-        return sum(zone.room for zone in self._zones_now() if zone.node == node)
-
-    def page_cache(self, node: int) -> PageCache:
-        """See machine.Machine.page_cache."""
-        caches = [zone.cache for zone in self._zones_now() if zone.node == node]
-        return PageCache(sum(each.idle for each in caches), sum(each.pages for each in caches))
-
-    def _zones_now(self) -> list[Zone]:
-        now = self._now()
-        if now > self._zones[1] + _MOMENT_S:
-            self._zones = self._read_zones(), now
-        return self._zones[0]
 
 
 def kernel_top_tier(nodes: Iterable[Node]) -> frozenset[int]:

@@ -7,9 +7,14 @@ a search, not line by line.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from mmscand.model import PAGE_BYTES, PageCache
+from mmscand.errors import MachineCannot
+from mmscand.linux.files import read_file
+from mmscand.model import PAGE_BYTES
 
+DEVICE = "Device"
+"""A zone that nobody can allocate from: persistent memory used as files, and the like."""
 _HEAD = b"\nNode "
 _ZONE = re.compile(rb"(\d{1,4}), zone +(\w+)\n")
 _PER_CPU = b"\n  pagesets\n"
@@ -17,10 +22,7 @@ _TAIL_BYTES = 128
 """Behind the lists there are two lines: node_unreclaimable and start_pfn."""
 _NUMBERS = {
     name: re.compile(rb"^ +%s +(\d{1,15})$" % name, re.MULTILINE)
-    for name in (
-        *(b"pages free", b"high", b"spanned", b"present", b"start_pfn:"),
-        *(b"nr_inactive_file", b"nr_active_file", b"nr_dirty", b"nr_writeback"),
-    )
+    for name in (*(b"pages free", b"high", b"spanned", b"present", b"start_pfn:"),)
 }
 """`high:` with a colon is another thing, a limit of the per-CPU lists."""
 _PROTECTION = re.compile(rb"^ +protection: \(([\d, ]+)\)$", re.MULTILINE)
@@ -37,17 +39,23 @@ class Zone:
     """The high watermark."""
     protection: int
     """Kept from allocations that a higher zone could have served."""
-    cache: PageCache
-    """Of all of the node, in its first zone that has memory; none in the others."""
     present: int
     start: int
     end: int
     """Half-open physical range in bytes. It may have holes that belong to other nodes."""
 
     @property
-    def room(self) -> int:
-        """Pages that it can take and still stay above its high watermark."""
-        return max(0, self.free - self.high - self.protection)
+    def reserve(self) -> int:
+        """Pages that are to stay free, of what a movable page may take."""
+        return self.high + self.protection
+
+
+def read_zones(procfs: Path) -> list[Zone]:
+    """All zones of all nodes; none where the kernel does not say."""
+    try:
+        return parse_zoneinfo(read_file(procfs / "zoneinfo"))
+    except MachineCannot:
+        return []
 
 
 def parse_zoneinfo(data: bytes) -> list[Zone]:
@@ -66,18 +74,10 @@ def _zone(head: re.Match[bytes], body: bytes) -> Zone:
         free=_number(b"pages free", counters),
         high=_number(b"high", counters),
         protection=max(_integers(protection[1]), default=0) if protection else 0,
-        cache=_page_cache(counters),
         present=_number(b"present", counters),
         start=first * PAGE_BYTES,
         end=(first + _number(b"spanned", counters)) * PAGE_BYTES,
     )
-
-
-def _page_cache(counters: bytes) -> PageCache:
-    """The kernel does not say which of the dirty pages are inactive: all of them, to be sure."""
-    written = _number(b"nr_dirty", counters) + _number(b"nr_writeback", counters)
-    inactive, active = _number(b"nr_inactive_file", counters), _number(b"nr_active_file", counters)
-    return PageCache(max(0, inactive - written), inactive + active)
 
 
 def _number(name: bytes, text: bytes) -> int:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.linux.topology import NodeReader
+from mmscand.linux.free_memory import FreeMemory
 from mmscand_lab import room
 from mmscand_lab.kernel import LabError
 from mmscand_lab.room import room_on
 
 
-class Node(NodeReader):
+class Node(FreeMemory):
     """A node whose pool is a file, and that has more room from the third look on."""
 
     def __init__(self, folder: Path, free: int = 10_000, later: int = 0) -> None:

@@ -13,6 +13,7 @@ from mmscand.errors import MmscandError, OutOfResources
 from mmscand.linux import aging, bpf_gather, kcore, moving, pidfd, proc_events, trials
 from mmscand.linux.aging import Ager
 from mmscand.linux.bpf_gather import BpfGather
+from mmscand.linux.free_memory import FreeMemory
 from mmscand.linux.kcore import Kcore
 from mmscand.linux.mglru import GenerationAger
 from mmscand.linux.moving import move, move_size, nodes
@@ -161,7 +162,7 @@ def test_reading_nodes(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.open", Refusal(code))
     for call in (reader.nodes, reader.signature):
         assert isinstance(outcome(call), OutOfResources) is (code in PASSING)
-    outcome(lambda: reader.free_pages(0))
+    outcome(lambda: FreeMemory().free_pages(0))
 
 
 class Socket:

@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,51 +16,8 @@ from mmscand.linux.topology import (
     read_topology,
     require_two_tiers,
 )
-from mmscand.model import Node, PageCache, Topology
-from mmscand.node_lists import parse_id_list
-
-MIB = 1 << 20
-BLOCK = 128 * MIB
-
-
-@dataclass
-class FakeSys:
-    """Writes the files that the kernel would show."""
-
-    root: Path
-
-    @property
-    def nodes(self) -> Path:
-        return self.root / "sys/devices/system/node"
-
-    def write(self, path: str, text: str) -> None:
-        file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text + "\n")
-
-    def machine(self, has_memory: str, has_cpu: str, online: str, *distances: str) -> None:
-        for name, ids in (("has_memory", has_memory), ("has_cpu", has_cpu), ("online", online)):
-            self.write(f"sys/devices/system/node/{name}", ids)
-        for node, row in zip(sorted(parse_id_list(online)), distances, strict=True):
-            self.write(f"sys/devices/system/node/node{node}/distance", row)
-
-    def blocks(self, node: int, *numbers: int, block_bytes: int = BLOCK) -> None:
-        self.write("sys/devices/system/memory/block_size_bytes", f"{block_bytes:x}")
-        for number in numbers:
-            (self.nodes / f"node{node}/memory{number}").mkdir(parents=True)
-        (self.nodes / f"node{node}/memory_failure").mkdir()  # Linux 6.3: not a block
-
-    def tier(self, number: int, nodes: str) -> None:
-        folder = f"sys/devices/virtual/memory_tiering/memory_tier{number}"
-        self.write(f"{folder}/nodelist", nodes)
-
-    def hmat(self, node: int, latency: int, bandwidth: int) -> None:
-        folder = f"sys/devices/system/node/node{node}/access0/initiators"
-        self.write(f"{folder}/read_latency", str(latency))
-        self.write(f"{folder}/read_bandwidth", str(bandwidth))
-
-    def reader(self) -> NodeReader:
-        return NodeReader(self.root / "sys", self.root / "proc")
+from mmscand.model import Node, Topology
+from support.fake_nodes import BLOCK, MIB, ZONE, FakeSys
 
 
 @pytest.fixture
@@ -205,91 +161,10 @@ def test_all_nodes_on_one_side_leave_no_other_tier() -> None:
         require_two_tiers(Topology(nodes, frozenset(), everything))
 
 
-ZONE = """Node {node}, zone {name:>8}
-  pages free     {free}
-        boost    0
-        min      11
-        low      13
-        high     {high}
-        spanned  {spanned}
-        present  {spanned}
-        managed  {spanned}
-        cma      0
-        protection: (0, 0, 0, 0, 0)
-      nr_free_pages {free}
-      nr_zone_inactive_anon 4711
-  pagesets
-    cpu: 0
-              count: 1
-              high:  99999
-              batch: 1
-              high_min: 88888
-              high_max: 77777
-  vm stats threshold: 4
-    cpu: 1
-              count: 2
-              high:  99999
-  node_unreclaimable:  0
-  start_pfn:           {start}
-"""
-EMPTY_ZONE = """Node {node}, zone  {name}
-  pages free     0
-        boost    0
-        min      0
-        low      0
-        high     0
-        spanned  0
-        present  0
-        managed  0
-        cma      0
-        protection: (0, 0, 0, 0, 0)
-"""
-
-
 @pytest.fixture
 def zones(fake: FakeSys) -> FakeSys:
-    """Node 0: DMA, DMA32 and a nearly empty Normal; node 1: Normal and Movable."""
-    per_node = (
-        "  per-node stats\n      nr_inactive_anon 12\n      nr_inactive_file 900\n"
-        "      nr_active_file 7000\n      nr_dirty     200\n      nr_writeback 30\n"
-        "      high 3 apples\n"
-    )
-    fake.write(
-        "proc/zoneinfo",
-        ZONE.format(node=0, name="DMA", free=2816, high=84, spanned=4095, start=1)
-        .replace("\n", "\n" + per_node, 1)
-        .replace("(0, 0, 0, 0, 0)", "(0, 1815, 1815, 1815, 1815)")
-        + ZONE.format(node=0, name="DMA32", free=5000, high=1000, spanned=1044480, start=4096)
-        + ZONE.format(node=0, name="Normal", free=50, high=70, spanned=1000, start=2_000_000)
-        + EMPTY_ZONE.format(node=0, name="Movable")
-        + EMPTY_ZONE.format(node=1, name="DMA")
-        + ZONE.format(
-            node=1, name="Normal", free=700, high=100, spanned=100, start=3_000_000
-        ).replace("\n", "\n      nr_inactive_file 300\n      nr_active_file 100\n", 1)
-        + EMPTY_ZONE.format(node=1, name="Device")
-        + ZONE.format(node=10, name="Normal", free=9, high=1, spanned=10, start=9_000_000),
-    )
+    fake.zones()
     return fake
-
-
-def test_free_pages_are_those_above_each_zone_s_own_high_watermark(zones: FakeSys) -> None:
-    reader = zones.reader()
-    # A zone below lends nothing, and the DMA zone is protected from what higher zones can serve.
-    assert reader.free_pages(0) == max(0, 2816 - 84 - 1815) + (5000 - 1000) + 0
-    assert [reader.free_pages(number) for number in (1, 10, 2)] == [600, 8, 0]
-
-
-def test_page_cache_that_can_be_dropped_is_clean_and_was_not_used_lately(zones: FakeSys) -> None:
-    reader = zones.reader()
-    assert reader.page_cache(0) == PageCache(idle=900 - 230, pages=7900)
-    assert reader.page_cache(1) == PageCache(idle=300, pages=400)  # behind an empty zone
-    assert [reader.page_cache(number) for number in (10, 2)] == [PageCache(), PageCache()]
-
-
-def test_page_cache_that_is_all_dirty_is_no_room(zones: FakeSys) -> None:
-    told = (zones.root / "proc/zoneinfo").read_text()
-    zones.write("proc/zoneinfo", told.replace("nr_dirty     200", "nr_dirty     901"))
-    assert zones.reader().page_cache(0).idle == 0
 
 
 def test_without_memory_blocks_the_ranges_come_from_the_zones(zones: FakeSys) -> None:
@@ -383,16 +258,6 @@ def test_out_of_descriptors_is_not_taken_for_a_machine_without_blocks(
     monkeypatch.setattr("os.listdir", refuse)
     with pytest.raises(TooManyOpenFiles):
         two_tiers.reader().nodes()
-
-
-def test_free_pages_of_several_nodes_take_one_reading(zones: FakeSys) -> None:
-    now = 100.0
-    reader = NodeReader(zones.root / "sys", zones.root / "proc", lambda: now)
-    assert reader.free_pages(1) == 600
-    zones.write("proc/zoneinfo", "")
-    assert reader.free_pages(10) == 8
-    now += 0.01
-    assert reader.free_pages(1) == 0
 
 
 @pytest.mark.parametrize("file", ["has_memory", "online"])
