@@ -2,13 +2,13 @@
 
 import contextlib
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from mmscand.linux.files import process_errors
-from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, PAGES_PER_TABLE, BoolArray, UIntArray
-from mmscand.sets import distinct
+from mmscand.model import HUGE_PAGE_BYTES, PAGE_BYTES, REGION_BYTES, BoolArray, UIntArray
 
 _WORD_BYTES = 8
 _KPF_COMPOUND_TAIL, _KPF_ZERO_PAGE = np.uint64(1 << 16), np.uint64(1 << 24)
@@ -79,18 +79,17 @@ class Pagemap:
         return np.where(present, (entries & _FRAME) * np.uint64(PAGE_BYTES), 0)
 
     def shared(self, addresses: UIntArray) -> BoolArray:
-        """Which pages are mapped by others too. Ascending addresses; one read for each 2 MiB."""
+        """Which pages are mapped by others too. Ascending addresses; of neighbouring rows of 2 MiB
+        one read for each 1 GiB.
+        """
         result = np.zeros(len(addresses), dtype=np.bool_)
-        if not len(addresses):
-            return result
-        of = addresses // HUGE_PAGE_BYTES
-        rows = distinct(of)
-        firsts = np.searchsorted(of, rows).tolist()
-        lasts = [*firsts[1:], len(addresses)]
-        for row, first, last in zip(rows.tolist(), firsts, lasts, strict=True):
-            entries = self._entries(row * HUGE_PAGE_BYTES, PAGES_PER_TABLE)
-            slots = addresses[first:last] % HUGE_PAGE_BYTES // PAGE_BYTES
-            mine = entries[slots.astype(np.intp)]
+        rows, pages = addresses // HUGE_PAGE_BYTES, addresses // PAGE_BYTES
+        apart = (np.diff(rows) > 1) | (np.diff(addresses // REGION_BYTES) > 0)
+        borders = [0, *(np.flatnonzero(apart) + 1).tolist(), len(addresses)]
+        for first, last in pairwise(borders if len(addresses) else []):
+            begin, end = int(pages[first]), int(pages[last - 1]) + 1
+            entries = self._entries(begin * PAGE_BYTES, end - begin)
+            mine = entries[(pages[first:last] - pages[first]).astype(np.intp)]
             result[first:last] = (mine & _EXCLUSIVE == 0) & (mine & _PRESENT != 0)
         return result
 
