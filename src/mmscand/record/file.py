@@ -7,6 +7,7 @@ whole member. numpy and zlib are all it takes.
 
 import io
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -39,6 +40,10 @@ _PIECE_BYTES = 1 << 16
 _MOST_BYTES = 4 << 30
 """Of one member, unpacked: 16 TiB of memory. More is no recording, but a trap for who reads it."""
 _HEAD_TABLES = (HEAD, NODES)
+_PARSING = threading.Lock()
+"""numpy reads the head of a table with `ast`. In two threads at once that raises now and then
+`SystemError: AST constructor recursion depth mismatch` (CPython 3.11; github.com/python/cpython,
+issue 106905)."""
 
 
 class RecordingFull(MmscandError):
@@ -190,7 +195,8 @@ def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[NDArray
     """The tables of a member; None when it does not hold just these, the first of one row."""
     buffer = io.BytesIO(member)
     try:
-        tables = tuple(np.lib.format.read_array(buffer, allow_pickle=False) for _ in dtypes)
+        with _PARSING:
+            tables = tuple(np.lib.format.read_array(buffer, allow_pickle=False) for _ in dtypes)
     except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):
         return None
     fits = all(t.dtype == d and t.ndim == 1 for t, d in zip(tables, dtypes, strict=True))
