@@ -64,7 +64,7 @@ def test_two_passes_over_a_puppet(machine: LinuxMachine, tmp_path: Path) -> None
             time.sleep(0.02)
     finally:
         puppet.exit()
-    out, _ = recorder.communicate(timeout=30)
+    out, _ = recorder.communicate(timeout=120)
     told = json.loads(out)
     assert told["ended"] == "no process is left"
     recording = Recording(path)
@@ -107,7 +107,7 @@ def test_there_is_one_at_a_time_and_kill_9_loses_a_pass_at_most(
         assert (second.returncode, (tmp_path / "s").exists()) == (1, False)
         assert f"mmscand already runs as pid {recorder.pid} on a recording to" in second.stderr
         os.kill(recorder.pid, signal.SIGKILL)
-        recorder.communicate(timeout=10)
+        recorder.communicate(timeout=120)
     finally:
         puppet.exit()
     numbers = [int(seen.about["pass"][0]) for seen in Recording(path).passes()]

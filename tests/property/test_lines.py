@@ -30,7 +30,7 @@ def answered(pieces: list[bytes]) -> list[Any]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.setblocking(False)
-        theirs.settimeout(10)
+        theirs.settimeout(60)
         connection = Connection(theirs, Answers(FakeDaemon(), "1"), 0.0)
         got, alive = b"", True
         for piece in (*pieces, b""):

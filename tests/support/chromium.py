@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
 """Nothing takes this long unless it hangs."""
 _READ_BYTES = 1 << 16
 _FLAGS = (

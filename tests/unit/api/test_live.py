@@ -137,7 +137,7 @@ def test_a_viewer_that_is_behind_misses_no_event() -> None:
 @contextmanager
 def viewer(path: Path) -> Iterator[socket.socket]:
     with closing(socket.socket(socket.AF_UNIX)) as client:
-        client.settimeout(10)
+        client.settimeout(60)
         client.connect(str(path))
         client.sendall(b"GET /v1/events HTTP/1.1\r\nHost: d\r\n\r\n")
         yield client

@@ -53,7 +53,7 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
 def query(url: str, expression: str) -> list[float]:
     words = urllib.parse.urlencode({"query": expression})
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/query?{words}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/query?{words}", timeout=60) as answer:
             found = json.load(answer)["data"]["result"]
     except OSError:  # it has not started yet
         return []

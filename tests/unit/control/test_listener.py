@@ -51,7 +51,7 @@ def another_daemon(path: Path) -> Iterator["subprocess.Popen[str]"]:
 @contextmanager
 def connected(path: Path, sent: bytes = b"") -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(5)
+        client.settimeout(60)
         client.connect(str(path))
         client.sendall(sent)
         yield client

@@ -62,28 +62,24 @@ def demo(server: ControlServer, socket_path: Path) -> Iterator[Demo]:
     demo.close()
 
 
-@pytest.mark.timeout(300)
 def test_top_has_the_terminal_while_the_daemon_answers(demo: Demo) -> None:
     assert demo.go_on() == 0
     assert demo.seen.index(b"booting the guest") < demo.seen.index(ALTERNATE_SCREEN)
     assert demo.seen.index(NORMAL_SCREEN) < demo.seen.index(b"what was measured")
 
 
-@pytest.mark.timeout(300)
 def test_q_brings_the_progress_back(demo: Demo) -> None:
     demo.type(b"q")
     demo.read_until(lambda seen: b"booting the guest" in seen.partition(NORMAL_SCREEN)[2])
     assert demo.go_on() == 0
 
 
-@pytest.mark.timeout(300)
 def test_top_ends_with_a_program_that_is_killed(demo: Demo) -> None:
     demo.signal_program(signal.SIGKILL)
     demo.read_until(lambda seen: NORMAL_SCREEN in seen)
     assert demo.go_on() == 128 + signal.SIGKILL
 
 
-@pytest.mark.timeout(300)
 def test_control_c_ends_both(demo: Demo) -> None:
     demo.type(b"\x03")
     assert demo.end() == 128 + signal.SIGINT

@@ -249,7 +249,7 @@ class Announcing(SystemClock):
 
     def until_all_sleep(self) -> None:
         for _ in range(self._sleepers):
-            assert self.asleep.acquire(timeout=10)
+            assert self.asleep.acquire(timeout=60)
 
 
 def test_closing_wakes_every_taker() -> None:
@@ -259,7 +259,7 @@ def test_closing_wakes_every_taker() -> None:
     clock.until_all_sleep()
     queue.close()
     for taker in takers:
-        taker.join(timeout=10)
+        taker.join(timeout=60)
     assert results == [None, None, None]
 
 
@@ -269,7 +269,7 @@ def test_an_offer_wakes_a_taker() -> None:
     taker = in_thread(lambda: results.append(queue.take(10, clock)))
     clock.until_all_sleep()
     offer(queue, ONE, 4)
-    taker.join(timeout=10)
+    taker.join(timeout=60)
     assert [numbers_of(result) for result in results] == [[4]]
 
 

@@ -62,7 +62,6 @@ def test_after_the_first_ten_minutes_the_scanner_keeps_its_average_in_any_ten() 
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 def test_64_gib_of_4k_pages_with_a_tenth_hot() -> None:
     server = BusyServer(64 * GIB, 64 * GIB // 10, 0, 16 * GIB)
     server.run(90, until=0.99)
