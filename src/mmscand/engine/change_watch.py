@@ -80,6 +80,8 @@ class ChangeWatch:
         their bits are clear so far. `coming`: their bits were cleared in this visit. Those that are
         accessed at once would be judged without the others else, and look like a change.
         """
+        if not pages.any():
+            return
         sums = self._open if still else self._coming if coming else self._closed
         late = place.middle
         if fast:

@@ -41,6 +41,7 @@ class Doubt:
 
 
 CALM = Doubt(1e-3, 0.01, 0.5)
+_ONE: FloatArray = np.ones(1)
 _PROOF = 2.0
 """Accesses, see heat.word.PROVEN."""
 _LEAST_WIDTH = 1e-7
@@ -86,27 +87,46 @@ class Updates:
     """Taken for a change of the page: nothing that was known counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What an observation says of pages of both tiers, before some are taken to have changed."""
+
+    estimates: NDArray[np.uint32]
+    """(STATES,) of pages that have not changed."""
+    fresh: np.uint32
+    """The estimate of a page that has."""
+    chance: FloatArray
+    """(STATES,) of the observation, if nothing has changed."""
+    place: Place
+
+    def updates(self, if_changed: float, doubt: Doubt) -> Updates:
+        """For a tier, by the chance of the observation of a page that should change tiers."""
+        changed = _is_change(self.chance, if_changed, doubt)
+        return Updates(np.where(changed, self.fresh, self.estimates), self.place, changed)
+
+
 def accessed(
     table: RateTable, after: float, until: float, doubt: Doubt, edge: float, *, fast: bool
 ) -> Updates:
-    """For pages of a tier that were accessed between two reads; `edge`: see _of_a_changed_page."""
+    """For pages of a tier that were accessed between two reads; `edge`: see of_a_changed_page."""
+    learned = from_access(table, after, until, doubt)
+    return learned.updates(of_a_changed_page(table, after, until, edge, fast=fast), doubt)
+
+
+def from_access(table: RateTable, after: float, until: float, doubt: Doubt) -> Learned:
+    """Of pages that were accessed between two reads."""
     silent, before = table.silent(until), table.silent(after)
-    changed = _is_change(
-        before - silent, _of_a_changed_page(table, after, until, edge, fast=fast), doubt
-    )
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
     at = _usual_time(table, after, until)
     more, seconds = _one_more(np.maximum(a, 1.0), b + after, until - after)
     more, seconds = np.where(a < 1, 1.0, more), np.where(a < 1, b + at, seconds)
     # At the most, older observations are forgotten: a mean of constant weight.
     seconds *= np.minimum(1.0, MOST_OBSERVED / more)
-    return Updates(
-        packed(
-            np.where(changed, 1.0, np.minimum(more, MOST_OBSERVED)),
-            np.where(changed, at[UNKNOWN], seconds),
-        ),
+    return Learned(
+        packed(np.minimum(more, MOST_OBSERVED), seconds),
+        packed(_ONE, at[UNKNOWN : UNKNOWN + 1])[0],
+        before - silent,
         Place(1 - before, 1 - silent),
-        changed,
     )
 
 
@@ -140,12 +160,16 @@ def still_clear(
     table: RateTable, seconds: float, doubt: Doubt, edge: float, *, fast: bool
 ) -> Updates:
     """For pages of a tier that were not accessed for these seconds."""
+    learned = from_silence(table, seconds, doubt)
+    return learned.updates(of_a_changed_page(table, seconds, None, edge, fast=fast), doubt)
+
+
+def from_silence(table: RateTable, seconds: float, doubt: Doubt) -> Learned:
+    """Of pages that were not accessed for these seconds."""
     silent = table.silent(seconds)
-    changed = _is_change(silent, _of_a_changed_page(table, seconds, None, edge, fast=fast), doubt)
     a, b = _less_sure(silent, doubt)
-    none_yet = np.where(changed, A[0], a)
-    estimates = packed(none_yet, np.where(changed, 0.0, b) + seconds)
-    return Updates(estimates, Place.after(silent), changed)
+    fresh = packed(A[:1], np.array([seconds]))[0]
+    return Learned(packed(a, b + seconds), fresh, silent, Place.after(silent))
 
 
 def _less_sure(chance: FloatArray, doubt: Doubt) -> tuple[FloatArray, FloatArray]:
@@ -162,7 +186,7 @@ def _is_change(chance: FloatArray, if_changed: float, doubt: Doubt) -> BoolArray
     return result
 
 
-def _of_a_changed_page(
+def of_a_changed_page(
     table: RateTable, after: float, until: float | None, edge: float, *, fast: bool
 ) -> float:
     """The chance of an observation of a page that should change tiers: one of the fast tier that is

@@ -5,6 +5,8 @@ and Wolfowitz 1956). With it, pages that differ by chance have the same expected
 accessed alike, the mixture is one point, and no page is worth more than another.
 """
 
+from math import log
+
 import numpy as np
 
 from mmscand.heat.word import KNOWN, RATE, RATE_BITS, RATE_LEVELS, RATE_STEP, STATES, A, B
@@ -14,7 +16,7 @@ GRID: FloatArray = np.geomspace(1e-3, 1e5, 80)
 """(80,) accesses a second that the mixture can have; a step is a quarter."""
 SPANS: FloatArray = np.geomspace(1e-5, 1e3, 81)
 """(81,) seconds for which the chance of no access is known."""
-_FIRST_SPAN, _SPAN_STEP = np.log(SPANS[0]), np.log(SPANS[1] / SPANS[0])
+_FIRST_SPAN, _SPAN_STEP = log(SPANS[0]), log(SPANS[1] / SPANS[0])
 _SILENCE: FloatArray = np.exp(-GRID[:, None] * SPANS)
 _UNTIL: FloatArray = SPANS[0] * _SILENCE[:, :1] + np.cumsum(
     np.diff(SPANS, prepend=SPANS[0]) * (_SILENCE + np.roll(_SILENCE, 1, axis=1)) / 2, axis=1
@@ -150,8 +152,9 @@ def spans_of(seconds: FloatArray) -> PageNumbers:
 
 
 def span_of(seconds: float) -> int:
-    """The same of one."""
-    return int(spans_of(np.array([seconds]))[0])
+    """The same of one, 30 times as fast."""
+    place = round((log(max(seconds, 1e-9)) - _FIRST_SPAN) / _SPAN_STEP)
+    return min(max(place, 0), len(SPANS) - 1)
 
 
 def _shares(rows: FloatArray) -> FloatArray:

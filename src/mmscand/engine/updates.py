@@ -1,12 +1,18 @@
 """Observations of one pass, as tables: what each makes of a page's state, for both tiers."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmscand.engine.observation import Doubt, Place, Updates, accessed, still_clear
+from mmscand.engine.observation import (
+    Doubt,
+    Learned,
+    Place,
+    from_access,
+    from_silence,
+    of_a_changed_page,
+)
 from mmscand.engine.rate_table import RateTable, span_of, spans_of
 from mmscand.engine.unrest import Unrest
 from mmscand.heat.word import FAST, STATE
@@ -60,31 +66,29 @@ class UpdateTables:
 
     def accessed(self, after: float, until: float) -> BothTiers:
         """For pages that were accessed between two reads, in s after their bits were cleared."""
-
-        def make(doubt: Doubt, fast: bool) -> Updates:
-            last = max(until, _SHORTEST_S)
-            return accessed(self._table, after, last, doubt, self._edge, fast=fast)
-
-        return self._table_of((span_of(after), span_of(until)), make)
+        key, last = (span_of(after), span_of(until)), max(until, _SHORTEST_S)
+        if key not in self._made:
+            learned = from_access(self._table, after, last, self._doubt(fast=True))
+            self._made[key] = self._both(learned, after, last)
+        return self._made[key]
 
     def still_clear(self, seconds: float) -> BothTiers:
         """For pages that were not accessed since their bits were cleared."""
-
-        def make(doubt: Doubt, fast: bool) -> Updates:
-            return still_clear(self._table, seconds, doubt, self._edge, fast=fast)
-
-        return self._table_of((-1, span_of(seconds)), make)
-
-    def _table_of(self, key: tuple[int, int], make: Callable[[Doubt, bool], Updates]) -> BothTiers:
+        key = -1, span_of(seconds)
         if key not in self._made:
-            slow, fast = (
-                make(self._unrest.doubt(self._now, fast=one), one) for one in (False, True)
-            )
-            self._made[key] = BothTiers(
-                np.concatenate((slow.estimates, fast.estimates)),
-                Place(
-                    np.concatenate((slow.place.low, fast.place.low)),
-                    np.concatenate((slow.place.high, fast.place.high)),
-                ),
-            )
+            learned = from_silence(self._table, seconds, self._doubt(fast=True))
+            self._made[key] = self._both(learned, seconds, None)
         return self._made[key]
+
+    def _both(self, learned: Learned, after: float, until: float | None) -> BothTiers:
+        """What is learned is one for both tiers: they differ in how many pages have changed."""
+        tiers = []
+        for fast in (False, True):
+            other = of_a_changed_page(self._table, after, until, self._edge, fast=fast)
+            tiers.append(learned.updates(other, self._doubt(fast=fast)).estimates)
+        place = learned.place
+        twice = Place(np.tile(place.low, 2), np.tile(place.high, 2))
+        return BothTiers(np.concatenate(tiers), twice)
+
+    def _doubt(self, *, fast: bool) -> Doubt:
+        return self._unrest.doubt(self._now, fast=fast)
