@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmscand.heat.pass_history import PassHistory
 from mmscand.heat.state import PASSES, STUCK
-from mmscand.model import PageBlock, UIntArray, Window
+from mmscand.model import PageBlock, UIntArray
 from synthetic.tables import HUGE, PAGE, REGION
 
 Key = tuple[int, int]
@@ -67,15 +67,9 @@ class Model:
         record.bits.insert(0, page.accessed)
         return record.state
 
-    def forget(self, start: int, end: int, seen: set[Key]) -> None:
-        """What lies in a window and was not seen as a row there is no more."""
-        for key in [k for k in self.records if start <= k[0] < end]:
-            if (key[0] & -HUGE, key[1]) not in seen:
-                del self.records[key]
-
     def end_pass(self) -> None:
-        """Regions that no window held since the last end are no more."""
-        for key in [k for k in self.records if (k[0] // REGION, k[1]) not in self.met]:
+        """Rows that were not seen since the last end are there no more."""
+        for key in [k for k in self.records if (k[0] & -HUGE, k[1]) not in self.met]:
             del self.records[key]
         self.met = set()
 
@@ -135,7 +129,6 @@ def one_pass(history: PassHistory, model: Model, seen: Seen, first: int, ends: b
         blocks = [
             block_of(region, mine, size) for size in (512, 1) if (mine := rows_of(rows, size))
         ]
-        there: set[Key] = set()
         for block in blocks:
             state = history.fold(block)
             assert state.dtype == np.uint16
@@ -148,11 +141,7 @@ def one_pass(history: PassHistory, model: Model, seen: Seen, first: int, ends: b
                     )
                 found, expected = int(state[at]), model.see(key, page)
                 assert found == expected, (key, page)
-            there |= {(address, size) for address in block.addresses.tolist()}
-            model.met.add((region, size))
-        start, end = region * REGION + start_row * HUGE, (region + 1) * REGION
-        history.forget_missing(Window(start, end, tuple(blocks)))
-        model.forget(start, end, there)
+            model.met |= {(address, size) for address in block.addresses.tolist()}
     if ends:
         history.end_pass()
         model.end_pass()
@@ -226,7 +215,6 @@ def test_a_row_that_became_a_huge_page_and_back_is_new_each_time() -> None:
     def look(size: int) -> int:
         block = block_of(3, {1: {0: page}}, size)
         state = int(history.fold(block)[0, 0])
-        history.forget_missing(Window(3 * REGION, 4 * REGION, (block,)))
         history.end_pass()
         return state
 

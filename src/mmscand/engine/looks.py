@@ -91,8 +91,9 @@ class Looks:
             rates = np.nan_to_num(self._table.expected)[words[some] & STATE]
             watched = (words[some] != 0) & (words[some] & SEEN == 0)
             expected = (rates * watched).sum(axis=1) * (now - times.read[some])
-            if (found[some] > _TIMES_EXPECTED * expected).any():
-                self._history.wake_region(block)
+            self._history.wake_regions(
+                block.addresses[some][found[some] > _TIMES_EXPECTED * expected]
+            )
 
     def _rounded(self, updates: BothTiers, places: StateArray) -> StateArray:
         self._throw += 7

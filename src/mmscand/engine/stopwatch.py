@@ -229,6 +229,7 @@ class Stopwatch:
     def end_pass(self) -> None:
         """See Policy."""
         self.begin_pass(self._clock())
+        self.history.end_pass()  # before rows are woken: those that rested are still there
         estimates = self._estimates
         decides = estimates.decides
         sizes = estimates.sizes
@@ -237,7 +238,6 @@ class Stopwatch:
         fits = round(self._ranking.fits * float(sizes.sum()))
         if estimates.end_pass(fits):
             self._ranking.changed(self._process)
-        self.history.end_pass()
         if decides and estimates.table.known:
             self._update_ranking()
         self._begin()

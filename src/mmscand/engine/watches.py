@@ -13,7 +13,15 @@ from mmscand.engine.rate_table import RateTable
 from mmscand.engine.updates import place_of
 from mmscand.heat.watch_history import Rest
 from mmscand.heat.word import FAST, KNOWN, SEEN, STATE, STATES, STUCK, A, dice
-from mmscand.model import REGION_BYTES, BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
+from mmscand.model import (
+    REGION_BYTES,
+    BoolArray,
+    FloatArray,
+    PageBlock,
+    PageNumbers,
+    StateArray,
+    UIntArray,
+)
 
 _SURE, _SURE_IN_A_CALM = 8.0, 2.0
 """Accesses from which a rate is known well enough to clear the page's bit more rarely, in a calm if
@@ -125,16 +133,17 @@ class Watches:
         on_watch = ((words != 0) & (words & SEEN == 0)).any(axis=1)
         rest_s = np.where(on_watch, np.minimum(self._length * _LONGER**level, longest), longest)
         rest_s = np.exp2(np.floor(np.log2(rest_s)))
-        until = _in_step(self._now, rest_s, int(block.addresses[0]) // REGION_BYTES)
+        until = _in_step(self._now, rest_s, block.addresses // np.uint64(REGION_BYTES))
         quiet = np.flatnonzero(~active)
         coldest[quiet] = self._rates[place_of(words[quiet])].min(axis=1, initial=np.inf)
         return Rest(level, np.where(level > 0, until, 0.0), coldest)
 
 
-def _in_step(now: float, rest_s: FloatArray, region: int) -> FloatArray:
-    """(n,) ends of rests of about these powers of two seconds. Rows of a region rest in step, so
-    that a pass looks at few regions, and regions out of step.
+def _in_step(now: float, rest_s: FloatArray, regions: UIntArray) -> FloatArray:
+    """(n,) ends of rests of about these powers of two seconds, of rows in these regions. Rows of a
+    region rest in step, so that a pass looks at few regions, and regions out of step.
     """
-    phase = _LONGEST_REST_S * (region * _SCATTER % (1 << 16)) / (1 << 16)
+    scattered = regions * np.uint64(_SCATTER) % np.uint64(1 << 16)
+    phase = _LONGEST_REST_S * scattered.astype(np.float64) / (1 << 16)
     until: FloatArray = np.ceil((now + phase) / rest_s + 0.5) * rest_s - phase
     return until

@@ -6,7 +6,7 @@ heat.watch_history for the stopwatch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from mmscand.heat.hotness import hotness
 from mmscand.heat.row_heat import RowHeat, Unit, row_heat
-from mmscand.heat.rows import TAG, Rows, numbers_of
+from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -28,9 +28,8 @@ from mmscand.model import (
     Topology,
     UIntArray,
     VmaTable,
-    Window,
 )
-from mmscand.sets import among, distinct
+from mmscand.sets import distinct
 
 Places = tuple[PageNumbers, ...]
 """Rows and columns of some slots, (n,) each."""
@@ -40,7 +39,7 @@ SLOT_PAGES = (1, HUGE_PAGE_BYTES // PAGE_BYTES, REGION_BYTES // PAGE_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class SlotRows:
-    """Some rows of one region, with slots of one size, for the caller."""
+    """Some rows of one part, with slots of one size, for the caller."""
 
     pages_per_slot: int
     addresses: UIntArray
@@ -53,9 +52,7 @@ class History(ABC):
     """Of one address space. Owned by the scanner thread."""
 
     def __init__(self) -> None:
-        self._regions: dict[tuple[int, int], Rows] = {}
-        self._visited: set[tuple[int, int]] = set()
-        """Regions that the pass under way has met."""
+        self._parts: dict[tuple[int, int], Rows] = {}
         self._number = 0
         """Of the pass under way."""
 
@@ -78,28 +75,14 @@ class History(ABC):
         """Remember that these slots' Accessed bits mean nothing."""
 
     def _rows_of(self, block: PageBlock) -> Rows:
-        """What is known of the block's region."""
-        return self._regions.get(key_of(block)) or Rows.none(block.slow.shape[1])
+        """What is known of the block's part."""
+        return self._parts.get(key_of(block)) or Rows.none(block.slow.shape[1])
 
     def _put(self, key: tuple[int, int], rows: Rows) -> None:
         if len(rows.about):
-            self._regions[key] = rows
+            self._parts[key] = rows
         else:
-            self._regions.pop(key, None)
-
-    def forget_missing(self, window: Window) -> None:
-        """Drop what a window no longer has: its rows were unmapped, or changed their slot size."""
-        first = window.start % REGION_BYTES // HUGE_PAGE_BYTES
-        last = first + (window.end - window.start) // HUGE_PAGE_BYTES
-        seen = {block.pages_per_slot: numbers_of(block.addresses) for block in window.blocks}
-        for size in SLOT_PAGES:
-            key = (window.start // REGION_BYTES, size)
-            rows = self._regions.get(key)
-            if rows is not None:
-                stays = (rows.numbers < first) | (rows.numbers >= last)
-                stays |= among(rows.numbers, seen.get(size, rows.numbers[:0])) | self._rests(rows)
-                if not stays.all():
-                    self._drop(key, rows, ~stays)
+            self._parts.pop(key, None)
 
     def _drop(self, key: tuple[int, int], rows: Rows, gone: BoolArray) -> None:
         """These rows of a region are there no more."""
@@ -112,45 +95,47 @@ class History(ABC):
     def due(self, vmas: VmaTable) -> VmaTable:
         """What of these a pass has to look at: all but the rows that rest."""
         found = [np.empty(0, dtype=np.uint64)]
-        for (region, _), rows in sorted(self._regions.items()):
+        for (part, _), rows in sorted(self._parts.items()):
             rests = rows.addresses[self._rests(rows)]
-            found.append(rests + np.uint64(region * REGION_BYTES))
+            found.append(rests + np.uint64(part * PART_BYTES))
         starts = np.concatenate(found)
         return vmas.without(starts, HUGE_PAGE_BYTES) if len(starts) else vmas
 
     def rests(self, addresses: UIntArray) -> BoolArray:
         """Which of these pages (n,) this pass has not looked at, as their rows rest."""
         result = np.zeros(len(addresses), dtype=np.bool_)
-        regions = addresses // np.uint64(REGION_BYTES)
-        for region in distinct(regions).tolist():
-            mine = np.flatnonzero(regions == region)
-            for rows in self._sizes_of(region):
+        for size in SLOT_PAGES:
+            for mine, rows in self._rows_at(addresses, size):
                 place, known = rows.place(numbers_of(addresses[mine]))
                 result[mine[known]] |= self._rests(rows)[place[known]]
         return result
 
+    def _rows_at(self, addresses: UIntArray, pages: int) -> Iterator[tuple[PageNumbers, Rows]]:
+        """The parts that these pages are in, with slots of this size: which of them, and rows."""
+        parts = addresses // np.uint64(PART_BYTES)
+        for part in distinct(parts).tolist():
+            if (rows := self._parts.get((part, pages))) is not None:
+                yield np.flatnonzero(parts == part), rows
+
     def slots(self, start: int, end: int) -> Iterator[SlotRows]:
         """What is known of the rows that share a byte with a range of addresses; any thread."""
-        for (region, pages), rows in sorted(self._regions.items()):
-            if region * REGION_BYTES >= end or (region + 1) * REGION_BYTES <= start:
+        for (part, pages), rows in sorted(self._parts.items()):
+            if part * PART_BYTES >= end or (part + 1) * PART_BYTES <= start:
                 continue
-            addresses = rows.addresses + np.uint64(region * REGION_BYTES)
+            addresses = rows.addresses + np.uint64(part * PART_BYTES)
             size = rows.words.shape[1] * pages * PAGE_BYTES
             inside = (addresses < end) & (addresses + np.uint64(size) > start)
             if inside.any():
                 yield SlotRows(pages, addresses[inside], rows.words[inside])
 
-    def _sizes_of(self, region: int) -> Iterable[Rows]:
-        """What is known of a region, by the size of its slots."""
-        keys = ((region, size) for size in SLOT_PAGES)
-        return [self._regions[key] for key in keys if key in self._regions]
-
     def end_pass(self) -> None:
-        """Drop regions that the whole pass did not meet, unless all of them rests."""
-        for key, rows in list(self._regions.items()):
-            if key not in self._visited and not (rests := self._rests(rows)).all():
-                self._drop(key, rows, np.ones_like(rests))
-        self._visited = set()
+        """Drop rows that the whole pass did not meet, unless they rest: they were unmapped, or have
+        slots of another size now.
+        """
+        for key, rows in list(self._parts.items()):
+            gone = (rows.about["seen"] < self._number) & ~self._rests(rows)
+            if gone.any():
+                self._drop(key, rows, gone)
         self._number += 1
 
     def forget_stuck(self, still: Callable[[UIntArray], BoolArray] | None = None) -> None:
@@ -159,10 +144,10 @@ class History(ABC):
         But for those (n,) that `still` finds shared: they would be counted, and other pages make
         way for them, until that is found out again.
         """
-        for (region, pages), rows in self._regions.items():
+        for (part, pages), rows in self._parts.items():
             at, columns = np.nonzero(self._is_stuck(rows.words))
             if still is not None and len(at):
-                first = np.uint64(region * REGION_BYTES) + rows.addresses[at]
+                first = np.uint64(part * PART_BYTES) + rows.addresses[at]
                 stay = still(first + columns.astype(np.uint64) * np.uint64(pages * PAGE_BYTES))
                 at, columns = at[~stay], columns[~stay]
             self._replace(pages, rows, (at, columns), np.zeros(len(at), dtype=np.uint16))
@@ -173,41 +158,36 @@ class History(ABC):
 
     def _update(self, addresses: UIntArray, pages_per_slot: int, state: np.uint16) -> None:
         """Give slots that have a state another one."""
-        regions = addresses // np.uint64(REGION_BYTES)
         columns = addresses % np.uint64(HUGE_PAGE_BYTES) // np.uint64(PAGE_BYTES * pages_per_slot)
-        for region in distinct(regions).tolist():
-            rows = self._regions.get((region, pages_per_slot))
-            if rows is not None:
-                mine = regions == region
-                numbers, column = numbers_of(addresses[mine]), columns[mine].astype(np.intp)
-                place, there = rows.place(numbers)
-                at = (place[there], column[there])
-                words = self._with_state(rows.words[at], state)
-                self._replace(pages_per_slot, rows, at, words)
+        for mine, rows in self._rows_at(addresses, pages_per_slot):
+            place, there = rows.place(numbers_of(addresses[mine]))
+            at = (place[there], columns[mine[there]].astype(np.intp))
+            words = self._with_state(rows.words[at], state)
+            self._replace(pages_per_slot, rows, at, words)
 
     def hotness(self, topology: Topology) -> dict[int, list[int]]:
         """See heat.hotness; it may be asked from any thread, and costs nothing until then."""
-        regions = list(self._regions.items())
-        told = ((pages, rows) for (_, pages), rows in regions)
+        parts = list(self._parts.items())
+        told = ((pages, rows) for (_, pages), rows in parts)
         return hotness(told, self.CODES, topology.nodes_of)
 
     def row_heat(self) -> RowHeat:
         """See heat.row_heat; it may be asked from any thread, and costs nothing until then."""
-        regions = sorted(self._regions.items(), key=lambda each: each[0])
-        found = ((region * REGION_BYTES, pages, rows) for (region, pages), rows in regions)
+        parts = sorted(self._parts.items(), key=lambda each: each[0])
+        found = ((part * PART_BYTES, pages, rows) for (part, pages), rows in parts)
         return row_heat(found, self.CODES, self.HEAT)
 
     @property
     def pages(self) -> int:
         """Slots with history, in 4 KiB pages."""
         return sum(
-            int(np.count_nonzero(rows.words)) * pages for (_, pages), rows in self._regions.items()
+            int(np.count_nonzero(rows.words)) * pages for (_, pages), rows in self._parts.items()
         )
 
 
 def key_of(block: PageBlock) -> tuple[int, int]:
-    """Of its rows: number of the region, and the slot size."""
-    return int(block.addresses[0]) // REGION_BYTES, block.pages_per_slot
+    """Of its rows: number of the part, and the slot size."""
+    return int(block.addresses[0]) // PART_BYTES, block.pages_per_slot
 
 
 def tags_of(block: PageBlock) -> StateArray:

@@ -44,9 +44,7 @@ class PassHistory(History):
         state = observed(old, block.accessed)
         state *= block.slow & ((old ^ tag) & TAG == 0)
         words = (np.where(state, state, KNOWN) | tag) * block.slow
-        key = key_of(block)
-        self._put(key, rows.updated(Rows.of(block, block.slow, words, self._number)))
-        self._visited.add(key)
+        self._put(key_of(block), rows.updated(Rows.of(block, block.slow, words, self._number)))
         return state
 
     def restart(self, addresses: UIntArray, pages_per_slot: int) -> None:

@@ -1,4 +1,4 @@
-"""What is known of the rows (2 MiB) of one region (1 GiB)."""
+"""What is known of the rows (2 MiB) of one part (16 GiB) of an address space."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,13 @@ from mmscand.sets import among
 
 TAG = np.uint16(0xF000)
 """The bits of a word that come from the frame's number; the others are its state."""
+PART_BYTES = 16 * REGION_BYTES
+"""Of an address space, whose rows are one table: a call of numpy takes microseconds, however few
+rows there are, so windows of neighbouring regions are taken in as one. Larger parts have more to
+copy (9 MiB) when a row is mapped or unmapped."""
 _ROW = np.dtype(
     [
-        ("number", "<i8"),  # of the region's rows
+        ("number", "<i8"),  # of the part's rows
         ("frames", "<u8", 2),  # the first slow and the first fast one, or NO_FRAME: its nodes
         ("slots", "<u2", 2),  # on the slow tier, and on the fast one
         ("seen", "<i4"),  # number of the pass that has read it last
@@ -37,7 +41,7 @@ _ROW = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Those of a region that have slots of one size."""
+    """Those of a part that have slots of one size."""
 
     about: NDArray[np.void]
     """(n,) _ROW, in the order of their numbers."""
@@ -61,7 +65,7 @@ class Rows:
 
     @property
     def numbers(self) -> PageNumbers:
-        """Which rows of the region these are, ascending."""
+        """Which rows of the part these are, ascending."""
         numbers: PageNumbers = self.about["number"]
         return numbers
 
@@ -108,14 +112,14 @@ class Rows:
 
     @property
     def addresses(self) -> UIntArray:
-        """First address of each row, counted from the region's start."""
+        """First address of each row, counted from the part's start."""
         addresses: UIntArray = self.about["number"].astype(np.uint64) * np.uint64(HUGE_PAGE_BYTES)
         return addresses
 
 
 def numbers_of(addresses: UIntArray) -> PageNumbers:
-    """Row of its region that each address belongs to."""
-    return (addresses % np.uint64(REGION_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
+    """Row of its part that each address belongs to."""
+    return (addresses % np.uint64(PART_BYTES) // np.uint64(HUGE_PAGE_BYTES)).astype(np.intp)
 
 
 def _first(frames: UIntArray, mask: BoolArray) -> UIntArray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmscand.heat.history import History, Places, key_of, tags_of
 from mmscand.heat.hotness import by_tier, codes
-from mmscand.heat.rows import TAG, Rows, numbers_of
+from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
     FAST,
@@ -33,7 +33,7 @@ from mmscand.model import (
     Topology,
     UIntArray,
 )
-from mmscand.sets import distinct
+from mmscand.sets import among
 
 _MAY_REST = (1, 512)
 """Slots, in 4 KiB pages, whose rows may rest. A row of one 1 GiB page costs a look at one entry."""
@@ -75,8 +75,8 @@ class WatchHistory(History):
 
     def __init__(self) -> None:
         super().__init__()
-        self._surprises: set[tuple[int, int]] = set()
-        """Regions with a row that was accessed while it rested."""
+        self._surprises: set[int] = set()
+        """Numbers of regions with a row that was accessed while it rested."""
         self._now = 0.0
         """When the pass under way began."""
         self._ends = True
@@ -116,7 +116,6 @@ class WatchHistory(History):
             rows = self._rows_of(block)
             place, known = rows.place(numbers)
         rows.about["seen"][place[known]], rows.about["read"][place[known]] = self._number, now
-        self._visited.add(key_of(block))
         words = rows.at(numbers)
         if not closely:
             return words, times
@@ -168,7 +167,6 @@ class WatchHistory(History):
             about["level"], about["next"], about["coldest"] = rest.level, rest.until, rest.coldest
         self._count(rows.at(numbers), words, block.pages_per_slot)
         self._put(key, rows.updated(new))
-        self._visited.add(key)
 
     def were_cleared(self, block: PageBlock, at: float) -> None:
         """Bits of the block, which was put, were cleared at this time."""
@@ -204,8 +202,10 @@ class WatchHistory(History):
     def end_pass(self) -> None:
         """See History. The neighbours of a row that was accessed while it rested are read next."""
         super().end_pass()
-        for key in self._surprises & self._regions.keys():
-            self._regions[key].wake()
+        surprising = np.array(sorted(self._surprises), dtype=np.uint64)
+        for (part, _), rows in self._parts.items() if len(surprising) else ():
+            regions = (np.uint64(part * PART_BYTES) + rows.addresses) // np.uint64(REGION_BYTES)
+            rows.wake(among(regions, surprising))
         self._surprises = set()
 
     def _rests(self, rows: Rows) -> BoolArray:
@@ -217,26 +217,25 @@ class WatchHistory(History):
 
     def wake(self) -> None:
         """Read all rows in the next pass: what is hot has changed."""
-        for rows in self._regions.values():
+        for rows in self._parts.values():
             rows.wake()
 
     def wake_colder(self, rate: float) -> None:
         """Read those with a page of the fast tier of at most this rate: one may make way."""
-        for rows in self._regions.values():
+        for rows in self._parts.values():
             rows.wake((rows.about["coldest"] <= rate) & (rows.about["next"] > self._now))
 
-    def wake_region(self, block: PageBlock) -> None:
-        """Read all rows beside those of the block in the next pass."""
-        self._surprises.add(key_of(block))
+    def wake_regions(self, addresses: UIntArray) -> None:
+        """Read all rows beside these (n,), in the same 1 GiB each, in the next pass."""
+        self._surprises.update((addresses // np.uint64(REGION_BYTES)).tolist())
 
     def moved(self, addresses: UIntArray, pages_per_slot: int) -> None:
         """These slots were moved to the other tier: their rows do not rest."""
-        regions = addresses // np.uint64(REGION_BYTES)
-        for region in distinct(regions).tolist():
-            rows = self._regions.get((region, pages_per_slot))
-            if rows is not None:
-                place, there = rows.place(numbers_of(addresses[regions == region]))
-                rows.about["next"][place[there]] = rows.about["level"][place[there]] = 0
+        for mine, rows in self._rows_at(addresses, pages_per_slot):
+            place, there = rows.place(numbers_of(addresses[mine]))
+            some = place[there]
+            rows.about["next"][some] = rows.about["level"][some] = 0
+            rows.about["seen"][some] = self._number  # this pass may have left them out
 
     def hotness(self, topology: Topology) -> dict[int, list[int]]:
         """See History. Where each tier is one node, kinds give it: 20 us, however many pages."""
@@ -258,13 +257,13 @@ class WatchHistory(History):
 
     def slept(self, seconds: float) -> None:
         """In these seconds nothing could be accessed: all watches began that much later."""
-        for rows in self._regions.values():
+        for rows in self._parts.values():
             for name in ("cleared", "read", "next"):
                 rows.about[name] += seconds
 
     def trust_less(self, observed_level: int) -> None:
         """After a change: no estimate counts for more accesses than those of this level."""
-        for (_, pages), rows in self._regions.items():
+        for (_, pages), rows in self._parts.items():
             words = less_observed(rows.words, observed_level)
             self._count(rows.words, words, pages)
             rows.words[:] = words

@@ -51,7 +51,6 @@ class WatchedProcess:
         aged = 0
         for window in self._space.read(vmas):
             aged += sum(self._take(block, vmas) for block in window.blocks)
-            self._history.forget_missing(window)
         self._history.end_pass()
         return aged
 

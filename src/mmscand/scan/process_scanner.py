@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+
+import numpy as np
 
 from mmscand.clock import CpuMeter
 from mmscand.engine.registry import DEFAULT
@@ -31,6 +32,7 @@ from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit
 from mmscand.scan.block_processor import BlockProcessor
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
+from mmscand.scan.joined_windows import joined
 from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
 from mmscand.scan.rules import RuleMatch
@@ -369,7 +371,7 @@ class ProcessScanner:
         vmas = self._mappings()
         counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
-        for window in self._space.read(self._due(vmas), self._cursor):
+        for window in joined(self._space.read(self._due(vmas), self._cursor)):
             self._take(window, vmas, counts)
             most = self.pacer.most_pages(counts["accessed"])
             if counts["examined"] >= most:
@@ -419,15 +421,16 @@ class ProcessScanner:
             self._blocks.take(block, vmas, counts, failures, self._now, ages=ages)
         if ages and self._policy.rereads:
             self._read_again(window, vmas)
-        self._policy.history.forget_missing(window)
         if surveyed:
             self._surveys.make(window, vmas, self._policy)
         self._cursor = max(self._cursor, window.end)
 
     def _read_again(self, window: Window, vmas: VmaTable) -> None:
         """What was just cleared of it, 0.2 ms later."""
-        for again in islice(self._space.read(self._due(vmas), window.start), 1):
-            for block in again.blocks if again.end <= window.end else ():
+        size = window.end - window.start
+        mine = self._due(vmas).within(np.array([window.start], dtype=np.uint64), size)
+        for again in joined(self._space.read(mine, window.start)):
+            for block in again.blocks:
                 self._policy.reread(countable(block, vmas))
 
     def _end(self, counts: Counter[str], vmas: VmaTable, *, complete: bool) -> Visit:

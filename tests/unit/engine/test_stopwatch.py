@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from mmscand.engine.estimates import Estimates
 from mmscand.engine.stopwatch import Stopwatch
+from mmscand.heat.watch_history import Rest
 from mmscand.heat.word import SEEN
 from mmscand.model import REGION_BYTES, PageBlock, Process
 from mmscand.policy.ranking import Ranking
@@ -116,6 +118,27 @@ def test_a_round_begins_when_bits_were_cleared_however_long_that_takes() -> None
     _, times = policy.history.meet(row(), now[0])
     assert times.cleared.tolist() == times.read.tolist() == [6.0]
     assert not policy.begin_pass(7.2)  # a round of a second
+
+
+def test_rows_that_rested_in_a_pass_are_not_forgotten_when_it_ends_with_a_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All cold memory was forgotten with each change, where a whole GiB of it rested."""
+
+    def changed(self: Estimates, fits: int) -> bool:
+        self.history.wake()
+        return True
+
+    policy = Stopwatch(Process(1, 1), Ranking(NoRoom(), lambda: 5.0), lambda: 5.0)
+    rest = Rest(np.array([3]), np.array([60.0]), np.array([1.0]))
+    policy.begin_pass(5.0)
+    policy.history.put(row(), policy.history.words(row()), 5.0, cleared=True, rest=rest)
+    policy.end_pass()
+    assert policy.history.rests(row().addresses).all()
+    monkeypatch.setattr(Estimates, "end_pass", changed)
+    policy.end_pass()
+    assert policy.history.pages == 512
+    assert not policy.history.rests(row().addresses).any()
 
 
 def test_a_page_that_is_queued_is_not_on_watch_as_its_bit_is_not_cleared() -> None:

@@ -7,9 +7,17 @@ import pytest
 
 from mmscand.heat.pass_history import PassHistory
 from mmscand.heat.state import accessed_in_a_row, accessed_passes, is_stuck
-from mmscand.model import PAGE_BYTES, PAGES_PER_TABLE, REGION_BYTES, PageBlock, UIntArray, Window
+from mmscand.model import (
+    HUGE_PAGE_BYTES,
+    PAGE_BYTES,
+    PAGES_PER_TABLE,
+    REGION_BYTES,
+    PageBlock,
+    UIntArray,
+)
 from mmscand.sim.nodes import sim_topology
 
+_ARRAYS = ("frames", "present", "accessed", "slow")
 #: Unknown, not observed yet, 1 to 6 observations, on the fast tier; stuck.
 STATES = np.array([[0, 1, 2, 3, 6, 7, 0x7F, 0xF, 0x97, 0x77, 0x100]], dtype=np.uint16)
 
@@ -85,15 +93,30 @@ def test_a_region_that_a_pass_did_not_meet_is_forgotten_at_its_end() -> None:
     assert history.pages == 512
 
 
-def test_a_window_forgets_only_its_own_stretch() -> None:
-    history = PassHistory()
-    for region in (1, 2):
-        history.fold(block(region))
-    middle = REGION_BYTES + REGION_BYTES // 2
-    history.forget_missing(Window(middle, 2 * REGION_BYTES, ()))
-    assert history.pages == 1024
-    history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
+def test_a_row_that_a_pass_did_not_meet_is_forgotten_beside_others_of_its_region() -> None:
+    history, first = PassHistory(), block(1)
+    second = replace(first, addresses=first.addresses + np.uint64(HUGE_PAGE_BYTES))
+    for seen in ([first, second], [second]):
+        for each in seen:
+            history.fold(each)
+        history.end_pass()
     assert history.pages == 512
+    assert history.fold(second).any()
+    assert not history.fold(first).any()
+
+
+def test_rows_of_several_regions_are_taken_in_together_as_one_by_one() -> None:
+    together, alone = PassHistory(), PassHistory()
+    some = [block(region, range(3 * region)) for region in (1, 2, 9)]
+    one = PageBlock(
+        np.concatenate([each.addresses for each in some]),
+        1,
+        *(np.concatenate([getattr(each, name) for each in some]) for name in _ARRAYS),
+    )
+    for _ in range(3):
+        found = together.fold(one)
+        assert (found == np.concatenate([alone.fold(each) for each in some])).all()
+    assert together.pages == alone.pages == 3 * (1 + 2 + 9)
 
 
 def test_hotness_counts_pages_by_accessed_passes_and_node() -> None:

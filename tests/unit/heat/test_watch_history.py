@@ -26,7 +26,6 @@ from mmscand.model import (
     PageBlock,
     StateArray,
     Topology,
-    Window,
 )
 from mmscand.sim.nodes import sim_topology
 
@@ -169,7 +168,8 @@ def test_pages_are_counted_by_kind_whatever_happens_to_them() -> None:
         assert (history.kinds == expected).all()
     history.forget_stuck()
     assert history.kinds.sum() == 198
-    history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
+    history.end_pass()
+    history.end_pass()  # a pass that did not meet it
     assert not history.kinds.any()
 
 
@@ -221,16 +221,29 @@ def test_a_change_wakes_all_rows() -> None:
 def test_a_surprise_wakes_the_rows_of_its_region() -> None:
     history, seen = WatchHistory(), block()
     at_rest(history, seen, until=9.0)
-    history.wake_region(seen)
+    other = replace(seen, addresses=seen.addresses + np.uint64(REGION_BYTES))
+    at_rest(history, other, until=9.0)
+    history.wake_regions(seen.addresses + np.uint64(HUGE_PAGE_BYTES))
+    history.begin_pass(5.0, ends=True)
     history.end_pass()
     assert not rests(history, seen, 5.1, ends=False)
+    assert rests(history, other, 5.1, ends=False)
+
+
+def test_a_row_that_rested_and_is_woken_in_the_middle_of_a_pass_is_not_forgotten() -> None:
+    history, seen = WatchHistory(), block()
+    at_rest(history, seen, until=9.0)
+    history.begin_pass(6.0, ends=True)
+    history.moved(seen.addresses, 1)
+    history.end_pass()
+    assert history.pages == PAGES
+    assert not rests(history, seen, 6.1, ends=False)
 
 
 def test_a_row_that_rests_is_not_forgotten_when_a_pass_does_not_meet_it() -> None:
     history, seen = WatchHistory(), block()
     at_rest(history, seen, until=9.0)
     history.begin_pass(6.0, ends=True)
-    history.forget_missing(Window(REGION_BYTES, 2 * REGION_BYTES, ()))
     history.end_pass()
     assert history.pages == PAGES
 
