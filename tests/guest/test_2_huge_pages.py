@@ -77,9 +77,9 @@ def watching(world: LiveWorld, process: Process, recorder: Recorder) -> Daemon:
     return Daemon(world.machine, select, settings=settings, observer=recorder)
 
 
-@pytest.mark.area("huge pages")
 @pytest.mark.usefixtures("khugepaged_sleeps")
 def test_of_sparse_huge_pages_the_hot_parts_are_promoted(world: LiveWorld) -> None:
+    """Of no area: it takes a minute, and what differs by kernel is in the next test too."""
     actor, address = written(world, PAGES)
     hot = np.sort(np.random.default_rng(1).permutation(PAGES)[:HOT_PAGES])
     # Accesses at visits only would become fewer as visits do, and visits as accesses do.
