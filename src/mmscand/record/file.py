@@ -7,7 +7,7 @@ whole member. numpy and zlib are all it takes.
 
 import io
 import os
-import threading
+import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -40,10 +40,11 @@ _PIECE_BYTES = 1 << 16
 _MOST_BYTES = 4 << 30
 """Of one member, unpacked: 16 TiB of memory. More is no recording, but a trap for who reads it."""
 _HEAD_TABLES = (HEAD, NODES)
-_PARSING = threading.Lock()
-"""numpy reads the head of a table with `ast`. In two threads at once that raises now and then
-`SystemError: AST constructor recursion depth mismatch` (CPython 3.11; github.com/python/cpython,
-issue 106905)."""
+_NPY = b"\x93NUMPY\x01\x00"
+_HEAD = re.compile(
+    rb"\{'descr': (?P<descr>.+), 'fortran_order': False, 'shape': \((?P<rows>\d{1,12}),\), \} *\n"
+)
+"""Of a table (numpy.lib.format, version 1.0)."""
 
 
 class RecordingFull(MmscandError):
@@ -195,13 +196,27 @@ def _unpacked(member: bytes, dtypes: tuple[np.dtype[Any], ...]) -> tuple[NDArray
     """The tables of a member; None when it does not hold just these, the first of one row."""
     buffer = io.BytesIO(member)
     try:
-        with _PARSING:
-            tables = tuple(np.lib.format.read_array(buffer, allow_pickle=False) for _ in dtypes)
-    except (ValueError, EOFError, MemoryError, SyntaxError, TypeError):
+        tables = tuple(_table(buffer, dtype) for dtype in dtypes)
+    except (ValueError, MemoryError):
         return None
-    fits = all(t.dtype == d and t.ndim == 1 for t, d in zip(tables, dtypes, strict=True))
-    whole = fits and len(tables[0]) == 1 and not buffer.read(1)
+    whole = len(tables[0]) == 1 and not buffer.read(1)
     return tables if whole and all(map(_has_slots, tables)) else None
+
+
+def _table(buffer: io.BytesIO, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The next table, which must be of this type; else ValueError.
+
+    numpy reads the head with `ast`. In two threads at once that raises now and then
+    `SystemError: AST constructor recursion depth mismatch` (CPython 3.11, issue 106905).
+    """
+    prefix = buffer.read(len(_NPY) + 2)
+    head = buffer.read(int.from_bytes(prefix[len(_NPY) :], "little"))
+    descr = repr(np.lib.format.dtype_to_descr(dtype)).encode()
+    found = _HEAD.fullmatch(head)
+    if prefix[: len(_NPY)] != _NPY or not found or found["descr"] != descr:
+        raise ValueError("another table was expected")
+    rows = int(found["rows"])
+    return np.frombuffer(bytearray(buffer.read(rows * dtype.itemsize)), dtype, rows)
 
 
 def _has_slots(table: NDArray[Any]) -> bool:
