@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mmscand.errors import MmscandError
 from mmscand.linux.btf import Btf, StructOffsets
+from mmscand.linux.free_memory import FreeMemory
 from mmscand.linux.iomem import parse_iomem
 from mmscand.linux.mglru import mglru_is_on, parse_generations
 from mmscand.linux.numa_policy import parse_numa_maps
@@ -96,6 +97,7 @@ FILES = {
     "sys/devices/system/node/node0/access0/initiators/read_latency": b"100\n",
     "sys/devices/system/memory/block_size_bytes": b"8000000\n",
     "sys/devices/virtual/memory_tiering/memory_tier4/nodelist": b"0-1\n",
+    "sys/devices/system/node/node0/vmstat": b"nr_free_pages 9000\nnr_inactive_file 7\n",
     "proc/zoneinfo": ZONEINFO,
 }
 
@@ -112,7 +114,9 @@ def test_nodes_are_read_or_it_is_said_in_words_why_not(name: str, data: st.DataO
         reader = NodeReader(Path(root) / "sys", Path(root) / "proc")
         with contextlib.suppress(MmscandError):
             reader.nodes()
-            reader.free_pages(0)
+        memory = FreeMemory(Path(root) / "sys", Path(root) / "proc")
+        assert memory.free_pages(0) >= 0
+        assert memory.page_cache(0).pages >= 0
 
 
 @given(st.binary(max_size=40))

@@ -5,9 +5,11 @@ however many CPUs there are. /proc/zoneinfo has five lines for each CPU and zone
 for each plan: only the watermarks come from there, and these change rarely.
 """
 
+import contextlib
 import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -20,9 +22,11 @@ _SYSFS, _PROCFS = Path("/sys"), Path("/proc")
 _COUNTERS = re.compile(
     rb"^nr_(free_pages|inactive_file|active_file|dirty|writeback) (\d{1,15})$", re.MULTILINE
 )
+_MOMENT_S = 0.002
+"""Free pages and page cache are asked for in one go. To move a batch takes about as long."""
 _RESERVES_S = 10.0
-"""Watermarks are read again after this time: min_free_kbytes or the size of a zone may have
-changed."""
+"""Watermarks are read again after this time, as min_free_kbytes or the size of a zone may have
+changed; and for a node of which none are known."""
 
 
 class FreeMemory:
@@ -39,43 +43,52 @@ class FreeMemory:
         self._now = now
         self._reserves: tuple[dict[int, int], float] = ({}, float("-inf"))
         """4 KiB pages of each node that are to stay free, and when they were read."""
+        self._read: dict[int, tuple[Counter[bytes], float]] = {}
+        """The counters of each node, and when they were read."""
 
     def free_pages(self, node: int) -> int:
-        """Pages that the node can take and still stay above the high watermarks of its zones."""
-        reserve = self._reserves_now().get(node, 0)
-        return max(0, self._counters(node).get(b"free_pages", 0) - reserve)
+        """Pages that the node can take and still stay above the high watermarks of its zones; none
+        where these are not known.
+        """
+        reserve = self._reserve(node)
+        return 0 if reserve is None else max(0, self._counters(node)[b"free_pages"] - reserve)
 
     def page_cache(self, node: int) -> PageCache:
         """See machine.Machine.page_cache. Which of the dirty pages are inactive is not known: all
         of them, to be sure.
         """
         of = self._counters(node)
-        written = of.get(b"dirty", 0) + of.get(b"writeback", 0)
-        inactive, active = of.get(b"inactive_file", 0), of.get(b"active_file", 0)
+        written = of[b"dirty"] + of[b"writeback"]
+        inactive, active = of[b"inactive_file"], of[b"active_file"]
         return PageCache(max(0, inactive - written), inactive + active)
 
-    def _counters(self, node: int) -> dict[bytes, int]:
+    def _counters(self, node: int) -> Counter[bytes]:
         """Nothing of a node that is there no more."""
-        try:
-            found = read_file(self._nodes / f"node{node}/vmstat")
-        except MachineCannot:
-            return {}
-        return {name: int(value) for name, value in _COUNTERS.findall(found)}
+        counters, read_at = self._read.get(node, (Counter[bytes](), float("-inf")))
+        if (now := self._now()) > read_at + _MOMENT_S:
+            counters = Counter()
+            with contextlib.suppress(MachineCannot):
+                found = read_file(self._nodes / f"node{node}/vmstat")
+                counters.update({name: int(value) for name, value in _COUNTERS.findall(found)})
+            self._read[node] = counters, now
+        return counters
 
-    def _reserves_now(self) -> dict[int, int]:
-        now = self._now()
-        if now > self._reserves[1] + _RESERVES_S:
-            self._reserves = self._read_reserves(), now
-        return self._reserves[0]
-
-    def _read_reserves(self) -> dict[int, int]:
-        zones = [zone for zone in read_zones(self._procfs) if zone.present and zone.name != DEVICE]
-        return {
-            node: _reserve(list(mine)) for node, mine in groupby(zones, key=lambda zone: zone.node)
-        }
+    def _reserve(self, node: int) -> int | None:
+        reserves, read_at = self._reserves
+        if node not in reserves or self._now() > read_at + _RESERVES_S:
+            zones = [zone for zone in read_zones(self._procfs) if zone.present]
+            reserves = _reserves(zone for zone in zones if zone.name != DEVICE)
+            self._reserves = reserves, self._now()
+        return reserves.get(node)
 
 
-def _reserve(zones: list[Zone]) -> int:
+def _reserves(zones: Iterable[Zone]) -> dict[int, int]:
+    """By node."""
+    by_node = groupby(zones, key=lambda zone: zone.node)
+    return {node: _reserve_of(list(mine)) for node, mine in by_node}
+
+
+def _reserve_of(zones: list[Zone]) -> int:
     """Of the zones of one node, the highest last. Of a lower one no more than is free there: most
     of the DMA zone is always kept from other allocations.
     """

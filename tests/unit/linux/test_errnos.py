@@ -160,9 +160,8 @@ def test_reading_proc(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_reading_nodes(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = NodeReader()
     monkeypatch.setattr("builtins.open", Refusal(code))
-    for call in (reader.nodes, reader.signature):
+    for call in (reader.nodes, reader.signature, lambda: FreeMemory().free_pages(0)):
         assert isinstance(outcome(call), OutOfResources) is (code in PASSING)
-    outcome(lambda: FreeMemory().free_pages(0))
 
 
 class Socket:

@@ -1,12 +1,13 @@
 """How full nodes are, from files that look like those of the kernel."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mmscand.linux.free_memory import FreeMemory
 from mmscand.model import PageCache
-from support.fake_nodes import FakeSys
+from support.fake_nodes import ZONE, FakeSys
 
 
 @pytest.fixture
@@ -19,9 +20,8 @@ def fake(tmp_path: Path) -> FakeSys:
     return fake
 
 
-def memory(fake: FakeSys, *times: float) -> FreeMemory:
-    clock = iter(times)
-    return FreeMemory(fake.root / "sys", fake.root / "proc", lambda: next(clock, 0.0))
+def memory(fake: FakeSys, now: Callable[[], float] = lambda: 0.0) -> FreeMemory:
+    return FreeMemory(fake.root / "sys", fake.root / "proc", now)
 
 
 def test_free_pages_are_those_above_the_high_watermarks_of_all_zones(fake: FakeSys) -> None:
@@ -43,13 +43,32 @@ def test_a_node_below_its_watermarks_has_no_free_pages(fake: FakeSys) -> None:
 
 
 def test_counters_are_read_each_time_and_watermarks_after_ten_seconds(fake: FakeSys) -> None:
-    free = memory(fake, 0.0, 9.0, 11.0)
+    now = [0.0]
+    free = memory(fake, lambda: now[0])
     assert free.free_pages(1) == 600
     found = (fake.root / "proc/zoneinfo").read_text()
     fake.write("proc/zoneinfo", found.replace("high     100", "high     250"))
     fake.counters(1, nr_free_pages=800)
+    now[0] = 9.0
     assert free.free_pages(1) == 700
+    now[0] = 11.0
     assert free.free_pages(1) == 550
+
+
+def test_watermarks_of_a_node_that_came_online_are_read_at_once(fake: FakeSys) -> None:
+    free = memory(fake)
+    assert free.free_pages(1) == 600
+    found = (fake.root / "proc/zoneinfo").read_text()
+    new = ZONE.format(node=2, name="Movable", free=999, high=300, spanned=999, start=0)
+    fake.write("proc/zoneinfo", found + new)
+    fake.counters(2, nr_free_pages=999)
+    assert free.free_pages(2) == 699
+
+
+def test_a_node_whose_watermarks_are_not_known_has_no_free_pages(fake: FakeSys) -> None:
+    (fake.root / "proc/zoneinfo").unlink()
+    assert memory(fake).free_pages(1) == 0
+    assert memory(fake).page_cache(1).idle == 300
 
 
 def test_a_device_s_memory_is_no_zone_that_watermarks_are_taken_from(fake: FakeSys) -> None:
