@@ -37,6 +37,8 @@ class Survey:
         self._read = 0.0
         """When they were read last."""
         self._reads = 0
+        self._is_new = True
+        """Whether no row was read again since the latest read was asked for."""
 
     def begin(self) -> None:
         """Rows of the next block of which a round begins are chosen."""
@@ -54,7 +56,8 @@ class Survey:
         lots /= np.maximum(weights, _LEAST_RATE)
         chosen = np.zeros(len(words), dtype=np.bool_)
         chosen[np.argsort(lots, kind="stable")[:_ROWS]] = True
-        self._wanted, self._rows, self._reads = False, block.addresses[chosen], 0
+        self._wanted, self._rows = False, block.addresses[chosen]
+        self._reads, self._is_new = 0, True
         return chosen
 
     def were_cleared(self, at: float) -> None:
@@ -66,12 +69,14 @@ class Survey:
         elapsed = self._read - self._cleared if self._reads else 0.0
         if not len(self._rows) or elapsed > _LAST_S or self._reads >= _MOST_READS:
             return None
+        self._is_new = True
         return self._cleared + max(_FIRST_S, _FACTOR * elapsed), self._rows
 
     def were_read(self, now: float) -> None:
-        """The rows were read again."""
-        self._read = now
-        self._reads += 1
+        """Some of the rows were read again: those of several GiB come as several blocks."""
+        if self._is_new:
+            self._read, self._is_new = now, False
+            self._reads += 1
 
     def end(self) -> None:
         """Nothing is to be read until other rows are chosen."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmscand.heat.hotness import hotness
 from mmscand.heat.row_heat import RowHeat, Unit, row_heat
-from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of
+from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of, pieces
 from mmscand.model import (
     HUGE_PAGE_BYTES,
     PAGE_BYTES,
@@ -95,10 +95,10 @@ class History(ABC):
     def due(self, vmas: VmaTable) -> VmaTable:
         """What of these a pass has to look at: all but the rows that rest."""
         found = [np.empty(0, dtype=np.uint64)]
-        for (part, _), rows in sorted(self._parts.items()):
+        for (part, _), rows in self._parts.items():
             rests = rows.addresses[self._rests(rows)]
             found.append(rests + np.uint64(part * PART_BYTES))
-        starts = np.concatenate(found)
+        starts = distinct(np.concatenate(found))
         return vmas.without(starts, HUGE_PAGE_BYTES) if len(starts) else vmas
 
     def rests(self, addresses: UIntArray) -> BoolArray:
@@ -125,8 +125,8 @@ class History(ABC):
             addresses = rows.addresses + np.uint64(part * PART_BYTES)
             size = rows.words.shape[1] * pages * PAGE_BYTES
             inside = (addresses < end) & (addresses + np.uint64(size) > start)
-            if inside.any():
-                yield SlotRows(pages, addresses[inside], rows.words[inside])
+            for some in pieces(np.flatnonzero(inside)):
+                yield SlotRows(pages, addresses[some], rows.words[some])
 
     def end_pass(self) -> None:
         """Drop rows that the whole pass did not meet, unless they rest: they were unmapped, or have
@@ -145,12 +145,14 @@ class History(ABC):
         way for them, until that is found out again.
         """
         for (part, pages), rows in self._parts.items():
-            at, columns = np.nonzero(self._is_stuck(rows.words))
-            if still is not None and len(at):
-                first = np.uint64(part * PART_BYTES) + rows.addresses[at]
-                stay = still(first + columns.astype(np.uint64) * np.uint64(pages * PAGE_BYTES))
-                at, columns = at[~stay], columns[~stay]
-            self._replace(pages, rows, (at, columns), np.zeros(len(at), dtype=np.uint16))
+            for some in pieces(np.arange(len(rows.about))):
+                at, columns = np.nonzero(self._is_stuck(rows.words[some]))
+                at = some[at]
+                if still is not None and len(at):
+                    first = np.uint64(part * PART_BYTES) + rows.addresses[at]
+                    stay = still(first + columns.astype(np.uint64) * np.uint64(pages * PAGE_BYTES))
+                    at, columns = at[~stay], columns[~stay]
+                self._replace(pages, rows, (at, columns), np.zeros(len(at), dtype=np.uint16))
 
     def _replace(self, pages: int, rows: Rows, at: Places, words: StateArray) -> None:
         """Slots of rows, of this number of 4 KiB pages each, have other words."""

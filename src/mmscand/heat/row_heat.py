@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mmscand.heat.hotness import told
-from mmscand.heat.rows import Rows
+from mmscand.heat.rows import Rows, pieces
 from mmscand.model import ByteArray, FloatArray, PageNumbers, UIntArray
 
 Unit = Literal["rate", "passes"]
@@ -40,7 +40,7 @@ class RowHeat:
 def row_heat(
     regions: Iterable[tuple[int, int, Rows]], code: ByteArray, heat: FloatArray
 ) -> RowHeat:
-    """Of regions, by first address and 4 KiB pages a slot.
+    """Of parts, by first address and 4 KiB pages a slot.
 
     Of more than 4 Mi words heat is that of a sample. `code` (a power of two,) is what each word
     says, see heat.hotness, and `heat` how hot it is.
@@ -49,11 +49,13 @@ def row_heat(
     found, kept = list(regions), np.uint16(len(code) - 1)
     step = _step(sum(rows.words.size for _, _, rows in found))
     parts = [_Part.none(), *(_part(*each, table, kept, step) for each in found)]
-    return RowHeat(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    columns = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return RowHeat(*(column[order] for column in columns))
 
 
 class _Part(NamedTuple):
-    """As RowHeat, of one region."""
+    """As RowHeat, of one part."""
 
     addresses: UIntArray
     heat: FloatArray
@@ -70,9 +72,11 @@ class _Part(NamedTuple):
 def _part(
     start: int, pages: int, rows: Rows, table: UIntArray, kept: np.uint16, step: int
 ) -> _Part:
-    some = rows.words[:, ::step] & kept
-    each = pages * rows.words.shape[1] / max(1, some.shape[1])
-    sums = table.take(some).sum(axis=1, dtype=np.uint64)
+    words = rows.words[:, ::step]
+    each = pages * rows.words.shape[1] / max(1, words.shape[1])
+    sums = np.zeros(len(words), dtype=np.uint64)
+    for some in pieces(np.arange(len(words))):
+        sums[some] = table.take(words[some] & kept).sum(axis=1, dtype=np.uint64)
     slots = rows.about["slots"].astype(np.intp) * pages
     heat = (sums >> _TOLD_BITS) / _FRACTION * each
     known = np.rint((sums & _TOLD) * each).astype(np.intp)

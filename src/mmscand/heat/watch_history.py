@@ -7,7 +7,7 @@ import numpy as np
 
 from mmscand.heat.history import History, Places, key_of, tags_of
 from mmscand.heat.hotness import by_tier, codes
-from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of
+from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of, pieces
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
     FAST,
@@ -264,9 +264,11 @@ class WatchHistory(History):
     def trust_less(self, observed_level: int) -> None:
         """After a change: no estimate counts for more accesses than those of this level."""
         for (_, pages), rows in self._parts.items():
-            words = less_observed(rows.words, observed_level)
-            self._count(rows.words, words, pages)
-            rows.words[:] = words
+            for some in pieces(np.arange(len(rows.about))):
+                old = rows.words[some]
+                words = less_observed(old, observed_level)
+                self._count(old, words, pages)
+                rows.words[some] = words
 
     def _with_state(self, words: StateArray, state: np.uint16) -> StateArray:
         result: StateArray = np.where(words, words & (TAG | FAST) | SEEN | state, np.uint16(0))

@@ -9,34 +9,36 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from mmscand.heat.rows import PART_BYTES
-from mmscand.model import PageBlock, Window
+from mmscand.model import PAGE_BYTES, REGION_BYTES, PageBlock, Window
 
-_MOST_ROWS = 512
-"""Of a window, in all its blocks: as many as a region with 4K pages has."""
+_MOST_PAGES = REGION_BYTES // PAGE_BYTES
+"""Of a window, in 4 KiB pages: as many as a region has."""
 
 
-def joined(windows: Iterable[Window]) -> Iterator[Window]:
-    """Neighbours of one part (heat.rows) as one, up to 512 rows together. What the reader reuses is
-    copied: all of it is valid until the next one is asked for.
+def joined(windows: Iterable[Window], most_pages: int = _MOST_PAGES) -> Iterator[Window]:
+    """Neighbours of one part (heat.rows) as one, up to a number of 4 KiB pages that is looked at
+    together. What the reader reuses is copied: a window is valid until the next one is asked for.
     """
-    waiting: list[Window] = []
-    rows = 0
+    most, waiting, pages = min(most_pages, _MOST_PAGES), list[Window](), 0
     for window in windows:
-        more = sum(len(block.addresses) for block in window.blocks)
-        if waiting and (rows + more > _MOST_ROWS or not _in_one_part(waiting[0], window)):
-            ready, waiting, rows = waiting, [_copy(window)], more
-            yield _as_one(ready)
-        elif waiting or more < _MOST_ROWS // 2:
-            waiting.append(_copy(window))
-            rows += more
+        next_one = window
+        if waiting and not (pages + window.pages <= most and _are_neighbours(waiting[0], window)):
+            next_one = _copy(window)  # while the others are taken in, the reader may go on
+            yield _as_one(waiting)
+            waiting, pages = [], 0
+        if window.blocks and (waiting or window.pages < most // 2):
+            waiting.append(_copy(next_one))
+            pages += next_one.pages
         else:
-            yield window
+            yield next_one
     if waiting:
         yield _as_one(waiting)
 
 
-def _in_one_part(first: Window, last: Window) -> bool:
-    return first.start // PART_BYTES == (last.end - 1) // PART_BYTES
+def _are_neighbours(first: Window, last: Window) -> bool:
+    """In one part. A window without blocks says only that there was garbage."""
+    in_one_part = first.start // PART_BYTES == (last.end - 1) // PART_BYTES
+    return in_one_part and bool(last.blocks)
 
 
 def _copy(window: Window) -> Window:
@@ -54,7 +56,7 @@ def _as_one(windows: list[Window]) -> Window:
     if len(windows) == 1:
         return windows[0]
     blocks = [block for window in windows for block in window.blocks]
-    sizes = sorted({block.pages_per_slot for block in blocks})
+    sizes = sorted({block.pages_per_slot for block in blocks}, reverse=True)
     return Window(
         windows[0].start,
         windows[-1].end,

@@ -371,7 +371,8 @@ class ProcessScanner:
         vmas = self._mappings()
         counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
-        for window in joined(self._space.read(self._due(vmas), self._cursor)):
+        most = self.pacer.most_pages(counts["accessed"]) - counts["examined"]
+        for window in joined(self._space.read(self._due(vmas), self._cursor), most):
             self._take(window, vmas, counts)
             most = self.pacer.most_pages(counts["accessed"])
             if counts["examined"] >= most:
@@ -388,8 +389,9 @@ class ProcessScanner:
         self.passes += 1
         if self._ages:
             self._watcher.end_pass(self.process, self.passes, self._generation, counts["aged"])
-        if began_at and not counts["examined"]:
-            return self.visit(now, go_on)  # the last visit had come just to the end
+        if began_at and not counts["examined"]:  # the last visit had come just to the end
+            self._counts = None
+            return self.visit(now, go_on)
         return self._end(counts, vmas, complete=True)
 
     def _due(self, vmas: VmaTable) -> VmaTable:

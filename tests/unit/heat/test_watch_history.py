@@ -290,3 +290,22 @@ def test_where_a_tier_has_several_nodes_each_is_distinguished() -> None:
         known(history, on_node(FOUR_NODES, node, node, slow=node >= 2), rate)
     hot, cold = [0, 0, 0, 0, 0, 0, PAGES], [PAGES, 0, 0, 0, 0, 0, 0]
     assert history.hotness(FOUR_NODES) == {0: hot, 1: cold, 2: cold, 3: hot}
+
+
+def test_a_row_without_pages_is_no_reason_to_copy_the_others() -> None:
+    history, seen = WatchHistory(), block()
+    known(history, seen, 4.0)
+    (before,) = history._parts.values()
+    two = replace(
+        seen,
+        addresses=np.array([REGION_BYTES, REGION_BYTES + HUGE_PAGE_BYTES], dtype=np.uint64),
+        frames_or_how=np.repeat(seen.frames, 2, axis=0),
+        present=np.repeat([[True], [False]], PAGES, axis=1),
+        accessed=np.zeros((2, PAGES), dtype=np.bool_),
+        slow=np.repeat([[True], [False]], PAGES, axis=1),
+    )
+    history.put(two, history.words(two), 7.0, cleared=True)
+    (after,) = history._parts.values()
+    assert after is before
+    assert history.pages == PAGES
+    assert times(history, seen, 9.0) == (7.0, 7.0)

@@ -81,8 +81,8 @@ def test_small_neighbours_of_one_part_are_one_window_of_at_most_512_rows(
 def test_what_the_reader_uses_again_was_copied() -> None:
     regions = [(2, 3), (3, 4), (4, 512), (5, 512), (6, 1)]
     seen = []
-    for window in joined(Reader((1, 512)).windows(*regions)):
-        assert [block.pages_per_slot for block in window.blocks] == [1, 512]
+    for window in joined(Reader((512, 1)).windows(*regions)):
+        assert [block.pages_per_slot for block in window.blocks] == [512, 1]
         for block in window.blocks:
             of = block.addresses // np.uint64(REGION_BYTES)
             assert (block.frames == of[:, None]).all()
@@ -98,6 +98,29 @@ def test_a_large_window_is_handed_on_before_the_next_one_is_read() -> None:
     windows = joined(reader.windows((1, 512), (2, 512), (3, 512)))
     next(windows)
     assert reader.read == 1
+
+
+def test_after_a_small_window_in_front_large_ones_are_handed_on_one_by_one() -> None:
+    reader = Reader()
+    windows = joined(reader.windows((1, 3), (2, 512), (3, 512), (4, 512)))
+    assert [(next(windows).start // REGION_BYTES, reader.read) for _ in range(4)] == [
+        (1, 2),  # the next one did not fit
+        (2, 2),
+        (3, 3),
+        (4, 4),
+    ]
+
+
+def test_no_more_is_joined_than_is_looked_at_together() -> None:
+    found = joined(Reader().windows(*((region, 12) for region in range(1, 9))), 36 * 512)
+    assert [len(each.blocks[0].addresses) for each in found] == [36, 36, 24]
+
+
+def test_garbage_behind_the_last_window_does_not_bring_the_end_back() -> None:
+    behind = Window(REGION_BYTES, REGION_BYTES, (), discarded=7)
+    found = list(joined([*Reader().windows((1, 3)), *Reader().windows((2, 3)), behind]))
+    assert [each.end // REGION_BYTES for each in found] == [3, 1]
+    assert [each.discarded for each in found] == [2, 7]
 
 
 def test_garbage_that_was_met_is_counted() -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -238,3 +239,28 @@ def test_a_process_that_pauses_is_visited_soon_after_it_has_run_again() -> None:
             visited.append(clock.now())
         clock.spend(scanner.period_ms / 1000)
     assert visited[6] < 1.0  # beside the pauses it is new, and learned of
+
+
+def test_of_memory_with_small_and_huge_pages_side_by_side_no_row_is_forgotten() -> None:
+    """Rows of neighbouring GiB rest and are read together, whatever the size of their slots."""
+    clock = SimClock()
+    machine = SimMachine(sim_topology((0,), (1,), {0: 1 << 13, 1: 1 << 19}), clock=clock)
+    sim = machine.spawn(100)
+    rows = 64
+    areas = [
+        machine.map(sim, region * REGION_BYTES, rows * 512, 1, huge=region % 2 == 0)
+        for region in range(1, 6)
+    ]
+    scanner, random = scanner_of(machine, sim, clock=clock, policy="capacity"), Random(1)
+    pages, visits = len(areas) * rows * 512, 0
+    while clock.now() < 40.0:
+        for area in areas:
+            slots = area.accessed.reshape(-1)
+            slots[[random.randrange(len(slots) // 8) * 3 for _ in range(30)]] = True
+        sim.run()
+        with scanner.cpu:
+            assert scanner.visit(clock.now(), lambda: True) is not None
+        visits += 1
+        assert scanner.history.pages == pages
+        clock.rest(max(0.001, scanner.due_after(clock.now()) - clock.now()))
+    assert visits > 50
