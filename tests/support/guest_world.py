@@ -3,6 +3,8 @@
 Here exactness is asserted, memory is filled up, and the kernel is changed for good.
 """
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,22 @@ def machine() -> Iterator[LinuxMachine]:
         pytest.skip(f"guest tests need two tiers: {error}")
     yield machine
     machine.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiers_in_the_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where the kernel sees one tier, programs find the slow nodes in /etc/mmscand.toml, as on a
+    machine of its users. /etc is the host's, and read-only: a copy lies over it meanwhile.
+    """
+    if (slow := nodes_to_name()) is None:
+        yield
+        return
+    etc = tmp_path_factory.mktemp("etc")
+    shutil.copytree("/etc", etc, symlinks=True, dirs_exist_ok=True)
+    (etc / "mmscand.toml").write_text(f'[nodes]\nslow = "{slow}"\n')
+    subprocess.run(["mount", "--bind", str(etc), "/etc"], check=True)
+    yield
+    subprocess.run(["umount", "/etc"], check=True)
 
 
 def switch_on_mglru() -> None:

@@ -22,7 +22,7 @@ from support.jumping_loop import JumpingLoop
 @contextmanager
 def connected(path: Path, sent: bytes = b"") -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(60)
+        client.settimeout(20)
         client.connect(str(path))
         client.sendall(sent)
         yield client
@@ -138,7 +138,7 @@ def push(client: socket.socket) -> None:
     with suppress(BlockingIOError):
         for _ in range(1000):
             client.send(b"x" * 10_000)
-    client.settimeout(60)
+    client.settimeout(20)
 
 
 def test_many_bad_clients_disturb_nobody_and_are_gone_after_30_s(
