@@ -26,12 +26,14 @@ from mmscand_lab.ending import exit_status
 from mmscand_lab.kvm_modules import load_kvm
 from mmscand_lab.memory_blocks import is_online, offline_blocks, set_offline, set_online
 from mmscand_lab.result import EVENTS
-from mmscand_lab.slowness import Budget, factor, work_s
+from mmscand_lab.slowness import Budget, Pace
 
 EVENTS_AGAIN = "events-again.jsonl"
 _STORM, _BLOCKS = 300, 2
 _VISITS_LATER = 20
 """To any process, until the daemon has had its chance to fall over memory that came online."""
+_PACE_LOOKS = 20
+"""Looks at the pages until it is measured again how slow a core is, which takes a second."""
 _CONVERGED, _CONVERGED_SAMPLES = 0.99, 3
 _PASSES, _PASSES_LATER = 60, 4
 """Passes over each large process: the most that the lab waits for its hot pages, and the number it
@@ -47,14 +49,18 @@ def _shown(world: World) -> str:
     return ", ".join(f"{name} {hot:.1%} of hot, {cold:.2%} of cold" for name, (hot, cold) in shares)
 
 
-def _settle(world: World, daemon: BusyDaemon, passes: int) -> None:
+def _settle(world: World, daemon: BusyDaemon, pace: Pace, passes: int) -> None:
     """Until the hot pages are up for some looks, or after `passes` more passes."""
-    events, streak = daemon.events, 0
+    events, streak, looks = daemon.events, 0, 0
     begin = events.passes.copy()
 
     def done() -> bool:
-        nonlocal streak
+        nonlocal streak, looks
         world.require_alive()
+        looks += 1
+        if looks % _PACE_LOOKS == 0 and pace.has_changed():
+            _say(f"a core is {pace.slowness:.1f} times slower now: {_words(pace.budget)}")
+            daemon.change(pace.budget)
         up = all(hot >= _CONVERGED for hot, _ in world.shares().values())
         streak = streak + 1 if up else 0
         # A process for which it does not pay is left alone for minutes.
@@ -88,26 +94,27 @@ def _halfway(world: World, daemon: BusyDaemon, blocks: list[Path]) -> dict[str, 
     }
 
 
-def _begin(world: World, daemon: BusyDaemon) -> None:
+def _words(budget: Budget) -> str:
+    return f"the CPU budget is {budget.percent:g} %, and {budget.burst_s:g} s at first"
+
+
+def _begin(world: World, daemon: BusyDaemon, pace: Pace) -> None:
     """Its first passes. Idle memory comes when it is up: beside a full node its start crawls."""
     daemon.wait_for(lambda: daemon.events.kinds["start"] > 0, "the daemon")
     if "idle" not in world.crowd.named:
         world.fill_fast_node()
     daemon.wait_for(lambda: daemon.events.kinds["pass_end"] > 0, "its first pass")
     _say("the daemon watches")
-    _settle(world, daemon, _PASSES)
+    _settle(world, daemon, pace, _PASSES)
 
 
 def measure(results: Path, native_s: float, shipped: Budget) -> BusyResult:
     """Run it all on this machine. Raises MmscandError, OSError."""
     topology = read_topology(NodeReader())
     require_two_tiers(topology)
-    slowness = factor(native_s, work_s())
-    budget = shipped.scaled(slowness)
-    _say(
-        f"a core is {slowness:.1f} times slower here, so the CPU budget is {budget.percent:g} %, "
-        f"and {budget.burst_s:g} s at first"
-    )
+    pace = Pace(shipped, native_s)
+    slowness, budget = pace.slowness, pace.budget
+    _say(f"a core is {slowness:.1f} times slower here: {_words(budget)}")
     load_kvm(results)
     # A node of its own that is offline from the start, and blocks of the slow one.
     blocks = [*offline_blocks(), *set_offline(max(topology.slow), _BLOCKS)]
@@ -115,13 +122,13 @@ def measure(results: Path, native_s: float, shipped: Budget) -> BusyResult:
         before = Before.of(world)
         _say("the daemon starts")
         with started(results, EVENTS, budget) as daemon:
-            _begin(world, daemon)
+            _begin(world, daemon, pace)
             happened = _halfway(world, daemon, blocks)
-            _settle(world, daemon, _PASSES)
+            _settle(world, daemon, pace, _PASSES)
             first = daemon.end()
         _say("the daemon starts again")
-        with started(results, EVENTS_AGAIN, budget) as again:
-            _begin(world, again)
+        with started(results, EVENTS_AGAIN, pace.budget) as again:
+            _begin(world, again, pace)
             second = again.end()
         story = Story(slowness=slowness, budget=budget, **happened)
         return judged(world, before, story, [daemon, again], [first, second])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmscand.config_socket import DEFAULT_SOCKET
+from mmscand.control.client import ControlClient
+from mmscand.errors import MmscandError
 from mmscand_lab.busy_events import Events
 from mmscand_lab.busy_result import DaemonRun
 from mmscand_lab.kernel import LabError
@@ -47,6 +51,11 @@ class BusyDaemon:
                 raise LabError(f"{what}: not there within {_LIMIT_S:g} s", hint=hint)
             time.sleep(_POLL_S)
             self.events.read()
+
+    def change(self, budget: Budget) -> None:
+        """Give it another budget. Where it does not answer in time, another time will do."""
+        with contextlib.suppress(MmscandError):
+            ControlClient(DEFAULT_SOCKET).change(budget.settings())
 
     def reload_by_command(self) -> str:
         """Change the configuration, run `mmscand reload`; what that says of the change."""

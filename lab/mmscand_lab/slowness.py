@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import time
 import timeit
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 
 _ROUNDS, _REPEATS = 60_000, 5
 _MOST_PERCENT, _MOST_BURST_S, _MOST_ACCESSES = 100.0, 3600.0, 1_000_000
 """The bounds of the knobs."""
+_CHANGED = 1.3
+"""Times as slow: less is what two measurements differ by."""
 
 
 def work_s() -> float:
@@ -56,6 +60,34 @@ class Budget:
 def factor(elsewhere_s: float, here_s: float) -> float:
     """By how much this core is slower than one that needs `elsewhere_s`; at least 1."""
     return max(1.0, here_s / elsewhere_s)
+
+
+class Pace:
+    """How slow a core is now, and the budget by that. What other work of the host takes from a
+    guest counts as CPU time there: beside other guests a core is two to four times as slow.
+    """
+
+    def __init__(
+        self, shipped: Budget, native_s: float, work: Callable[[], float] = work_s
+    ) -> None:
+        """`native_s` is what `work` takes elsewhere."""
+        self._shipped = shipped
+        self._native_s = native_s
+        self._work = work
+        self.slowness = factor(native_s, work())
+
+    @property
+    def budget(self) -> Budget:
+        """That of the daemon here."""
+        return self._shipped.scaled(self.slowness)
+
+    def has_changed(self) -> bool:
+        """Measure again; whether the budget is another one now."""
+        slowness = factor(self._native_s, self._work())
+        changed = abs(log(slowness / self.slowness)) > log(_CHANGED)
+        if changed:
+            self.slowness = slowness
+        return changed
 
 
 def configuration(settings: dict[str, float]) -> str:

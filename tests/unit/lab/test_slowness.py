@@ -3,7 +3,7 @@
 import tomllib
 
 from mmscand.settings import Settings
-from mmscand_lab.slowness import Budget, configuration, factor, work_s
+from mmscand_lab.slowness import Budget, Pace, configuration, factor, work_s
 
 SHIPPED = Budget(1.0, 20.0, 100)
 
@@ -30,3 +30,16 @@ def test_the_configuration_is_toml_that_the_knobs_take() -> None:
 
 def test_the_same_work_takes_some_time() -> None:
     assert work_s() > 0
+
+
+def test_the_budget_follows_a_host_that_gets_busy_and_not_what_measurements_differ_by() -> None:
+    times = iter([0.2, 0.25, 0.5, 0.45, 0.2])
+    pace = Pace(SHIPPED, 0.01, lambda: next(times))
+    assert pace.budget == SHIPPED.scaled(20)
+    assert not pace.has_changed()
+    assert pace.budget == SHIPPED.scaled(20)
+    assert pace.has_changed()
+    assert pace.budget == SHIPPED.scaled(50)
+    assert not pace.has_changed()
+    assert pace.has_changed()
+    assert pace.budget == SHIPPED.scaled(20)
