@@ -50,8 +50,9 @@ def events() -> Iterator[str]:
     yield (
         "`mmscand run --json` prints one JSON object for each: `event` is its name, `at` seconds "
         "of CLOCK_MONOTONIC, `process` has `pid`, `start_time` (clock ticks after boot) and "
-        "`name`. Counts are 4 KiB pages. `mmscand run --json` also prints lines that are no "
-        "events: see "
+        "`name`; `topology_changed` has none. Counts are 4 KiB pages, but for `skipped` (visits), "
+        "`discarded` (page-table pages) and `passes`. `mmscand run --json` also prints lines that "
+        "are no events: see "
         "[configuration](configuration.md#lines-of-mmscand-run-json).\n"
     )
     tree = ast.parse(inspect.getsource(source))

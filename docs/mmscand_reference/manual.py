@@ -116,7 +116,7 @@ _EXAMPLE = (
     "",
     "[[rule]]",
     'cgroup = "/system.slice/postgresql.service"',
-    "aggressiveness = 9",
+    "aggressiveness = 3",
     "",
     "[[rule]]",
     'name = "^backup"',

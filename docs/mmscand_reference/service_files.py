@@ -76,7 +76,7 @@ def _example() -> Iterator[str]:
     for name, key in RULE_KEYS.items():
         yield from _comment(f"{name}: {key.help}".replace("`", ""), "  ")
     yield from ("#", "# [[rule]]", '# cgroup = "/system.slice/postgresql.service"')
-    yield from ("# aggressiveness = 9", "#", "# [[rule]]", '# name = "^backup"', "# exclude = true")
+    yield from ("# aggressiveness = 3", "#", "# [[rule]]", '# name = "^backup"', "# exclude = true")
 
 
 def _comment(text: str, indent: str = "") -> list[str]:

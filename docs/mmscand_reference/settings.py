@@ -45,4 +45,11 @@ def rules() -> Iterator[str]:
         ("key", "meaning"), ((code(name), key.help) for name, key in RULE_KEYS.items())
     )
     usual = DEFAULT_AGGRESSIVENESS
-    yield f"A rule without `aggressiveness` and `exclude` has aggressiveness {usual}."
+    yield (
+        f"A rule without `aggressiveness` and `exclude` has aggressiveness {usual}. Of conditions "
+        "`pid` is the strongest, then `cgroup` (the longer path), `name`, `uid`; of equal ones the "
+        "rule with more conditions decides, and then the later one. A process that no rule matches "
+        "has the rule of its parent. A rule without conditions is the default for all others; "
+        "`unseen_use` has no effect in it. `mmscand config check FILE` finds mistakes, "
+        "`mmscand reload` loads the file."
+    )

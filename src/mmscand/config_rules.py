@@ -124,7 +124,9 @@ RULE_KEYS: Mapping[str, RuleKey] = {
     "aggressiveness": RuleKey(
         _number(0, 10),
         _whole(0, 10),
-        "How hard it is scanned: 0 never, 5 as usual, 10 twice as often.",
+        "How often it is scanned: 0 never, 1 five times less often than usual, 5 as usual, 10 "
+        "twice as often. With policy `capacity` values above 5 change nothing for a process of "
+        "16 MiB or more: the policy says when it is visited.",
     ),
     "exclude": RuleKey(_truth, _TRUTH, "`true` is aggressiveness 0. No rule has both keys."),
     "unseen_use": RuleKey(

@@ -21,13 +21,14 @@ class ProcessEntered:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLeft:
-    """A process is watched no more; `why` is a short phrase."""
+    """A process is watched no more, or cannot be watched: `passes` is 0 then. `why` is a short
+    phrase."""
 
     process: Process
     passes: int
     why: str
     for_now: bool = False
-    """It is tried again soon: something had run out."""
+    """Descriptors or memory had run out: it is tried again at the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,14 @@ class PassStart:
 
     process: Process
     number: int
-    """Of the pass over this address space that it is part of: 1 is the first."""
+    """Of the pass; 1 is the first over this address space."""
     cursor: int
     """Address at which it goes on; 0 is the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassEnd:
-    """One visit to a process is complete. All counts are 4 KiB pages."""
+    """One visit to a process is complete. Counts are 4 KiB pages where nothing else is said."""
 
     process: Process
     number: int
@@ -51,11 +52,12 @@ class PassEnd:
     complete: bool
     """It came to the end of the address space; one that did not goes on there next time."""
     seconds: float
+    """From the begin to the end of the visit."""
     examined: Annotated[int, counter("Had an entry in the page tables that were read.")]
     slow: Annotated[int, counter("Of these, present on the slow tier.")]
-    accessed: Annotated[int, counter("Of these, with the Accessed bit set since it was cleared.")]
+    accessed: Annotated[int, counter("Of the slow pages, those whose Accessed bit is set.")]
     fast: Annotated[int, counter("Of the examined pages, present on other nodes.")]
-    fast_accessed: Annotated[int, counter("Of these, with the Accessed bit set.")]
+    fast_accessed: Annotated[int, counter("Of these, those whose Accessed bit is set.")]
     aged: Annotated[int, counter("Were covered by aging: their Accessed bits were cleared.")]
     unaged: Annotated[
         int,
@@ -69,7 +71,7 @@ class PassEnd:
     ]
     cold: Annotated[int, counter("On the fast tier and to be demoted, by the policy.")]
     cooled: Annotated[
-        int, counter("Taken off the list: while they waited they became what had better stay.")
+        int, counter("Taken off the list: the policy does not want to move them any more.")
     ]
     shared: Annotated[int, counter("Hot, but mapped by other processes too.")]
     held: Annotated[
@@ -77,9 +79,7 @@ class PassEnd:
     ]
     bound: Annotated[
         int,
-        counter(
-            "Hot, but kept on slow nodes by a memory policy or a cpuset, or not known not to be."
-        ),
+        counter("Hot, but a memory policy or cpuset allows no fast node, or is not known yet."),
     ]
     discarded: Annotated[int, counter("Page-table pages that were garbage.", "tables")]
     skipped: Annotated[
@@ -112,7 +112,8 @@ class Moved:
 
     process: Process
     target: int | None
-    """None when no node had room."""
+    """None where nothing was tried: no node had room (ENOMEM), the source went offline (ENODEV), or
+    the kernel refused (EPERM)."""
     seconds: float
     promoted: Annotated[
         int,
@@ -124,7 +125,7 @@ class Moved:
         int, counter("On the list, and found on their target when their turn came.")
     ]
     failed: Mapping[str, int]
-    """By the name of the errno, as ENOMEM."""
+    """By the name of the errno, as ENOMEM. ELSEWHERE: another program moved the page."""
     demoted: Annotated[int, counter("Moved to the slow tier.")] = 0
     """Of a batch that is demoted, in place of `promoted`."""
     promoted_huge: Annotated[
