@@ -25,12 +25,18 @@ def doubts(rules: tuple[Rule, ...], view: CgroupView) -> Iterator[str]:
                 "name are looked at"
             )
         if rule.unseen_use:
-            yield (
-                f"{words} has memory scanned that guests or devices use unseen: pages in use may "
-                "look cold there, and be demoted"
-            )
+            yield f"{words} {_unseen_doubt(rule)}"
         if rule.cgroup is not None and (why := _cgroup_doubt(rule.cgroup, view)):
             yield f"{words} {why}"
+
+
+def _unseen_doubt(rule: Rule) -> str:
+    if not rule.conditions:
+        return "has no condition, so that its unseen_use has no effect: name the processes"
+    return (
+        "has memory scanned that guests or devices use unseen: pages in use may look cold there, "
+        "and be demoted"
+    )
 
 
 def _cgroup_doubt(cgroup: str, view: CgroupView) -> str:

@@ -41,3 +41,10 @@ def test_a_cgroup_that_this_machine_does_not_show(
     found = list(doubts((Rule(3, cgroup=cgroup),), view))
     assert bool(found) is bool(words)
     assert words in "".join(found)
+
+
+def test_a_guest_s_memory_that_a_rule_has_scanned() -> None:
+    (doubt,) = doubts((Rule(5, uid=1, unseen_use=True),), "whole")
+    assert "pages in use may look cold there" in doubt
+    (doubt,) = doubts((Rule(5, unseen_use=True),), "whole")
+    assert "has no condition, so that its unseen_use has no effect" in doubt
