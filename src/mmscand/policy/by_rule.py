@@ -91,10 +91,11 @@ class ByRule:
 
 
 def rule_of(knobs: Knobs) -> Rule:
-    """By the name of the policy; two passes where it has no rule, as `capacity` in a dry run."""
+    """By the name of the policy. `capacity` has none; in a dry run it is shown by two passes."""
     rules: dict[str, Rule] = {
         "first-touch": TwoPass(1),
         "frequency": Frequency(),
         "nothing": Nothing(),
+        **dict.fromkeys(("two-pass", "capacity"), TwoPass(knobs.hot_passes)),
     }
-    return rules.get(knobs.policy, TwoPass(knobs.hot_passes))
+    return rules[knobs.policy]

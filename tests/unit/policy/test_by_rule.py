@@ -1,6 +1,7 @@
 """Which rule a policy has, by its name."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -8,7 +9,7 @@ from mmscand.policy.by_rule import Rule, rule_of
 from mmscand.policy.frequency import Frequency
 from mmscand.policy.nothing import Nothing
 from mmscand.policy.two_pass import TwoPass
-from mmscand.settings import Settings
+from mmscand.settings import PolicyName, Settings
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,10 @@ from mmscand.settings import Settings
 def test_each_policy_has_its_rule(values: dict[str, str | int], rule: Rule) -> None:
     found = rule_of(replace(Settings(), **values))
     assert (type(found), found == rule) == (type(rule), isinstance(rule, TwoPass))
+
+
+def test_no_policy_is_without_a_rule() -> None:
+    for name in get_args(PolicyName):
+        assert rule_of(replace(Settings(), policy=name))
+    with pytest.raises(KeyError):
+        rule_of(replace(Settings(), policy="new"))  # type: ignore[arg-type]
