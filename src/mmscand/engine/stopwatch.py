@@ -23,8 +23,8 @@ from mmscand.model import (
 from mmscand.policy.by_plan import ByPlan
 from mmscand.policy.counted import Counted
 from mmscand.policy.interface import Decision, Held, Knobs
-from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.placement import Placement
+from mmscand.policy.plan import MovePlan
 from mmscand.policy.ranking import Ranking
 
 _STILL = 2.0

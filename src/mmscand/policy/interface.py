@@ -5,8 +5,8 @@ from typing import Protocol
 
 from mmscand.heat.history import History
 from mmscand.model import BoolArray, ByteArray, FloatArray, PageBlock, StateArray, UIntArray
-from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.placement import Placement
+from mmscand.policy.plan import MovePlan
 
 
 class Knobs(Protocol):

@@ -14,9 +14,8 @@ import numpy as np
 from mmscand.model import PageNumbers, Process
 from mmscand.policy.counted import Counted, Kinds
 from mmscand.policy.credit import PAYBACK_ACCESSES, Credit
-from mmscand.policy.move_plan import MovePlan
 from mmscand.policy.phase_length import PhaseLength
-from mmscand.policy.plan import NOTHING, Plan, capacity_of, plan
+from mmscand.policy.plan import NOTHING, MovePlan, Plan, capacity_of, plan
 
 _LASTING_S = 256.0
 """How long a placement is taken to hold until a change was seen: a trade has to pay for itself

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from mmscand.model import BoolArray, Outcome, PageBlock, Process, Topology, UIntArray
 from mmscand.observe.events import Planned
-from mmscand.policy.move_plan import MovePlan
+from mmscand.policy.plan import MovePlan
 from mmscand.scan.promoted import PromotedSample
 from mmscand.settings import Settings
 

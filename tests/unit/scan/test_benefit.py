@@ -16,7 +16,7 @@ from mmscand.model import (
     Process,
 )
 from mmscand.observe.events import EffortChanged, Event, Moved, PassEnd
-from mmscand.policy.move_plan import MovePlan
+from mmscand.policy.plan import MovePlan
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit, latency_gain_ns
 from mmscand.settings import Profile, Settings
 from mmscand.sim.nodes import sim_topology
