@@ -348,7 +348,8 @@ class Aged:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One stretch of an address space, at most a region long, as it was read."""
+    """One stretch of an address space as it was read: at most a region, or neighbouring ones with
+    few rows together (scan.joined_windows)."""
 
     start: int
     end: int
