@@ -24,7 +24,7 @@ from support.live_world import LiveActor, LiveWorld
 from support.sim_daemon import TIMEOUT_S, steady
 from support.watched import WatchedMachine
 
-PAGES = 250
+PAGES = 1000
 PINNED = list(range(5, PAGES, 10))
 LESS_OFTEN = 20
 """Times that back-off makes tries of pinned pages rarer."""
@@ -75,7 +75,7 @@ class Tries:
 def tries_of_pinned(world: LiveWorld, enough: Callable[[Tries], bool]) -> Tries:
     """Let the daemon try until it is enough."""
     actor = actor_of(world)
-    address = actor.map(256)
+    address = actor.map(1024)
     assert actor.puppet.pin(address, PINNED) == len(PINNED)
     tries, done = Tries(), threading.Event()
 
