@@ -50,14 +50,15 @@ class Terminal:
             self._reap()
 
     def _reap(self) -> None:
-        os.waitpid(self.pid, 0)
+        # The shell reads until the terminal goes. A key could be lost: programs that restore the
+        # terminal drop what was typed (TCSAFLUSH).
         os.close(self._fd)
+        os.waitpid(self.pid, 0)
         self._ended = True
 
     def end(self) -> int:
         """The program's exit code, once it has ended by itself."""
         self.read_until(lambda seen: _ENDED.search(seen) is not None)
-        self.type(b"\n")
         self._reap()
         (code,) = _ENDED.findall(self.seen)
         return int(code)
