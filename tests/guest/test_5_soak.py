@@ -50,24 +50,13 @@ class Load:
     def churn(self) -> None:
         self.moved_bystanders += run_churn(60, 6, self.world.slow)["moved"]
 
-    def warm(self, daemon: SoakDaemon) -> None:
-        """Until the largest process was visited: its tables are what most memory is for."""
-        with Puppet() as filler:
-            self._fill(filler)
-            while not daemon.visits[filler.pid]:
-                daemon.check()
-                time.sleep(0.1)
-
     def fill_and_empty(self) -> None:
         with Puppet() as filler:
-            self._fill(filler)
+            free = self.world.machine.free_pages(self.world.fast)
+            if free > _SPARE_PAGES + 512:
+                filler.map((free - _SPARE_PAGES) // 512 * 512, node=self.world.fast)
             time.sleep(_FULL_S)
         time.sleep(_EMPTY_S)
-
-    def _fill(self, filler: Puppet) -> None:
-        free = self.world.machine.free_pages(self.world.fast)
-        if free > _SPARE_PAGES + 512:
-            filler.map((free - _SPARE_PAGES) // 512 * 512, node=self.world.fast)
 
 
 @pytest.mark.soak
@@ -75,7 +64,6 @@ class Load:
 def test_soak(world: LiveWorld, tmp_path: Path) -> None:
     load, resident, descriptors = Load(world), list[int](), list[int]()
     with SoakDaemon(tmp_path, RULES) as daemon:
-        load.warm(daemon)
         knobs = turn_knobs(daemon)
 
         def turn() -> None:

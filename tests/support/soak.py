@@ -49,8 +49,6 @@ class SoakDaemon:
         self.events: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         """Sums over events by the names of counters."""
-        self.visits: Counter[int] = Counter()
-        """By process."""
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
         self._reader.start()
@@ -83,7 +81,6 @@ class SoakDaemon:
             event = json.loads(line)
             kind = event["event"]
             if kind == "pass_end":
-                self.visits[event["process"]["pid"]] += 1
                 self.told.update({k: v for k, v in event.items() if type(v) is int})
             if kind == "moved":
                 failed = {f"failed_{name}": pages for name, pages in event["failed"].items()}
