@@ -105,14 +105,6 @@ class Learned:
         return Updates(np.where(changed, self.fresh, self.estimates), self.place, changed)
 
 
-def accessed(
-    table: RateTable, after: float, until: float, doubt: Doubt, edge: float, *, fast: bool
-) -> Updates:
-    """For pages of a tier that were accessed between two reads; `edge`: see of_a_changed_page."""
-    learned = from_access(table, after, until, doubt)
-    return learned.updates(of_a_changed_page(table, after, until, edge, fast=fast), doubt)
-
-
 def from_access(table: RateTable, after: float, until: float, doubt: Doubt) -> Learned:
     """Of pages that were accessed between two reads."""
     silent, before = table.silent(until), table.silent(after)
@@ -154,14 +146,6 @@ def _one_more(a: FloatArray, b: FloatArray, width: float) -> tuple[FloatArray, F
     variance = np.maximum(a * (a + 1) / b**2 * two / none - mean**2, 1e-12 * mean**2)
     more = np.maximum(mean**2 / variance, _PROOF)
     return more, more / mean
-
-
-def still_clear(
-    table: RateTable, seconds: float, doubt: Doubt, edge: float, *, fast: bool
-) -> Updates:
-    """For pages of a tier that were not accessed for these seconds."""
-    learned = from_silence(table, seconds, doubt)
-    return learned.updates(of_a_changed_page(table, seconds, None, edge, fast=fast), doubt)
 
 
 def from_silence(table: RateTable, seconds: float, doubt: Doubt) -> Learned:

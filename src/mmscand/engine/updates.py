@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmscand.engine.observation import (
-    Doubt,
-    Learned,
     Place,
     from_access,
     from_silence,
@@ -66,29 +64,32 @@ class UpdateTables:
 
     def accessed(self, after: float, until: float) -> BothTiers:
         """For pages that were accessed between two reads, in s after their bits were cleared."""
-        key, last = (span_of(after), span_of(until)), max(until, _SHORTEST_S)
-        if key not in self._made:
-            learned = from_access(self._table, after, last, self._doubt(fast=True))
-            self._made[key] = self._both(learned, after, last)
-        return self._made[key]
+        return self._table_of((span_of(after), span_of(until)), after, max(until, _SHORTEST_S))
 
     def still_clear(self, seconds: float) -> BothTiers:
         """For pages that were not accessed since their bits were cleared."""
-        key = -1, span_of(seconds)
+        return self._table_of((-1, span_of(seconds)), seconds, None)
+
+    def _table_of(self, key: tuple[int, int], after: float, until: float | None) -> BothTiers:
+        """`until` is None for pages that are still clear."""
         if key not in self._made:
-            learned = from_silence(self._table, seconds, self._doubt(fast=True))
-            self._made[key] = self._both(learned, seconds, None)
+            self._made[key] = self._make(after, until)
         return self._made[key]
 
-    def _both(self, learned: Learned, after: float, until: float | None) -> BothTiers:
-        """What is learned is one for both tiers: they differ in how many pages have changed."""
+    def _make(self, after: float, until: float | None) -> BothTiers:
+        """What is learned is one for both tiers: they differ in how many pages have changed, and
+        not in what makes an observation unlikely (Unrest.doubt).
+        """
+        table = self._table
+        doubts = [self._unrest.doubt(self._now, fast=fast) for fast in (False, True)]
+        if until is None:
+            learned = from_silence(table, after, doubts[0])
+        else:
+            learned = from_access(table, after, until, doubts[0])
         tiers = []
-        for fast in (False, True):
-            other = of_a_changed_page(self._table, after, until, self._edge, fast=fast)
-            tiers.append(learned.updates(other, self._doubt(fast=fast)).estimates)
+        for fast, doubt in enumerate(doubts):
+            other = of_a_changed_page(table, after, until, self._edge, fast=bool(fast))
+            tiers.append(learned.updates(other, doubt).estimates)
         place = learned.place
         twice = Place(np.tile(place.low, 2), np.tile(place.high, 2))
         return BothTiers(np.concatenate(tiers), twice)
-
-    def _doubt(self, *, fast: bool) -> Doubt:
-        return self._unrest.doubt(self._now, fast=fast)

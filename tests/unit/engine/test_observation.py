@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from mmscand.engine.observation import CALM, Doubt, Place, Updates, accessed, still_clear
+from mmscand.engine.observation import (
+    CALM,
+    Doubt,
+    Place,
+    Updates,
+    from_access,
+    from_silence,
+    of_a_changed_page,
+)
 from mmscand.engine.rate_table import RateTable
 from mmscand.heat.word import STATES, UNKNOWN, A, B, packed, rounded
 from mmscand.model import FloatArray, StateArray
@@ -19,6 +27,22 @@ def table(*rates: float) -> RateTable:
     states = rounded(packed(np.full(len(every), 16.0), rng.gamma(16, 1 / every)), throw=1)
     learned.learn(np.bincount(states, minlength=STATES))
     return learned
+
+
+def accessed(
+    table: RateTable, after: float, until: float, doubt: Doubt, edge: float, *, fast: bool
+) -> Updates:
+    """For pages of one tier."""
+    other = of_a_changed_page(table, after, until, edge, fast=fast)
+    return from_access(table, after, until, doubt).updates(other, doubt)
+
+
+def still_clear(
+    table: RateTable, seconds: float, doubt: Doubt, edge: float, *, fast: bool
+) -> Updates:
+    """For pages of one tier."""
+    other = of_a_changed_page(table, seconds, None, edge, fast=fast)
+    return from_silence(table, seconds, doubt).updates(other, doubt)
 
 
 def state(accesses: float, rate: float) -> StateArray:
