@@ -85,7 +85,7 @@ class History(ABC):
             self._parts.pop(key, None)
 
     def _drop(self, key: tuple[int, int], rows: Rows, gone: BoolArray) -> None:
-        """These rows of a region are there no more."""
+        """These rows of a part are there no more."""
         self._put(key, rows.where(~gone))
 
     def _rests(self, rows: Rows) -> BoolArray:
@@ -175,7 +175,7 @@ class History(ABC):
 
     def row_heat(self) -> RowHeat:
         """See heat.row_heat; it may be asked from any thread, and costs nothing until then."""
-        parts = sorted(self._parts.items(), key=lambda each: each[0])
+        parts = list(self._parts.items())
         found = ((part * PART_BYTES, pages, rows) for (part, pages), rows in parts)
         return row_heat(found, self.CODES, self.HEAT)
 

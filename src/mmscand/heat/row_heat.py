@@ -37,19 +37,17 @@ class RowHeat:
     """4 KiB pages on each tier, as of the latest look at them."""
 
 
-def row_heat(
-    regions: Iterable[tuple[int, int, Rows]], code: ByteArray, heat: FloatArray
-) -> RowHeat:
+def row_heat(parts: Iterable[tuple[int, int, Rows]], code: ByteArray, heat: FloatArray) -> RowHeat:
     """Of parts, by first address and 4 KiB pages a slot.
 
     Of more than 4 Mi words heat is that of a sample. `code` (a power of two,) is what each word
     says, see heat.hotness, and `heat` how hot it is.
     """
     table = (np.rint(heat * _FRACTION) * told(code)).astype(np.uint64) << _TOLD_BITS | told(code)
-    found, kept = list(regions), np.uint16(len(code) - 1)
+    found, kept = list(parts), np.uint16(len(code) - 1)
     step = _step(sum(rows.words.size for _, _, rows in found))
-    parts = [_Part.none(), *(_part(*each, table, kept, step) for each in found)]
-    columns = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    made = [_Part.none(), *(_part(*each, table, kept, step) for each in found)]
+    columns = [np.concatenate(each) for each in zip(*made, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return RowHeat(*(column[order] for column in columns))
 

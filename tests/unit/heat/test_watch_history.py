@@ -40,6 +40,19 @@ def block(*, slow: bool = True, first_frame: int = 0, present: int = PAGES) -> P
     return PageBlock(addresses, 1, frames, there, there.copy(), there & slow)
 
 
+def two_rows(first: PageBlock, present: list[bool], slow: list[bool]) -> PageBlock:
+    """A row and the one behind it, each all of one kind, without accesses."""
+    next_address = first.addresses + np.uint64(HUGE_PAGE_BYTES)
+    return replace(
+        first,
+        addresses=np.concatenate((first.addresses, next_address)),
+        frames_or_how=np.repeat(first.frames, 2, axis=0),
+        present=np.repeat([present], PAGES, axis=0).T,
+        accessed=np.zeros((2, PAGES), dtype=np.bool_),
+        slow=np.repeat([slow], PAGES, axis=0).T,
+    )
+
+
 def known(history: WatchHistory, seen: PageBlock, rate: float) -> StateArray:
     """Keep an estimate of this rate of all pages, whose bits were cleared."""
     state = rounded(packed(np.full(PAGES, 8.0), np.full(PAGES, 8.0 / rate)), throw=1)
@@ -105,14 +118,7 @@ def test_of_a_row_without_a_page_that_counts_nothing_is_kept() -> None:
     history, nothing = WatchHistory(), block(present=0)
     assert times(history, nothing, 1.0) == (1.0, 1.0)
     assert times(history, nothing, 2.0) == (2.0, 2.0)
-    two = replace(
-        nothing,
-        addresses=np.array([REGION_BYTES, REGION_BYTES + HUGE_PAGE_BYTES], dtype=np.uint64),
-        frames_or_how=np.repeat(nothing.frames, 2, axis=0),
-        present=np.repeat([[False], [True]], PAGES, axis=1),
-        accessed=np.zeros((2, PAGES), dtype=np.bool_),
-        slow=np.zeros((2, PAGES), dtype=np.bool_),
-    )
+    two = two_rows(nothing, present=[False, True], slow=[False, False])
     history.meet(two, 3.0)
     history.were_cleared(nothing, 4.0)
     _, found = history.meet(two, 5.0)
@@ -296,14 +302,7 @@ def test_a_row_without_pages_is_no_reason_to_copy_the_others() -> None:
     history, seen = WatchHistory(), block()
     known(history, seen, 4.0)
     (before,) = history._parts.values()
-    two = replace(
-        seen,
-        addresses=np.array([REGION_BYTES, REGION_BYTES + HUGE_PAGE_BYTES], dtype=np.uint64),
-        frames_or_how=np.repeat(seen.frames, 2, axis=0),
-        present=np.repeat([[True], [False]], PAGES, axis=1),
-        accessed=np.zeros((2, PAGES), dtype=np.bool_),
-        slow=np.repeat([[True], [False]], PAGES, axis=1),
-    )
+    two = two_rows(seen, present=[True, False], slow=[True, False])
     history.put(two, history.words(two), 7.0, cleared=True)
     (after,) = history._parts.values()
     assert after is before
