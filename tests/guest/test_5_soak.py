@@ -54,7 +54,11 @@ class Load:
         with Puppet() as filler:
             free = self.world.machine.free_pages(self.world.fast)
             if free > _SPARE_PAGES + 512:
-                filler.map((free - _SPARE_PAGES) // 512 * 512, node=self.world.fast)
+                pages = (free - _SPARE_PAGES) // 512 * 512
+                address = filler.map(pages, node=self.world.fast)
+                # A process that sleeps is not visited: the daemon would first take in one of this
+                # size at any time of the soak, and its memory would grow then.
+                filler.use(address, range(0, pages, 64), 0.1)
             time.sleep(_FULL_S)
         time.sleep(_EMPTY_S)
 
