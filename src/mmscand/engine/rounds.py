@@ -8,7 +8,7 @@ until a page at the edge of the fast tier has most likely been accessed.
 from dataclasses import dataclass
 
 SHORTEST_S = 0.0003
-"""One `process_madvise` takes 0.15 ms (docs/notes.md)."""
+"""One `process_madvise` takes 0.15 ms (docs/archive/lab-book.md)."""
 _GROWTH, _LATE_GROWTH, _LONGEST_STEP_S = 3.0, 1.6, 1.0
 """Of the distances up to a decision, and after it: a change is to be seen soon."""
 _FIRST, _LENGTH, _SETTLING_LENGTH = 0.06, 1.6, 0.7

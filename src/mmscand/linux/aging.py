@@ -19,7 +19,7 @@ from mmscand.sets import among
 NO_MAIN_THREAD = "its main thread has ended, and process_madvise(2) goes by that one"
 """pidfd_get_task takes a process by its main thread, also where the pidfd is that of a thread
 (PIDFD_THREAD, Linux 6.9): ESRCH. Another thread's clear_refs clears bits, but leaves the TLB as it
-is, so that the hottest pages look idle (docs/notes.md)."""
+is, so that the hottest pages look idle (docs/archive/lab-book.md)."""
 _IOV_MAX = 1024
 """UIO_MAXIOV: ranges a call."""
 _FIRST_BYTES, _MOST_BYTES = 8 << 20, 256 << 20

@@ -1,4 +1,4 @@
-"""What things take on a simulated machine, as measured on real ones (docs/notes.md)."""
+"""What things take on a simulated machine, as measured on real ones (docs/archive/lab-book.md)."""
 
 from dataclasses import dataclass
 from typing import Protocol
