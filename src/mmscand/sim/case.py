@@ -71,6 +71,10 @@ class Figures(TypedDict):
     """Of all promotions: of pages demoted less than 10 windows before."""
     recovery_periods: int | None
     """After a full shift, until 95 % of the new optimum; the number of passes where never."""
+    recovery_clears: float | None
+    """Until then: how often a page that is hot after the shift was cleared, in the mean."""
+    clears_a_second: float
+    """Accessed bits that were cleared, of a page and base window, in the mean of the whole run."""
     swept_percent: float | None
     """Of the fast tier: pages promoted that a pass over cold pages had touched."""
     latency_ns: float
@@ -90,7 +94,9 @@ class Record(TypedDict):
 
 
 def run_case(case: Case) -> Record:
-    """Simulate it. The same case gives the same figures, anywhere."""
+    """Simulate it. The same case gives the same figures on processors of one kind: the last bit of
+    numpy's exp and log is another one with AVX-512.
+    """
     frame = Frame(case.pages, case.capacity, case.length, case.intensity, case.seed)
     workload = workload_named(case.workload, frame)
     how = case.policy, case.capacity, case.length, case.seed
@@ -115,6 +121,8 @@ def figures_of(trace: Trace, workload: Workload, case: Case) -> Figures:
         promotions=int(up.sum()),
         again_percent=100 * sum(trace.again) / max(1, int(up.sum())),
         recovery_periods=_recovery(trace, workload.shift_at),
+        recovery_clears=_clears_until(trace, workload.shift_at),
+        clears_a_second=trace.cleared / case.pages / end,
         swept_percent=100 * trace.swept_up / case.capacity if workload.sweep else None,
         latency_ns=latency.mean_ns(later),
         least_ns=least_latency_ns(workload, case.capacity, start, end),
@@ -135,6 +143,14 @@ def _recovery(trace: Trace, shift_at: float | None) -> int | None:
     ]
     reached = (number for number, share in enumerate(after, 1) if share >= _RECOVERED)
     return next(reached, len(after))
+
+
+def _clears_until(trace: Trace, shift_at: float | None) -> float | None:
+    recovered = _recovery(trace, shift_at)
+    if shift_at is None or recovered is None:
+        return None
+    clears = zip(trace.times, trace.hot_clears, strict=True)
+    return [count for time, count in clears if time > shift_at][recovered - 1]
 
 
 class _Latency:

@@ -63,6 +63,7 @@ PROMISES = (
     Promise("regret, zipf 0.7", 2.5, "pp", lambda f: f["steady_regret_pp"], ("zipf-0.7",)),
     Promise("regret, everywhere", 3.0, "pp", lambda f: f["regret_pp"]),
     Promise("full shift", 5, "periods", lambda f: f["recovery_periods"]),
+    Promise("full shift, of a hot page", 3, "clears", lambda f: f["recovery_clears"]),
     Promise("moves a pass, stationary", 0.2, "%", lambda f: f["moves_percent"], STATIONARY),
     Promise(
         "moves a pass, uniform, GUPS", 0, "%", lambda f: f["moves_percent"], ("uniform", "gups")

@@ -47,6 +47,11 @@ class Trace:
     """Hit share as placed after it, as a share of the best one."""
     swept_up: int = 0
     """Pages promoted that a single pass over cold memory had touched."""
+    cleared: int = 0
+    """Accessed bits that were cleared."""
+    hot_clears: list[float] = field(default_factory=list)
+    """Up to each decision: how often a page that is hot after the full shift was cleared since, in
+    the mean."""
 
 
 def simulate(
@@ -68,6 +73,29 @@ def simulate(
     return run.trace
 
 
+class Clears:
+    """How often bits of the pages that are hot after a full shift were cleared since."""
+
+    def __init__(self, workload: Workload, capacity: int) -> None:
+        self._from = np.inf if workload.shift_at is None else workload.shift_at
+        self._is_hot: BoolArray = np.zeros(len(workload.classes), dtype=np.bool_)
+        if workload.shift_at is not None:
+            number = workload.steps(self._from, self._from + 1)[0][0]
+            rates = workload.rates_in(number)[workload.classes]
+            self._is_hot[np.argsort(-rates, kind="stable")[:capacity]] = True
+        self._cleared = 0
+
+    def count(self, pages: PageNumbers, now: float) -> None:
+        """Bits of these pages were cleared."""
+        if now >= self._from:
+            self._cleared += int(np.count_nonzero(self._is_hot[pages]))
+
+    @property
+    def mean(self) -> float:
+        """Of a page."""
+        return self._cleared / max(1, int(np.count_nonzero(self._is_hot)))
+
+
 class Run:
     """Pages, where they are, and what was accessed so far."""
 
@@ -83,8 +111,6 @@ class Run:
     ) -> None:
         self.now = 0.0
         self.trace = Trace()
-        self.cleared = 0
-        """Accessed bits, so far."""
         self._workload, self._capacity = workload, capacity
         self._rng = np.random.default_rng(seed)
         pages = len(workload.classes)
@@ -97,6 +123,7 @@ class Run:
         """As of the latest look."""
         self._due = 0.0
         self._demoted: FloatArray = np.full(pages, -np.inf)
+        self._clears = Clears(workload, capacity)
         self._placed: NDArray[np.intp] = self._placed_now()
         self._accesses = self._hits = self._best = 0.0
         self._thresholds = np.full(pages, _SET)
@@ -130,7 +157,8 @@ class Run:
         self._bits = bits.copy()
 
     def _clear(self, pages: PageNumbers) -> None:
-        self.cleared += len(pages)
+        self.trace.cleared += len(pages)
+        self._clears.count(pages, self.now)
         if self._workload.only_swept:
             self._thresholds[pages] = np.inf
             return
@@ -216,4 +244,5 @@ class Run:
             values.append(value)
         trace.up.append(up)
         trace.down.append(down)
+        trace.hot_clears.append(self._clears.mean)
         self._accesses = self._hits = self._best = 0.0

@@ -1,4 +1,4 @@
-"""The daemon on a simulated machine, in one thread: the same run gives the same figures anywhere.
+"""The daemon on a simulated machine, in one thread: no thread and no clock makes figures differ.
 
 Scanner and migrator are those of `mmscand run`; here they take turns instead of running beside each
 other, and time stands still but for what they are charged and for what the caller lets pass.

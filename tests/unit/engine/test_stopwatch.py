@@ -209,7 +209,7 @@ def test_for_a_recording_every_page_is_observed_in_each_round() -> None:
         run = Run(workload, "capacity", 910, 1, watcher=watcher)
         while run.now < 30:
             run.visit(30)
-        return run.cleared
+        return run.trace.cleared
 
     assert cleared(EveryPage()) > 1.3 * cleared(None)
 

@@ -96,6 +96,7 @@ def record(policy: str, seed: int = 1, workload: str = "gups", **figures: float)
     known = Figures(
         hit_share=0.9, epoch_share=0.9, static_share=0.9, regret_pp=0.0, steady_regret_pp=0.0,
         moves_percent=0.0, promotions=10, again_percent=0.0, recovery_periods=None,
+        recovery_clears=None, clears_a_second=0.0,
         swept_percent=None, latency_ns=130.0, least_ns=130.0, whole_latency_ns=130.0,
         passes=10,
     )  # fmt: skip
