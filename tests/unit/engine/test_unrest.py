@@ -1,5 +1,7 @@
 """After a change estimates are doubted for a while, and the same change is not noticed twice."""
 
+import pytest
+
 from mmscand.engine.change_watch import Changed
 from mmscand.engine.observation import CALM
 from mmscand.engine.unrest import Unrest
@@ -19,6 +21,18 @@ def test_nothing_is_doubted_before_the_first_change() -> None:
     unrest = Unrest()
     assert not unrest.settles
     assert unrest.doubt(5.0, fast=True) == unrest.doubt(5.0, fast=False) == CALM
+
+
+def test_the_longer_nothing_changes_the_fewer_pages_are_taken_to_have_changed() -> None:
+    unrest = Unrest()
+    unrest.end_round(5.0)
+    assert unrest.doubt(15.0, fast=True).changed == CALM.changed
+    assert unrest.doubt(105.0, fast=True).changed == pytest.approx(CALM.changed / 10)
+    unrest.begin(105.0, Changed(0.0, 0.4), RATE, PAGES)
+    for _ in range(12):
+        unrest.end_round(106.0)
+    assert unrest.doubt(107.0, fast=True).changed == CALM.changed
+    assert unrest.doubt(205.0, fast=True).changed == pytest.approx(CALM.changed / 10)
 
 
 def test_what_left_the_fast_tier_s_hot_set_has_come_from_the_slow_tier() -> None:
