@@ -11,6 +11,7 @@ import pytest
 
 from mmscand.cli.app import main
 from support.guest_daemon import line_with
+from support.guest_world import nodes_in_a_file
 from support.live_world import LiveActor, LiveWorld
 
 Json = dict[str, object]
@@ -29,7 +30,7 @@ def config(tmp_path: Path, actor: LiveActor) -> Path:
     path = tmp_path / "mmscand.toml"
     path.write_text(
         "[settings]\nscan_period_ms = 500\ncpu_budget_percent = 50.0\n"
-        f"[control]\nsocket = '{tmp_path}/mmscand.sock'\n"
+        f"{nodes_in_a_file()}[control]\nsocket = '{tmp_path}/mmscand.sock'\n"
         "[[rule]]\nname = '^python'\naggressiveness = 8\n"
         "[[rule]]\nname = '^sleep'\naggressiveness = 0\n"
     )

@@ -8,6 +8,7 @@ from statistics import median
 import pytest
 
 from support.churn import run_churn
+from support.guest_world import nodes_in_a_file
 from support.live_world import LiveActor, LiveWorld
 from support.puppet import Puppet
 from support.soak import SoakDaemon, loads, quarter, turn_knobs
@@ -67,7 +68,7 @@ class Load:
 @pytest.mark.timeout(SECONDS + 600)
 def test_soak(world: LiveWorld, tmp_path: Path) -> None:
     load, resident, descriptors = Load(world), list[int](), list[int]()
-    with SoakDaemon(tmp_path, RULES) as daemon:
+    with SoakDaemon(tmp_path, nodes_in_a_file() + RULES) as daemon:
         knobs = turn_knobs(daemon)
 
         def turn() -> None:

@@ -37,12 +37,12 @@ def tiers_in_the_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """Where the kernel sees one tier, programs find the slow nodes in /etc/mmscand.toml, as on a
     machine of its users. /etc is the host's, and read-only: a copy lies over it meanwhile.
     """
-    if (slow := nodes_to_name()) is None:
+    if nodes_to_name() is None:
         yield
         return
     etc = tmp_path_factory.mktemp("etc")
     shutil.copytree("/etc", etc, symlinks=True, dirs_exist_ok=True)
-    (etc / "mmscand.toml").write_text(f'[nodes]\nslow = "{slow}"\n')
+    (etc / "mmscand.toml").write_text(nodes_in_a_file())
     subprocess.run(["mount", "--bind", str(etc), "/etc"], check=True)
     yield
     subprocess.run(["umount", "/etc"], check=True)
@@ -58,6 +58,12 @@ def nodes_to_name() -> str | None:
     topology = read_topology(NodeReader())
     without_cpus = (str(node.id) for node in topology.nodes if not node.has_cpus)
     return None if topology.slow else ",".join(without_cpus)
+
+
+def nodes_in_a_file() -> str:
+    """Lines that name the slow nodes, for a file in place of /etc/mmscand.toml."""
+    slow = nodes_to_name()
+    return "" if slow is None else f'[nodes]\nslow = "{slow}"\n'
 
 
 @pytest.fixture
