@@ -79,7 +79,7 @@ class Estimates:
             length = usual_length(self.edge or 1.0, calm=calm)
             watches_all = self._watches_all or self.edge is None or self.unrest.settles
             border = None if watches_all else self._border
-            self._watches.begin_pass(now, border, length, int(self.sizes[1]), calm=calm)
+            self._watches.begin_pass(now, border, length, self.sizes, calm=calm)
         return self.rounds.ends(self._began)
 
     @property

@@ -27,18 +27,22 @@ _SURE, _SURE_IN_A_CALM = 8.0, 2.0
 """Accesses from which a rate is known well enough to clear the page's bit more rarely, in a calm if
 it is far above the border. 8 in a calm have a third of the rows with hot pages read in each round,
 as of 512 pages some have just looked unlikely ..."""
-_NEAR, _RARELY, _OFTEN = 3.0, 1 / 16, 1 / 4
+_NEAR, _RAREST, _RARELY, _OFTEN = 3.0, 1 / 64, 1 / 16, 1 / 4
 """... this number of times a second at most; rarely above _NEAR times the rate at the border."""
-_SAMPLED = 256
-"""Pages of the fast tier watched a second, at least: of few pages more often than rarely, as their
-number, not their share, says whether what is hot has changed."""
+_SAMPLED, _ENOUGH = 256, 4096
+"""Pages of the fast tier watched a second, at least and at most: of few pages more often than
+rarely, of many less, as their number, not their share, says whether what is hot has changed."""
 _ALWAYS = 1e9
 _LEAST_WATCHED_S = 1e-6
 _QUIET = 0.5
 """Part of a round in which nothing was accessed in a row, for it to be quiet."""
-_LONGEST_REST_S, _LONGER = 64.0, 4.0
+_LONGER = 4.0
 """Each rest is longer than the one before it by this factor. With 2 no simulated place is better by
 a percent, and all cold memory is decided on seven times in its first minute, with 4 four times."""
+_REST_S, _LONGEST_REST_S = 64.0, 256.0
+_COLD_PAGES = 1 << 17
+"""Of memory that rests, looked at in a second: 512 MiB. 32 GiB and less rest for 64 s, 128 GiB and
+more for 256 s. With 64 s for 64 GiB that is a third of the CPU time in a calm."""
 _MOST_LEVEL = 16
 _SCATTER = 40503
 """Fibonacci hashing of 16 bits: neighbours are far from each other."""
@@ -62,23 +66,26 @@ class Watches:
         self._throw = 0
         self._now = self._length = 0.0
         self._rests = False
+        self._longest = _REST_S
         self._rarely = _RARELY
         self._often: FloatArray = np.full(STATES, _ALWAYS)
         """(STATES,) clearings a second of a page, at most."""
         self._rates: FloatArray = np.zeros(2 * STATES)
 
     def begin_pass(
-        self, now: float, border: float | None, length: float, fast: int, *, calm: bool
+        self, now: float, border: float | None, length: float, sizes: PageNumbers, *, calm: bool
     ) -> None:
         """Go by what is known now: accesses a second of the hottest page that does not fit the fast
-        tier, the seconds of a round, and the 4 KiB pages on the fast tier. Without a border each
-        page is watched and no row rests.
+        tier, the seconds of a round, and the 4 KiB pages (2,) on the slow tier and on the fast one.
+        Without a border each page is watched and no row rests.
         """
         self._now, self._length = now, length
+        slow, fast = sizes.tolist()
+        self._longest = float(np.clip((slow + fast) / _COLD_PAGES, _REST_S, _LONGEST_REST_S))
         self._rests = border is not None
         self._often = np.full(STATES, _ALWAYS)
         if border is not None:
-            self._rarely = float(np.clip(_SAMPLED / max(1, fast), _RARELY, _OFTEN))
+            self._rarely = _rarely(fast)
             far = KNOWN & (self._table.expected > _NEAR * border)
             sure = np.where(far & calm, _SURE_IN_A_CALM, _SURE) <= A
             self._often = np.where(KNOWN & sure, np.where(far, self._rarely, _OFTEN), _ALWAYS)
@@ -109,7 +116,7 @@ class Watches:
         result = np.where(begins, words & ~SEEN, words)
         slow_seen = (result & (SEEN | FAST) == SEEN) & (result & STATE != STUCK)
         active = (begins | slow_seen).any(axis=1)
-        longest = np.full(len(words), _LONGEST_REST_S)
+        longest = np.full(len(words), self._longest)
         for times in (self._rarely, _OFTEN):
             longest[rows[~picked & (often >= times)]] = 1 / times
         # After a moment nothing is quiet: a change has bits cleared again at once.
@@ -133,17 +140,24 @@ class Watches:
         on_watch = ((words != 0) & (words & SEEN == 0)).any(axis=1)
         rest_s = np.where(on_watch, np.minimum(self._length * _LONGER**level, longest), longest)
         rest_s = np.exp2(np.floor(np.log2(rest_s)))
-        until = _in_step(self._now, rest_s, block.addresses // np.uint64(REGION_BYTES))
+        regions = block.addresses // np.uint64(REGION_BYTES)
+        until = _in_step(self._now, rest_s, regions, self._longest)
         quiet = np.flatnonzero(~active)
         coldest[quiet] = self._rates[place_of(words[quiet])].min(axis=1, initial=np.inf)
         return Rest(level, np.where(level > 0, until, 0.0), coldest)
 
 
-def _in_step(now: float, rest_s: FloatArray, regions: UIntArray) -> FloatArray:
+def _rarely(fast: int) -> float:
+    """How often a second a page of a fast tier of this many pages is cleared that is surely hot."""
+    least = min(_RARELY, max(_RAREST, _ENOUGH / max(1, fast)))
+    return min(_OFTEN, max(least, _SAMPLED / max(1, fast)))
+
+
+def _in_step(now: float, rest_s: FloatArray, regions: UIntArray, longest: float) -> FloatArray:
     """(n,) ends of rests of about these powers of two seconds, of rows in these regions. Rows of a
     region rest in step, so that a pass looks at few regions, and regions out of step.
     """
     scattered = regions * np.uint64(_SCATTER) % np.uint64(1 << 16)
-    phase = _LONGEST_REST_S * scattered.astype(np.float64) / (1 << 16)
+    phase = longest * scattered.astype(np.float64) / (1 << 16)
     until: FloatArray = np.ceil((now + phase) / rest_s + 0.5) * rest_s - phase
     return until

@@ -18,12 +18,14 @@ def known(rate: float, accesses: float = 16.0) -> StateArray:
     return rounded(packed(np.full(PAGES, accesses), np.full(PAGES, accesses / rate)), throw=1)
 
 
-def watches(border: float | None, fast: int, now: float = 100.0, *, calm: bool) -> Watches:
+def watches(
+    border: float | None, fast: int, slow: int = 0, now: float = 100.0, *, calm: bool
+) -> Watches:
     table = RateTable()
     states = np.concatenate((known(HOT), known(COLD)))
     table.learn(np.bincount(states, minlength=STATES))
     made = Watches(table)
-    made.begin_pass(now, border, LENGTH_S, fast, calm=calm)
+    made.begin_pass(now, border, LENGTH_S, np.array([slow, fast]), calm=calm)
     return made
 
 
@@ -36,6 +38,7 @@ def begun(
     accessed: bool = True,
     region: int = 1,
     fast: int = 1 << 20,
+    slow: int = 0,
     calm: bool = False,
 ) -> Begun:
     """A round of ROWS equal rows."""
@@ -47,7 +50,7 @@ def begun(
     frames = np.zeros(words.shape, dtype=np.uint64)
     set_bits = there if accessed else np.zeros_like(there)
     block = PageBlock(addresses, 1, frames, there, set_bits, there & (words & FAST == 0))
-    return watches(border, fast, calm=calm).begin(
+    return watches(border, fast, slow, calm=calm).begin(
         block, words, np.full(ROWS, watched_s), np.full(ROWS, level, dtype=np.intp)
     )
 
@@ -64,8 +67,12 @@ def test_pages_of_which_little_is_known_are_watched_in_each_round() -> None:
     assert begun(np.full(PAGES, UNKNOWN | SEEN, dtype=np.uint16)).to_clear.all()
 
 
-def test_of_certain_pages_far_above_the_border_a_sixteenth_is_watched_each_second() -> None:
-    found = [begun(known(HOT) | SEEN | FAST, watched_s=4.0, region=n) for n in range(1, 9)]
+@pytest.mark.parametrize(("fast", "watched_s"), [(16_384, 4.0), (1 << 20, 16.0)])
+def test_of_certain_pages_far_above_the_border_a_16th_to_a_64th_is_watched_each_second(
+    fast: int, watched_s: float
+) -> None:
+    row = known(HOT) | SEEN | FAST
+    found = [begun(row, watched_s=watched_s, region=n, fast=fast) for n in range(1, 9)]
     rows = np.concatenate([each.to_clear for each in found])
     assert rows.any(axis=1).mean() == pytest.approx(0.25, abs=0.08)
     assert (rows.any(axis=1) == rows.all(axis=1)).all()  # so that whole rows rest
@@ -97,6 +104,17 @@ def test_a_row_of_cold_pages_rests_for_four_times_as_long_each_time_up_to_a_minu
     assert rests[0] <= 6.0
     assert 8.0 <= rests[1] <= 24.0  # in step with others: half to one and a half times 16 s
     assert 32.0 <= rests[-1] <= 96.0
+
+
+@pytest.mark.parametrize(("gib", "rest_s"), [(16, 64), (64, 128), (1024, 256)])
+def test_of_more_than_32_gib_cold_memory_rests_for_longer(gib: int, rest_s: int) -> None:
+    row, slow = known(COLD), gib << 18
+    found = [
+        begun(row, level=9, accessed=False, slow=slow, fast=512, region=region).rest.until
+        for region in range(1, 65)
+    ]
+    assert 0.5 * rest_s <= min(map(np.min, found)) - 100.0 < rest_s
+    assert rest_s < max(map(np.max, found)) - 100.0 <= 1.5 * rest_s
 
 
 def test_a_row_that_was_watched_for_a_moment_only_is_not_quiet() -> None:
@@ -133,7 +151,7 @@ def test_certain_pages_of_the_fast_tier_rest_until_they_are_sampled() -> None:
     found = begun(known(HOT) | SEEN | FAST, watched_s=0.5)
     resting = found.rest.level > 0
     assert resting.mean() > 0.9
-    assert (found.rest.until[resting] <= 100.0 + 1.5 * 16.0).all()
+    assert (found.rest.until[resting] <= 100.0 + 1.5 * 64.0).all()
 
 
 def test_the_coldest_page_of_the_fast_tier_is_known_of_a_row_that_rests() -> None:
