@@ -104,25 +104,25 @@ class Estimates:
     @property
     def sizes(self) -> PageNumbers:
         """(2,) 4 KiB pages on the slow tier and on the fast one."""
-        result: PageNumbers = self.history.kinds.reshape(2, -1).sum(axis=1)
+        result: PageNumbers = self.history.counts.kinds.reshape(2, -1).sum(axis=1)
         return result
 
     @property
     def unknown(self) -> int:
         """4 KiB pages on the fast tier of which nothing is known yet."""
-        return int(self.history.kinds.reshape(2, 2, STATES)[1, :, UNKNOWN].sum())
+        return int(self.history.counts.kinds.reshape(2, 2, STATES)[1, :, UNKNOWN].sum())
 
     @property
     def pages(self) -> PageNumbers:
         """(2, STATES) those whose rate is known, and that may move."""
-        pages = self.history.kinds.reshape(2, 2, STATES).sum(axis=1)
+        pages = self.history.counts.kinds.reshape(2, 2, STATES).sum(axis=1)
         result: PageNumbers = np.maximum(0, pages - self._left_out.reshape(2, STATES)) * KNOWN
         return result
 
     def placement(self, plan: Plan, price: float, queued: int) -> Placement:
         """See engine.reasons; from any thread."""
-        kinds, left_out = self.history.kinds, self._left_out
-        return placement(kinds, left_out, self.table, plan, price, queued)
+        counts, left_out = self.history.counts, self._left_out
+        return placement(counts, left_out, self.table, plan, price, queued)
 
     def leave_out(self, block: PageBlock, words: StateArray, slots: BoolArray) -> None:
         """Some slots would not move: nothing is to make way for them, so they are not counted."""

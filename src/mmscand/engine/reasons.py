@@ -3,6 +3,7 @@
 import numpy as np
 
 from mmscand.engine.rate_table import RateTable
+from mmscand.heat.kind_counts import KindCounts
 from mmscand.heat.word import KNOWN, PROVEN, STATES, STUCK
 from mmscand.model import ByteArray, FloatArray, PageNumbers
 from mmscand.policy.placement import Placement
@@ -32,29 +33,27 @@ def _codes(rates: FloatArray, states: PageNumbers, plan: Plan, price: float) -> 
 
 
 def placement(
-    kinds: PageNumbers,
+    counts: KindCounts,
     left_out: PageNumbers,
     table: RateTable,
     plan: Plan,
     price: float,
     queued: int,
 ) -> Placement:
-    """Of one process, from its 4 KiB pages of each kind of word (heat.word.KINDS,), those that
-    would not move by their state and tier (2 * STATES,), and the number that waits to be promoted.
+    """Of one process, from its 4 KiB pages of each kind of word, those that would not move by their
+    state and tier (2 * STATES,), and the number that waits to be promoted.
     """
-    quarters = kinds.reshape(2, 2, STATES)
-    pages = quarters[:, 0] + quarters[:, 1]
-    some = np.flatnonzero(pages[0] + pages[1])  # of a small process a few dozens of 1024
-    codes = _codes(rates_of(table)[some], some, plan, price)
-    slow = _by_reason(codes, pages[0, some], np.minimum(left_out[some], pages[0, some]))
+    states, pages = counts.states, counts.pages
+    codes = _codes(rates_of(table)[states], states, plan, price)
+    slow = _by_reason(codes, pages[0], np.minimum(left_out[states], pages[0]))
     _take_queued(slow, queued)
     sizes = pages.sum(axis=1).tolist()
-    some = some[KNOWN[some] & table.known]
+    known = KNOWN[states] & table.known
     return Placement(
         (sizes[0], sizes[1]),
-        rates_of(table)[some],
-        pages[:, some],
-        table.variance[some],
+        rates_of(table)[states[known]],
+        pages[:, known],
+        table.variance[states[known]],
         {name: number for name, number in zip(REASONS, slow.tolist(), strict=True) if number},
     )
 

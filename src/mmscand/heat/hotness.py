@@ -52,11 +52,11 @@ def hotness(
     return total
 
 
-def by_tier(kinds: PageNumbers, code: ByteArray) -> list[list[int]]:
-    """The same for the slow and for the fast tier, from the pages (n,) of each word.
+def by_tier(kinds: PageNumbers, some: PageNumbers, code: ByteArray) -> list[list[int]]:
+    """The same for the slow and for the fast tier, from the pages (n,) of each word, and the words
+    (m,) that have pages.
 
     Nothing for a tier without pages.
     """
-    some = np.flatnonzero(kinds)  # of a small process a few dozens of 4096
     pages = np.bincount(code[some], weights=kinds[some], minlength=2 * _TIER).astype(np.intp)
     return [tier[: PASSES + 1].tolist() if tier.any() else [] for tier in pages.reshape(2, -1)]

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmscand.heat.history import History, Places, key_of, tags_of
 from mmscand.heat.hotness import by_tier, codes
+from mmscand.heat.kind_counts import KindCounts
 from mmscand.heat.rows import PART_BYTES, TAG, Rows, numbers_of, pieces
 from mmscand.heat.state import PASSES
 from mmscand.heat.word import (
@@ -81,8 +82,9 @@ class WatchHistory(History):
         """When the pass under way began."""
         self._ends = True
         """Whether it ends a round."""
-        self.kinds: PageNumbers = np.zeros(KINDS, dtype=np.intp)
-        """(KINDS,) 4 KiB pages of each kind of word."""
+        self.counts = KindCounts.none()
+        """Of its pages; another object after each change."""
+        self._hotness: tuple[KindCounts, list[list[int]]] = self.counts, [[], []]
 
     def begin_pass(self, now: float, *, ends: bool) -> None:
         """Rows whose time has come do not rest in this pass, if it ends a round: in the middle of
@@ -186,9 +188,9 @@ class WatchHistory(History):
         """Words of slots of this number of 4 KiB pages were replaced."""
         other = old != new
         less, more = (np.bincount(w[other] & KIND, minlength=KINDS) for w in (old, new))
-        kinds = self.kinds + pages * (more - less)
+        kinds = self.counts.kinds + pages * (more - less)
         kinds[0] = 0  # a word of 0 is no page
-        self.kinds = kinds  # at once: other threads read it
+        self.counts = KindCounts(kinds)  # at once: other threads read it
 
     def _replace(self, pages: int, rows: Rows, at: Places, words: StateArray) -> None:
         self._count(rows.words[at], words, pages)
@@ -243,7 +245,9 @@ class WatchHistory(History):
         others = [node.id for node in topology.nodes if node.id not in topology.slow]
         if len(slow) != 1 or len(others) != 1:
             return super().hotness(topology)
-        tiers = zip((*slow, *others), by_tier(self.kinds, self.CODES), strict=True)
+        if self._hotness[0] is not (counts := self.counts):
+            self._hotness = counts, by_tier(counts.kinds, counts.there, self.CODES)
+        tiers = zip((*slow, *others), self._hotness[1], strict=True)
         return {node: pages for node, pages in tiers if pages}
 
     def mark_stuck(self, addresses: UIntArray, pages_per_slot: int) -> None:
@@ -252,7 +256,7 @@ class WatchHistory(History):
 
     def forget_stuck(self, still: Callable[[UIntArray], BoolArray] | None = None) -> None:
         """See History."""
-        if self.kinds.reshape(-1, STATES)[:, STUCK].any():
+        if self.counts.kinds.reshape(-1, STATES)[:, STUCK].any():
             super().forget_stuck(still)
 
     def slept(self, seconds: float) -> None:

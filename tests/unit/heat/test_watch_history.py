@@ -138,7 +138,7 @@ def test_what_is_unmapped_is_forgotten_with_its_times() -> None:
     history.end_pass()
     history.end_pass()  # a pass that did not meet it
     assert history.pages == 0
-    assert not history.kinds.any()
+    assert not history.counts.kinds.any()
     assert times(history, seen, 9.0) == (9.0, 9.0)
 
 
@@ -171,12 +171,12 @@ def test_pages_are_counted_by_kind_whatever_happens_to_them() -> None:
         step()
         expected = np.bincount(history.words(now)[0] & KIND, minlength=KINDS)
         expected[0] = 0  # no page
-        assert (history.kinds == expected).all()
+        assert (history.counts.kinds == expected).all()
     history.forget_stuck()
-    assert history.kinds.sum() == 198
+    assert history.counts.kinds.sum() == 198
     history.end_pass()
     history.end_pass()  # a pass that did not meet it
-    assert not history.kinds.any()
+    assert not history.counts.kinds.any()
 
 
 def at_rest(history: WatchHistory, seen: PageBlock, until: float, coldest: float = 1.0) -> None:
