@@ -7,6 +7,7 @@ from statistics import median
 
 import pytest
 
+from mmscand.errors import UsageError
 from support.churn import run_churn
 from support.guest_world import nodes_in_a_file
 from support.live_world import LiveActor, LiveWorld
@@ -33,10 +34,12 @@ exclude = true
 class Load:
     """What goes on beside the daemon."""
 
-    def __init__(self, world: LiveWorld) -> None:
+    def __init__(self, world: LiveWorld, daemon: SoakDaemon) -> None:
         actor = world.actor()
         assert isinstance(actor, LiveActor)
-        self.world, self.actor = world, actor
+        self.world, self.actor, self.daemon = world, actor, daemon
+        self.was_visited = False
+        """The largest process: what a visit to it takes is not taken before."""
         self.address = self.rounds = self.moved_bystanders = 0
 
     def work(self) -> None:
@@ -57,19 +60,28 @@ class Load:
             if free > _SPARE_PAGES + 512:
                 pages = (free - _SPARE_PAGES) // 512 * 512
                 address = filler.map(pages, node=self.world.fast)
-                # A process that sleeps is not visited: the daemon would first take in one of this
-                # size at any time of the soak, and its memory would grow then.
-                filler.use(address, range(0, pages, 64), 0.1)
+                filler.use(address, range(0, pages, 64), 0.1)  # one that sleeps is not visited
             time.sleep(_FULL_S)
+            latest = time.monotonic() + SECONDS / 4
+            while not self.was_visited and time.monotonic() < latest:
+                self.was_visited = self.passes(filler.pid) > 0
+                time.sleep(1)
         time.sleep(_EMPTY_S)
+
+    def passes(self, pid: int) -> int:
+        """Of the daemon over a process."""
+        try:
+            return int(self.daemon.client.process(pid)["passes"])
+        except UsageError:
+            return 0
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SECONDS + 600)
 def test_soak(world: LiveWorld, tmp_path: Path) -> None:
-    load, resident, descriptors = Load(world), list[int](), list[int]()
+    resident, descriptors = list[int](), list[int]()
     with SoakDaemon(tmp_path, nodes_in_a_file() + RULES) as daemon:
-        knobs = turn_knobs(daemon)
+        load, knobs = Load(world, daemon), turn_knobs(daemon)
 
         def turn() -> None:
             next(knobs)
@@ -80,7 +92,7 @@ def test_soak(world: LiveWorld, tmp_path: Path) -> None:
             while time.monotonic() < end:
                 daemon.check()
                 check()
-                if end - time.monotonic() < SECONDS * 3 / 4:  # warm
+                if load.was_visited and end - time.monotonic() < SECONDS * 3 / 4:  # warm
                     resident.append(daemon.resident_kib())
                     descriptors.append(daemon.descriptors())
                 time.sleep(1)
@@ -93,6 +105,7 @@ def test_soak(world: LiveWorld, tmp_path: Path) -> None:
     print(dict(daemon.events), counters)
 
     assert ended == (0, "")
+    assert load.was_visited
     assert load.moved_bystanders == 0
     # Medians: the most of a quarter is that of one visit, and differed by 2052 KiB in an hour in
     # which the end was below the begin.

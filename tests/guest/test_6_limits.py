@@ -32,6 +32,7 @@ ENOUGH_TRIES = LESS_OFTEN * 4 * len(PINNED)
 """Without back-off. With it a page is tried four times in fifteen minutes."""
 RATE_TEST_S = 7.0
 """From the first move to the last; an emulated kernel may stand still for seconds between two."""
+_PAUSE_S = 0.01
 LOST_S = 0.2
 """So much of five seconds a busy host may take, and the rate is still the limit."""
 
@@ -77,11 +78,11 @@ def tries_of_pinned(world: LiveWorld, enough: Callable[[Tries], bool]) -> Tries:
     actor = actor_of(world)
     address = actor.map(1024)
     assert actor.puppet.pin(address, PINNED) == len(PINNED)
+    actor.puppet.use(address, range(PAGES), _PAUSE_S)
     tries, done = Tries(), threading.Event()
 
     def hook(event: Event) -> None:
         if isinstance(event, PassEnd):
-            actor.touch(address, list(range(PAGES)))
             tries.passes += event.complete
         if isinstance(event, Moved) and event.failed:
             tries.failed.update(event.failed)
