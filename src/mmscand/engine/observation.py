@@ -105,13 +105,18 @@ class Learned:
         return Updates(np.where(changed, self.fresh, self.estimates), self.place, changed)
 
 
-def from_access(table: RateTable, after: float, until: float, doubt: Doubt) -> Learned:
-    """Of pages that were accessed between two reads."""
+def from_access(
+    table: RateTable, after: float, until: float, doubt: Doubt, few: float = 1.0
+) -> Learned:
+    """Of pages that were accessed between two reads. Of those that are known from less than `few`
+    accesses one more counts as one, at the time that is usual for such pages.
+    """
     silent, before = table.silent(until), table.silent(after)
     a, b = _less_sure(np.minimum(1 - silent, before), doubt)
     at = _usual_time(table, after, until)
     more, seconds = _one_more(np.maximum(a, 1.0), b + after, until - after)
-    more, seconds = np.where(a < 1, 1.0, more), np.where(a < 1, b + at, seconds)
+    more = np.where(a < few, np.where(a < 1, 1.0, a + 1), more)
+    seconds = np.where(a < few, b + at, seconds)
     # At the most, older observations are forgotten: a mean of constant weight.
     seconds *= np.minimum(1.0, MOST_OBSERVED / more)
     return Learned(

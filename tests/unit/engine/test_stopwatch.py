@@ -181,6 +181,12 @@ def test_huge_pages_whose_bit_is_set_at_each_look_are_distinguished(intensity: f
     assert found["latency_ns"] < 1.10 * found["least_ns"]
 
 
+def test_huge_pages_that_are_accessed_within_each_read_are_distinguished() -> None:
+    found = figures("huge", intensity=100.0, pages=8192)
+    assert found["steady_regret_pp"] < 2.0
+    assert found["latency_ns"] < 1.05 * found["least_ns"]
+
+
 def test_moves_that_cannot_pay_are_not_made() -> None:
     found = figures("stairs", intensity=0.1)
     assert found["latency_ns"] < 1.01 * found["least_ns"]
