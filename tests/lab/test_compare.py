@@ -12,8 +12,9 @@ _LIMIT_S = 3600.0
 _TOO_SLOW = 40.0
 """Times that a core of the guest is slower than one of the host: 12 to 22 on a quiet host. At 62 a
 contest of fixed length has three passes of the daemon in it, and no page moves."""
-_PAGES = (256 << 20) // 4096
-"""Of the workload `gups`."""
+_HOT_PAGES = (256 << 20) // 4096 // 10
+_HOT_SHARE = 0.9
+"""Of the accesses of the workload `gups` go to them."""
 
 
 @pytest.mark.lab
@@ -25,10 +26,9 @@ def test_policies_are_measured_by_what_a_load_knows(tmp_path: Path) -> None:
     assert nothing["hit_share"] == nothing["pages_moved"] == 0
     assert nothing["seconds_to_95"] is None
     _require_moves(ours)
-    moved = ours["pages_moved"]
-    assert moved is not None
-    # A hot page has nine times the accesses of the mean page. A page may move down and up again.
-    assert not moved or (ours["hit_share"] or 0) > 5 * moved / _PAGES
+    # Of what moves on a slow host most belongs to the programs around the load.
+    hot_up = (ours["hit_share"] or 0) / _HOT_SHARE * _HOT_PAGES
+    assert (ours["wrong_pages"] or 0) <= max(10, hot_up / 4)
 
 
 @pytest.mark.lab
