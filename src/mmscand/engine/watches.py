@@ -41,7 +41,7 @@ _LONGER = 4.0
 a percent, and all cold memory is decided on seven times in its first minute, with 4 four times."""
 _REST_S, _LONGEST_REST_S = 64.0, 256.0
 _COLD_PAGES = 1 << 17
-"""Of memory that rests, looked at in a second: 512 MiB. 32 GiB and less rest for 64 s, 128 GiB and
+"""Of memory that rests, looked at in a second: 512 MiB. Less than 64 GiB rest for 64 s, 128 GiB and
 more for 256 s. With 64 s for 64 GiB that is a third of the CPU time in a calm."""
 _MOST_LEVEL = 16
 _SCATTER = 40503
@@ -81,7 +81,8 @@ class Watches:
         """
         self._now, self._length = now, length
         slow, fast = sizes.tolist()
-        self._longest = float(np.clip((slow + fast) / _COLD_PAGES, _REST_S, _LONGEST_REST_S))
+        longest = np.clip((slow + fast) / _COLD_PAGES, _REST_S, _LONGEST_REST_S)
+        self._longest = float(np.exp2(np.floor(np.log2(longest))))  # so that rows stay in step
         self._rests = border is not None
         self._often = np.full(STATES, _ALWAYS)
         if border is not None:
