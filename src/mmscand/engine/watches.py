@@ -106,7 +106,9 @@ class Watches:
         """
         at = np.flatnonzero((words & SEEN != 0) & (words & STATE != STUCK))
         rows = at // words.shape[1]
-        often = self._often[words.take(at) & STATE]
+        # Of huge pages there are few: a sample of a 64th of them is too small.
+        rarely = self._rarely if block.pages_per_slot == 1 else max(self._rarely, _RARELY)
+        often = np.maximum(self._often[words.take(at) & STATE], rarely)
         self._throw += 7
         least = dice(len(words), self._throw) / np.maximum(watched_s, _LEAST_WATCHED_S)
         picked = (often > least[rows]) | ~block.accessed.take(at)
@@ -118,7 +120,7 @@ class Watches:
         slow_seen = (result & (SEEN | FAST) == SEEN) & (result & STATE != STUCK)
         active = (begins | slow_seen).any(axis=1)
         longest = np.full(len(words), self._longest)
-        for times in (self._rarely, _OFTEN):
+        for times in (rarely, _OFTEN):
             longest[rows[~picked & (often >= times)]] = 1 / times
         # After a moment nothing is quiet: a change has bits cleared again at once.
         levels = levels + (watched_s >= _QUIET * self._length)

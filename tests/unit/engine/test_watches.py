@@ -40,6 +40,7 @@ def begun(
     fast: int = 1 << 20,
     slow: int = 0,
     calm: bool = False,
+    slot_pages: int = 1,
 ) -> Begun:
     """A round of ROWS equal rows."""
     words = np.tile(row, (ROWS, 1))
@@ -49,7 +50,7 @@ def begun(
     )
     frames = np.zeros(words.shape, dtype=np.uint64)
     set_bits = there if accessed else np.zeros_like(there)
-    block = PageBlock(addresses, 1, frames, there, set_bits, there & (words & FAST == 0))
+    block = PageBlock(addresses, slot_pages, frames, there, set_bits, there & (words & FAST == 0))
     return watches(border, fast, slow, calm=calm).begin(
         block, words, np.full(ROWS, watched_s), np.full(ROWS, level, dtype=np.intp)
     )
@@ -67,12 +68,14 @@ def test_pages_of_which_little_is_known_are_watched_in_each_round() -> None:
     assert begun(np.full(PAGES, UNKNOWN | SEEN, dtype=np.uint16)).to_clear.all()
 
 
-@pytest.mark.parametrize(("fast", "watched_s"), [(16_384, 4.0), (1 << 20, 16.0)])
+@pytest.mark.parametrize(
+    ("fast", "slot_pages", "watched_s"), [(16_384, 1, 4.0), (1 << 20, 1, 16.0), (1 << 20, 512, 4.0)]
+)
 def test_of_certain_pages_far_above_the_border_a_16th_to_a_64th_is_watched_each_second(
-    fast: int, watched_s: float
+    fast: int, slot_pages: int, watched_s: float
 ) -> None:
-    row = known(HOT) | SEEN | FAST
-    found = [begun(row, watched_s=watched_s, region=n, fast=fast) for n in range(1, 9)]
+    row, how = known(HOT) | SEEN | FAST, {"fast": fast, "slot_pages": slot_pages}
+    found = [begun(row, watched_s=watched_s, region=n, **how) for n in range(1, 9)]
     rows = np.concatenate([each.to_clear for each in found])
     assert rows.any(axis=1).mean() == pytest.approx(0.25, abs=0.08)
     assert (rows.any(axis=1) == rows.all(axis=1)).all()  # so that whole rows rest
