@@ -65,7 +65,7 @@ class Load:
             latest = time.monotonic() + SECONDS / 4
             while not self.was_visited and time.monotonic() < latest:
                 self.was_visited = self.passes(filler.pid) > 0
-                time.sleep(1)
+                time.sleep(1)  # each question takes the daemon's lock of the interpreter
         time.sleep(_EMPTY_S)
 
     def passes(self, pid: int) -> int:

@@ -66,7 +66,7 @@ PROMISES = (
     Promise("full shift, of a hot page", 3, "clears", lambda f: f["recovery_clears"]),
     Promise("moves a pass, stationary", 0.2, "%", lambda f: f["moves_percent"], STATIONARY),
     Promise(
-        "moves a pass, uniform, GUPS", 0.001, "%", lambda f: f["moves_percent"], ("uniform", "gups")
+        "moves a pass, uniform, GUPS", 0, "%", lambda f: f["moves_percent"], ("uniform", "gups")
     ),
     Promise("promoted by a stream", 0.1, "%", lambda f: f["swept_percent"]),
     Promise("re-promoted", 1.0, "%", lambda f: f["again_percent"]),
