@@ -76,6 +76,7 @@ def tiers(
 def steady(scan_period_ms: int = 1, room_pages: int = 1) -> Settings:
     """The same period forever, no delay, no budget, and no judgement of what it brings: on a slow
     host a pass costs more than it brings, and a test of over a minute would see scanning slow down.
+    Page cache is no room: which node has how much of it in a guest is chance.
     """
     return Settings(
         scan_period_ms=scan_period_ms,
@@ -85,6 +86,7 @@ def steady(scan_period_ms: int = 1, room_pages: int = 1) -> Settings:
         scan_sleep_ms=0,
         cpu_budget_percent=100.0,
         room_pages=room_pages,
+        page_cache_percent=0.0,
         benefit_window_s=0,
         policy="two-pass",
     )
