@@ -20,7 +20,7 @@ _LEAST_TAIL, _LEAST_SHIFT, _LEAST_RISE = 0.05, 0.06, 0.3
 """Least excess in the tail of the fast tier, shift of its mean, and relative excess in that of the
 slow tier: estimates are not better than that."""
 _LEAST_FAST, _LEAST_SLOW, _LEAST_WEIGHT = 16, 64, 10.0
-"""Pages that have to be watched, and the number of equal ones that their weights stand for."""
+"""Observations that there have to be, and the number of equal ones that their weights stand for."""
 _OF_FAST_TIER = 0.02
 """Least number of early pages, as a share of what fits the fast tier."""
 _PAST = 0.8
@@ -28,7 +28,7 @@ _PAST = 0.8
 _MOST_SHARE = 0.6
 
 _TAIL, _WEIGHT, _SQUARES, _SHIFT, _HALF, _FAST_LATE, _FAST = range(7)
-_EARLY, _SLOW, _SLOW_LATE, _SEEN, _EXPECTED, _SUMS = range(7, 13)
+_EARLY, _SLOW, _SLOW_SQUARES, _SLOW_LATE, _SEEN, _EXPECTED, _SUMS = range(7, 14)
 _SLOWEST = 0.25
 """A program at less than this share of its speed looks like one whose hot pages have changed."""
 _LEAST_CHANCE = 1e-4
@@ -69,38 +69,42 @@ class ChangeWatch:
     def add(
         self,
         place: Place,
-        pages: FloatArray,
+        number: FloatArray,
         weights: FloatArray,
         *,
+        each: int = 1,
         fast: bool,
         still: bool = False,
         coming: bool = False,
     ) -> None:
-        """`pages` (n,) of each place among what was expected; `weights` (n,) are rates. `still`:
-        their bits are clear so far. `coming`: their bits were cleared in this visit. Those that are
-        accessed at once would be judged without the others else, and look like a change.
+        """`number` (n,) of observations of each place among what was expected; `weights` (n,) are
+        rates. `each`: 4 KiB pages that an observation stands for, as a huge page has one bit, and
+        of many pages a sample counts. `still`: their bits are clear so far. `coming`: their bits
+        were cleared in this visit. Those that are accessed at once would be judged without the
+        others else, and look like a change.
         """
-        if not pages.any():
+        if not number.any():
             return
         sums = self._open if still else self._coming if coming else self._closed
-        late = place.middle
+        late, pages = place.middle, number * each
         if fast:
             heavy = weights * pages
             sums[_TAIL] += (heavy * (1 - place.below(1 - TAIL))).sum()
             sums[_WEIGHT] += heavy.sum()
-            sums[_SQUARES] += (weights * heavy).sum()
+            sums[_SQUARES] += (weights * heavy).sum() * each
             sums[_SHIFT] += (heavy * (late - 0.5)).sum()
             sums[_HALF] += (heavy * place.below(0.5)).sum()
-            sums[_FAST] += pages.sum()
-            sums[_FAST_LATE] += (pages * late).sum()
+            sums[_FAST] += number.sum()
+            sums[_FAST_LATE] += (number * late).sum()
         else:
             sums[_EARLY] += (pages * place.below(TAIL)).sum()
             sums[_SLOW] += pages.sum()
+            sums[_SLOW_SQUARES] += pages.sum() * each
             sums[_SLOW_LATE] += (pages * late).sum()
             # Hazard so far: as many accesses as that are to be expected (exponential times).
             hazard = -np.log(np.maximum(1 - (place.low if still else late), _LEAST_CHANCE))
-            sums[_EXPECTED] += (pages * hazard).sum()
-            sums[_SEEN] += 0.0 if still else pages.sum()
+            sums[_EXPECTED] += (number * hazard).sum()
+            sums[_SEEN] += 0.0 if still else number.sum()
 
     def changed(self, capacity: int, slow_pages: int) -> Changed:
         """Judge what this round has seen so far, alone and with the rounds before."""
@@ -115,7 +119,7 @@ class ChangeWatch:
     def agreement(self) -> float:
         """How much of the difference that was expected between the tiers was seen, 0 to 1."""
         sums = self._rounds + self._closed + self._open
-        if sums[_FAST] < _LEAST_FAST or sums[_SLOW] < _LEAST_SLOW:
+        if sums[_FAST] < _LEAST_FAST or _equal_of_slow(sums) < _LEAST_SLOW:
             return 1.0
         fast = 0.5 + sums[_SHIFT] / max(sums[_WEIGHT], 1e-12)
         return min(1.0, _speed(fast) / max(1.0, _speed(sums[_SLOW_LATE] / sums[_SLOW])))
@@ -160,19 +164,24 @@ def _slowed_to(sums: FloatArray) -> float:
 
 
 def _slow_changed(sums: FloatArray, capacity_share: float) -> float:
-    pages = float(sums[_SLOW])
-    if pages < _LEAST_SLOW:
+    equal = _equal_of_slow(sums)
+    if equal < _LEAST_SLOW:
         return 0.0
     # A change shows in a few pages; of a program that runs faster all are early.
-    speed = _speed(sums[_SLOW_LATE] / pages)
+    speed = _speed(sums[_SLOW_LATE] / sums[_SLOW])
     if sums[_FAST] >= _LEAST_SLOW:
         speed = max(speed, _speed(sums[_FAST_LATE] / sums[_FAST]))
-    usual = TAIL * max(1.0, speed) * pages
-    excess = float(sums[_EARLY]) - usual
+    usual = TAIL * max(1.0, speed)
+    excess = float(sums[_EARLY] / sums[_SLOW]) - usual
     least = max(
-        _LEAST_RISE * usual, _SIGMAS * np.sqrt(usual), _OF_FAST_TIER * capacity_share * pages
+        _LEAST_RISE * usual, _SIGMAS * np.sqrt(usual / equal), _OF_FAST_TIER * capacity_share
     )
-    return min(excess / pages, _MOST_SHARE) if excess > least else 0.0
+    return min(excess, _MOST_SHARE) if excess > least else 0.0
+
+
+def _equal_of_slow(sums: FloatArray) -> float:
+    """Observations of the slow tier, as a number of such that stand for equally much memory."""
+    return float(sums[_SLOW] ** 2 / max(sums[_SLOW_SQUARES], 1.0))
 
 
 def _speed(mean: float) -> float:

@@ -76,8 +76,8 @@ class Looks:
             some = known[mine[rows]]
             updates = self._updates.accessed(after, until)
             places = place_of(new[some])
-            number = np.bincount(places, minlength=2 * STATES) * block.pages_per_slot
-            self._look_for_change(updates.place, number, coming=again)
+            number = np.bincount(places, minlength=2 * STATES)
+            self._look_for_change(updates.place, number, block.pages_per_slot, coming=again)
             new[some] = new[some] & ~STATE | self._rounded(updates, places) | SEEN
         return new
 
@@ -100,16 +100,24 @@ class Looks:
         return rounded(updates.estimates.take(places), self._throw)
 
     def _look_for_change(
-        self, place: Place, pages: PageNumbers, *, still: bool = False, coming: bool = False
+        self,
+        place: Place,
+        number: PageNumbers,
+        each: int,
+        *,
+        still: bool = False,
+        coming: bool = False,
     ) -> None:
-        """(2 * STATES,) each, as of BothTiers."""
+        """See ChangeWatch.add; `number` (2 * STATES,), as of BothTiers."""
         if not self._table.known:
             return
         weights = np.minimum(self._table.expected, _HEAVIEST * (self._edge or np.inf))
         for fast, tier in ((False, slice(STATES)), (True, slice(STATES, None))):
-            known = (pages[tier] * (KNOWN & PROVEN)).astype(np.float64)
+            known = (number[tier] * (KNOWN & PROVEN)).astype(np.float64)
             mine = Place(place.low[tier], place.high[tier])
-            self._change_watch.add(mine, known, weights, fast=fast, still=still, coming=coming)
+            self._change_watch.add(
+                mine, known, weights, each=each, fast=fast, still=still, coming=coming
+            )
 
     def _count_still_clear(self, words: StateArray, watched_s: FloatArray, pages: int) -> None:
         """What is on watch was observed to be clear so far. Of many rows a part: shares are what
@@ -124,9 +132,9 @@ class Looks:
             if seconds > 0:
                 some = words[mine]
                 places = place_of(some[(some != 0) & (some & SEEN == 0)])
-                number = np.bincount(places, minlength=2 * STATES) * step * pages
+                number = np.bincount(places, minlength=2 * STATES)
                 silent = np.tile(self._table.silent(seconds), 2)
-                self._look_for_change(Place.after(silent), number, still=True)
+                self._look_for_change(Place.after(silent), number, step * pages, still=True)
 
     def still_clear(self, block: PageBlock, times: Times, now: float) -> StateArray:
         """Words of a block that was taken in, after those pages that are on watch yet were observed

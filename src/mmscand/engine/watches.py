@@ -43,6 +43,9 @@ _REST_S, _LONGEST_REST_S = 64.0, 256.0
 _COLD_PAGES = 1 << 17
 """Of memory that rests, looked at in a second: 512 MiB. Less than 64 GiB rest for 64 s, 128 GiB and
 more for 256 s. With 64 s for 64 GiB that is a third of the CPU time in a calm."""
+_OF_HUGE = 1 / 8
+"""Part of that for which huge pages rest: a look at 2 MiB costs one entry. Where a tenth of 400 hot
+ones changes, half of it is followed after 2 to 8 s; with 1 after 2 to 31 s."""
 _MOST_LEVEL = 16
 _SCATTER = 40503
 """Fibonacci hashing of 16 bits: neighbours are far from each other."""
@@ -67,7 +70,8 @@ class Watches:
         self._now = self._length = 0.0
         self._rests = False
         self._longest = _REST_S
-        self._rarely = _RARELY
+        self._fast = 0
+        """4 KiB pages on the fast tier."""
         self._often: FloatArray = np.full(STATES, _ALWAYS)
         """(STATES,) clearings a second of a page, at most."""
         self._rates: FloatArray = np.zeros(2 * STATES)
@@ -86,10 +90,10 @@ class Watches:
         self._rests = border is not None
         self._often = np.full(STATES, _ALWAYS)
         if border is not None:
-            self._rarely = _rarely(fast)
+            self._fast = fast
             far = KNOWN & (self._table.expected > _NEAR * border)
             sure = np.where(far & calm, _SURE_IN_A_CALM, _SURE) <= A
-            self._often = np.where(KNOWN & sure, np.where(far, self._rarely, _OFTEN), _ALWAYS)
+            self._often = np.where(KNOWN & sure, np.where(far, _rarely(fast), _OFTEN), _ALWAYS)
             rates = np.where(KNOWN, self._table.expected, np.inf)
             self._rates = np.concatenate((np.full(STATES, np.inf), rates))
 
@@ -106,8 +110,7 @@ class Watches:
         """
         at = np.flatnonzero((words & SEEN != 0) & (words & STATE != STUCK))
         rows = at // words.shape[1]
-        # Of huge pages there are few: a sample of a 64th of them is too small.
-        rarely = self._rarely if block.pages_per_slot == 1 else max(self._rarely, _RARELY)
+        rarely = _rarely(self._fast // block.pages_per_slot)  # at least that of _often
         often = np.maximum(self._often[words.take(at) & STATE], rarely)
         self._throw += 7
         least = dice(len(words), self._throw) / np.maximum(watched_s, _LEAST_WATCHED_S)
@@ -119,7 +122,8 @@ class Watches:
         result = np.where(begins, words & ~SEEN, words)
         slow_seen = (result & (SEEN | FAST) == SEEN) & (result & STATE != STUCK)
         active = (begins | slow_seen).any(axis=1)
-        longest = np.full(len(words), self._longest)
+        share = 1.0 if block.pages_per_slot == 1 else _OF_HUGE
+        longest = np.full(len(words), share * self._longest)
         for times in (rarely, _OFTEN):
             longest[rows[~picked & (often >= times)]] = 1 / times
         # After a moment nothing is quiet: a change has bits cleared again at once.
@@ -151,7 +155,9 @@ class Watches:
 
 
 def _rarely(fast: int) -> float:
-    """How often a second a page of a fast tier of this many pages is cleared that is surely hot."""
+    """How often a second a page that is surely hot is cleared on a fast tier of this many pages, or
+    huge pages: each of them has one bit.
+    """
     least = min(_RARELY, max(_RAREST, _ENOUGH / max(1, fast)))
     return min(_OFTEN, max(least, _SAMPLED / max(1, fast)))
 

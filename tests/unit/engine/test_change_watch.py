@@ -54,6 +54,25 @@ def test_one_page_is_no_change_however_hot_it_was() -> None:
     assert not seen(fast, late(3000), weights).any
 
 
+@pytest.mark.parametrize("each", [1, 512])
+def test_pages_that_one_bit_stands_for_are_one_observation(each: int) -> None:
+    """A tenth of 20 huge pages of the fast tier is late by chance, and of 80 slow ones early."""
+    watch, fast, slow = ChangeWatch(), late(20), late(80)
+    fast[:3], slow[:10] = 1.0, 0.001
+    watch.add(at(fast), np.ones(20), np.ones(20), each=each, fast=True)
+    watch.add(at(slow), np.ones(80), np.ones(80), each=each, fast=False)
+    assert not watch.changed(CAPACITY, SLOW).any
+
+
+def test_pages_count_by_the_memory_that_their_observations_stand_for() -> None:
+    """300 huge pages are silent among 3000 pages of 4 KiB that are not."""
+    watch, silent, fine = ChangeWatch(), np.ones(300), late(3000)
+    watch.add(at(silent), np.ones(300), np.ones(300), each=512, fast=True)
+    watch.add(at(fine), np.ones(3000), np.ones(3000), fast=True)
+    watch.add(at(late(3000)), np.ones(3000), np.ones(3000), fast=False)
+    assert watch.changed(CAPACITY, SLOW).fast == pytest.approx(0.6)
+
+
 def test_early_accesses_on_the_slow_tier_are_a_change() -> None:
     slow = late(3000)
     slow[:150] = 0.001

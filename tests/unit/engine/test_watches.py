@@ -69,7 +69,7 @@ def test_pages_of_which_little_is_known_are_watched_in_each_round() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fast", "slot_pages", "watched_s"), [(16_384, 1, 4.0), (1 << 20, 1, 16.0), (1 << 20, 512, 4.0)]
+    ("fast", "slot_pages", "watched_s"), [(16_384, 1, 4.0), (1 << 20, 1, 16.0), (1 << 24, 512, 4.0)]
 )
 def test_of_certain_pages_far_above_the_border_a_16th_to_a_64th_is_watched_each_second(
     fast: int, slot_pages: int, watched_s: float
@@ -88,8 +88,10 @@ def test_in_a_calm_two_accesses_are_enough_far_above_the_border() -> None:
     assert begun(near, watched_s=1.0, calm=True).to_clear.all()
 
 
-def test_of_few_fast_pages_more_are_watched() -> None:
-    found = begun(known(HOT) | SEEN | FAST, watched_s=2.0, fast=512)
+@pytest.mark.parametrize(("fast", "slot_pages"), [(512, 1), (512 * 512, 512)])
+def test_of_few_fast_pages_more_are_watched(fast: int, slot_pages: int) -> None:
+    row = known(HOT) | SEEN | FAST
+    found = begun(row, watched_s=2.0, fast=fast, slot_pages=slot_pages)
     assert found.to_clear.any(axis=1).mean() == pytest.approx(0.5, abs=0.15)
 
 
@@ -109,13 +111,16 @@ def test_a_row_of_cold_pages_rests_for_four_times_as_long_each_time_up_to_a_minu
     assert 32.0 <= rests[-1] <= 96.0
 
 
-@pytest.mark.parametrize(("gib", "rest_s"), [(16, 64), (40, 64), (64, 128), (1024, 256)])
-def test_from_64_gib_on_cold_memory_rests_for_longer(gib: int, rest_s: int) -> None:
-    row, slow = known(COLD), gib << 18
-    found = [
-        begun(row, level=9, accessed=False, slow=slow, fast=512, region=region).rest.until
-        for region in range(1, 65)
-    ]
+@pytest.mark.parametrize(
+    ("gib", "slot_pages", "rest_s"),
+    [(16, 1, 64), (40, 1, 64), (64, 1, 128), (1024, 1, 256), (16, 512, 8), (1024, 512, 32)],
+)
+def test_cold_memory_from_64_gib_on_rests_for_longer_and_huge_pages_rest_for_an_eighth(
+    gib: int, slot_pages: int, rest_s: int
+) -> None:
+    row = known(COLD)
+    how = {"level": 9, "accessed": False, "slow": gib << 18, "fast": 512, "slot_pages": slot_pages}
+    found = [begun(row, region=region, **how).rest.until for region in range(1, 65)]
     assert 0.5 * rest_s <= min(map(np.min, found)) - 100.0 < rest_s
     assert rest_s < max(map(np.max, found)) - 100.0 <= 1.5 * rest_s
 

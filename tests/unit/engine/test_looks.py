@@ -1,0 +1,109 @@
+"""Observations of pages that have one Accessed bit for 2 MiB: each counts once."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmscand.model import PAGES_PER_TABLE, REGION_BYTES, BoolArray, FloatArray, PageNumbers
+from mmscand.observe.events import ignore
+from mmscand.settings import Settings, changed
+from mmscand.sim.machine import SimMachine
+from mmscand.sim.memory import Watermarks
+from mmscand.sim.nodes import sim_topology
+from mmscand.sim.process import SimVma
+from mmscand.sim.stepped import SteppedClock, SteppedDaemon
+
+SLOTS, HOT, FIT = 2048, 400, 512
+SETTINGS = {"room_pages": 1, "headroom_percent": 0.0, "benefit_window_s": 0}
+
+
+@dataclass
+class Accesses:
+    """Of a mapping's slots, at random times: each has its rate."""
+
+    clock: SteppedClock
+    vma: SimVma
+    rates: FloatArray
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
+    _until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._expected: FloatArray = np.zeros(len(self.rates))
+        self._first: FloatArray = np.zeros(len(self.rates))
+        """`_expected` at the first access since the bit was cleared."""
+        self._bits = self.vma.accessed.reshape(-1).copy()
+
+    def catch_up(self) -> None:
+        """Set the bits of what was accessed up to now, after those that were just cleared."""
+        self._expected += self.rates * (self.clock.now() - self._until)
+        self._until = self.clock.now()
+        bits = self.vma.accessed.reshape(-1)
+        cleared = np.flatnonzero(self._bits & ~bits)
+        self._first[cleared] = self._expected[cleared] + self.rng.exponential(size=len(cleared))
+        bits |= self._first <= self._expected
+        self._bits = bits.copy()
+
+    def swap(self, share: float) -> PageNumbers:
+        """This share of the hot slots is cold from now on, and as many others are hot: those."""
+        self.catch_up()
+        hot = self.rates == self.rates.max()
+        numbers = round(share * np.count_nonzero(hot))
+        old = self.rng.choice(np.flatnonzero(hot), numbers, replace=False)
+        new = self.rng.choice(np.flatnonzero(~hot), numbers, replace=False)
+        self.rates[old], self.rates[new] = self.rates[new], self.rates[old]
+        self._first[new] = self._expected[new] + self.rng.exponential(size=numbers)
+        return new
+
+
+class HugePages:
+    """2048 huge pages, of which 400 are accessed 50 times a second and the rest rarely; 512 fit the
+    fast tier.
+    """
+
+    def __init__(self) -> None:
+        clock, spare = SteppedClock(), 3 * PAGES_PER_TABLE
+        sizes = {0: FIT * PAGES_PER_TABLE + spare, 1: (SLOTS + FIT) * PAGES_PER_TABLE}
+        marks = Watermarks(spare, spare, spare)
+        self.machine = SimMachine(
+            sim_topology((0,), (1,), sizes), watermarks={0: marks}, clock=clock
+        )
+        self.process = self.machine.spawn(100)
+        pages = SLOTS * PAGES_PER_TABLE
+        self.vma = self.machine.map(self.process, REGION_BYTES, pages, 1, huge=True)
+        rates = np.where(np.arange(SLOTS) % 5 == 0, 50.0, 0.1)
+        rates[5 * HOT :] = 0.1
+        self.accesses = Accesses(clock, self.vma, rates)
+        self.machine.program = self.accesses.catch_up
+        wanted = changed(Settings(), {**SETTINGS, "split_huge_pages": False}).settings
+        self.clock, self.daemon = clock, SteppedDaemon(self.machine, clock, wanted, ignore)
+
+    def run(self, until: float) -> None:
+        """The daemon does what is due up to this time."""
+        while self.clock.time < until:
+            self.accesses.catch_up()
+            self.process.run()
+            due = min(self.daemon.scan(), self.daemon.migrate())
+            self.clock.time = max(due, self.clock.time + 1e-4)
+
+    @property
+    def fast(self) -> BoolArray:
+        """(SLOTS,)"""
+        result: BoolArray = ~self.vma.slow.reshape(-1)
+        return result
+
+
+def test_huge_pages_that_are_silent_by_chance_are_no_change() -> None:
+    world = HugePages()
+    world.run(30)
+    before = world.fast
+    world.run(90)
+    assert before[world.accesses.rates > 1].all()
+    assert not (before & ~world.fast).any()
+
+
+def test_a_tenth_of_the_hot_huge_pages_that_is_another_one_is_followed() -> None:
+    world = HugePages()
+    world.run(30)
+    new = world.accesses.swap(0.1)
+    world.run(45)
+    assert world.fast[new].mean() >= 0.9
