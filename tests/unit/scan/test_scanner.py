@@ -3,7 +3,7 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
@@ -11,8 +11,8 @@ import pytest
 
 from mmscand.errors import TooManyOpenFiles
 from mmscand.migrate.migration_list import MigrationList
-from mmscand.model import REGION_BYTES, Process, ProcessFacts, VmaTable
-from mmscand.observe.events import Event, PassEnd, ProcessEntered, ProcessLeft
+from mmscand.model import REGION_BYTES, Process, ProcessFacts, VmaTable, Window
+from mmscand.observe.events import Event, PassEnd, PassStart, ProcessEntered, ProcessLeft
 from mmscand.scan.pacing import pause_ms
 from mmscand.scan.rules import Rule, Rules
 from mmscand.scan.scanner import Scanner
@@ -114,6 +114,32 @@ def test_a_large_process_does_not_wait_for_the_first_visits_to_many_small_ones()
         *range(100, 120),
         500,
     }
+
+
+@pytest.mark.parametrize(("profile", "between"), [("auto", True), ("v3", False)])
+def test_a_long_visit_goes_on_after_a_visit_to_each_other_process_that_is_due(
+    profile: Profile, *, between: bool
+) -> None:
+    """64 GiB, of which each GiB takes 20 ms."""
+    world = World(every(400, profile=profile, scan_size_max_mb=1 << 20), seconds=9, processes=3)
+    large = world.machine.spawn(500)
+    for gib in range(1, 65):
+        world.machine.map(large, gib * REGION_BYTES, 512, 1)
+
+    def is_slow(space: SimAddressSpace, rows: VmaTable, start: int = 0) -> Iterator[Window]:
+        for window in read(space, rows, start):
+            world.clock.spend(0.02 * (space.process.pid == 500))
+            yield window
+
+    read = SimAddressSpace.read
+    world.sims.append(large)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimAddressSpace, "read", is_slow)
+        world.also = lambda event: world.stop.set() if len(world.times(PassEnd, 500)) == 1 else None
+        world.scanner.run()
+    began, ended = world.times(PassStart, 500)[0], world.times(PassEnd, 500)[0]
+    others = [at for pid in (100, 101, 102) for at in world.times(PassEnd, pid)]
+    assert any(began < at < ended for at in others) == between
 
 
 def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> None:
