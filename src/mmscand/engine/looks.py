@@ -8,6 +8,7 @@ from mmscand.engine.rate_table import RateTable
 from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import BothTiers, UpdateTables, alike, place_of
 from mmscand.heat.history import Places
+from mmscand.heat.rows import pieces
 from mmscand.heat.watch_history import Times, WatchHistory
 from mmscand.heat.word import KNOWN, PROVEN, SEEN, STATE, STATES, rounded
 from mmscand.model import FloatArray, PageBlock, PageNumbers, StateArray
@@ -141,11 +142,13 @@ class Looks:
         to be clear until now.
         """
         words, watched_s = self._history.words(block), now - times.cleared
-        clear = block.present & (words & SEEN == 0)
         for mine, seconds, _ in alike(watched_s, watched_s):
             if seconds > 0:
-                at = np.flatnonzero(clear if mine.all() else clear & mine[:, None])
-                old = words.take(at)
                 updates = self._updates.still_clear(seconds)
-                words.flat[at] = old & ~STATE | self._rounded(updates, place_of(old))
+                for rows in pieces(np.flatnonzero(mine)):
+                    some = words[rows]
+                    clear = block.present[rows] & (some & SEEN == 0)
+                    old = some[clear]
+                    some[clear] = old & ~STATE | self._rounded(updates, place_of(old))
+                    words[rows] = some
         return words

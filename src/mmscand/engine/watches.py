@@ -11,11 +11,13 @@ import numpy as np
 
 from mmscand.engine.rate_table import RateTable
 from mmscand.engine.updates import place_of
+from mmscand.heat.rows import pieces
 from mmscand.heat.watch_history import Rest
 from mmscand.heat.word import FAST, KNOWN, SEEN, STATE, STATES, STUCK, A, dice
 from mmscand.model import (
     REGION_BYTES,
     BoolArray,
+    ByteArray,
     FloatArray,
     PageBlock,
     PageNumbers,
@@ -32,7 +34,8 @@ _NEAR, _RAREST, _RARELY, _OFTEN = 3.0, 1 / 64, 1 / 16, 1 / 4
 _SAMPLED, _ENOUGH = 256, 4096
 """Pages of the fast tier watched a second, at least and at most: of few pages more often than
 rarely, of many less, as their number, not their share, says whether what is hot has changed."""
-_ALWAYS = 1e9
+_PACES = _FAR, _MIDDLE, _ALWAYS = range(3)
+"""Of states: pages are cleared rarely, often, or in each round."""
 _LEAST_WATCHED_S = 1e-6
 _QUIET = 0.5
 """Part of a round in which nothing was accessed in a row, for it to be quiet."""
@@ -72,8 +75,8 @@ class Watches:
         self._longest = _REST_S
         self._fast = 0
         """4 KiB pages on the fast tier."""
-        self._often: FloatArray = np.full(STATES, _ALWAYS)
-        """(STATES,) clearings a second of a page, at most."""
+        self._pace: ByteArray = np.full(STATES, _ALWAYS, dtype=np.uint8)
+        """(STATES,) of _PACES."""
         self._rates: FloatArray = np.zeros(2 * STATES)
 
     def begin_pass(
@@ -88,12 +91,13 @@ class Watches:
         longest = np.clip((slow + fast) / _COLD_PAGES, _REST_S, _LONGEST_REST_S)
         self._longest = float(np.exp2(np.floor(np.log2(longest))))  # so that rows stay in step
         self._rests = border is not None
-        self._often = np.full(STATES, _ALWAYS)
+        self._fast = fast
+        self._pace[:] = _ALWAYS
         if border is not None:
-            self._fast = fast
             far = KNOWN & (self._table.expected > _NEAR * border)
             sure = np.where(far & calm, _SURE_IN_A_CALM, _SURE) <= A
-            self._often = np.where(KNOWN & sure, np.where(far, _rarely(fast), _OFTEN), _ALWAYS)
+            self._pace[KNOWN & sure] = _MIDDLE
+            self._pace[far & sure] = _FAR
             rates = np.where(KNOWN, self._table.expected, np.inf)
             self._rates = np.concatenate((np.full(STATES, np.inf), rates))
 
@@ -108,24 +112,24 @@ class Watches:
         """`watched_s` (rows,) is how long ago the last round of each row began, `levels` (rows,)
         how often in a row it was found quiet, `surveyed` (rows,) where all pages are watched.
         """
-        at = np.flatnonzero((words & SEEN != 0) & (words & STATE != STUCK))
-        rows = at // words.shape[1]
-        rarely = _rarely(self._fast // block.pages_per_slot)  # at least that of _often
-        often = np.maximum(self._often[words.take(at) & STATE], rarely)
+        state = words & STATE
+        may_begin = (words & SEEN != 0) & (state != STUCK)
+        pace, picked = self._pace.take(state), ~block.accessed
+        if surveyed is not None:
+            picked |= surveyed[:, None]
         self._throw += 7
         least = dice(len(words), self._throw) / np.maximum(watched_s, _LEAST_WATCHED_S)
-        picked = (often > least[rows]) | ~block.accessed.take(at)
-        if surveyed is not None:
-            picked |= surveyed[rows]
-        begins = np.zeros_like(block.accessed)
-        begins.flat[at[picked]] = True
+        often = (_rarely(self._fast // block.pages_per_slot), _OFTEN, np.inf)
+        for each in _PACES:
+            picked |= (pace == each) & (often[each] > least)[:, None]
+        begins = may_begin & picked
         result = np.where(begins, words & ~SEEN, words)
         slow_seen = (result & (SEEN | FAST) == SEEN) & (result & STATE != STUCK)
         active = (begins | slow_seen).any(axis=1)
         share = 1.0 if block.pages_per_slot == 1 else _OF_HUGE
         longest = np.full(len(words), share * self._longest)
-        for times in (rarely, _OFTEN):
-            longest[rows[~picked & (often >= times)]] = 1 / times
+        for each in (_FAR, _MIDDLE):
+            longest[(may_begin & ~picked & (pace == each)).any(axis=1)] = 1 / often[each]
         # After a moment nothing is quiet: a change has bits cleared again at once.
         levels = levels + (watched_s >= _QUIET * self._length)
         rest = self._rest(block, result, active, longest, levels)
@@ -149,8 +153,8 @@ class Watches:
         rest_s = np.exp2(np.floor(np.log2(rest_s)))
         regions = block.addresses // np.uint64(REGION_BYTES)
         until = _in_step(self._now, rest_s, regions, self._longest)
-        quiet = np.flatnonzero(~active)
-        coldest[quiet] = self._rates[place_of(words[quiet])].min(axis=1, initial=np.inf)
+        for quiet in pieces(np.flatnonzero(~active)):
+            coldest[quiet] = self._rates[place_of(words[quiet])].min(axis=1, initial=np.inf)
         return Rest(level, np.where(level > 0, until, 0.0), coldest)
 
 

@@ -24,7 +24,7 @@ PART_BYTES = 16 * REGION_BYTES
 """Of an address space, whose rows are one table: a call of numpy takes microseconds, however few
 rows there are, so windows of neighbouring regions are taken in as one. Larger parts have more to
 copy (9 MiB) when a row is mapped or unmapped."""
-_PIECE_ROWS = 512
+_PIECE_ROWS = 128
 _ROW = np.dtype(
     [
         ("number", "<i8"),  # of the part's rows
@@ -120,7 +120,7 @@ class Rows:
 
 
 def pieces(rows: PageNumbers) -> Iterator[PageNumbers]:
-    """These rows (n,), 512 at a time: what is worked out for all words of a part takes 40 MiB."""
+    """These rows (n,), 128 at a time: what is worked out for all words of a part takes 40 MiB."""
     for first in range(0, len(rows), _PIECE_ROWS):
         yield rows[first : first + _PIECE_ROWS]
 

@@ -113,7 +113,7 @@ class WatchHistory(History):
         times = self._times(rows, place, known, now)
         new = ~known & block.present.any(axis=1)
         if new.any():
-            some = block.where(new)
+            some = block if new.all() else block.where(new)
             self.put(some, self.words(some), now, cleared=False)
             rows = self._rows_of(block)
             place, known = rows.place(numbers)
