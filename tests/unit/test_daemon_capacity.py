@@ -23,7 +23,10 @@ HEADROOM = 81
 
 
 def capacity(**more: float | str) -> Settings:
-    return replace(steady(5), **{"policy": "capacity", "headroom_percent": 2.0, **more})
+    return replace(
+        steady(5),
+        **{"policy": "capacity", "headroom_percent": 2.0, "page_cache_percent": 50.0, **more},
+    )
 
 
 @dataclass
