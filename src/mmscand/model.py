@@ -321,9 +321,10 @@ class PageBlock:
 
     def where(self, rows: BoolArray) -> "PageBlock":
         """Some of its rows (rows,)."""
-        frames = self.frames
         masks = (self.present[rows], self.accessed[rows], self.slow[rows])
-        return PageBlock(self.addresses[rows], self.pages_per_slot, frames[rows], *masks)
+        return PageBlock(
+            self.addresses[rows], self.pages_per_slot, lambda: self.frames[rows], *masks
+        )
 
     def slot_addresses(self, mask: BoolArray) -> UIntArray:
         """Virtual addresses of the slots that `mask` (rows, width) picks, ascending."""

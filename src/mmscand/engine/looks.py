@@ -11,7 +11,7 @@ from mmscand.heat.history import Places
 from mmscand.heat.rows import pieces
 from mmscand.heat.watch_history import Times, WatchHistory
 from mmscand.heat.word import KNOWN, PROVEN, SEEN, STATE, STATES, rounded
-from mmscand.model import FloatArray, PageBlock, PageNumbers, StateArray
+from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
 
 _LEAST_COUNTED = 64
 """Rows of a block: 32 768 pages, a share of 1 % of which is right within a tenth."""
@@ -57,6 +57,14 @@ class Looks:
         if counts:
             self._count_still_clear(words, now - times.cleared, block.pages_per_slot)
         return words, times
+
+    def at_rest(self, block: PageBlock, now: float, since: float) -> BoolArray:
+        """(rows,) see WatchHistory.quiet. That they were silent since they were read before counts
+        where changes are looked for.
+        """
+        quiet, words, read = self._history.quiet(block, since)
+        self._count_still_clear(words, now - read, block.pages_per_slot)
+        return quiet
 
     def _observed(
         self,

@@ -154,6 +154,13 @@ class Stopwatch:
         """See Policy."""
         self._estimates.slept(seconds)
 
+    def at_rest(self, block: PageBlock) -> BoolArray | None:
+        """See Policy."""
+        now = self._clock()
+        if not self.begin_pass(now) or self._by_plan.wants:
+            return None
+        return self._estimates.at_rest(block, now)
+
     def decide(self, block: PageBlock, held: Held | None = None) -> Decision:
         """See Policy."""
         now = self._clock()

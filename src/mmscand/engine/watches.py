@@ -101,6 +101,15 @@ class Watches:
             rates = np.where(KNOWN, self._table.expected, np.inf)
             self._rates = np.concatenate((np.full(STATES, np.inf), rates))
 
+    def longest_rest(self, block: PageBlock) -> float:
+        """In s, of rows of a block."""
+        return self._longest * (1.0 if block.pages_per_slot == 1 else _OF_HUGE)
+
+    def next_looks(self, block: PageBlock, addresses: UIntArray) -> FloatArray:
+        """(n,) when rows of a block at these addresses, that rest for the longest, are read."""
+        longest = np.full(len(addresses), self.longest_rest(block))
+        return _in_step(self._now, longest, addresses // np.uint64(REGION_BYTES), self._longest)
+
     def begin(
         self,
         block: PageBlock,
@@ -126,8 +135,7 @@ class Watches:
         result = np.where(begins, words & ~SEEN, words)
         slow_seen = (result & (SEEN | FAST) == SEEN) & (result & STATE != STUCK)
         active = (begins | slow_seen).any(axis=1)
-        share = 1.0 if block.pages_per_slot == 1 else _OF_HUGE
-        longest = np.full(len(words), share * self._longest)
+        longest = np.full(len(words), self.longest_rest(block))
         for each in (_FAR, _MIDDLE):
             longest[(may_begin & ~picked & (pace == each)).any(axis=1)] = 1 / often[each]
         # After a moment nothing is quiet: a change has bits cleared again at once.

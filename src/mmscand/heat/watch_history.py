@@ -36,6 +36,8 @@ from mmscand.model import (
 )
 from mmscand.sets import among
 
+_LONG_QUIET = 4
+"""Rests, each four times as long as the one before: the next one is the longest."""
 _MAY_REST = (1, 512)
 """Slots, in 4 KiB pages, whose rows may rest. A row of one 1 GiB page costs a look at one entry."""
 
@@ -175,6 +177,28 @@ class WatchHistory(History):
         rows = self._rows_of(block)
         place, known = rows.place(numbers_of(block.addresses))
         rows.about["cleared"][place[known]] = rows.about["read"][place[known]] = at
+
+    def quiet(self, block: PageBlock, since: float) -> tuple[BoolArray, StateArray, FloatArray]:
+        """(rows,) of a block that has just been read: which have rested for long, were cleared
+        after `since`, and are as they were: all of their pages on the slow tier, on watch, and not
+        accessed. Words (n, width) of these, and when they were read before.
+        """
+        rows = self._rows_of(block)
+        place, known = rows.place(numbers_of(block.addresses))
+        quiet = known & ~block.accessed.any(axis=1) & (block.slow == block.present).all(axis=1)
+        about, words = rows.about[place[quiet]], rows.words[place[quiet]]
+        same = (about["level"] >= _LONG_QUIET) & (about["cleared"] > since)
+        same &= ((words != 0) == block.present[quiet]).all(axis=1)
+        same &= (words & (SEEN | FAST) == 0).all(axis=1)
+        quiet[quiet] = same
+        return quiet, words[same], about["read"][same]
+
+    def rest_on(self, block: PageBlock, which: BoolArray, now: float, until: FloatArray) -> None:
+        """These (rows,) of the block, which are `quiet` and were read now, rest `until` (n,)."""
+        rows = self._rows_of(block)
+        place, _ = rows.place(numbers_of(block.addresses[which]))
+        rows.about["read"][place], rows.about["seen"][place] = now, self._number
+        rows.about["next"][place] = until
 
     def levels(self, block: PageBlock) -> PageNumbers:
         """(rows,) how often in a row each was found quiet; 0 of new ones."""

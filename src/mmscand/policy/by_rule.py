@@ -46,6 +46,9 @@ class ByRule:
         stays = block.slow & ~block.accessed
         return Decision(state, hot, np.zeros_like(hot), stays, to_age)
 
+    def at_rest(self, block: PageBlock) -> None:
+        """See Policy: none is."""
+
     def reread(self, block: PageBlock) -> None:
         """See Policy: none is."""
 

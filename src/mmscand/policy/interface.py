@@ -75,6 +75,12 @@ class Policy(Protocol):
         """Fold the block into the history, and decide."""
         ...
 
+    def at_rest(self, block: PageBlock) -> BoolArray | None:
+        """(rows,) in which nothing has happened for long: they go on resting, and the block is to
+        be decided on without them; None where there is none.
+        """
+        ...
+
     def aged(self, block: PageBlock) -> None:
         """What was to be aged of a block that was chosen from is clear now."""
         ...

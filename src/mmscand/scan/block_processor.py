@@ -68,7 +68,9 @@ class BlockProcessor:
         ages: bool,
     ) -> None:
         """Take in what a visit saw; `ages` says whether this clears what later ones read."""
-        block = countable(block, vmas)
+        block = self._without_rest(countable(block, vmas), counts)
+        if not len(block.addresses):
+            return
         held = self.look.held(block, self._candidates.held(block, now))
         decision = self.policy.decide(block, held)
         hot = decision.promote
@@ -94,6 +96,13 @@ class BlockProcessor:
         if ages:
             self._age(block, to_age, vmas, counts)
         self.look.act(block, counts, now)
+
+    def _without_rest(self, block: PageBlock, counts: Counter[str]) -> PageBlock:
+        """The rows in which something may have happened."""
+        if (at_rest := self.policy.at_rest(block)) is None:
+            return block
+        counts["slow"] += block.pages_in(block.slow[at_rest])
+        return block.where(~at_rest)
 
     def _queue(
         self,

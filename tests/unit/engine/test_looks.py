@@ -1,10 +1,20 @@
-"""Observations of pages that have one Accessed bit for 2 MiB: each counts once."""
+"""Observations of huge pages, which have one Accessed bit each, and of rows that rest."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
-from mmscand.model import PAGES_PER_TABLE, REGION_BYTES, BoolArray, FloatArray, PageNumbers
+from mmscand.engine.looks import Looks
+from mmscand.model import (
+    PAGES_PER_TABLE,
+    REGION_BYTES,
+    BoolArray,
+    FloatArray,
+    PageBlock,
+    PageNumbers,
+)
 from mmscand.observe.events import ignore
 from mmscand.settings import Settings, changed
 from mmscand.sim.machine import SimMachine
@@ -55,23 +65,23 @@ class Accesses:
         return new
 
 
-class HugePages:
-    """2048 huge pages, of which 400 are accessed 50 times a second and the rest rarely; 512 fit the
-    fast tier.
+class Memory:
+    """Slots, huge pages or pages of 4 KiB, of which the first 400 of each fifth are accessed 50
+    times a second and the rest at another rate; 512 fit the fast tier.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = SLOTS, cold_rate: float = 0.1, *, huge: bool = True) -> None:
+        each = PAGES_PER_TABLE if huge else 1
         clock, spare = SteppedClock(), 3 * PAGES_PER_TABLE
-        sizes = {0: FIT * PAGES_PER_TABLE + spare, 1: (SLOTS + FIT) * PAGES_PER_TABLE}
+        sizes = {0: FIT * each + spare, 1: (slots + FIT) * each}
         marks = Watermarks(spare, spare, spare)
         self.machine = SimMachine(
             sim_topology((0,), (1,), sizes), watermarks={0: marks}, clock=clock
         )
         self.process = self.machine.spawn(100)
-        pages = SLOTS * PAGES_PER_TABLE
-        self.vma = self.machine.map(self.process, REGION_BYTES, pages, 1, huge=True)
-        rates = np.where(np.arange(SLOTS) % 5 == 0, 50.0, 0.1)
-        rates[5 * HOT :] = 0.1
+        self.vma = self.machine.map(self.process, REGION_BYTES, slots * each, 1, huge=huge)
+        rates = np.where(np.arange(slots) % 5 == 0, 50.0, cold_rate)
+        rates[5 * HOT :] = cold_rate
         self.accesses = Accesses(clock, self.vma, rates)
         self.machine.program = self.accesses.catch_up
         wanted = changed(Settings(), {**SETTINGS, "split_huge_pages": False}).settings
@@ -87,13 +97,13 @@ class HugePages:
 
     @property
     def fast(self) -> BoolArray:
-        """(SLOTS,)"""
+        """(slots,)"""
         result: BoolArray = ~self.vma.slow.reshape(-1)
         return result
 
 
 def test_huge_pages_that_are_silent_by_chance_are_no_change() -> None:
-    world = HugePages()
+    world = Memory()
     world.run(30)
     before = world.fast
     world.run(90)
@@ -102,8 +112,30 @@ def test_huge_pages_that_are_silent_by_chance_are_no_change() -> None:
 
 
 def test_a_tenth_of_the_hot_huge_pages_that_is_another_one_is_followed() -> None:
-    world = HugePages()
+    world = Memory()
     world.run(30)
     new = world.accesses.swap(0.1)
     world.run(45)
     assert world.fast[new].mean() >= 0.9
+
+
+def test_rows_in_which_nothing_happens_rest_on_until_one_of_their_pages_is_accessed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """64 rows, of which 4 have pages that are accessed: after two minutes the others are only read."""
+    counts = Counter[str]()
+
+    def counted(looks: Looks, block: PageBlock, now: float, since: float) -> BoolArray:
+        quiet = at_rest(looks, block, now, since)
+        counts["read"] += len(quiet)
+        counts["rest on"] += int(np.count_nonzero(quiet))
+        return quiet
+
+    at_rest = Looks.at_rest
+    monkeypatch.setattr(Looks, "at_rest", counted)
+    world = Memory(32768, 0.0, huge=False)
+    world.run(300)
+    assert counts["rest on"] >= 2 * 60
+    new = world.accesses.swap(0.1)
+    world.run(420)
+    assert world.fast[new].all()

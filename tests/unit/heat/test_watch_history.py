@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from mmscand.heat.history import History, tags_of
 from mmscand.heat.rows import TAG
@@ -32,12 +33,14 @@ from mmscand.sim.nodes import sim_topology
 PAGES = 512
 
 
-def block(*, slow: bool = True, first_frame: int = 0, present: int = PAGES) -> PageBlock:
-    """A row whose pages are accessed; frames of 4 KiB that follow each other."""
+def block(
+    *, slow: bool = True, first_frame: int = 0, present: int = PAGES, accessed: bool = True
+) -> PageBlock:
+    """A row of pages; frames of 4 KiB that follow each other."""
     addresses = np.array([REGION_BYTES], dtype=np.uint64)
     frames = (np.arange(PAGES, dtype=np.uint64) + np.uint64(first_frame))[None, :] << np.uint64(12)
     there = (np.arange(PAGES) < present)[None, :]
-    return PageBlock(addresses, 1, frames, there, there.copy(), there & slow)
+    return PageBlock(addresses, 1, frames, there, there & accessed, there & slow)
 
 
 def two_rows(first: PageBlock, present: list[bool], slow: list[bool]) -> PageBlock:
@@ -263,6 +266,59 @@ def on_node(topology: Topology, node: int, row: int, *, slow: bool) -> PageBlock
 
 TWO_NODES = sim_topology((0,), (1,), {0: PAGES, 1: PAGES})
 FOUR_NODES = sim_topology((0, 1), (2, 3), dict.fromkeys(range(4), PAGES))
+
+
+def cold_row(level: int = 4) -> tuple[WatchHistory, PageBlock]:
+    """A row that was cleared at 5 s and not accessed since."""
+    history, seen = WatchHistory(), block()
+    words = known(history, seen, 0.01)
+    rest = Rest(np.array([level]), np.array([100.0]), np.array([np.inf]))
+    history.put(seen, words[None, 0], 5.0, cleared=True, rest=rest)
+    return history, replace(seen, accessed=np.zeros_like(seen.present))
+
+
+def test_a_row_in_which_nothing_has_happened_for_long_is_quiet_and_rests_on() -> None:
+    history, seen = cold_row()
+    quiet, words, read = history.quiet(seen, since=4.0)
+    assert (quiet.tolist(), words.shape, read.tolist()) == ([True], (1, PAGES), [5.0])
+    history.begin_pass(101.0, ends=True)
+    history.rest_on(seen, quiet, 101.0, np.array([200.0]))
+    history.end_pass()
+    history.begin_pass(150.0, ends=True)
+    assert history.rests(seen.addresses).all()
+    assert times(history, seen, 201.0) == (5.0, 101.0)  # its watch goes on
+
+
+def one_accessed(seen: PageBlock) -> PageBlock:
+    accessed = seen.accessed.copy()
+    accessed[0, 17] = True
+    return replace(seen, accessed=accessed)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        one_accessed,
+        lambda seen: replace(seen, slow=np.zeros_like(seen.slow)),
+        lambda seen: block(present=PAGES - 1, accessed=False),
+    ],
+)
+def test_a_row_in_which_something_has_happened_is_not_quiet(
+    happens: Callable[[PageBlock], PageBlock],
+) -> None:
+    history, seen = cold_row()
+    assert not history.quiet(happens(seen), since=4.0)[0].any()
+
+
+def test_a_row_that_was_cleared_lately_or_long_ago_or_is_not_on_watch_is_not_quiet() -> None:
+    history, seen = cold_row()
+    assert not history.quiet(seen, since=6.0)[0].any()
+    at = np.zeros(1, dtype=np.intp), np.full(1, 17)
+    history.note(seen, at, history.words(seen)[at] | SEEN)
+    assert not history.quiet(seen, since=4.0)[0].any()
+    history, seen = cold_row(level=3)
+    assert not history.quiet(seen, since=4.0)[0].any()
+    assert not WatchHistory().quiet(seen, since=4.0)[0].any()
 
 
 def test_hotness_is_in_how_many_of_six_seconds_a_page_is_accessed() -> None:
