@@ -189,7 +189,7 @@ class Daemon:
         """What is known of the memory of a process; None where it is not watched."""
         running = self._running
         scanner = running.scanner.scanner_of(pid) if running else None
-        return None if scanner is None else self._heat.of(scanner.process, scanner.history)
+        return None if scanner is None else self._heat.of(scanner.process, scanner.answers.history)
 
     def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
         """Why the memory of a process is where it is; None where it is not watched."""
@@ -200,7 +200,7 @@ class Daemon:
         from mmscand.scan.why import Why  # noqa: PLC0415 - for the few who ask
 
         names = names_of(self._machine, scanner.process)
-        return Why(scanner, self._clock.now()).of(names, address, running.scanner.edge)
+        return Why(scanner.answers, self._clock.now()).of(names, address, running.scanner.edge)
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """Of all processes of which rates are known."""

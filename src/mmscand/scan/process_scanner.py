@@ -1,60 +1,44 @@
 """One watched process: its history, and a pass over it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from mmscand.clock import CpuMeter
 from mmscand.engine.registry import DEFAULT
-from mmscand.errors import LeftAlone
-from mmscand.heat.history import History
 from mmscand.machine import AddressSpace
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import (
-    ByteArray,
-    FloatArray,
     Outcome,
     Process,
     Topology,
-    UIntArray,
     VmaFlag,
     VmaTable,
     Window,
 )
 from mmscand.observe.events import EffortChanged, Observer, PassEnd, PassStart
 from mmscand.observe.status import ProcessState, ProcessStatus
-from mmscand.policy.eligible import NOTHING_SKIPPED, countable, eligible, rules_of
+from mmscand.policy.eligible import countable
 from mmscand.policy.interface import Policy
 from mmscand.policy.placement import Placement, served
-from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.benefit import FULL, SLOWED, STOPPED, Benefit
 from mmscand.scan.block_processor import BlockProcessor
 from mmscand.scan.candidates import Candidates
 from mmscand.scan.idle import IdleWatch, ProgramTime
 from mmscand.scan.joined_windows import joined
+from mmscand.scan.mappings import Mappings
 from mmscand.scan.mode import Mode
-from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
+from mmscand.scan.process_answers import ProcessAnswers
 from mmscand.scan.rules import RuleMatch
 from mmscand.scan.surveys import Surveys
 from mmscand.scan.visit import Visit, Watcher
+from mmscand.scan.visit_times import VisitTimes
 from mmscand.settings import Settings
-
-_REST = 4.0
-"""Times what the latest visit took, before the next one that a policy asks for: a fifth of a core
-at most, but for a process that is new or has changed. In emulation a visit takes 0.4 s."""
 
 _STATES: Mapping[str, ProcessState] = {FULL: "watched", SLOWED: "slowed", STOPPED: "stopped"}
 _LATE_S = 1.0
 """A visit that comes later than this after it was due waits for the budget."""
-_LEAST_WAIT_S = 1e-3
-"""Before a process that did not run is asked for again."""
-_LARGE_PAGES = 4096
-"""16 MiB of memory: worth its turn before small ones, and a burst while it is new."""
-_NEW_PASSES = 4
-"""Passes in which a large process is new: as many as the first promotions take."""
-_PROMISING_PAGES = 256
-"""Hot pages on the slow tier, 1 MiB: worth its turn too."""
 
 
 class ProcessScanner:
@@ -101,23 +85,19 @@ class ProcessScanner:
             mode=mode,
         )
         self._blocks.look.enabled = _looks(settings)
+        self._mappings = Mappings(space, settings)
+        self.answers = ProcessAnswers(
+            space.process, self._blocks, self._candidates, self._benefit, self._mappings
+        )
+        pages = space.resident_pages()
+        self.times = VisitTimes(settings, self._blocks, self._benefit, self._idle, cpu, pages)
         self._cursor = 0
-        self._skipped = NOTHING_SKIPPED
-        self._mapped: VmaTable | None = None
-        """All mappings, as of the latest visit."""
         self._counts: Counter[str] | None = None
         """Of the visit that was interrupted; None between visits."""
-        self._started = self._now = 0.0
         self._ages = True
         """This visit clears what later ones read."""
         self._aged_by = ""
-        self._pages = space.resident_pages()
-        """Resident ones, at most the address space that may move, as of the last complete pass; at
-        first all resident ones."""
         self._visits = 0
-        self._cpu_before_s = 0.0
-        """Of all visits before the latest one."""
-        self.pacer = Pacer(settings, throttle=self._benefit)
         self.apply(match)
         self.passes = 0
         self.due = 0.0
@@ -135,7 +115,7 @@ class ProcessScanner:
     def apply(self, match: RuleMatch) -> None:
         """Be scanned as hard as the rules say."""
         self.match = match
-        self.pacer.aggressiveness = max(1, match.aggressiveness)
+        self.times.pacer.aggressiveness = max(1, match.aggressiveness)
 
     def set_aging(self, group: str | None, why: str) -> None:
         """See scan.cgroup_aging.Member."""
@@ -149,64 +129,19 @@ class ProcessScanner:
         return self._blocks.policy
 
     @property
-    def history(self) -> History:
-        """What is known of its pages; `History.row_heat` may be asked from any thread."""
-        return self._policy.history
-
-    @property
-    def period_ms(self) -> int:
-        """From the begin of the latest visit to that of the next."""
-        if self._wanted_at is None:
-            return self.pacer.period_ms
-        return round(1000 * (self.due_after(self._started) - self._started))
-
-    def due_after(self, started: float) -> float:
-        """Clock time of the visit that follows one, or the time it is asked for again."""
-        if (wanted_at := self._wanted_at) is None:
-            return timers.next_visit(started, self.pacer.period_ms / 1000)
-        # As soon as the policy asks, but no sooner than the rules allow for this process. Not on
-        # the grid: a visit just before a round ends has no result, and the end comes much later.
-        slower = DEFAULT_AGGRESSIVENESS / min(self.pacer.aggressiveness, DEFAULT_AGGRESSIVENESS)
-        due = started + slower * max(0.0, wanted_at - started)
-        return timers.next_visit(started, due - started) if self._idle.skipped else due
-
-    @property
-    def _wanted_at(self) -> float | None:
-        """When the policy wants the next visit; None where the pacing says it, as for small
-        processes: 300 of them that are visited ten times a second each cost a core.
-        """
-        due = self._policy.due_s
-        if due is None or not self._is_large:
-            return None
-        if self._settings.profile != "auto" or self._benefit.effort != FULL:
-            return None
-        if self._idle.skipped:  # it does not run: each time it is asked whether it does wakes us
-            wait_s = max(due - self._now, _LEAST_WAIT_S) * 2.0**self._idle.skipped
-            return self._now + min(wait_s, self.pacer.period_ms / 1000)
-        spent_s = self.cpu.seconds - self._cpu_before_s
-        return due if self._policy.hurries else max(due, self._now + _REST * spent_s)
-
-    @property
-    def _is_large(self) -> bool:
-        return self._pages >= _LARGE_PAGES
-
-    @property
     def worthwhile(self) -> bool:
         """See scan.visit_order.Visited."""
-        return self._is_large or self.pacer.pace.useful_pages >= _PROMISING_PAGES
+        return self.times.worthwhile
 
     @property
     def urgent(self) -> bool:
-        """Whether the burst of the budget is for it: large, and new or changed."""
-        wanted = self._policy.hurries or self._blocks.look.hurries
-        hurries = wanted and self._settings.profile == "auto"
-        is_urgent = hurries or self.passes < _NEW_PASSES
-        return self._is_large and is_urgent and self._benefit.effort == FULL
+        """See VisitTimes.is_urgent."""
+        return self.times.is_urgent(self.passes)
 
     @property
     def reads_soon(self) -> bool:
-        """Whether its next visit belongs to one that was paid for: it may not be late."""
-        return self._policy.reads_soon and self._wanted_at is not None
+        """See VisitTimes."""
+        return self.times.reads_soon
 
     @property
     def under_way(self) -> bool:
@@ -250,22 +185,22 @@ class ProcessScanner:
             passes=self.passes,
             aggressiveness=self.match.aggressiveness,
             rule=str(self.match),
-            scan_period_ms=self.period_ms,
+            scan_period_ms=self.times.period_ms,
             exposure_ms=round(1000 * (self._policy.exposure_s or 0.0)) or None,
             changes=self._policy.changes,
-            scan_size_mb=self.pacer.pace.size_mb,
+            scan_size_mb=self.times.pacer.pace.size_mb,
             cursor=self._cursor,
             aging=self._aged_by,
             target_node=preferred[0] if preferred else None,
-            useful_pages=self.pacer.pace.useful_pages,
-            failed_percent=self.pacer.failures.percent,
+            useful_pages=self.times.pacer.pace.useful_pages,
+            failed_percent=self.times.pacer.failures.percent,
             effort=self._benefit.effort,
             effort_why=self._benefit.why,
             saved_s=self._benefit.account.saved_s,
             spent_s=self._benefit.account.spent_s,
             hotness=self._policy.history.hotness(self._topology),
-            skipped_mappings=self._skipped.mappings,
-            skipped_pages=self._skipped.pages,
+            skipped_mappings=self._mappings.skipped.mappings,
+            skipped_pages=self._mappings.skipped.pages,
             counters=counters,
         )
 
@@ -282,49 +217,6 @@ class ProcessScanner:
         """Whether its visit is overdue: it waits for the budget."""
         return self.due < now - _LATE_S
 
-    @property
-    def reason_codes(self) -> ByteArray | None:
-        """See Policy; from any thread, as all that follows."""
-        return self._policy.reason_codes
-
-    @property
-    def expected_rates(self) -> FloatArray | None:
-        """See Policy."""
-        return self._policy.expected_rates
-
-    @property
-    def mapping_rules(self) -> tuple[VmaTable, ByteArray] | None:
-        """All mappings of the latest visit, and the rule (policy.eligible) that leaves each out."""
-        if self._mapped is None:
-            return None
-        return self._mapped, rules_of(
-            self._mapped,
-            read_only_files=self._settings.read_only_files,
-            shared_memory=self._settings.shared_memory,
-        )
-
-    @property
-    def gain_s(self) -> float:
-        """How much longer an access takes on the slow tier."""
-        return self._benefit.gain_s
-
-    def kept_back(self, start: int, end: int) -> Iterator[tuple[str, UIntArray]]:
-        """See Candidates."""
-        return self._candidates.kept_back(start, end)
-
-    def held(self, address: int, now: float) -> tuple[int, float]:
-        """See Candidates.held_for."""
-        return self._candidates.held_for(address, now)
-
-    def moved(self, address: int) -> tuple[float, bool] | None:
-        """See MovesLog.last."""
-        return self._candidates.moves.last(address)
-
-    @property
-    def placement(self) -> Placement | None:
-        """See Policy; from any thread."""
-        return self._policy.placement
-
     def adopt(self, settings: Settings) -> None:
         """Run by other settings from the next visit on."""
         before, self._settings = self._settings, settings
@@ -332,7 +224,8 @@ class ProcessScanner:
             self._blocks.restart()
         self._blocks.look.enabled = _looks(settings)
         self._policy.adopt(settings)
-        self.pacer.adopt(settings)
+        self._mappings.settings = settings
+        self.times.adopt(settings)
         self._benefit.adopt(settings)
 
     def adopt_topology(self, topology: Topology) -> None:
@@ -349,13 +242,13 @@ class ProcessScanner:
         """
         if self.under_way or self._policy.makes_room:
             return False
-        if not self._idle.skip(large=self._is_large):
+        if not self._idle.skip(large=self.times.is_large):
             return False
-        self._now = self._started = now
+        self.times.began = self.times.now = now
         slept_s = self._program_time.slept(now)
         if not self._policy.hurries:
             self._policy.slept(slept_s)
-        self.pacer.step(0)
+        self.times.pacer.step(0)
         return True
 
     def visit(self, now: float, go_on: Callable[[], bool]) -> Visit | None:
@@ -364,17 +257,18 @@ class ProcessScanner:
         `go_on` is asked after each window. When it says no the answer is None, and the next call
         continues this visit.
         """
-        self._now = now
+        self.times.now = now
         generation = self._space.generation()
         if generation != self._generation:  # execve: nothing that was known holds any more
             self._forget_all(generation)
-        vmas = self._mappings()
+        every, vmas = self._mappings.read(unseen_use=self.match.unseen_use)
+        self._watcher.mappings(self.process, every)
         counts = self._begin(now) if self._counts is None else self._counts
         began_at = self._cursor
-        most = self.pacer.most_pages(counts["accessed"]) - counts["examined"]
+        most = self.times.pacer.most_pages(counts["accessed"]) - counts["examined"]
         for window in joined(self._space.read(self._due(vmas), self._cursor), most):
             self._take(window, vmas, counts)
-            most = self.pacer.most_pages(counts["accessed"])
+            most = self.times.pacer.most_pages(counts["accessed"])
             if counts["examined"] >= most:
                 return self._end(counts, vmas, complete=False)
             if not go_on():
@@ -398,29 +292,15 @@ class ProcessScanner:
         """What of them a pass has to look at."""
         return vmas if self._watcher.wants_all else self._policy.history.due(vmas)
 
-    def _mappings(self) -> VmaTable:
-        """Those that are looked at."""
-        vmas = self._space.vmas()
-        if (why := self._space.unseen_use()) and not self.match.unseen_use:
-            raise LeftAlone(self.process.pid, why)
-        self._watcher.mappings(self.process, vmas)
-        self._mapped = vmas
-        vmas, self._skipped = eligible(
-            vmas,
-            read_only_files=self._settings.read_only_files,
-            shared_memory=self._settings.shared_memory,
-        )
-        return vmas
-
     def _take(self, window: Window, vmas: VmaTable, counts: Counter[str]) -> None:
         counts["examined"] += window.pages
         counts["discarded"] += window.discarded
-        failures, ages = self.pacer.failures, self._ages
-        surveyed = ages and self._is_large and self._surveys.are_due(window, self.cpu.seconds)
+        failures, ages = self.times.pacer.failures, self._ages
+        surveyed = ages and self.times.is_large and self._surveys.are_due(window, self.cpu.seconds)
         if surveyed:
             self._policy.begin_survey()
         for block in window.blocks:
-            self._blocks.take(block, vmas, counts, failures, self._now, ages=ages)
+            self._blocks.take(block, vmas, counts, failures, self.times.now, ages=ages)
         if ages and self._policy.rereads:
             self._read_again(window, vmas)
         if surveyed:
@@ -441,12 +321,12 @@ class ProcessScanner:
         if complete:
             # Of one whose memory is bound to its node nothing can move, however much it has.
             movable = vmas.where(vmas.flags & VmaFlag.STAYS_FAST == 0).pages
-            self._pages = min(self._space.resident_pages(), movable)
+            self.times.pages = min(self._space.resident_pages(), movable)
         self._candidates.use.end_visit(complete=complete)
         if not self._policy.glances:
             # Pages that must wait after a failure are no reason to come back soon.
-            self.pacer.step(max(0, counts["useful"] - counts["held"]))
-        if self._benefit.judge(self._now, self.cpu.seconds):
+            self.times.pacer.step(max(0, counts["useful"] - counts["held"]))
+        if self._benefit.judge(self.times.now, self.cpu.seconds):
             effort, why = self._benefit.effort, self._benefit.why
             self._observer(EffortChanged(self.process, effort, why))
         counts["skipped"] = self._idle.taken(counts["accessed"] + counts["fast_accessed"])
@@ -454,7 +334,7 @@ class ProcessScanner:
 
     def _visit(self, counts: Counter[str], *, complete: bool) -> Visit:
         since = self._benefit.take()
-        return Visit(self._started, complete, counts, since.saved_s, since.spent_s)
+        return Visit(self.times.began, complete, counts, since.saved_s, since.spent_s)
 
     def _forget_all(self, generation: int) -> None:
         self._generation = generation
@@ -467,14 +347,13 @@ class ProcessScanner:
 
     def _begin(self, now: float) -> Counter[str]:
         history = self._policy.history
-        self._cpu_before_s = self.cpu.seconds
         if stood_still := self._program_time.stood_still(now):
             self._policy.slept(stood_still)
         self._ages = self._policy.begin_pass(now)
-        self._started = now
+        self.times.begin(now)
         if self._ages and self._cursor == 0:
             self._surveys.begin_pass()
-        self._candidates.begin_visit(self._policy, self.pacer.failures, now)
+        self._candidates.begin_visit(self._policy, self.times.pacer.failures, now)
         if self._cursor == 0 and self.passes % self._settings.shared_recheck_passes == 0:
             # Where bits of shared pages are cleared in bulk they mean something.
             history.forget_stuck(None if self._candidates.shared_too else self._space.shared)
@@ -488,7 +367,7 @@ class ProcessScanner:
             return None
         counts, self._counts = self._counts, None
         visit = self._visit(counts, complete=False)
-        return visit.event(self.process, self.passes, self._now - self._started)
+        return visit.event(self.process, self.passes, self.times.now - self.times.began)
 
     def close(self) -> None:
         """Drop the process' entries and let go of it."""

@@ -146,7 +146,9 @@ class Scanner:
             scanner.adopt(settings)
             if settings.shared_memory != before.shared_memory:
                 self._watched.cgroup_aging.join(scanner)
-            self._watched.cgroup_aging.hasten(scanner, self._clock.now() + scanner.period_ms / 1000)
+            self._watched.cgroup_aging.hasten(
+                scanner, self._clock.now() + scanner.times.period_ms / 1000
+            )
 
     def _next_due(self) -> float:
         """The next look or visit that the budget allows."""
@@ -280,7 +282,7 @@ class Scanner:
     def _look_at(self, scanner: ProcessScanner) -> None:
         now, generation = self._clock.now(), scanner.generation
         if scanner.skip(now):
-            self._watched.cgroup_aging.visited(scanner, scanner.due_after(now))
+            self._watched.cgroup_aging.visited(scanner, scanner.times.after(now))
             return
         visit = self._visit_of(scanner, now)
         if generation not in (0, scanner.generation):
@@ -288,7 +290,7 @@ class Scanner:
             self._look_due = 0.0
         if visit is None:
             return
-        due = scanner.due_after(visit.started)
+        due = scanner.times.after(visit.started)
         if visit.complete:
             self._watched.cgroup_aging.visited(scanner, due)
         else:
@@ -345,7 +347,7 @@ class Scanner:
     def status(self, counters: Counters) -> tuple[tuple[ProcessStatus, ...], Served | None]:
         """All scanners, and the share of accesses that the fast tier serves; from any thread."""
         scanners, now = list(self._watched.scanners.values()), self._clock.now()
-        placed = [scanner.placement for scanner in scanners]
+        placed = [scanner.answers.placement for scanner in scanners]
         found = tuple(
             scanner.status(counters.of(scanner.process), now, where)
             for scanner, where in zip(scanners, placed, strict=True)
@@ -357,12 +359,12 @@ class Scanner:
         if (scanner := self.scanner_of(pid)) is None:
             return None
         of = counters.of(scanner.process)
-        return scanner.status(of, self._clock.now(), scanner.placement)
+        return scanner.status(of, self._clock.now(), scanner.answers.placement)
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """Of all processes of which rates are known; from any thread."""
         scanners = list(self._watched.scanners.values())
-        found = ((each.process, each.placement) for each in scanners)
+        found = ((each.process, each.answers.placement) for each in scanners)
         return tuple(
             ProcessRates(one, cgroup_of(self._machine, one), placed.by_rate(), placed.unknown)
             for one, placed in found

@@ -17,7 +17,7 @@ from mmscand.model import (
 from mmscand.observe.why import MappingWhy, PageWhy, ProcessWhy
 from mmscand.policy.eligible import RULES
 from mmscand.reasons import HOT, REASONS
-from mmscand.scan.process_scanner import ProcessScanner
+from mmscand.scan.process_answers import ProcessAnswers
 
 _CODE = {name: code for code, name in enumerate(REASONS)}
 _FAST = len(REASONS)
@@ -30,10 +30,10 @@ _NONE = _COLUMNS
 class Why:
     """Of one process, as of now."""
 
-    def __init__(self, scanner: ProcessScanner, now: float) -> None:
-        self._scanner = scanner
+    def __init__(self, answers: ProcessAnswers, now: float) -> None:
+        self._answers = answers
         self._now = now
-        self._codes = scanner.reason_codes
+        self._codes = answers.reason_codes
         self._of_kind = _columns_of(self._codes)
         """(KINDS,) what each word without its tag is."""
 
@@ -44,7 +44,7 @@ class Why:
 
     def of(self, names: MappingNames, address: int | None, edge: float | None) -> ProcessWhy:
         """All mappings; or the page at an address, and the mapping that it is in."""
-        process = self._scanner.process
+        process = self._answers.process
         if address is None:
             return ProcessWhy(process, self.has_rates, edge, tuple(self.mappings(names)), None)
         mappings = self._mapping_at(names, address)
@@ -62,7 +62,7 @@ class Why:
     def mappings(self, names: MappingNames) -> list[MappingWhy]:
         """Each with memory in it, and each that a rule leaves out."""
         counts = np.zeros((len(names.names) + 1, _COLUMNS), dtype=np.intp)
-        for rows in self._scanner.history.slots(0, 1 << 64):
+        for rows in self._answers.history.slots(0, 1 << 64):
             self._count(rows, names, counts)
         rules = self._rules(names.starts)
         columns = names.starts.tolist(), names.ends.tolist(), names.names, rules, counts.tolist()
@@ -78,7 +78,7 @@ class Why:
         return {name: number for name, number in zip(REASONS, pages, strict=True) if number}
 
     def _rules(self, starts: UIntArray) -> list[str | None]:
-        known = self._scanner.mapping_rules
+        known = self._answers.mapping_rules
         if known is None:
             return [None] * len(starts)
         vmas, rules = known
@@ -115,7 +115,7 @@ class Why:
         """
         columns = self._of_kind.take(rows.words & KIND)
         start, end = int(rows.addresses[0]), int(rows.addresses[-1]) + HUGE_PAGE_BYTES
-        for name, addresses in self._scanner.kept_back(start, end):
+        for name, addresses in self._answers.kept_back(start, end):
             step = np.uint64(rows.pages_per_slot * PAGE_BYTES)
             row = np.searchsorted(rows.addresses, addresses, side="right") - 1
             column = ((addresses - rows.addresses[row]) // step).astype(np.intp)
@@ -127,7 +127,7 @@ class Why:
 
     def page(self, address: int) -> PageWhy | None:
         """The one at an address; None where nothing is known of a page there."""
-        for rows in self._scanner.history.slots(address, address + 1):
+        for rows in self._answers.history.slots(address, address + 1):
             size = rows.pages_per_slot * PAGE_BYTES
             first = int(rows.addresses[0])
             column = (address - first) // size
@@ -136,13 +136,13 @@ class Why:
         return None
 
     def _page(self, rows: SlotRows, address: int, column: int) -> PageWhy:
-        word, scanner = rows.words[0, column], self._scanner
+        word, answers = rows.words[0, column], self._answers
         fast, state = self.has_rates and bool(word & FAST), int(word & STATE)
         reason = None
         if not fast and self.has_rates:
             reason = tuple(REASONS)[self._columns(rows)[0, column]]
-        failures, retry_s = scanner.held(address, self._now)
-        moved = scanner.moved(address)
+        failures, retry_s = answers.held(address, self._now)
+        moved = answers.moved(address)
         rate, accesses, seconds = self._known(state)
         moved_s = None if moved is None else self._now - moved[0]
         promoted_s = moved_s if fast and moved_s and moved and not moved[1] else 0.0
@@ -158,7 +158,7 @@ class Why:
             retry_s=retry_s,
             moved_s=moved_s,
             demoted=moved is not None and moved[1],
-            saved_s=(rate or 0.0) * promoted_s * scanner.gain_s,
+            saved_s=(rate or 0.0) * promoted_s * answers.gain_s,
         )
 
     def _known(self, state: int) -> tuple[float | None, float, float]:
@@ -166,7 +166,7 @@ class Why:
             return None, 0.0, 0.0
         accesses = float(A[state]) if A[state] >= 1 else 0.0
         seconds = float(A[state] / RATE[state % RATE_LEVELS])
-        rates = self._scanner.expected_rates
+        rates = self._answers.expected_rates
         return (None if rates is None else float(rates[state])), accesses, seconds
 
 

@@ -88,7 +88,7 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
         with scanner.cpu:
             clock.spend(0.5)
             assert scanner.visit(now, lambda: True) is not None
-        assert scanner.period_ms == waits_ms
+        assert scanner.times.period_ms == waits_ms
 
 
 @pytest.mark.parametrize("wanted_s", [0.2454, 1.2, 3.7001])
@@ -101,7 +101,7 @@ def test_a_visit_is_not_sooner_than_a_policy_asks_for(
     monkeypatch.setattr(ByRule, "due_s", 7.0 + wanted_s)
     scanner = scanner_of(machine, sim, clock=clock)
     assert scanner.visit(7.0, lambda: True) is not None
-    assert scanner.due_after(7.0) == pytest.approx(7.0 + wanted_s, abs=1e-9)
+    assert scanner.times.after(7.0) == pytest.approx(7.0 + wanted_s, abs=1e-9)
 
 
 def test_an_interrupted_visit_is_never_skipped() -> None:
@@ -123,9 +123,9 @@ def test_a_skipped_visit_is_a_pass_that_found_nothing_for_the_pacing() -> None:
     scanner = scanner_of(machine, machine.spawn(100))
     assert not scanner.skip(0.0)
     assert scanner.visit(1.0, lambda: True) is not None
-    assert scanner.pacer.period_ms == 1150
+    assert scanner.times.pacer.period_ms == 1150
     assert scanner.skip(0.0)
-    assert scanner.pacer.period_ms == 1322
+    assert scanner.times.pacer.period_ms == 1322
 
 
 def test_a_skipped_visit_is_no_pass_for_the_history() -> None:
@@ -177,7 +177,7 @@ def test_a_policy_that_chooses_its_times_does_so_for_large_processes_but_in_prof
     scanner = scanner_of(machine, sim, clock=clock, room_pages=0, **values)
     assert scanner.visit(clock.now(), lambda: True)
     # The other ones are slower by what the first pass found, which is nothing.
-    assert period_ms <= scanner.period_ms <= 2 * period_ms
+    assert period_ms <= scanner.times.period_ms <= 2 * period_ms
 
 
 def new_slot() -> ProcessScanner:
@@ -194,17 +194,17 @@ def new_slot() -> ProcessScanner:
 
 def test_visits_are_no_quicker_than_the_rules_allow() -> None:
     scanner = new_slot()
-    quick_ms = scanner.period_ms
-    assert 0 < quick_ms < scanner.pacer.period_ms
-    scanner.pacer.aggressiveness = 1
-    assert scanner.period_ms == pytest.approx(5 * quick_ms, abs=3)
+    quick_ms = scanner.times.period_ms
+    assert 0 < quick_ms < scanner.times.pacer.period_ms
+    scanner.times.pacer.aggressiveness = 1
+    assert scanner.times.period_ms == pytest.approx(5 * quick_ms, abs=3)
 
 
 def test_a_process_for_which_it_does_not_pay_has_no_quick_visits_and_no_burst() -> None:
     scanner = new_slot()
     assert scanner.urgent
     scanner._benefit.effort = "stopped"
-    assert scanner.period_ms == scanner.pacer.period_ms >= 600_000
+    assert scanner.times.period_ms == scanner.times.pacer.period_ms >= 600_000
     assert not scanner.urgent
 
 
@@ -217,8 +217,8 @@ def test_a_process_that_sleeps_is_asked_for_more_rarely_up_to_the_pace_of_the_pr
     for _ in range(200):
         if not scanner.skip(clock.now()):
             assert scanner.visit(clock.now(), lambda: True)
-        asked.append(scanner.period_ms)
-        clock.spend(scanner.period_ms / 1000)
+        asked.append(scanner.times.period_ms)
+        clock.spend(scanner.times.period_ms / 1000)
     assert max(asked) <= 10_000  # scan_period_max_ms
     assert min(asked) < 10
     assert clock.now() > 600.0  # 200 wake-ups
@@ -237,7 +237,7 @@ def test_a_process_that_pauses_is_visited_soon_after_it_has_run_again() -> None:
         if not scanner.skip(clock.now()):
             assert scanner.visit(clock.now(), lambda: True)
             visited.append(clock.now())
-        clock.spend(scanner.period_ms / 1000)
+        clock.spend(scanner.times.period_ms / 1000)
     assert visited[6] < 1.0  # beside the pauses it is new, and learned of
 
 
@@ -261,6 +261,6 @@ def test_of_memory_with_small_and_huge_pages_side_by_side_no_row_is_forgotten() 
         with scanner.cpu:
             assert scanner.visit(clock.now(), lambda: True) is not None
         visits += 1
-        assert scanner.history.pages == pages
-        clock.rest(max(0.001, scanner.due_after(clock.now()) - clock.now()))
+        assert scanner.answers.history.pages == pages
+        clock.rest(max(0.001, scanner.times.after(clock.now()) - clock.now()))
     assert visits > 50
