@@ -12,7 +12,6 @@ _LIMIT_S = 7200.0
 
 
 @pytest.mark.lab
-@pytest.mark.soak  # script/test is too long already, see docs/notes.md
 @pytest.mark.timeout(_LIMIT_S)
 def test_a_busy_server_gets_what_is_hot_and_keeps_what_may_not_move(tmp_path: Path) -> None:
     result = run_busy_server(tmp_path, as_shipped(), progress=lambda text, _: print(text))
