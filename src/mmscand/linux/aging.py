@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmscand.linux.call_size import CallSize
+from mmscand.linux.call_size import LOCKED_S, CallSize
 from mmscand.linux.files import raise_fatal
 from mmscand.linux.syscalls import MADV_COLD, process_madvise
 from mmscand.model import UIntArray, VmaFlag, VmaTable
@@ -43,7 +43,9 @@ class Ager:
     """Mappings (start, end) for which the kernel said EINVAL: locked, hugetlb or PFN maps."""
     errors: Counter[int] = field(default_factory=Counter)
     """Refused ranges by errno."""
-    size: CallSize = field(default_factory=lambda: CallSize(_FIRST_BYTES, _MOST_BYTES))
+    size: CallSize = field(
+        default_factory=lambda: CallSize(_FIRST_BYTES, _MOST_BYTES, longest_s=LOCKED_S)
+    )
     """In bytes."""
     _missed: list[UIntArray] = field(default_factory=list)
 

@@ -2,15 +2,18 @@
 
 process_madvise holds the mmap lock for reading, from 7.x on for its whole vector; a writer that
 waits for it (mmap, brk, fork) makes the page faults behind it wait too. So calls begin small,
-double while they take less than 5 ms, and halve above 10 ms. Where the smallest calls take longer,
-as a flush of the TLB in emulation does, that is no matter of their size: it counts on top.
+double while they take less than half of what they may, and halve when they take more. Where the
+smallest calls take longer, as a flush of the TLB in emulation does, that is no matter of their
+size: it counts on top.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_SHORT_S, _LONG_S = 0.005, 0.010
+_LONGEST_S = 0.010
+LOCKED_S = 0.005
+"""The same of calls that hold the mmap lock all the time. move_pages(2) takes it for each page."""
 _LOOKS_EVERY = 16
 _BELIEVED = 0.75
 """With each call that takes too long it is less likely that it does so whatever its size."""
@@ -19,8 +22,15 @@ _BELIEVED = 0.75
 class CallSize:
     """Of one kind of call; in whatever unit its owner counts."""
 
-    def __init__(self, first: int, most: int, now: Callable[[], float] = time.perf_counter) -> None:
-        self._least, self._most = max(first // 8, 1), most
+    def __init__(
+        self,
+        first: int,
+        most: int,
+        now: Callable[[], float] = time.perf_counter,
+        *,
+        longest_s: float = _LONGEST_S,
+    ) -> None:
+        self._least, self._most, self._longest_s = max(first // 8, 1), most, longest_s
         self._now = now
         self.size = first
         """Most that the next call may take."""
@@ -48,11 +58,11 @@ class CallSize:
             fixed_s = min(2 * self._least_took_s - seconds, seconds)
             self._fixed_s = fixed_s if fixed_s > self._least_took_s / 2 else 0.0
             self._least_took_s = 0.0
-        if seconds > _LONG_S + self._fixed_s:
+        if seconds > self._longest_s + self._fixed_s:
             self.size = max(self._least, self.size // 2)
             self._fixed_s *= _BELIEVED
             self._look_closer(seconds, used)
-        elif seconds < _SHORT_S + self._fixed_s and used > self.size // 2:
+        elif seconds < self._longest_s / 2 + self._fixed_s and used > self.size // 2:
             self.size = min(self._most, self.size * 2)
 
     def _look_closer(self, seconds: float, used: int) -> None:

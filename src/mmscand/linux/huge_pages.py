@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmscand.linux.call_size import CallSize
+from mmscand.linux.call_size import LOCKED_S, CallSize
 from mmscand.linux.files import raise_fatal
 from mmscand.linux.folios import Beyond
 from mmscand.linux.syscalls import MADV_COLD, MADV_COLLAPSE, process_madvise
@@ -32,7 +32,9 @@ class HugePages:
     pages: Beyond
     errors: Counter[int] = field(default_factory=Counter)
     """Calls that the kernel refused, by errno."""
-    _splits: CallSize = field(default_factory=lambda: CallSize(_FIRST_SPLITS, _MOST_SPLITS))
+    _splits: CallSize = field(
+        default_factory=lambda: CallSize(_FIRST_SPLITS, _MOST_SPLITS, longest_s=LOCKED_S)
+    )
     _collapses: CallSize = field(default_factory=lambda: CallSize(_COLLAPSES, _COLLAPSES))
 
     def split(self, addresses: UIntArray) -> BoolArray:

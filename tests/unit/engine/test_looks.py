@@ -122,7 +122,7 @@ def test_a_tenth_of_the_hot_huge_pages_that_is_another_one_is_followed() -> None
 def test_rows_in_which_nothing_happens_rest_on_until_one_of_their_pages_is_accessed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """64 rows, of which 4 have pages that are accessed: after two minutes the others are only read."""
+    """64 rows, of which 4 have pages that are accessed; after two minutes others are only read."""
     counts = Counter[str]()
 
     def counted(looks: Looks, block: PageBlock, now: float, since: float) -> BoolArray:

@@ -2,15 +2,17 @@
 
 import pytest
 
-from mmscand.linux.call_size import CallSize
+from mmscand.linux.call_size import LOCKED_S, CallSize
 
 
 class World:
     """Calls that take so long for each unit."""
 
-    def __init__(self, unit_s: float, *, first: int = 64, most: int = 65_536) -> None:
+    def __init__(
+        self, unit_s: float, *, first: int = 64, most: int = 65_536, longest_s: float = 0.010
+    ) -> None:
         self.unit_s, self.fixed_s, self.now = unit_s, 0.0, 100.0
-        self.size = CallSize(first, most, lambda: self.now)
+        self.size = CallSize(first, most, lambda: self.now, longest_s=longest_s)
 
     def call(self, units: int | None = None) -> float:
         used = self.size.size if units is None else units
@@ -26,6 +28,16 @@ def test_calls_settle_between_five_and_ten_milliseconds(unit_s: float) -> None:
     times = [world.call() for _ in range(40)]
     assert max(times) <= max(0.020, 64 * unit_s)
     assert all(0.0025 <= seconds <= 0.010 for seconds in times[-5:]) or world.size.size == 65_536
+
+
+@pytest.mark.parametrize("unit_s", [1e-7, 2e-6, 60e-6])
+def test_calls_that_hold_a_lock_settle_between_two_and_a_half_and_five_milliseconds(
+    unit_s: float,
+) -> None:
+    world = World(unit_s, longest_s=LOCKED_S)
+    times = [world.call() for _ in range(40)]
+    assert max(times) <= 0.005
+    assert min(times[-5:]) >= 0.00125 or world.size.size == 65_536
 
 
 def test_a_call_that_is_not_full_says_nothing_of_larger_ones() -> None:
