@@ -12,7 +12,7 @@ from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import place_of
 from mmscand.engine.watches import Begun, Watches
 from mmscand.heat.watch_history import Times, WatchHistory
-from mmscand.heat.word import KNOWN, PROVEN, STATES, UNKNOWN
+from mmscand.heat.word import KNOWN, PROVEN, STATES
 from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
 from mmscand.policy.placement import Placement
 from mmscand.policy.plan import EDGE_SHARE, Plan, edge_of
@@ -80,7 +80,7 @@ class Estimates:
             calm = self._is_calm
             length = usual_length(self.edge or 1.0, calm=calm)
             border = None if self._every_page_is_watched else self._border
-            self._watches.begin_pass(now, border, length, self.sizes, calm=calm)
+            self._watches.begin_pass(now, border, length, self.history.counts.sizes, calm=calm)
         return self.rounds.ends(self._began)
 
     @property
@@ -107,20 +107,9 @@ class Estimates:
         self.rounds.slept(seconds)
 
     @property
-    def sizes(self) -> PageNumbers:
-        """(2,) 4 KiB pages on the slow tier and on the fast one."""
-        result: PageNumbers = self.history.counts.kinds.reshape(2, -1).sum(axis=1)
-        return result
-
-    @property
-    def unknown(self) -> int:
-        """4 KiB pages on the fast tier of which nothing is known yet."""
-        return int(self.history.counts.kinds.reshape(2, 2, STATES)[1, :, UNKNOWN].sum())
-
-    @property
     def pages(self) -> PageNumbers:
         """(2, STATES) those whose rate is known, and that may move."""
-        pages = self.history.counts.kinds.reshape(2, 2, STATES).sum(axis=1)
+        pages = self.history.counts.by_state
         result: PageNumbers = np.maximum(0, pages - self._left_out.reshape(2, STATES)) * KNOWN
         return result
 

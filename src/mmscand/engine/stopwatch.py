@@ -239,10 +239,10 @@ class Stopwatch:
         self.history.end_pass()  # before rows are woken: those that rested are still there
         estimates = self._estimates
         decides = estimates.decides
-        sizes = estimates.sizes
+        counts = self.history.counts
         if decides:
-            self._ranking.count(self._process, sizes, estimates.unknown)
-        fits = round(self._ranking.fits * float(sizes.sum()))
+            self._ranking.count(self._process, counts.sizes, counts.fast_unknown)
+        fits = round(self._ranking.fits * float(counts.sizes.sum()))
         if estimates.end_pass(fits):
             self._ranking.changed(self._process)
         if decides and estimates.table.known:

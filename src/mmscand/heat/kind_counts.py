@@ -4,7 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mmscand.heat.word import KINDS, STATE, STATES
+from mmscand.heat.word import KINDS, STATE, STATES, UNKNOWN
 from mmscand.model import PageNumbers
 from mmscand.sets import distinct
 
@@ -22,6 +22,25 @@ class KindCounts:
     def none(cls) -> "KindCounts":
         """Of a process of which nothing is known."""
         return cls(np.zeros(KINDS, dtype=np.intp))
+
+    @property
+    def by_state(self) -> PageNumbers:
+        """(2, STATES) 4 KiB pages on the slow tier and on the fast one. Not kept: of 1500 processes
+        that would be 24 MiB.
+        """
+        result: PageNumbers = self.kinds.reshape(2, 2, STATES).sum(axis=1)
+        return result
+
+    @cached_property
+    def sizes(self) -> PageNumbers:
+        """(2,) 4 KiB pages on the slow tier and on the fast one."""
+        result: PageNumbers = self.kinds.reshape(2, -1).sum(axis=1)
+        return result
+
+    @property
+    def fast_unknown(self) -> int:
+        """4 KiB pages on the fast tier of which nothing is known yet."""
+        return int(self.kinds.reshape(2, 2, STATES)[1, :, UNKNOWN].sum())
 
     @cached_property
     def there(self) -> PageNumbers:
