@@ -4,7 +4,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from mmscand.clock import Clock, Pulse, SystemClock
 from mmscand.daemon_status import at_rest, at_work
@@ -20,13 +21,15 @@ from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus, ProcessStatus
 from mmscand.observe.why import ProcessRates, ProcessWhy
 from mmscand.policy.target import require_target
-from mmscand.scan.heat_answers import HeatAnswers
 from mmscand.scan.mode import Mode
 from mmscand.scan.rules import Rules
 from mmscand.scan.scanner import Scanner
 from mmscand.scan.visit import ExpendableWatcher, Watcher
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
+
+if TYPE_CHECKING:
+    from mmscand.scan.heat_answers import HeatAnswers
 
 SCAN_THREAD, MIGRATE_THREAD = "mmscand-scan", "mmscand-migrate"
 STUCK_S = 60.0
@@ -69,7 +72,6 @@ class Daemon:
         self._mode = mode
         self._on_failure = on_failure
         self._watcher = None if watcher is None else ExpendableWatcher(watcher, say)
-        self._heat = HeatAnswers(machine, self._clock)
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._wakeup = threading.Condition()
@@ -172,40 +174,48 @@ class Daemon:
             return stands
         cpu_seconds = running.cpu_seconds
         queued_slots = len(running.migration_list)
-        return at_work(stands, running.scanner, self._counters, cpu_seconds, queued_slots)
+        return at_work(stands, running.scanner.answers, self._counters, cpu_seconds, queued_slots)
 
     def process(self, pid: int) -> ProcessStatus | None:
         """How one process stands; None where it is not watched."""
         running = self._running
-        return running.scanner.process_status(pid, self._counters) if running else None
+        return running.scanner.answers.process_status(pid, self._counters) if running else None
 
     def left_alone(self, pid: int) -> str:
         """Why a process that was chosen is not watched; '' for any other."""
         running = self._running
-        others = running.scanner.left_alone if running else {}
+        others = running.scanner.answers.left_alone if running else {}
         return next((why for process, why in others.items() if process.pid == pid), "")
+
+    @cached_property
+    def _heat(self) -> "HeatAnswers":
+        from mmscand.scan.heat_answers import HeatAnswers  # noqa: PLC0415 - for the few who ask
+
+        return HeatAnswers(self._machine, self._clock)
 
     def heat(self, pid: int) -> ProcessHeat | None:
         """What is known of the memory of a process; None where it is not watched."""
         running = self._running
-        scanner = running.scanner.scanner_of(pid) if running else None
+        scanner = running.scanner.answers.scanner_of(pid) if running else None
         return None if scanner is None else self._heat.of(scanner.process, scanner.answers.history)
 
     def why(self, pid: int, address: int | None = None) -> ProcessWhy | None:
         """Why the memory of a process is where it is; None where it is not watched."""
         running = self._running
-        scanner = running.scanner.scanner_of(pid) if running else None
+        scanner = running.scanner.answers.scanner_of(pid) if running else None
         if running is None or scanner is None:
             return None
         from mmscand.scan.why import Why  # noqa: PLC0415 - for the few who ask
 
         names = names_of(self._machine, scanner.process)
-        return Why(scanner.answers, self._clock.now()).of(names, address, running.scanner.edge)
+        return Why(scanner.answers, self._clock.now()).of(
+            names, address, running.scanner.answers.edge
+        )
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """Of all processes of which rates are known."""
         running = self._running
-        return running.scanner.rates() if running else ()
+        return running.scanner.answers.rates() if running else ()
 
     def events(self, since: int = 0) -> tuple[Logged, ...]:
         """The latest events, after the one of this number."""

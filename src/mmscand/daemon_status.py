@@ -9,7 +9,7 @@ from mmscand.observe.counters import Counters
 from mmscand.observe.recent import Recent
 from mmscand.observe.status import DaemonStatus, summed, summed_hotness
 from mmscand.scan.room import nodes_by_tier, tier_pages
-from mmscand.scan.scanner import Scanner
+from mmscand.scan.scanner_answers import ScannerAnswers
 
 
 def at_rest(
@@ -43,13 +43,13 @@ def at_rest(
 
 def at_work(
     stands: DaemonStatus,
-    scanner: Scanner,
+    answers: ScannerAnswers,
     counters: Counters,
     cpu_seconds: Mapping[str, float],
     queued_slots: int,
 ) -> DaemonStatus:
     """The same with what the threads know."""
-    processes, part = scanner.status(counters)
+    processes, part = answers.status(counters)
     return replace(
         stands,
         processes=processes,
@@ -60,10 +60,10 @@ def at_work(
         skipped_pages=summed(each.skipped_pages for each in processes),
         states=Counter(each.state for each in processes),
         slow_by_reason=summed(each.slow_by_reason for each in processes),
-        credit_percent=scanner.credit_percent,
-        budget=scanner.budget_status(),
-        left_alone=scanner.left_alone,
-        edge=scanner.edge,
+        credit_percent=answers.credit_percent,
+        budget=answers.budget_status(),
+        left_alone=answers.left_alone,
+        edge=answers.edge,
         fast_ratio=part.share if part else None,
         fast_ratio_low=part.low if part else None,
         fast_ratio_high=part.high if part else None,

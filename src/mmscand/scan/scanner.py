@@ -8,15 +8,11 @@ from math import inf
 from mmscand.clock import Clock, CpuMeter
 from mmscand.engine.registry import policy_of
 from mmscand.errors import LeftAlone, MmscandError, OutOfResources, ProcessDenied, ProcessGone
-from mmscand.machine import AddressSpace, Machine, cgroup_of
+from mmscand.machine import AddressSpace, Machine
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import Outcome, Process
-from mmscand.observe.counters import Counters
 from mmscand.observe.events import STOPPING, Observer, TopologyChanged
-from mmscand.observe.status import BudgetStatus, ProcessStatus
-from mmscand.observe.why import ProcessRates
 from mmscand.policy.interface import Policy
-from mmscand.policy.placement import Served, served
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.budget import CpuBudget
@@ -25,6 +21,7 @@ from mmscand.scan.pacing import limits_of, pause_ms
 from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import RuleMatch, Rules
+from mmscand.scan.scanner_answers import ScannerAnswers
 from mmscand.scan.surveys import Surveys
 from mmscand.scan.urgency import Urgency, earliest
 from mmscand.scan.visit import NoWatcher, Visit, Watcher
@@ -84,6 +81,7 @@ class Scanner:
         self._order = VisitOrder()
         self._urgency = Urgency()
         self._bursts = False
+        self.answers = ScannerAnswers(machine, self._watched, self._ranking, self._budget, clock)
 
     @property
     def cpu_seconds(self) -> dict[str, float]:
@@ -316,71 +314,6 @@ class Scanner:
     def set_rules(self, rules: Rules) -> None:
         """Judge every process again; called from any thread, who then notifies `wakeup`."""
         self._wanted_rules = rules
-
-    @property
-    def left_alone(self) -> dict[Process, str]:
-        """Processes that were chosen and are not watched, and why; from any thread."""
-        return self._watched.left_alone
-
-    @property
-    def credit_percent(self) -> int | None:
-        """See observe.status; may be read from any thread."""
-        return self._ranking.credit_percent
-
-    def budget_status(self) -> BudgetStatus:
-        """How much CPU time is allowed and used; called from any thread."""
-        state, now = self._budget.state, self._clock.now()
-        scanners = list(self._watched.scanners.values())
-        waiting = sum(scanner.is_late(now) for scanner in scanners)
-        costs = [scanner.visit_cost_s for scanner in scanners if scanner.visit_cost_s]
-        visit_s = sum(costs) / max(1, len(costs))  # of those never visited too
-        round_s = len(scanners) * visit_s / max(self._budget.rate, 1e-6)
-        return BudgetStatus(
-            limit_percent=state.limit_percent,
-            earned_percent=state.earned_percent,
-            used_percent=state.used_percent,
-            burst_left_s=state.burst_left_s,
-            waiting=waiting,
-            round_s=round_s if waiting else None,
-        )
-
-    def status(self, counters: Counters) -> tuple[tuple[ProcessStatus, ...], Served | None]:
-        """All scanners, and the share of accesses that the fast tier serves; from any thread."""
-        scanners, now = list(self._watched.scanners.values()), self._clock.now()
-        placed = [scanner.answers.placement for scanner in scanners]
-        found = tuple(
-            scanner.status(counters.of(scanner.process), now, where)
-            for scanner, where in zip(scanners, placed, strict=True)
-        )
-        return found, served(each for each in placed if each is not None)
-
-    def process_status(self, pid: int, counters: Counters) -> ProcessStatus | None:
-        """That of one process; None where it is not watched. From any thread."""
-        if (scanner := self.scanner_of(pid)) is None:
-            return None
-        of = counters.of(scanner.process)
-        return scanner.status(of, self._clock.now(), scanner.answers.placement)
-
-    def rates(self) -> tuple[ProcessRates, ...]:
-        """Of all processes of which rates are known; from any thread."""
-        scanners = list(self._watched.scanners.values())
-        found = ((each.process, each.answers.placement) for each in scanners)
-        return tuple(
-            ProcessRates(one, cgroup_of(self._machine, one), placed.by_rate(), placed.unknown)
-            for one, placed in found
-            if placed is not None
-        )
-
-    @property
-    def edge(self) -> float | None:
-        """Accesses a second of the coldest page that has a place on the fast tier; None where no
-        plan was made. From any thread."""
-        return self._ranking.edge
-
-    def scanner_of(self, pid: int) -> ProcessScanner | None:
-        """That of a watched process; called from any thread."""
-        scanners = list(self._watched.scanners.values())
-        return next((each for each in scanners if each.process.pid == pid), None)
 
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' scanner; called from the migrator's thread."""

@@ -106,7 +106,7 @@ class SteppedDaemon:
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """What is known of how often pages are accessed."""
-        return self._scanner.rates()
+        return self._scanner.answers.rates()
 
     def scan(self) -> float:
         """Visit what is due; clock time of what is due next."""
