@@ -27,8 +27,8 @@ _PAST = 0.8
 """Weight of the rounds before, each time."""
 _MOST_SHARE = 0.6
 
-_TAIL, _WEIGHT, _SQUARES, _SHIFT, _HALF, _FAST_LATE, _FAST = range(7)
-_EARLY, _SLOW, _SLOW_SQUARES, _SLOW_LATE, _SEEN, _EXPECTED, _SUMS = range(7, 14)
+_TAIL, _WEIGHT, _SQUARES, _SHIFT, _HALF, _FAST_LATE, _FAST, _FAST_SQUARES = range(8)
+_EARLY, _SLOW, _SLOW_SQUARES, _SLOW_LATE, _SEEN, _EXPECTED, _SUMS = range(8, 15)
 _SLOWEST = 0.25
 """A program at less than this share of its speed looks like one whose hot pages have changed."""
 _LEAST_CHANCE = 1e-4
@@ -94,8 +94,9 @@ class ChangeWatch:
             sums[_SQUARES] += (weights * heavy).sum() * each
             sums[_SHIFT] += (heavy * (late - 0.5)).sum()
             sums[_HALF] += (heavy * place.below(0.5)).sum()
-            sums[_FAST] += number.sum()
-            sums[_FAST_LATE] += (number * late).sum()
+            sums[_FAST] += pages.sum()
+            sums[_FAST_SQUARES] += pages.sum() * each
+            sums[_FAST_LATE] += (pages * late).sum()
         else:
             sums[_EARLY] += (pages * place.below(TAIL)).sum()
             sums[_SLOW] += pages.sum()
@@ -103,8 +104,8 @@ class ChangeWatch:
             sums[_SLOW_LATE] += (pages * late).sum()
             # Hazard so far: as many accesses as that are to be expected (exponential times).
             hazard = -np.log(np.maximum(1 - (place.low if still else late), _LEAST_CHANCE))
-            sums[_EXPECTED] += (number * hazard).sum()
-            sums[_SEEN] += 0.0 if still else number.sum()
+            sums[_EXPECTED] += (pages * hazard).sum()
+            sums[_SEEN] += 0.0 if still else pages.sum()
 
     def changed(self, capacity: int, slow_pages: int) -> Changed:
         """Judge what this round has seen so far, alone and with the rounds before."""
@@ -119,7 +120,7 @@ class ChangeWatch:
     def agreement(self) -> float:
         """How much of the difference that was expected between the tiers was seen, 0 to 1."""
         sums = self._rounds + self._closed + self._open
-        if sums[_FAST] < _LEAST_FAST or _equal_of_slow(sums) < _LEAST_SLOW:
+        if _fast_number(sums) < _LEAST_FAST or _slow_number(sums) < _LEAST_SLOW:
             return 1.0
         fast = 0.5 + sums[_SHIFT] / max(sums[_WEIGHT], 1e-12)
         return min(1.0, _speed(fast) / max(1.0, _speed(sums[_SLOW_LATE] / sums[_SLOW])))
@@ -132,7 +133,7 @@ class ChangeWatch:
 
 
 def _fast_changed(sums: FloatArray) -> float:
-    if sums[_FAST] < _LEAST_FAST or sums[_SQUARES] <= 0:
+    if _fast_number(sums) < _LEAST_FAST or sums[_SQUARES] <= 0:
         return 0.0
     equal = sums[_WEIGHT] ** 2 / sums[_SQUARES]
     if equal < _LEAST_WEIGHT:
@@ -158,18 +159,19 @@ def _slowed_to(sums: FloatArray) -> float:
     """
     half = min(0.5, float(sums[_HALF] / sums[_WEIGHT]))
     speed = float(np.log2(1 / (1 - half)))
-    if sums[_EXPECTED] >= _LEAST_EXPECTED:
+    each = sums[_SLOW_SQUARES] / max(sums[_SLOW], 1.0)
+    if sums[_EXPECTED] >= _LEAST_EXPECTED * max(each, 1.0):
         speed = max(speed, float(sums[_SEEN] / sums[_EXPECTED]))
     return float(np.clip(speed, _SLOWEST, 1.0))
 
 
 def _slow_changed(sums: FloatArray, capacity_share: float) -> float:
-    equal = _equal_of_slow(sums)
+    equal = _slow_number(sums)
     if equal < _LEAST_SLOW:
         return 0.0
     # A change shows in a few pages; of a program that runs faster all are early.
     speed = _speed(sums[_SLOW_LATE] / sums[_SLOW])
-    if sums[_FAST] >= _LEAST_SLOW:
+    if _fast_number(sums) >= _LEAST_SLOW:
         speed = max(speed, _speed(sums[_FAST_LATE] / sums[_FAST]))
     usual = TAIL * max(1.0, speed)
     excess = float(sums[_EARLY] / sums[_SLOW]) - usual
@@ -179,8 +181,13 @@ def _slow_changed(sums: FloatArray, capacity_share: float) -> float:
     return min(excess, _MOST_SHARE) if excess > least else 0.0
 
 
-def _equal_of_slow(sums: FloatArray) -> float:
-    """Observations of the slow tier, as a number of such that stand for equally much memory."""
+def _fast_number(sums: FloatArray) -> float:
+    """Observations of the fast tier, as a number of such that stand for equally much memory."""
+    return float(sums[_FAST] ** 2 / max(sums[_FAST_SQUARES], 1.0))
+
+
+def _slow_number(sums: FloatArray) -> float:
+    """The same of the slow tier."""
     return float(sums[_SLOW] ** 2 / max(sums[_SLOW_SQUARES], 1.0))
 
 

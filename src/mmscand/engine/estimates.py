@@ -135,14 +135,15 @@ class Estimates:
         decides = self.decides
         return self._looks.take(block, now, counts=decides, closely=decides or moves)
 
-    def at_rest(self, block: PageBlock, now: float) -> BoolArray | None:
-        """See Policy. Their watch goes on: one observation of a long silence says what those of its
-        parts do (gamma and exponential are conjugate), and costs a tenth of them.
+    def at_rest(self, block: PageBlock, now: float, up: BoolArray) -> BoolArray | None:
+        """See Policy; none of their pages is in a state that is promoted, `up` (STATES,). Their
+        watch goes on: one observation of a long silence says what those of its parts do (gamma and
+        exponential are conjugate), and costs a tenth of them.
         """
         if self._every_page_is_watched:
             return None
         since = now - _LONGEST_WATCH * self._watches.longest_rest(block)
-        at_rest = self._looks.at_rest(block, now, since)
+        at_rest = self._looks.at_rest(block, now, since, up)
         if not at_rest.any():
             return None
         addresses = block.addresses[at_rest]

@@ -58,11 +58,11 @@ class Looks:
             self._count_still_clear(words, now - times.cleared, block.pages_per_slot)
         return words, times
 
-    def at_rest(self, block: PageBlock, now: float, since: float) -> BoolArray:
+    def at_rest(self, block: PageBlock, now: float, since: float, up: BoolArray) -> BoolArray:
         """(rows,) see WatchHistory.quiet. That they were silent since they were read before counts
         where changes are looked for.
         """
-        quiet, words, read = self._history.quiet(block, since)
+        quiet, words, read = self._history.quiet(block, since, up)
         self._count_still_clear(words, now - read, block.pages_per_slot)
         return quiet
 
@@ -80,8 +80,11 @@ class Looks:
         new = self._history.renewed(block, words, at)
         known = np.flatnonzero(new & SEEN == 0)
         rows = at[0][known]
-        self._look_for_surprise(block, words, times, rows, now)
-        for mine, after, until in alike(times.read - times.cleared, now - times.cleared):
+        rested = self._history.levels(block) > 0
+        self._look_for_surprise(block, words, times, rows[rested[rows]], now)
+        # Of a row that rested on, an access soon after its latest look is early, and not late.
+        began = np.where(rested, times.read, times.cleared)
+        for mine, after, until in alike(times.read - began, now - began):
             some = known[mine[rows]]
             updates = self._updates.accessed(after, until)
             places = place_of(new[some])
@@ -93,8 +96,8 @@ class Looks:
     def _look_for_surprise(
         self, block: PageBlock, words: StateArray, times: Times, rows: PageNumbers, now: float
     ) -> None:
-        """`rows` (n,) of the block have a page that was found accessed, each."""
-        found = np.bincount(rows, minlength=len(words)) * (self._history.levels(block) > 0)
+        """`rows` (n,) of the block, which rested, have a page that was found accessed, each."""
+        found = np.bincount(rows, minlength=len(words))
         some = np.flatnonzero(found > _SURPRISING)
         if len(some) and self._table.known:
             rates = np.nan_to_num(self._table.expected)[words[some] & STATE]

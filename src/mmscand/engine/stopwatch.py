@@ -157,9 +157,9 @@ class Stopwatch:
     def at_rest(self, block: PageBlock) -> BoolArray | None:
         """See Policy."""
         now = self._clock()
-        if not self.begin_pass(now) or self._by_plan.wants:
+        if not self.begin_pass(now):
             return None
-        return self._estimates.at_rest(block, now)
+        return self._estimates.at_rest(block, now, self._by_plan.up[:STATES])
 
     def decide(self, block: PageBlock, held: Held | None = None) -> Decision:
         """See Policy."""

@@ -37,7 +37,7 @@ from mmscand.model import (
 from mmscand.sets import among
 
 _LONG_QUIET = 4
-"""Rests, each four times as long as the one before: the next one is the longest."""
+"""Rests, each four times as long as the one before: a minute, or the longest that there is."""
 _MAY_REST = (1, 512)
 """Slots, in 4 KiB pages, whose rows may rest. A row of one 1 GiB page costs a look at one entry."""
 
@@ -178,10 +178,13 @@ class WatchHistory(History):
         place, known = rows.place(numbers_of(block.addresses))
         rows.about["cleared"][place[known]] = rows.about["read"][place[known]] = at
 
-    def quiet(self, block: PageBlock, since: float) -> tuple[BoolArray, StateArray, FloatArray]:
+    def quiet(
+        self, block: PageBlock, since: float, up: BoolArray
+    ) -> tuple[BoolArray, StateArray, FloatArray]:
         """(rows,) of a block that has just been read: which have rested for long, were cleared
-        after `since`, and are as they were: all of their pages on the slow tier, on watch, and not
-        accessed. Words (n, width) of these, and when they were read before.
+        after `since`, and are as they were: all of their pages on the slow tier, on watch, not
+        accessed, and in no state of `up` (STATES,). Words (n, width) of these, and when they were
+        read before.
         """
         rows = self._rows_of(block)
         place, known = rows.place(numbers_of(block.addresses))
@@ -190,6 +193,8 @@ class WatchHistory(History):
         same = (about["level"] >= _LONG_QUIET) & (about["cleared"] > since)
         same &= ((words != 0) == block.present[quiet]).all(axis=1)
         same &= (words & (SEEN | FAST) == 0).all(axis=1)
+        if up.any():
+            same &= ~up.take(words & STATE).any(axis=1)
         quiet[quiet] = same
         return quiet, words[same], about["read"][same]
 

@@ -30,7 +30,7 @@ class CallSize:
         *,
         longest_s: float = _LONGEST_S,
     ) -> None:
-        self._least, self._most, self._longest_s = max(first // 8, 1), most, longest_s
+        self._least, self._most, self.longest_s = max(first // 8, 1), most, longest_s
         self._now = now
         self.size = first
         """Most that the next call may take."""
@@ -58,11 +58,11 @@ class CallSize:
             fixed_s = min(2 * self._least_took_s - seconds, seconds)
             self._fixed_s = fixed_s if fixed_s > self._least_took_s / 2 else 0.0
             self._least_took_s = 0.0
-        if seconds > self._longest_s + self._fixed_s:
+        if seconds > self.longest_s + self._fixed_s:
             self.size = max(self._least, self.size // 2)
             self._fixed_s *= _BELIEVED
             self._look_closer(seconds, used)
-        elif seconds < self._longest_s / 2 + self._fixed_s and used > self.size // 2:
+        elif seconds < self.longest_s / 2 + self._fixed_s and used > self.size // 2:
             self.size = min(self._most, self.size * 2)
 
     def _look_closer(self, seconds: float, used: int) -> None:

@@ -32,14 +32,14 @@ class HugePages:
     pages: Beyond
     errors: Counter[int] = field(default_factory=Counter)
     """Calls that the kernel refused, by errno."""
-    _splits: CallSize = field(
+    splits: CallSize = field(
         default_factory=lambda: CallSize(_FIRST_SPLITS, _MOST_SPLITS, longest_s=LOCKED_S)
     )
     _collapses: CallSize = field(default_factory=lambda: CallSize(_COLLAPSES, _COLLAPSES))
 
     def split(self, addresses: UIntArray) -> BoolArray:
         """Which of these huge pages (n,) are small now."""
-        advised = self._advise(addresses, PAGE_BYTES, MADV_COLD, self._splits)
+        advised = self._advise(addresses, PAGE_BYTES, MADV_COLD, self.splits)
         small = [not self._is_whole(address) for address in addresses[advised].tolist()]
         advised[advised] = small
         return advised

@@ -20,7 +20,8 @@ class ByPlan:
         self._ranking = ranking
         self._process = process
         self._rate: FloatArray = np.empty(0)
-        self._up = self._down = self._waits = self._belongs = np.empty(0, dtype=np.bool_)
+        self.up = self._down = self._waits = self._belongs = np.empty(0, dtype=np.bool_)
+        """`up` (2 * STATES,): states that the present plan promotes."""
         self._tries = 0
         """4 KiB pages that would not move before and were tried again in this pass."""
         self.deferred = 0
@@ -35,7 +36,7 @@ class ByPlan:
         are to be demoted, stay on the migration list if they are on it already, and belong on the
         fast tier.
         """
-        self._rate, self._up, self._down = rate, up, down
+        self._rate, self.up, self._down = rate, up, down
         self._waits, self._belongs = up | down | waits, belongs
         self._tries = self.deferred = 0
         queued = self._ranking.queued(self._process)
@@ -48,7 +49,7 @@ class ByPlan:
 
         `movable` are the states of those that can move; of others a state that does not.
         """
-        hot, cold = _where(self._up, movable), _where(self._down, movable)
+        hot, cold = _where(self.up, movable), _where(self._down, movable)
         up, down = self._fitting(block, state, hot, cold)
         if held is not None:
             again = self._again(block, state, held, block.pages_in(up))

@@ -98,8 +98,10 @@ class BlockProcessor:
         self.look.act(block, counts, now)
 
     def _without_rest(self, block: PageBlock, counts: Counter[str]) -> PageBlock:
-        """The rows in which something may have happened."""
-        if (at_rest := self.policy.at_rest(block)) is None:
+        """The rows in which something may have happened. Where huge pages are split to look into
+        them, silence is a finding.
+        """
+        if self.look.watches(block) or (at_rest := self.policy.at_rest(block)) is None:
             return block
         counts["slow"] += block.pages_in(block.slow[at_rest])
         return block.where(~at_rest)

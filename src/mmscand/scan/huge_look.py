@@ -64,6 +64,10 @@ class HugeLook:
             return Held(waits, np.zeros_like(waits)) if waits.any() else None
         return Held(held.slots | waits, held.due & ~waits)
 
+    def watches(self, block: PageBlock) -> bool:
+        """Whether parts of split huge pages in it are observed."""
+        return bool(len(self._watch) and len(self._watch.rows(block)))
+
     def to_age(self, block: PageBlock) -> BoolArray | None:
         """Slots whose bit has to be cleared for another observation of them; None is none.
 

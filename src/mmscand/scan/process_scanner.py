@@ -144,6 +144,11 @@ class ProcessScanner:
         return self.times.reads_soon
 
     @property
+    def begins_long(self) -> bool:
+        """Whether its next visit is the begin of one that may be cut into slices."""
+        return self.times.is_long and not self.under_way
+
+    @property
     def under_way(self) -> bool:
         """See scan.visit_order.Visited."""
         return self._counts is not None

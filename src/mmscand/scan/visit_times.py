@@ -1,6 +1,7 @@
 """When a process is visited: by its pacing, or as soon as its policy asks."""
 
 from mmscand.clock import CpuMeter
+from mmscand.model import PAGE_BYTES, REGION_BYTES
 from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.benefit import FULL, Benefit
 from mmscand.scan.block_processor import BlockProcessor
@@ -15,6 +16,8 @@ _LEAST_WAIT_S = 1e-3
 """Before a process that did not run is asked for again."""
 _LARGE_PAGES = 4096
 """16 MiB of memory: worth its turn before small ones, and a burst while it is new."""
+_LONG_PAGES = REGION_BYTES // PAGE_BYTES
+"""A visit to more than 1 GiB has several windows, so it may be cut."""
 _NEW_PASSES = 4
 """Passes in which a large process is new: as many as the first promotions take."""
 _PROMISING_PAGES = 256
@@ -95,6 +98,11 @@ class VisitTimes:
     def is_large(self) -> bool:
         """Whether it is worth its turn before small ones."""
         return self.pages >= _LARGE_PAGES
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a visit to all of it may be cut into slices."""
+        return self.pages > _LONG_PAGES
 
     @property
     def worthwhile(self) -> bool:

@@ -64,6 +64,21 @@ def test_pages_that_one_bit_stands_for_are_one_observation(each: int) -> None:
     assert not watch.changed(CAPACITY, SLOW).any
 
 
+def test_a_program_that_slows_down_has_not_changed_where_a_sample_counts() -> None:
+    """Of pages that are still clear one in eight counts, of accessed ones all: half of the rate."""
+    for seed in range(10):
+        watch, rng = ChangeWatch(), np.random.default_rng(seed)
+        for fast, number in ((True, 3000), (False, 30000)):
+            first = rng.exponential(2.0, number)  # in expected times between accesses
+            seen = 1 - np.exp(-first[first < 1])
+            watch.add(at(seen), np.ones(len(seen)), np.ones(len(seen)), fast=fast)
+            silent = (number - len(seen)) // 8
+            late = Place(np.full(silent, 1 - np.exp(-1.0)), np.ones(silent))
+            some = np.ones(silent)
+            watch.add(late, some, some, each=8, fast=fast, still=True)
+        assert not watch.changed(CAPACITY, SLOW).any
+
+
 def test_pages_count_by_the_memory_that_their_observations_stand_for() -> None:
     """300 huge pages are silent among 3000 pages of 4 KiB that are not."""
     watch, silent, fine = ChangeWatch(), np.ones(300), late(3000)

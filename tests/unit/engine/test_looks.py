@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from mmscand.engine.change_watch import ChangeWatch
 from mmscand.engine.looks import Looks
+from mmscand.engine.observation import Place
+from mmscand.engine.rate_table import RateTable
+from mmscand.engine.unrest import Unrest
+from mmscand.heat.watch_history import Rest, WatchHistory
+from mmscand.heat.word import STATES, packed, rounded
 from mmscand.model import (
     PAGES_PER_TABLE,
     REGION_BYTES,
@@ -15,7 +21,7 @@ from mmscand.model import (
     PageBlock,
     PageNumbers,
 )
-from mmscand.observe.events import ignore
+from mmscand.observe.events import Event, PassEnd
 from mmscand.settings import Settings, changed
 from mmscand.sim.machine import SimMachine
 from mmscand.sim.memory import Watermarks
@@ -85,7 +91,12 @@ class Memory:
         self.accesses = Accesses(clock, self.vma, rates)
         self.machine.program = self.accesses.catch_up
         wanted = changed(Settings(), {**SETTINGS, "split_huge_pages": False}).settings
-        self.clock, self.daemon = clock, SteppedDaemon(self.machine, clock, wanted, ignore)
+        self.passes: list[PassEnd] = []
+        self.clock, self.daemon = clock, SteppedDaemon(self.machine, clock, wanted, self._note)
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, PassEnd):
+            self.passes.append(event)
 
     def run(self, until: float) -> None:
         """The daemon does what is due up to this time."""
@@ -111,11 +122,11 @@ def test_huge_pages_that_are_silent_by_chance_are_no_change() -> None:
     assert not (before & ~world.fast).any()
 
 
-def test_a_tenth_of_the_hot_huge_pages_that_is_another_one_is_followed() -> None:
+def test_a_quarter_of_the_hot_huge_pages_that_is_another_one_is_followed() -> None:
     world = Memory()
     world.run(30)
-    new = world.accesses.swap(0.1)
-    world.run(45)
+    new = world.accesses.swap(0.25)
+    world.run(40)
     assert world.fast[new].mean() >= 0.9
 
 
@@ -123,12 +134,16 @@ def test_rows_in_which_nothing_happens_rest_on_until_one_of_their_pages_is_acces
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """64 rows, of which 4 have pages that are accessed; after two minutes others are only read."""
-    counts = Counter[str]()
+    counts, in_a_row, longest = Counter[str](), Counter[int](), list[int]()
 
-    def counted(looks: Looks, block: PageBlock, now: float, since: float) -> BoolArray:
-        quiet = at_rest(looks, block, now, since)
-        counts["read"] += len(quiet)
+    def counted(
+        looks: Looks, block: PageBlock, now: float, since: float, up: BoolArray
+    ) -> BoolArray:
+        quiet = at_rest(looks, block, now, since, up)
         counts["rest on"] += int(np.count_nonzero(quiet))
+        in_a_row.update(block.addresses[quiet].tolist())
+        for address in block.addresses[~quiet].tolist():
+            longest.append(in_a_row.pop(address, 0))
         return quiet
 
     at_rest = Looks.at_rest
@@ -136,6 +151,29 @@ def test_rows_in_which_nothing_happens_rest_on_until_one_of_their_pages_is_acces
     world = Memory(32768, 0.0, huge=False)
     world.run(300)
     assert counts["rest on"] >= 2 * 60
+    world.run(1200)
+    assert max(longest) in (7, 8)  # then what is known of their pages is brought up to date
+    for each in world.passes:  # what rests on is counted too
+        assert each.slow + each.fast == each.examined
     new = world.accesses.swap(0.1)
-    world.run(420)
+    world.run(1320)
     assert world.fast[new].all()
+
+
+def test_silence_of_rows_that_rest_on_counts_where_changes_are_looked_for() -> None:
+    """70 of 582 pages are early: 12 %, and not all."""
+    pages = np.ones((1, PAGES_PER_TABLE), dtype=np.bool_)
+    frames = np.arange(PAGES_PER_TABLE, dtype=np.uint64)[None, :] << np.uint64(12)
+    address = np.array([REGION_BYTES], dtype=np.uint64)
+    block = PageBlock(address, 1, frames, pages, np.zeros_like(pages), pages)
+    history, table, watch, none = WatchHistory(), RateTable(), ChangeWatch(), np.zeros(STATES) > 0
+    state = rounded(packed(np.full(PAGES_PER_TABLE, 8.0), np.full(PAGES_PER_TABLE, 800.0)), throw=1)
+    rest = Rest(np.array([4]), np.array([100.0]), np.array([np.inf]))
+    history.put(block, state[None, :], 5.0, cleared=True, rest=rest)
+    table.learn(np.bincount(state, minlength=STATES))
+    looks = Looks(history, table, Unrest(), watch)
+    looks.begin_pass(105.0, 1.0)
+    assert looks.at_rest(block, 105.0, 0.0, none).all()
+    early, ones = np.full(70, 0.001), np.ones(70)
+    watch.add(Place(early, early), ones, ones, fast=False)
+    assert watch.changed(1000, 8000).slow == pytest.approx(70 / 582 - 0.03, abs=0.01)

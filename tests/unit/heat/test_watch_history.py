@@ -15,6 +15,7 @@ from mmscand.heat.word import (
     KINDS,
     SEEN,
     STATE,
+    STATES,
     STUCK,
     UNKNOWN,
     packed,
@@ -31,6 +32,7 @@ from mmscand.model import (
 from mmscand.sim.nodes import sim_topology
 
 PAGES = 512
+NOT_UP = np.zeros(STATES, dtype=np.bool_)
 
 
 def block(
@@ -279,7 +281,7 @@ def cold_row(level: int = 4) -> tuple[WatchHistory, PageBlock]:
 
 def test_a_row_in_which_nothing_has_happened_for_long_is_quiet_and_rests_on() -> None:
     history, seen = cold_row()
-    quiet, words, read = history.quiet(seen, since=4.0)
+    quiet, words, read = history.quiet(seen, since=4.0, up=NOT_UP)
     assert (quiet.tolist(), words.shape, read.tolist()) == ([True], (1, PAGES), [5.0])
     history.begin_pass(101.0, ends=True)
     history.rest_on(seen, quiet, 101.0, np.array([200.0]))
@@ -307,18 +309,26 @@ def test_a_row_in_which_something_has_happened_is_not_quiet(
     happens: Callable[[PageBlock], PageBlock],
 ) -> None:
     history, seen = cold_row()
-    assert not history.quiet(happens(seen), since=4.0)[0].any()
+    assert not history.quiet(happens(seen), since=4.0, up=NOT_UP)[0].any()
 
 
 def test_a_row_that_was_cleared_lately_or_long_ago_or_is_not_on_watch_is_not_quiet() -> None:
     history, seen = cold_row()
-    assert not history.quiet(seen, since=6.0)[0].any()
+    assert not history.quiet(seen, since=6.0, up=NOT_UP)[0].any()
     at = np.zeros(1, dtype=np.intp), np.full(1, 17)
     history.note(seen, at, history.words(seen)[at] | SEEN)
-    assert not history.quiet(seen, since=4.0)[0].any()
+    assert not history.quiet(seen, since=4.0, up=NOT_UP)[0].any()
     history, seen = cold_row(level=3)
-    assert not history.quiet(seen, since=4.0)[0].any()
-    assert not WatchHistory().quiet(seen, since=4.0)[0].any()
+    assert not history.quiet(seen, since=4.0, up=NOT_UP)[0].any()
+    assert not WatchHistory().quiet(seen, since=4.0, up=NOT_UP)[0].any()
+
+
+def test_a_row_with_pages_that_are_promoted_is_not_quiet() -> None:
+    history, seen = cold_row()
+    up = NOT_UP.copy()
+    (rows,) = history.slots(0, 1 << 63)
+    up[rows.words[0, 17] & STATE] = True
+    assert not history.quiet(seen, since=4.0, up=up)[0].any()
 
 
 def test_hotness_is_in_how_many_of_six_seconds_a_page_is_accessed() -> None:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from mmscand.linux.aging import Ager
 from mmscand.linux.call_size import LOCKED_S, CallSize
+from mmscand.linux.huge_pages import HugePages
+from mmscand.linux.moving import move_size
 
 
 class World:
@@ -85,3 +88,10 @@ def test_a_call_that_fails_counts_too() -> None:
     with pytest.raises(OSError):
         fails()
     assert world.size.size == 32
+
+
+def test_calls_that_hold_the_mmap_lock_may_take_half_of_what_moves_may() -> None:
+    """process_madvise holds it all the time, move_pages takes it for each page."""
+    splits = HugePages(0, 0, pages=None).splits  # type: ignore[arg-type]
+    limits = [size.longest_s for size in (Ager(0, 0).size, splits, move_size())]
+    assert limits == [LOCKED_S, LOCKED_S, 2 * LOCKED_S]

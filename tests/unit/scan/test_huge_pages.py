@@ -50,6 +50,8 @@ class World:
     refuses: bool = False
     """Nothing can be split."""
     exits_when_split: bool = False
+    cold_when_split: bool = False
+    """Then what is split is not accessed any more."""
     off_when_split: bool = False
     """Then the knob is turned off."""
     khugepaged: int = 0
@@ -74,6 +76,10 @@ class World:
                     self.machine.collapse(self.app, np.array([first], dtype=np.uint64))
             if event.split and self.exits_when_split:
                 self.machine.exit(self.app)
+            if event.split and self.cold_when_split:
+                starts = [vma.start for vma in self.app.vmas if vma.pages_per_slot == 1]
+                first = (starts[0] - REGION_BYTES) // PAGE_BYTES // PAGES_PER_TABLE
+                self.hot = np.setdiff1d(self.hot, rows(*range(first, first + self.small)))
             if event.split and self.off_when_split:
                 self.daemon.settings.change({"split_huge_pages": False})
             if event.split:
@@ -198,6 +204,14 @@ def test_a_process_that_exits_while_it_is_looked_at_takes_the_look_along() -> No
     world.run(10.0, policy="capacity")
     assert not world.app.alive
     assert world.machine.free_pages(1) == 2 * PAGES
+
+
+def test_a_sample_that_is_not_used_any_more_is_made_huge_again() -> None:
+    """Rows in which nothing happens for long are not left out of a look."""
+    world = World(rows(0, 1, 2), cold_when_split=True)
+    world.run(300.0, policy="capacity")
+    assert world.most_small > 0
+    assert world.small == 0
 
 
 def test_a_look_is_undone_when_the_knob_is_turned_off() -> None:

@@ -41,7 +41,7 @@ class World:
     def __init__(
         self, settings: Settings, seconds: float, processes: int, fast_pages: int = 512
     ) -> None:
-        self.machine = SimMachine(sim_topology((0,), (1,), {0: fast_pages, 1: 1 << 20}))
+        self.machine = SimMachine(sim_topology((0,), (1,), {0: fast_pages, 1: 1 << 21}))
         self.sims = [busy(self.machine, 100 + number) for number in range(processes)]
         self.stop = threading.Event()
         self.clock = SimClock(start=START)
@@ -116,30 +116,70 @@ def test_a_large_process_does_not_wait_for_the_first_visits_to_many_small_ones()
     }
 
 
-@pytest.mark.parametrize(("profile", "between"), [("auto", True), ("v3", False)])
-def test_a_long_visit_goes_on_after_a_visit_to_each_other_process_that_is_due(
-    profile: Profile, *, between: bool
+class ManyGib(World):
+    """Small processes, and large ones in four parts, each of which takes 40 ms."""
+
+    GIB, PAGES = 4, 280 * 512  # too many for two parts in one window
+
+    def __init__(self, settings: Settings, processes: int, large: int, visits: int) -> None:
+        super().__init__(settings, 60, processes)
+        self.large = [self._spawn(500 + number) for number in range(large)]
+        self.sims += self.large
+        self.visits = visits
+        self.also = self._takes_time
+
+    def _spawn(self, pid: int) -> SimProcess:
+        process = self.machine.spawn(pid)
+        for gib in range(1, self.GIB + 1):
+            self.machine.map(process, gib * REGION_BYTES, self.PAGES, 1)
+        return process
+
+    def _takes_time(self, event: Event) -> None:
+        if len(self.times(PassEnd, 500)) == self.visits:
+            self.stop.set()
+
+    def run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def slow(space: SimAddressSpace, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
+            for window in read(space, vmas, start):
+                self.clock.spend(0.04 * (space.process.pid >= 500))
+                yield window
+
+        read = SimAddressSpace.read
+        monkeypatch.setattr(SimAddressSpace, "read", slow)
+        self.scanner.run()
+
+    def passes_of_small(self, began: float, ended: float) -> int:
+        small = [at for sim in self.sims[:3] for at in self.times(PassEnd, sim.process.pid)]
+        return sum(began < at < ended for at in small)
+
+
+@pytest.mark.parametrize(("profile", "fewest", "most"), [("auto", 3, 9), ("v3", 0, 0)])
+def test_a_long_visit_goes_on_after_a_visit_to_each_small_process_that_is_due(
+    monkeypatch: pytest.MonkeyPatch, profile: Profile, fewest: int, most: int
 ) -> None:
-    """64 GiB, of which each GiB takes 20 ms."""
-    world = World(every(400, profile=profile, scan_size_max_mb=1 << 20), seconds=9, processes=3)
-    large = world.machine.spawn(500)
-    for gib in range(1, 65):
-        world.machine.map(large, gib * REGION_BYTES, 512, 1)
-
-    def is_slow(space: SimAddressSpace, rows: VmaTable, start: int = 0) -> Iterator[Window]:
-        for window in read(space, rows, start):
-            world.clock.spend(0.02 * (space.process.pid == 500))
-            yield window
-
-    read = SimAddressSpace.read
-    world.sims.append(large)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SimAddressSpace, "read", is_slow)
-        world.also = lambda event: world.stop.set() if len(world.times(PassEnd, 500)) == 1 else None
-        world.scanner.run()
+    world = ManyGib(every(100, profile=profile, scan_size_max_mb=1 << 20), 3, 1, visits=1)
+    world.run(monkeypatch)
     began, ended = world.times(PassStart, 500)[0], world.times(PassEnd, 500)[0]
-    others = [at for pid in (100, 101, 102) for at in world.times(PassEnd, pid)]
-    assert any(began < at < ended for at in others) == between
+    assert fewest <= world.passes_of_small(began, ended) <= most
+
+
+def test_while_a_long_visit_is_under_way_no_other_one_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = ManyGib(every(400), 3, 3, visits=2)
+    world.run(monkeypatch)
+    large = [
+        (at, isinstance(event, PassStart))
+        for at, event in world.events
+        if isinstance(event, PassStart | PassEnd) and event.process.pid >= 500
+    ]
+    assert [begins for _, begins in large[:6]] == [True, False] * 3
+
+
+def test_a_long_visit_goes_on_without_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = ManyGib(every(400, scan_sleep_ms=3000), 0, 1, visits=1)
+    world.run(monkeypatch)
+    assert world.times(PassEnd, 500)[0] - world.times(PassStart, 500)[0] < 1
 
 
 def test_no_more_are_visited_in_a_cycle_than_mms_to_scan_and_all_in_turn() -> None:
