@@ -7,8 +7,8 @@ from typing import Any
 from mmscand.config_file import Found, read_toml, require_known, table_of, text_of
 from mmscand.config_socket import DEFAULT_FILE
 from mmscand.errors import UsageError
-from mmscand.mistakes import expected
 from mmscand.node_lists import NamedNodes, parse_node_option
+from mmscand.shown import expected
 
 
 def nodes_in_force(options: NamedNodes, file: Path | None = None) -> NamedNodes:

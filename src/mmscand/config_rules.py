@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 from mmscand.config_file import TEXT_SCHEMA, Found, require_known, require_text
 from mmscand.errors import UsageError
-from mmscand.mistakes import expected
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS
 from mmscand.scan.patterns import name_pattern
 from mmscand.scan.rules import MIN_AGGRESSIVENESS, Rule
-from mmscand.shown import quoted
+from mmscand.shown import expected, quoted
 
 _MOST_PID = 1 << 22
 """PID_MAX_LIMIT, include/linux/threads.h."""

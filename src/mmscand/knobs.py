@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmscand.errors import UsageError
-from mmscand.mistakes import expected
-from mmscand.shown import quoted
+from mmscand.shown import expected, quoted
 
 KnobValue = bool | int | float | str
 

@@ -8,10 +8,22 @@ Programs get JSON, where only surrogates are in the way: they cannot be encoded.
 import json
 import re
 import reprlib
-from datetime import date, time
+from datetime import date, datetime, time
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+_KINDS = {
+    bool: "a truth value",
+    str: "text",
+    int: "a whole number",
+    float: "a number with a point",
+    dict: "a table",
+    list: "a list",
+    date: "a date",
+    datetime: "a date",
+    time: "a time",
+}
+"""Types of values, in words."""
 _LONG = "a number of thousands of digits"
 _WRITTEN_BITS = 14_000
 """Python writes numbers of up to 4300 digits (14 284 bits); reprlib of 3.14 says so in its way."""
@@ -62,3 +74,8 @@ def _escaped(letter: str) -> str:
     if 0xDC80 <= number <= 0xDCFF:
         return rf"\x{number - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode()
+
+
+def expected(wanted: str, value: object) -> str:
+    """What is wrong with a value of another kind, for people who write configurations."""
+    return f"{quoted(value)} is {_KINDS.get(type(value), 'something else')}, give {wanted}"

@@ -11,8 +11,7 @@ from starlette.exceptions import HTTPException
 from mmscand.api.models import Error
 from mmscand.control.wire import Bug, NotThere, Refused
 from mmscand.errors import MmscandError, UsageError
-from mmscand.mistakes import expected
-from mmscand.shown import quoted
+from mmscand.shown import expected, quoted
 
 _STATUS_CODES: dict[type[MmscandError], int] = {
     NotThere: 404,

@@ -17,9 +17,8 @@ from mmscand.control.snapshots import (
 )
 from mmscand.control.wire import NotThere, OtherVersion, error_object, line_of, object_of
 from mmscand.errors import UsageError
-from mmscand.mistakes import expected
 from mmscand.settings import KNOBS, require_knobs
-from mmscand.shown import quoted, shown
+from mmscand.shown import expected, quoted, shown
 
 _HTTP = re.compile(rb"[A-Z]{3,8} \S+ HTTP/\d")
 _ALWAYS = ("ask", "version")

@@ -13,7 +13,6 @@ from pathlib import Path
 from mmscand.errors import MachineCannot, NoSlowTier
 from mmscand.linux.files import as_text, list_folder, read_file
 from mmscand.linux.frame_owners import Ranges, owners
-from mmscand.linux.speeds import is_faster
 from mmscand.linux.zoneinfo import DEVICE, read_zones
 from mmscand.model import Node, Topology, joined_ranges
 from mmscand.node_lists import parse_id_list
@@ -155,7 +154,7 @@ def _tier_note(nodes: tuple[Node, ...], top: frozenset[int]) -> str:
         return "tiers as the kernel sees them"
     with_cpus = [node for node in nodes if node.has_cpus]
     without = [node for node in nodes if not node.has_cpus]
-    faster = [node for node in without if with_cpus and is_faster(node, with_cpus)]
+    faster = [node for node in without if with_cpus and _is_faster(node, with_cpus)]
     if slower := _listed(node for node in without if node not in faster):
         return f"the kernel sees one tier, but node {slower} has no CPUs: {_say_slow(slower)}"
     if faster:
@@ -186,3 +185,20 @@ def require_two_tiers(topology: Topology) -> None:
         raise MachineCannot(
             "no fast tier", hint="name the nodes with --fast-nodes, or in [nodes] of the file"
         )
+
+
+def _is_faster(node: Node, others: Iterable[Node]) -> bool:
+    """Than each of these, as the kernel weighs it (mt_perf_to_adistance, mm/memory-tiers.c).
+
+    Latency times what is lacking in bandwidth; where one figure is missing, the other alone.
+    """
+    return all(_slowness(node, other) < 1 for other in others)
+
+
+def _slowness(node: Node, other: Node) -> float:
+    slowness = 1.0
+    if node.read_latency_ns and other.read_latency_ns:
+        slowness *= node.read_latency_ns / other.read_latency_ns
+    if node.read_bandwidth_mb_s and other.read_bandwidth_mb_s:
+        slowness *= other.read_bandwidth_mb_s / node.read_bandwidth_mb_s
+    return slowness
