@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _LONGEST_S = 0.010
+"""Of a call."""
 LOCKED_S = 0.005
-"""The same of calls that hold the mmap lock all the time. move_pages(2) takes it for each page."""
+"""Of a call that holds the mmap lock all the time. move_pages(2) takes it for each page."""
 _LOOKS_EVERY = 16
 _BELIEVED = 0.75
 """With each call that takes too long it is less likely that it does so whatever its size."""

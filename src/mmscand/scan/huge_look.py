@@ -66,7 +66,7 @@ class HugeLook:
 
     def watches(self, block: PageBlock) -> bool:
         """Whether parts of split huge pages in it are observed."""
-        return bool(len(self._watch) and len(self._watch.rows(block)))
+        return len(self._watch.rows(block)) > 0
 
     def to_age(self, block: PageBlock) -> BoolArray | None:
         """Slots whose bit has to be cleared for another observation of them; None is none.

@@ -72,8 +72,8 @@ class Accesses:
 
 
 class Memory:
-    """Slots, huge pages or pages of 4 KiB, of which the first 400 of each fifth are accessed 50
-    times a second and the rest at another rate; 512 fit the fast tier.
+    """Slots, huge pages or pages of 4 KiB. Every fifth is accessed 50 times a second, 400 in all,
+    and the others at another rate; 512 slots fit the fast tier.
     """
 
     def __init__(self, slots: int = SLOTS, cold_rate: float = 0.1, *, huge: bool = True) -> None:
