@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmscand.clock import CpuMeter
 from mmscand.heat.state import accessed_in_a_row
 from mmscand.machine import AddressSpace
 from mmscand.model import (
@@ -22,10 +21,10 @@ from mmscand.policy.eligible import countable
 from mmscand.policy.interface import Decision, Policy
 from mmscand.scan.benefit import Benefit
 from mmscand.scan.candidates import Candidates
+from mmscand.scan.context import ScanContext
 from mmscand.scan.huge_look import HugeLook
-from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import FailureRatio
-from mmscand.scan.visit import Watcher
+from mmscand.settings import Settings
 
 
 class BlockProcessor:
@@ -34,22 +33,17 @@ class BlockProcessor:
     def __init__(
         self,
         space: AddressSpace,
-        candidates: Candidates,
-        benefit: Benefit,
+        settings: Settings,
         make_policy: Callable[[Process], Policy],
-        aging: CpuMeter,
-        watcher: Watcher,
-        *,
-        mode: Mode,
+        context: ScanContext,
     ) -> None:
+        topology = context.machine.topology()
         self._space = space
-        self._candidates = candidates
-        self.look = HugeLook(space, candidates.on_list)
-        self._benefit = benefit
+        self._context = context
+        self.benefit = Benefit(topology, settings)
+        self.candidates = Candidates(space, topology, context.migration_list, self.benefit)
+        self.look = HugeLook(space, self.candidates.on_list)
         self._make_policy = make_policy
-        self._aging = aging
-        self._watcher = watcher
-        self._mode = mode
         self.policy = make_policy(space.process)
 
     def restart(self) -> None:
@@ -71,7 +65,7 @@ class BlockProcessor:
         block = self._without_rest(countable(block, vmas), counts)
         if not len(block.addresses):
             return
-        held = self.look.held(block, self._candidates.held(block, now))
+        held = self.look.held(block, self.candidates.held(block, now))
         decision = self.policy.decide(block, held)
         hot = decision.promote
         if held is not None:
@@ -79,20 +73,20 @@ class BlockProcessor:
             counts["held"] += block.pages_in(waits)
             hot = hot | waits
         counts.update(_counted(block, decision.state, hot, decision.demote))
-        self._candidates.use.see(block)
+        self.candidates.use.see(block)
         if ages:
-            self._watcher.see(self._space.process, block, decision.state)
-        if not self._mode.moves:
-            if ages and self._mode.ages:
+            self._context.watcher.see(self._space.process, block, decision.state)
+        if not self._context.mode.moves:
+            if ages and self._context.mode.ages:
                 self._age(block, decision.to_age, vmas, counts)
             return
-        counts["cooled"] += self._candidates.withdraw(block, decision.cancel)
-        up = decision.promote if self._benefit.promotes else np.zeros_like(decision.promote)
+        counts["cooled"] += self.candidates.withdraw(block, decision.cancel)
+        up = decision.promote if self.benefit.promotes else np.zeros_like(decision.promote)
         decision = replace(decision, promote=self.look.take(block, up, vmas, now))
         to_age = decision.to_age & ~self._queue(block, decision, vmas, counts, failures, now)
-        if self._candidates.use.chooses and ages:
-            to_age |= self._candidates.use.to_age(block)
-        self._benefit.look(block, to_age, counts, more=ages)
+        if self.candidates.use.chooses and ages:
+            to_age |= self.candidates.use.to_age(block)
+        self.benefit.look(block, to_age, counts, more=ages)
         if ages:
             self._age(block, to_age, vmas, counts)
         self.look.act(block, counts, now)
@@ -122,21 +116,21 @@ class BlockProcessor:
             chosen = wanted[demotes]
             if chosen.any():
                 told = (block, decision.state, chosen, vmas, self.policy, failures, counts, now)
-                queued[demotes] = self._candidates.queue(*told, demotes=demotes)
+                queued[demotes] = self.candidates.queue(*told, demotes=demotes)
         up, down = map(block.pages_in, queued)
         self.policy.queued(promoted=up, demoted=down)
         return queued[0] | queued[1]
 
     def _age(self, block: PageBlock, mask: BoolArray, vmas: VmaTable, counts: Counter[str]) -> None:
-        if self._candidates.shared_too and mask.any():
+        if self.candidates.shared_too and mask.any():
             mask = mask & ~_aged_in_bulk(block, vmas)
         if (watched := self.look.to_age(block)) is not None:
             mask = mask | watched
-        with self._aging:
+        with self._context.aging:
             aged = self._space.age(block, mask, vmas)
         self.look.cleared(block)
         self.policy.history.mark_stuck(aged.missed, block.pages_per_slot)
-        self._benefit.unaged(aged.missed)
+        self.benefit.unaged(aged.missed)
         if aged.pages:
             self.policy.aged(block)
         counts["aged"] += aged.pages

@@ -58,7 +58,7 @@ class Candidates:
         benefit: Benefit,
     ) -> None:
         self._space = space
-        self._topology = topology
+        self.topology = topology
         self._list = migration_list
         self._benefit = benefit
         self._outcomes: deque[Outcome] = deque()
@@ -72,7 +72,7 @@ class Candidates:
 
     def adopt_topology(self, topology: Topology) -> None:
         """Which nodes there are has changed: where memory is used is found out again."""
-        self._topology, self.use = topology, NodeUse(topology)
+        self.topology, self.use = topology, NodeUse(topology)
 
     def report(self, outcome: Outcome) -> None:
         """Take what became of a migration; looked at when the scanner comes by."""
@@ -91,7 +91,7 @@ class Candidates:
         self._back_off, self._guard = BackOff(), RepromotionGuard()
         self.moves = MovesLog()
         self._benefit.restart()
-        self.use = NodeUse(self._topology)
+        self.use = NodeUse(self.topology)
 
     def take_outcomes(self, policy: Policy, failures: FailureRatio, now: float) -> None:
         """A page that did not move has to wait if it was its own fault.
@@ -188,7 +188,7 @@ class Candidates:
             addresses,
             block.pages_per_slot,
             states=state[chosen],
-            sources=self._topology.nodes_of(block.frames[chosen]),
+            sources=self.topology.nodes_of(block.frames[chosen]),
             allowed=self._space.allowed_nodes(addresses, vmas),
             demotes=demotes,
         )
@@ -238,7 +238,7 @@ class Candidates:
         result = np.zeros(len(slots.addresses), dtype=np.bool_)
         known = slots.sources[slots.sources >= 0]  # not of memory that was added since the start
         for source in distinct(known).tolist():
-            may = [test(self._topology, source, nodes) for nodes in slots.allowed.sets]
+            may = [test(self.topology, source, nodes) for nodes in slots.allowed.sets]
             mine = slots.sources == source
             result[mine] = np.array(may)[slots.allowed.of[mine]]
         return result

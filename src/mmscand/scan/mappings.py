@@ -13,16 +13,18 @@ class Mappings:
     def __init__(self, space: AddressSpace, settings: Settings) -> None:
         self._space = space
         self.settings = settings
+        self.unseen_use = False
+        """Look at it also where memory is used without the page tables of its owner."""
         self.skipped = NOTHING_SKIPPED
         self._all: VmaTable | None = None
         """None before the first visit."""
 
-    def read(self, *, unseen_use: bool) -> tuple[VmaTable, VmaTable]:
+    def read(self) -> tuple[VmaTable, VmaTable]:
         """All of them, and those that are looked at. LeftAlone where memory is used without the
         page tables of its owner, unless `unseen_use`.
         """
         vmas = self._space.vmas()
-        if (why := self._space.unseen_use()) and not unseen_use:
+        if (why := self._space.unseen_use()) and not self.unseen_use:
             raise LeftAlone(self._space.process.pid, why)
         self._all = vmas
         looked_at, self.skipped = eligible(

@@ -16,16 +16,15 @@ from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
 from mmscand.scan import coalesced_timers as timers
 from mmscand.scan.budget import CpuBudget
+from mmscand.scan.context import ScanContext
 from mmscand.scan.mode import Mode
 from mmscand.scan.pacing import limits_of, pause_ms
 from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import RuleMatch, Rules
 from mmscand.scan.scanner_answers import ScannerAnswers
-from mmscand.scan.surveys import Surveys
-from mmscand.scan.urgency import Urgency, earliest
-from mmscand.scan.visit import NoWatcher, Visit, Watcher
-from mmscand.scan.visit_order import VisitOrder
+from mmscand.scan.visit import NoWatcher, Watcher
+from mmscand.scan.visit_order import Turns
 from mmscand.scan.watched import Watched
 from mmscand.settings_store import SettingsStore
 
@@ -59,16 +58,20 @@ class Scanner:
         mode: Mode = Mode.FULL,
         watcher: Watcher | None = None,
     ) -> None:
-        self._machine = machine
-        self._list = migration_list
+        self._context = ScanContext(
+            machine,
+            migration_list,
+            clock,
+            observer,
+            watcher or NoWatcher(),
+            mode,
+            CpuMeter(clock),
+        )
         self._store = settings
         self._settings = settings.current
         self._clock = clock
-        self._observer = observer
         self._stop = stop
         self._wakeup = wakeup
-        self._mode = mode
-        self._watcher = watcher or NoWatcher()
         self._ranking = Ranking(FastTierRoom(machine, migration_list, settings), clock.now)
         self._watched = Watched(machine, select, rules, self._scanner_of, observer)
         self._watched.cgroup_aging.wanted = self._settings.shared_memory and mode.moves
@@ -76,17 +79,15 @@ class Scanner:
         self._look_due = 0.0
         self._rest_until = 0.0
         self._first_look = True
-        self._aging = CpuMeter(clock)
         self._budget = CpuBudget(clock, self._settings)
-        self._order = VisitOrder()
-        self._urgency = Urgency()
-        self._bursts = self._was_cut = False
+        self._turns = Turns(self._watched.scanners, self._budget, clock, machine.lower_priority)
+        self._was_cut = False
         self.answers = ScannerAnswers(machine, self._watched, self._ranking, self._budget, clock)
 
     @property
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time so far, of scanning and of aging."""
-        aging = self._aging.seconds
+        aging = self._context.aging.seconds
         return {"scanning": max(0.0, self._budget.used_s - aging), "aging": aging}
 
     def run(self) -> None:
@@ -139,7 +140,7 @@ class Scanner:
         self._settings = settings
         self._budget.adopt(settings)
         self._rest_until = 0.0
-        self._watched.cgroup_aging.wanted = settings.shared_memory and self._mode.moves
+        self._watched.cgroup_aging.wanted = settings.shared_memory and self._context.mode.moves
         for scanner in self._watched.scanners.values():
             scanner.adopt(settings)
             if settings.shared_memory != before.shared_memory:
@@ -150,15 +151,7 @@ class Scanner:
 
     def _next_due(self) -> float:
         """The next look or visit that the budget allows."""
-        first = min(self._look_due, earliest(self._watched.scanners.values()))
-        due = max(first, self._paid_at(urgent=False))
-        urgent = max(self._urgency.due(), self._paid_at(urgent=True))
-        return max(min(due, urgent, self._urgency.read_due()), self._rest_until)
-
-    def _paid_at(self, *, urgent: bool) -> float:
-        """Clock time from which the budget allows work of this kind."""
-        ready_at = self._budget.ready_at(urgent=urgent)
-        return timers.not_before(ready_at) if ready_at > self._clock.now() else ready_at
+        return max(self._turns.next_due(self._look_due), self._rest_until)
 
     def _cycle(self) -> None:
         """Visit every process that is due and that the budget allows, once."""
@@ -166,19 +159,16 @@ class Scanner:
             self._look_due = timers.nearest(self._clock.now() + _LOOK_S)
             self._follow_topology()
             self._watched.look()
-            watched = set(self._watched.scanners.values())
-            self._urgency.settle(watched, starts=self._budget.starts)
+            self._turns.settle()
             self._first_look = False
         if self._visit_due():
             self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
-        self._yield_cpu(False)
+        self._turns.end_cycle()
 
     def _visit_due(self) -> bool:
         """False when it took so long that it goes on with those that are due then, without rest."""
-        now = self._clock.now()
         ends, self._was_cut = self._within(_CYCLE_S), False
-        due = (scanner for scanner in self._allowed() if scanner.due <= now)
-        for scanner in islice(self._order.each(due), self._settings.mms_to_scan):
+        for scanner in islice(self._turns.each(), self._settings.mms_to_scan):
             if not self._may_go_on(scanner):
                 break  # the next cycle has those that the budget still allows
             if self._was_cut and scanner.begins_long:
@@ -192,28 +182,18 @@ class Scanner:
         """Clock time; never with the RFC's profiles."""
         return self._clock.now() + (seconds if self._settings.profile == "auto" else inf)
 
-    def _allowed(self) -> Iterable[ProcessScanner]:
-        """Those that the budget does not hold up now: with 1500 that wait, to ask for each of them
-        takes 8 ms a cycle.
-        """
-        scanners = self._watched.scanners.values()
-        if self._budget.ready_at() <= self._clock.now():
-            return scanners
-        if self._budget.ready_at(urgent=True) <= self._clock.now():
-            return filter(self._urgency.concerns, scanners)
-        return filter(self._urgency.goes_on_debt, scanners)
-
     def _follow_topology(self) -> None:
         """Memory and nodes come online and go: tiers are then others for every process."""
+        machine = self._context.machine
         try:
-            others = self._machine.topology_changed() and self._machine.refresh_topology()
+            others = machine.topology_changed() and machine.refresh_topology()
         except MmscandError:
             return  # in the middle of the change; the next look tries again
         if others:
-            topology = self._machine.topology()
+            topology = machine.topology()
             for scanner in self._watched.scanners.values():
                 scanner.adopt_topology(topology)
-            self._observer(
+            self._context.observer(
                 TopologyChanged(tuple(sorted(topology.fast)), tuple(sorted(topology.slow)))
             )
 
@@ -223,10 +203,7 @@ class Scanner:
 
     def _may_go_on(self, scanner: ProcessScanner) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
-        urgent = scanner in self._urgency
-        self._yield_cpu(urgent)
-        paid = self._budget.charge(urgent=urgent) or self._urgency.goes_on_debt(scanner)
-        return paid and not self._must_rest
+        return self._turns.may_go_on(scanner) and not self._must_rest
 
     def _goes_on(self, scanner: ProcessScanner, ends: float) -> bool:
         """The same, and its slice has not ended: others have their turn, and it does not wait."""
@@ -235,31 +212,12 @@ class Scanner:
             return False
         return self._may_go_on(scanner)
 
-    def _yield_cpu(self, bursts: bool) -> None:
-        """What uses the burst runs at a lower priority."""
-        if bursts != self._bursts:
-            self._bursts = bursts
-            self._machine.lower_priority(bursts)
-
     def _scanner_of(self, space: AddressSpace, match: RuleMatch) -> ProcessScanner:
-        scanner = ProcessScanner(
-            space,
-            self._machine.topology(),
-            self._list,
-            self._settings,
-            match,
-            self._policy_of,
-            mode=self._mode,
-            aging=self._aging,
-            cpu=CpuMeter(self._clock),
-            surveys=Surveys(space, self._clock),
-            observer=self._observer,
-            watcher=self._watcher,
-        )
+        scanner = ProcessScanner(space, self._settings, match, self._policy_of, self._context)
         if not self._first_look:  # what ran before us has had time enough
             scanner.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
         self._watched.cgroup_aging.join(scanner)
-        self._urgency.note(scanner, starts=self._budget.starts)
+        self._turns.note(scanner)
         return scanner
 
     def _policy_of(self, process: Process) -> Policy:
@@ -268,8 +226,8 @@ class Scanner:
             self._settings,
             self._ranking,
             self._clock.now,
-            records=self._watcher.wants_all,
-            ages=self._mode.ages,
+            records=self._context.watcher.wants_all,
+            ages=self._context.mode.ages,
         )
 
     def _visit(self, scanner: ProcessScanner) -> None:
@@ -284,14 +242,16 @@ class Scanner:
         except OutOfResources:  # the visit goes on when there may be some again
             scanner.due = self._clock.now() + _LOOK_S
         if scanner.process not in self._watched.scanners:
-            self._urgency.drop(scanner)
+            self._turns.drop(scanner)
 
     def _look_at(self, scanner: ProcessScanner) -> None:
         now, generation = self._clock.now(), scanner.generation
         if scanner.skip(now):
             self._watched.cgroup_aging.visited(scanner, scanner.times.after(now))
             return
-        visit = self._visit_of(scanner, now)
+        ends = self._within(_SLICE_S)
+        with self._turns.served(scanner):
+            visit = scanner.visit(now, lambda: self._goes_on(scanner, ends))
         if generation not in (0, scanner.generation):
             self._watched.has_called_execve(scanner)
             self._look_due = 0.0
@@ -303,20 +263,7 @@ class Scanner:
         else:
             scanner.due = due
         seconds = self._clock.now() - visit.started
-        self._observer(visit.event(scanner.process, scanner.passes, seconds))
-
-    def _visit_of(self, scanner: ProcessScanner, now: float) -> Visit | None:
-        """Visit it, and enter what that took and brought into the books."""
-        urgent, cpu_s, saved_s = scanner in self._urgency, scanner.cpu.seconds, scanner.saved_s
-        ends = self._within(_SLICE_S)
-        try:
-            with scanner.cpu:
-                return scanner.visit(now, lambda: self._goes_on(scanner, ends))
-        finally:
-            self._budget.charge(urgent=urgent)
-            self._budget.earn(scanner.saved_s - saved_s)
-            self._order.served(scanner.cpu.seconds - cpu_s, worthwhile=scanner.worthwhile)
-            self._urgency.note(scanner, starts=self._budget.starts)
+        self._context.observer(visit.event(scanner.process, scanner.passes, seconds))
 
     def set_rules(self, rules: Rules) -> None:
         """Judge every process again; called from any thread, who then notifies `wakeup`."""
@@ -324,7 +271,7 @@ class Scanner:
 
     def report(self, outcome: Outcome) -> None:
         """Hand an outcome to its process' scanner; called from the migrator's thread."""
-        self._watcher.moved(outcome)
+        self._context.watcher.moved(outcome)
         scanner = self._watched.scanners.get(outcome.migration.process)
         if scanner is not None:
             scanner.report(outcome)

@@ -66,7 +66,7 @@ class ScannerAnswers:
         scanners, now = self._scanners, self._clock.now()
         placed = [scanner.answers.placement for scanner in scanners]
         found = tuple(
-            scanner.status(counters.of(scanner.process), now, where)
+            scanner.answers.status(counters.of(scanner.process), where, late=scanner.is_late(now))
             for scanner, where in zip(scanners, placed, strict=True)
         )
         return found, served(each for each in placed if each is not None)
@@ -75,8 +75,8 @@ class ScannerAnswers:
         """That of one process; None where it is not watched."""
         if (scanner := self.scanner_of(pid)) is None:
             return None
-        of = counters.of(scanner.process)
-        return scanner.status(of, self._clock.now(), scanner.answers.placement)
+        of, answers = counters.of(scanner.process), scanner.answers
+        return answers.status(of, answers.placement, late=scanner.is_late(self._clock.now()))
 
     def rates(self) -> tuple[ProcessRates, ...]:
         """Of all processes of which rates are known."""

@@ -11,7 +11,11 @@ class Hurried(Protocol):
     """What of a process scanner matters here."""
 
     due: float
-    passes: int
+
+    @property
+    def passes(self) -> int:
+        """Complete ones over it."""
+        ...
 
     @property
     def urgent(self) -> bool:

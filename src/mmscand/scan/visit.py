@@ -41,6 +41,43 @@ class Visit:
         )
 
 
+@dataclass(slots=True)
+class Progress:
+    """Where the passes over one process stand. A visit is a part of a pass; it may be interrupted,
+    and goes on later.
+    """
+
+    generation: int = 0
+    """Of the address space that was looked at last."""
+    passes: int = 0
+    """Complete ones, over this address space."""
+    visits: int = 0
+    cursor: int = 0
+    """Address at which the next visit begins, or this one goes on."""
+    counts: Counter[str] | None = None
+    """Of the visit that is under way; None between visits."""
+    ages: bool = True
+    """This visit clears what later ones read."""
+    began: float = 0.0
+    """The latest visit."""
+    now: float = 0.0
+    """When it went on."""
+
+    def begin(self, now: float, *, ages: bool) -> Counter[str]:
+        """A visit begins; where it counts."""
+        self.began, self.ages, self.counts = now, ages, Counter()
+        return self.counts
+
+    def end_pass(self) -> None:
+        """The visit has come to the end of the address space."""
+        self.passes, self.cursor = self.passes + 1, 0
+
+    def restart(self, generation: int) -> None:
+        """The process has another address space."""
+        self.generation, self.cursor, self.passes = generation, 0, 0
+        self.counts = None
+
+
 class Watcher(Protocol):
     """Sees pages one by one, where an observer sees their numbers: record.beside.
 

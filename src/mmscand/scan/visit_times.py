@@ -1,12 +1,14 @@
 """When a process is visited: by its pacing, or as soon as its policy asks."""
 
 from mmscand.clock import CpuMeter
+from mmscand.machine import AddressSpace
 from mmscand.model import PAGE_BYTES, REGION_BYTES
 from mmscand.scan import coalesced_timers as timers
-from mmscand.scan.benefit import FULL, Benefit
+from mmscand.scan.benefit import FULL
 from mmscand.scan.block_processor import BlockProcessor
-from mmscand.scan.idle import IdleWatch
+from mmscand.scan.idle import IdleWatch, ProgramTime
 from mmscand.scan.pacing import DEFAULT_AGGRESSIVENESS, Pacer
+from mmscand.scan.visit import Progress
 from mmscand.settings import Settings
 
 _REST = 4.0
@@ -29,43 +31,67 @@ class VisitTimes:
 
     def __init__(
         self,
+        space: AddressSpace,
         settings: Settings,
         blocks: BlockProcessor,
-        benefit: Benefit,
-        idle: IdleWatch,
+        progress: Progress,
         cpu: CpuMeter,
-        pages: int,
     ) -> None:
-        self._settings = settings
+        """`cpu` is that of visits to this process."""
         self._blocks = blocks
-        self._benefit = benefit
-        self._idle = idle
+        self._progress = progress
         self._cpu = cpu
         self._cpu_before_s = 0.0
         """Of all visits before the latest one."""
-        self.pages = pages
-        """Resident ones, at most the address space that may move, as of the last complete pass; at
-        first all resident ones."""
-        self.began = self.now = 0.0
-        """The latest visit, and when it went on."""
-        self.pacer = Pacer(settings, throttle=benefit)
-
-    def adopt(self, settings: Settings) -> None:
-        """Go by other settings from the next visit on."""
-        self._settings = settings
-        self.pacer.adopt(settings)
+        self._idle = IdleWatch(space.cpu_ns)
+        self._program_time = ProgramTime(space.cpu_ns)
+        self._pages = space.resident_pages()
+        """That may move, as of the last complete pass; at first all resident ones."""
+        self.pacer = Pacer(settings, throttle=blocks.benefit)
 
     def begin(self, now: float) -> None:
         """A visit begins."""
-        self.began = now
+        policy = self._blocks.policy
         self._cpu_before_s = self._cpu.seconds
+        if stood_still := self._program_time.stood_still(now):
+            policy.slept(stood_still)
+
+    def end_pass(self, pages: int) -> None:
+        """A pass is complete: this number of resident pages may move."""
+        self._pages = pages
+
+    def skip(self, now: float) -> bool:
+        """Leave out the visit that is due, if the process has not run since the last one.
+
+        A pass that found nothing, for the pacing; for the history none, so that it stays. Of a new
+        process it is an observation: nobody else can say that its pages are cold.
+        """
+        policy = self._blocks.policy
+        if policy.makes_room or not self._idle.skip(large=self.is_large):
+            return False
+        self._progress.began = self._progress.now = now
+        slept_s = self._program_time.slept(now)
+        if not policy.hurries:
+            policy.slept(slept_s)
+        self.pacer.step(0)
+        return True
+
+    def skipped_before(self, accessed: int) -> int:
+        """Visits that were left out before one that found this number of 4 KiB pages accessed."""
+        return self._idle.taken(accessed)
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the latest visit was left out."""
+        return self._idle.skipped > 0
 
     @property
     def period_ms(self) -> int:
         """From the begin of the latest visit to that of the next."""
         if self._wanted_at is None:
             return self.pacer.period_ms
-        return round(1000 * (self.after(self.began) - self.began))
+        began = self._progress.began
+        return round(1000 * (self.after(began) - began))
 
     def after(self, began: float) -> float:
         """Clock time of the visit that follows one, or the time it is asked for again."""
@@ -86,35 +112,36 @@ class VisitTimes:
         due = policy.due_s
         if due is None or not self.is_large:
             return None
-        if self._settings.profile != "auto" or self._benefit.effort != FULL:
+        if self.pacer.settings.profile != "auto" or self._blocks.benefit.effort != FULL:
             return None
         if self._idle.skipped:  # it does not run: each time it is asked whether it does wakes us
-            wait_s = max(due - self.now, _LEAST_WAIT_S) * 2.0**self._idle.skipped
-            return self.now + min(wait_s, self.pacer.period_ms / 1000)
+            wait_s = max(due - self._progress.now, _LEAST_WAIT_S) * 2.0**self._idle.skipped
+            return self._progress.now + min(wait_s, self.pacer.period_ms / 1000)
         spent_s = self._cpu.seconds - self._cpu_before_s
-        return due if policy.hurries else max(due, self.now + _REST * spent_s)
+        return due if policy.hurries else max(due, self._progress.now + _REST * spent_s)
 
     @property
     def is_large(self) -> bool:
         """Whether it is worth its turn before small ones."""
-        return self.pages >= _LARGE_PAGES
+        return self._pages >= _LARGE_PAGES
 
     @property
     def is_long(self) -> bool:
         """Whether a visit to all of it may be cut into slices."""
-        return self.pages > _LONG_PAGES
+        return self._pages > _LONG_PAGES
 
     @property
     def worthwhile(self) -> bool:
         """See scan.visit_order.Visited."""
         return self.is_large or self.pacer.pace.useful_pages >= _PROMISING_PAGES
 
-    def is_urgent(self, passes: int) -> bool:
+    @property
+    def is_urgent(self) -> bool:
         """Whether the burst of the budget is for it: large, and new or changed."""
         wanted = self._blocks.policy.hurries or self._blocks.look.hurries
-        hurries = wanted and self._settings.profile == "auto"
-        is_urgent = hurries or passes < _NEW_PASSES
-        return self.is_large and is_urgent and self._benefit.effort == FULL
+        hurries = wanted and self.pacer.settings.profile == "auto"
+        is_urgent = hurries or self._progress.passes < _NEW_PASSES
+        return self.is_large and is_urgent and self._blocks.benefit.effort == FULL
 
     @property
     def reads_soon(self) -> bool:

@@ -10,11 +10,11 @@ from mmscand.model import REGION_BYTES, Process
 from mmscand.policy.by_rule import ByRule
 from mmscand.policy.interface import Policy
 from mmscand.policy.ranking import Ranking
+from mmscand.scan.context import ScanContext
 from mmscand.scan.mode import Mode
 from mmscand.scan.process_scanner import ProcessScanner
 from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import Rules
-from mmscand.scan.surveys import Surveys
 from mmscand.scan.visit import NoWatcher
 from mmscand.settings import Settings
 from mmscand.settings_store import SettingsStore
@@ -38,21 +38,16 @@ def scanner_of(
     def policy(process: Process) -> Policy:
         return policy_of(process, settings, ranking, (clock or SystemClock()).now)
 
-    space = machine.open(sim.process)
-    return ProcessScanner(
-        space,
-        machine.topology(),
+    context = ScanContext(
+        machine,
         pages,
-        settings,
-        Rules().default,
-        policy,
-        mode=Mode.FULL,
-        aging=CpuMeter(SystemClock()),
-        cpu=CpuMeter(clock or SystemClock()),
-        surveys=Surveys(space, clock or SystemClock()),
-        observer=lambda event: None,
-        watcher=NoWatcher(),
+        clock or SystemClock(),
+        lambda event: None,
+        NoWatcher(),
+        Mode.FULL,
+        CpuMeter(SystemClock()),
     )
+    return ProcessScanner(machine.open(sim.process), settings, Rules().default, policy, context)
 
 
 def test_a_visit_that_goes_on_after_an_execve_starts_again() -> None:
@@ -203,7 +198,7 @@ def test_visits_are_no_quicker_than_the_rules_allow() -> None:
 def test_a_process_for_which_it_does_not_pay_has_no_quick_visits_and_no_burst() -> None:
     scanner = new_slot()
     assert scanner.urgent
-    scanner._benefit.effort = "stopped"
+    scanner._blocks.benefit.effort = "stopped"
     assert scanner.times.period_ms == scanner.times.pacer.period_ms >= 600_000
     assert not scanner.urgent
 
