@@ -4,7 +4,7 @@ import numpy as np
 
 from mmscand.engine.change_watch import ChangeWatch
 from mmscand.engine.looks import Looks
-from mmscand.engine.rate_table import RateTable
+from mmscand.engine.rate_table import NO_EDGE, Edge, RateTable
 from mmscand.engine.reasons import placement
 from mmscand.engine.rounds import Rounds, first_read, usual_length
 from mmscand.engine.survey import Survey
@@ -12,21 +12,13 @@ from mmscand.engine.unrest import Unrest
 from mmscand.engine.updates import place_of
 from mmscand.engine.watches import Begun, Watches
 from mmscand.heat.watch_history import Times, WatchHistory
-from mmscand.heat.word import KNOWN, PROVEN, STATES
-from mmscand.model import BoolArray, FloatArray, PageBlock, PageNumbers, StateArray
+from mmscand.heat.word import KNOWN, STATES
+from mmscand.model import BoolArray, PageBlock, PageNumbers, StateArray
 from mmscand.policy.placement import Placement
-from mmscand.policy.plan import EDGE_SHARE, Plan, edge_of
+from mmscand.policy.plan import Plan
 
-_CALM_ROUNDS = 20
-"""Without a change, 5 s at least: visits are few from then on."""
-_UNPROVEN = 2.0
-"""A rate that is known from one access counts for at most this many times the edge of before: of
-800 pages with 9 accesses a second three are accessed within 0.4 ms by chance, and would look as if
-most accesses went to them."""
 _VISIT_S = 1e-3
 """The least that a visit takes: mappings, policies, and calls on nearly empty windows."""
-_LEAST_RATE = 1e-3
-"""The lowest of the mixture: nothing is divided by less."""
 _TRUSTED = 0.25
 """After a change of a share s of the pages, an estimate counts for this number of accesses, divided
 by s."""
@@ -50,15 +42,8 @@ class Estimates:
         self._change_watch = ChangeWatch()
         self._looks = Looks(self.history, self.table, self.unrest, self._change_watch)
         self._watches = Watches(self.table)
-        self._quiet_rounds = 0
-        """Since the latest change."""
-        self.edge: float | None = None
-        """Accesses a second of the last page that has to be on the fast tier; None before the first
-        plan."""
-        self._border = 0.0
-        """The same of the first page that does not fit."""
-        self._middle = 1.0
-        """The same of a page in the middle of all accesses."""
+        self._edge: Edge | None = None
+        """None before the first plan."""
         self._began: float | None = None
         """When this pass began; None between passes."""
         self._cleared_at = 0.0
@@ -76,12 +61,19 @@ class Estimates:
             self.history.begin_pass(now, ends=self.rounds.ends(now))
             if self.decides:
                 self._left_out[:] = 0
+            edge, calm = self._edge or NO_EDGE, self.unrest.is_calm
             self._looks.begin_pass(now, self.edge)
-            calm = self._is_calm
-            length = usual_length(self.edge or 1.0, calm=calm)
-            border = None if self._every_page_is_watched else self._border
+            length = usual_length(edge.rate, calm=calm)
+            border = None if self._every_page_is_watched else edge.outside
             self._watches.begin_pass(now, border, length, self.history.counts.sizes, calm=calm)
         return self.rounds.ends(self._began)
+
+    @property
+    def edge(self) -> float | None:
+        """Accesses a second of the last page that has to be on the fast tier; None before the first
+        plan.
+        """
+        return None if self._edge is None else self._edge.rate
 
     @property
     def _every_page_is_watched(self) -> bool:
@@ -91,10 +83,6 @@ class Estimates:
     def decides(self) -> bool:
         """Whether plans are made after this pass."""
         return self._began is not None and self.rounds.decides(self._began)
-
-    @property
-    def _is_calm(self) -> bool:
-        return self._quiet_rounds >= _CALM_ROUNDS
 
     @property
     def learns(self) -> bool:
@@ -155,10 +143,9 @@ class Estimates:
         """See Policy: pages are accessed so often that all would be found accessed at the next
         visit, which is a millisecond later at least.
         """
-        ends = self._began is not None and self.rounds.ends(self._began)
-        return (
-            ends and self.edge is not None and first_read(self.edge, calm=self._is_calm) < _VISIT_S
-        )
+        if self.edge is None or self._began is None or not self.rounds.ends(self._began):
+            return False
+        return first_read(self.edge, calm=self.unrest.is_calm) < _VISIT_S
 
     def reread(self, block: PageBlock, now: float) -> None:
         """Take in a block whose bits were cleared in this pass."""
@@ -169,7 +156,7 @@ class Estimates:
         """Rows of the next block are to be read again right after their bits were cleared; in a
         calm alone: where the hot set keeps changing, stairs at 1:2 cost 1.38 of O-cost, else 1.18.
         """
-        if self._is_calm:
+        if self.unrest.is_calm:
             self.survey.begin()
 
     def end_watches(self, block: PageBlock, times: Times, now: float) -> Begun:
@@ -217,7 +204,7 @@ class Estimates:
             self.edge,
             self.unrest.usual_rate,
             cleared_at=max(now, self._cleared_at),
-            calm=self._is_calm,
+            calm=self.unrest.is_calm,
             rests=not self._active,
         )
 
@@ -227,14 +214,14 @@ class Estimates:
         slow, fast = self.pages.sum(axis=1).tolist()
         seen = self._change_watch.changed(fits, slow)
         if changed := not is_first and self.unrest.believes(now, seen):
-            again = self.unrest.begin(now, seen, self._middle, (slow, fast))
+            again = self.unrest.begin(now, seen, (self._edge or NO_EDGE).middle, (slow, fast))
         elif ends:
             self.unrest.end_round(now)
         if changed or ends:
             self._change_watch.end_round(forget=changed or self.unrest.settles)
-            self._quiet_rounds = 0 if changed else self._quiet_rounds + 1
         self.table.learn(self.pages.sum(axis=0))
-        self._find_edge(fits)
+        if self.table.known and fits > 0:
+            self._edge = self.table.edge(self.pages.sum(axis=0), fits, self._edge)
         if changed:
             self._doubt()
         self._visited(now)
@@ -248,22 +235,3 @@ class Estimates:
             level = max(1, int(np.log2(_TRUSTED / self.unrest.share)) + 1)
             self.history.trust_less(level)
         self.history.wake()
-
-    def _find_edge(self, fits: int) -> None:
-        pages = self.pages.sum(axis=0).astype(np.float64)
-        if not self.table.known or fits <= 0 or not pages.any():
-            return
-        rates = np.where(KNOWN, self.table.expected, 0.0)
-        if self.edge is not None:
-            rates = np.where(PROVEN, rates, np.minimum(rates, _UNPROVEN * self.edge))
-        order = np.argsort(-rates, kind="stable")
-        rates, pages = rates[order], pages[order]
-        self.edge = max(_LEAST_RATE, edge_of(rates, pages, fits, EDGE_SHARE))
-        self._border = _rate_at(rates, pages, fits)
-        self._middle = max(_LEAST_RATE, edge_of(rates, pages, fits, 0.5))
-
-
-def _rate_at(rates: FloatArray, pages: FloatArray, rank: int) -> float:
-    """Rate of the page of this rank, of pages (n,) whose rates descend; 0 beyond the last."""
-    place = int(np.searchsorted(np.cumsum(pages), rank, side="right"))
-    return float(rates[place]) if place < len(rates) else 0.0

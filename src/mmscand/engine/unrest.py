@@ -21,6 +21,8 @@ _CALM_S = 10.0
 """From these seconds without a change on, ever fewer pages are taken to have changed. Without that
 a hot page that was silent for a second by chance is taken for a cold one: of an equally hot set
 0.3 % of the fast tier traded places in a minute, with it none."""
+_CALM_ROUNDS = 20
+"""Without a change, 5 s at least: visits are few from then on."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,8 @@ class Unrest:
     _rate: float = 1.0
     """Accesses a second of a page in the middle of the accesses, before the change."""
     _rounds_left: int = 0
+    _quiet_rounds: int = 0
+    """Since the latest change."""
     _slow: float = 0.0
     _fast: float = 0.0
     _left: bool = False
@@ -44,6 +48,11 @@ class Unrest:
     def settles(self) -> bool:
         """Whether the change is so fresh that all pages are to be observed."""
         return self._rounds_left > 0
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing has changed for long."""
+        return self._quiet_rounds >= _CALM_ROUNDS
 
     @property
     def presses(self) -> bool:
@@ -72,6 +81,7 @@ class Unrest:
         self._slow = min(_MOST, max(CALM.changed, slow or fast * ratio))
         self._fast = min(_MOST, max(CALM.changed, fast or slow / max(ratio, 1e-9)))
         self.changes += 1
+        self._quiet_rounds = 0
         self._left = seen.fast > 0
         self._at, self._rate, self._rounds_left = now, max(rate, 1e-3), _ROUNDS
         return again
@@ -88,6 +98,7 @@ class Unrest:
     def end_round(self, now: float) -> None:
         """A round is over in which nothing was noticed."""
         self._began = min(self._began, now)
+        self._quiet_rounds += 1
         self._rounds_left = max(0, self._rounds_left - 1)
         if not self._rounds_left and now - self._at < min(_ACCESSES / self._rate, _LONGEST_S):
             self._rounds_left = 1
