@@ -12,8 +12,12 @@ from mmscand.scan.visit import Progress
 from mmscand.settings import Settings
 
 _REST = 4.0
-"""Times what the latest visit took, before the next one that a policy asks for: a fifth of a core
-at most, but for a process that is new or has changed. In emulation a visit takes 0.4 s."""
+"""Times the CPU time since the latest rest, before the next visit that a policy asks for: a fifth
+of a core at most, but for one that is new or has changed. In emulation a visit takes 0.4 s."""
+_LONG_REST_S = 0.25
+"""A read soon after bits were cleared does not wait for a longer rest, as all pages that are used
+now and then would be found accessed. The rest comes after it. In emulation, where reads came after
+2 s: hits of the grid at the end 41 and 46 %, before 21 and 22 %."""
 _LEAST_WAIT_S = 1e-3
 """Before a process that did not run is asked for again."""
 _LARGE_PAGES = 4096
@@ -42,7 +46,7 @@ class VisitTimes:
         self._progress = progress
         self._cpu = cpu
         self._cpu_before_s = 0.0
-        """Of all visits before the latest one."""
+        """Of all visits up to the latest rest."""
         self._idle = IdleWatch(space.cpu_ns)
         self._program_time = ProgramTime(space.cpu_ns)
         self._pages = space.resident_pages()
@@ -52,7 +56,8 @@ class VisitTimes:
     def begin(self, now: float) -> None:
         """A visit begins."""
         policy = self._blocks.policy
-        self._cpu_before_s = self._cpu.seconds
+        if not self._rests_later:
+            self._cpu_before_s = self._cpu.seconds
         if stood_still := self._program_time.stood_still(now):
             policy.slept(stood_still)
 
@@ -117,8 +122,18 @@ class VisitTimes:
         if self._idle.skipped:  # it does not run: each time it is asked whether it does wakes us
             wait_s = max(due - self._progress.now, _LEAST_WAIT_S) * 2.0**self._idle.skipped
             return self._progress.now + min(wait_s, self.pacer.period_ms / 1000)
-        spent_s = self._cpu.seconds - self._cpu_before_s
-        return due if policy.hurries else max(due, self._progress.now + _REST * spent_s)
+        if policy.hurries or self._rests_later:
+            return due
+        return max(due, self._progress.now + self._rest_s)
+
+    @property
+    def _rest_s(self) -> float:
+        return _REST * (self._cpu.seconds - self._cpu_before_s)
+
+    @property
+    def _rests_later(self) -> bool:
+        """Whether the next visit reads in time what the latest one has cleared."""
+        return self._blocks.policy.reads_soon and self._rest_s > _LONG_REST_S
 
     @property
     def is_large(self) -> bool:

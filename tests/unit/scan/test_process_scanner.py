@@ -86,6 +86,25 @@ def test_a_visit_that_a_policy_asks_for_leaves_four_times_its_cpu_time_alone(
         assert scanner.times.period_ms == waits_ms
 
 
+def test_a_read_of_what_was_cleared_does_not_wait_and_the_visit_after_it_rests_for_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim, clock = machine.spawn(100), SimClock()
+    machine.map(sim, REGION_BYTES, 4096, 1)
+    monkeypatch.setattr(ByRule, "due_s", 0.0)  # at once
+    scanner = scanner_of(machine, sim, clock=clock)
+    found_ms = []
+    for reads_soon, cpu_s in ((True, 0.5), (False, 0.2), (True, 0.05), (False, 0.05)):
+        with scanner.cpu:
+            clock.spend(cpu_s)
+            assert scanner.visit(7.0, lambda: True) is not None
+        monkeypatch.setattr(ByRule, "reads_soon", reads_soon)
+        found_ms.append(scanner.times.period_ms)
+    # A read that waits for a short rest is late by little, and nothing is carried over.
+    assert found_ms == [0, 2800, 200, 200]
+
+
 @pytest.mark.parametrize("wanted_s", [0.2454, 1.2, 3.7001])
 def test_a_visit_is_not_sooner_than_a_policy_asks_for(
     monkeypatch: pytest.MonkeyPatch, wanted_s: float
