@@ -23,7 +23,8 @@ _RULES_TAIL = (
 )
 _NODES_TAIL = (
     "Without this table the kernel's memory tiers count. It is needed where the kernel sees one "
-    "tier: mostly on Linux before 6.7, and where the firmware has no HMAT. `mmscand run`, `check`, "
+    "tier: mostly where the firmware presents slow memory as ordinary RAM, on Linux before 6.7 or "
+    "without an HMAT table. `mmscand run`, `check`, "
     "`record` and `node-labels` read it; where one of `--fast-nodes` and `--slow-nodes` is given, "
     "the table does not count. A change takes a restart of the daemon."
 )
@@ -115,7 +116,7 @@ _EXAMPLE = (
     "migrate_rate_mb_s = 500",
     "",
     "[[rule]]",
-    'cgroup = "/system.slice/postgresql.service"',
+    'cgroup = "/system.slice/redis-server.service"',
     "aggressiveness = 3",
     "",
     "[[rule]]",

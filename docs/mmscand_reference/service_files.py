@@ -55,9 +55,9 @@ def _example() -> Iterator[str]:
     yield ""
     yield "[nodes]"
     yield from _comment(
-        "Which nodes are slow and which fast, where the kernel sees one tier: mostly on Linux "
-        "before 6.7, and where the firmware has no HMAT. One line is enough: all other nodes are "
-        "the other side."
+        "Which nodes are slow and which fast, where the kernel sees one tier: mostly where the "
+        "firmware presents slow memory as ordinary RAM (before Linux 6.7, or without HMAT). One "
+        "line is enough: all other nodes are the other side."
     )
     yield '# slow = "1"'
     yield '# fast = "0"'
@@ -75,7 +75,7 @@ def _example() -> Iterator[str]:
     yield "# Which processes are scanned, and how hard. The most specific rule decides. Keys:"
     for name, key in RULE_KEYS.items():
         yield from _comment(f"{name}: {key.help}".replace("`", ""), "  ")
-    yield from ("#", "# [[rule]]", '# cgroup = "/system.slice/postgresql.service"')
+    yield from ("#", "# [[rule]]", '# cgroup = "/system.slice/redis-server.service"')
     yield from ("# aggressiveness = 3", "#", "# [[rule]]", '# name = "^backup"', "# exclude = true")
 
 

@@ -11,7 +11,7 @@ socket = "/run/mmscand.sock"
 group = "adm"               # who may use it beside root
 
 [[rule]]                    # all conditions must hold; see scan/rules.py for which rule wins
-cgroup = "/system.slice/postgresql.service"
+cgroup = "/system.slice/redis-server.service"
 aggressiveness = 8          # 0..10, 5 when left out
 
 [[rule]]

@@ -167,6 +167,7 @@ class Daemon:
             self._recent,
             enabled=self.enabled,
             running=running is not None,
+            dry_run=not self._mode.moves,
             trouble=self.trouble(),
             generation=self.settings.generation,
         )

@@ -19,6 +19,7 @@ def at_rest(
     *,
     enabled: bool,
     running: bool,
+    dry_run: bool,
     trouble: str,
     generation: int,
 ) -> DaemonStatus:
@@ -26,6 +27,7 @@ def at_rest(
     return DaemonStatus(
         enabled=enabled,
         running=running,
+        dry_run=dry_run,
         reader=machine.reader_name,
         trouble=trouble,
         config_generation=generation,

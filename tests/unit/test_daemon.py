@@ -122,7 +122,8 @@ def test_shared_pages_are_never_read_as_hot() -> None:
 def test_a_dry_run_decides_but_ages_and_moves_nothing() -> None:
     world = tiers()
     recorder = Recorder()
-    with running(world.machine, recorder, dry_run=True):
+    with running(world.machine, recorder, dry_run=True) as daemon:
+        assert daemon.status().dry_run
         hot = recorder.wait_for(PassEnd, lambda event: event.hot > 0)
     assert (hot.aged, hot.queued) == (0, 0)
     assert world.vma.accessed.all()

@@ -6,9 +6,8 @@ import click
 
 from mmscand.cli.options import PATH, json_option, socket_option
 from mmscand.cli.table import client_for, print_answer
+from mmscand.config_socket import DEFAULT_FILE
 from mmscand.shown import json_text, shown
-
-_FILE = click.argument("file", type=PATH)
 
 
 @click.group()
@@ -17,10 +16,12 @@ def config() -> None:
 
 
 @config.command()
-@_FILE
+@click.argument("file", type=PATH, default=DEFAULT_FILE, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print mistakes and warnings as JSON.")
 def check(file: Path, as_json: bool) -> None:
     """Print all mistakes of FILE, and rules that never match. Exit code 0 or 2.
+
+    Without FILE it is /etc/mmscand.toml.
 
     It is the same as `mmscand check --config FILE`. It needs no root and no daemon.
     """

@@ -154,6 +154,7 @@ class DaemonStatus:
 
     enabled: Annotated[bool, text("Whether it scans; what is queued is moved either way.")]
     running: Annotated[bool, text("Whether its threads are there.")]
+    dry_run: Annotated[bool, text("Whether it was started to move nothing.")] = False
     processes: tuple[ProcessStatus, ...] = ()
     queued_slots: Annotated[
         int, gauge("On the migration list; a huge page is one slot.", "slots")

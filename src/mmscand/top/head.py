@@ -38,7 +38,7 @@ def _moves(status: Answer) -> str:
 
 def _cost(status: Answer) -> str:
     budget, pressure = status["budget"] or {}, status["pressure"]
-    state = "on" if status["enabled"] else "OFF"
+    state = ("DRY RUN" if status.get("dry_run") else "on") if status["enabled"] else "OFF"
     cost = "nothing runs"
     if budget:
         cost = f"cpu {budget['used_percent']:.2f} of {budget['limit_percent']:.2f} %"

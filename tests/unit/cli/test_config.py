@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mmscand.cli import config
 from mmscand.cli.app import main
 from mmscand.control.listener import ControlServer
 from support.fake_daemon import FakeDaemon
@@ -36,6 +37,15 @@ def test_check_says_what_check_with_config_says(
 def test_a_file_that_is_missing_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "check", str(file)]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_without_a_file_it_is_that_of_the_service(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(config.check.params[0], "default", file)
+    file.write_text("[settings]\nno_knob = 1")
+    assert main(["config", "check"]) == 2
+    assert str(file) in capsys.readouterr().err
 
 
 def test_diff_changes_nothing(

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from mmscand.cli.process_table import COLUMNS, process_table
 from mmscand.cli.status_screen import screen
 from mmscand.control.snapshots import process_object, status_object
 from mmscand.reasons import HOT
+from mmscand.top.head import head
 from support.fake_daemon import NOW, FakeDaemon, watched
 
 
@@ -29,6 +32,22 @@ def test_a_status_fits_a_screen_and_answers_the_questions() -> None:
         "0.5 % of the last 10 s some task waited for memory, 0.1 % all",
     ):
         assert words in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "short"),
+    [
+        ({}, "on", "on"),
+        ({"dry_run": True}, "dry run", "DRY RUN"),
+        ({"dry_run": True, "enabled": False}, "off", "OFF"),
+    ],
+)
+def test_the_first_line_says_whether_anything_is_moved(
+    changes: dict[str, bool], state: str, short: str
+) -> None:
+    status = status_object(replace(FakeDaemon().status(), **changes), "0.1")
+    assert f": {state} for 2 d 2 h, " in screen(status, NOW)[0]
+    assert head(status)[-1].startswith(f"{short}  ")
 
 
 def test_the_longest_values_still_fit() -> None:

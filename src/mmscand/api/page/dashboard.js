@@ -178,7 +178,8 @@ function gotStatus(status) {
 function stateOf(status) {
   if (status.trouble) return ["away", status.trouble];
   if (!status.enabled) return ["off", "scanning is switched off"];
-  return past.chosen === null ? ["live", "live"] : ["past", "shows the past"];
+  if (past.chosen !== null) return ["past", "shows the past"];
+  return ["live", status.dry_run ? "live, dry run: moves nothing" : "live"];
 }
 
 const MARKS = { live: "●", past: "◷", off: "◼", away: "✖" };
