@@ -182,6 +182,8 @@ class VmaFlag(IntFlag):
     """Its memory policy or cpuset allows no node of the fast tier, or is not known yet."""
     STAYS_FAST = 512
     """Its memory policy or cpuset allows no node of the slow tier, or is not known yet."""
+    CPUSET_SLOW = 1024
+    """Its cpuset allows no node of the fast tier."""
 
 
 @dataclass(frozen=True, slots=True)

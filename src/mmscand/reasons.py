@@ -21,7 +21,8 @@ LEFT_OUT: dict[str, str] = {
     "inaccessible": "not accessible to anybody (PROT_NONE)",
     "read_only_files": "files that are read only (knob read_only_files)",
     "shared_memory": "shared mappings (knob shared_memory)",
-    "bound": "bound to slow nodes by a memory policy or a cpuset",
+    "cpuset": "kept on slow nodes by the cpuset of the process (cpuset.mems of its cgroup)",
+    "bound": "bound to slow nodes by a memory policy (mbind, set_mempolicy, numactl)",
 }
 """By name: rules that leave a mapping out, in the order in which they are tried."""
 FAILED = "failed_"

@@ -49,8 +49,10 @@ def promoted(world: LiveWorld, actor: LiveActor, address: int) -> list[int]:
     return np.flatnonzero(found == world.fast).tolist()
 
 
-def watch(world: LiveWorld, actor: LiveActor, *addresses: int, shared: bool = False) -> int:
-    """Touch the hot pages of these areas through enough passes; pages left out as bound."""
+def watch(
+    world: LiveWorld, actor: LiveActor, *addresses: int, shared: bool = False, rule: str = "bound"
+) -> int:
+    """Touch the hot pages of these areas through enough passes; pages that the rule leaves out."""
 
     def hook(event: Event) -> None:
         if isinstance(event, PassEnd) and event.process == actor.process:
@@ -62,7 +64,7 @@ def watch(world: LiveWorld, actor: LiveActor, *addresses: int, shared: bool = Fa
         daemon.settings.change({"shared_memory": shared})
         recorder.wait_for(PassEnd, lambda e: e.process == actor.process and e.number == 7)
         (status,) = [s for s in daemon.status().processes if s.process == actor.process]
-    return status.skipped_pages.get("bound", 0)
+    return status.skipped_pages.get(rule, 0)
 
 
 def test_memory_bound_to_the_slow_node_stays_and_the_rest_is_promoted(world: LiveWorld) -> None:
@@ -142,7 +144,7 @@ def test_a_cpuset_is_kept_to_and_its_change_is_seen_at_once(world: LiveWorld) ->
     actor = actor_of(world)
     address = actor.map(PAGES)
     with in_cpuset(actor, str(world.slow)) as group:
-        assert watch(world, actor, address) >= PAGES
+        assert watch(world, actor, address, rule="cpuset") >= PAGES
         assert promoted(world, actor, address) == []
         (group / "cpuset.mems").write_text(f"{world.fast},{world.slow}")
         watch(world, actor, address)

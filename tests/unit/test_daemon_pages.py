@@ -93,7 +93,7 @@ def test_a_cpuset_without_the_fast_node_keeps_everything_where_it_is() -> None:
     recorder = Recorder(touching(world, HOT))
     with running(world.machine, recorder) as daemon:
         recorder.wait_for(PassEnd, lambda event: event.number >= 8)
-        assert daemon.status().skipped_pages == {"bound": 2048}
+        assert daemon.status().skipped_pages == {"cpuset": 2048}
         assert world.on_fast() == []
         world.process.cpuset = None
         recorder.wait_for_promoted(world.process.process, len(HOT))

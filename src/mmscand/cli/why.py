@@ -196,9 +196,10 @@ def _top(processes: Sequence[Answer], edge: float | None) -> str:
         if pages := totals.get(reason):
             lines.append(f"{size(pages)}: {_words(reason, REASONS[reason], edge)}")
             lines += _most(processes, "slow_by_reason", reason)
-    if bound := sum(each["skipped_pages"].get("bound", 0) for each in processes):
-        lines.append(f"{size(bound)} of address space: {LEFT_OUT['bound']}")
-        lines += _most(processes, "skipped_pages", "bound")
+    for rule in ("cpuset", "bound"):
+        if pages := sum(each["skipped_pages"].get(rule, 0) for each in processes):
+            lines.append(f"{size(pages)} of address space: {LEFT_OUT[rule]}")
+            lines += _most(processes, "skipped_pages", rule)
     return "\n".join(lines) or "no page on the slow tier is known to be hot"
 
 

@@ -18,7 +18,7 @@ from mmscand.linux.call_size import CallSize
 from mmscand.linux.folios import aging_ranges
 from mmscand.linux.huge_pages import HugePages
 from mmscand.linux.moving import move, nodes
-from mmscand.linux.numa_policy import MemoryPolicies, Wishes, by_numa_maps, marked
+from mmscand.linux.numa_policy import MemoryPolicies, Wishes, by_numa_maps
 from mmscand.linux.page_tables import Entries, Walk
 from mmscand.linux.pagemap import PageFlags, Pagemap
 from mmscand.linux.pidfd import open_pidfd, watching
@@ -189,7 +189,7 @@ class LinuxAddressSpace:
         vmas, tiers = self._ager.marked(parse_maps(maps)), self._topology()
         if not (tiers.fast and tiers.slow):  # nothing is moved on a machine with one tier
             return vmas
-        return marked(vmas, self._policies.allowed(vmas), tiers)
+        return self._policies.marked(vmas, tiers)
 
     def unseen_use(self) -> str:
         """See linux.unseen_use. Once there is some, it is taken to stay."""

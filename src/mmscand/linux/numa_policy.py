@@ -116,13 +116,29 @@ class MemoryPolicies:
 
     def allowed(self, vmas: VmaTable) -> AllowedNodes:
         """The nodes for each mapping; none where its policy is not known."""
+        return self._within(self._cpuset(), vmas)
+
+    def marked(self, vmas: VmaTable, tiers: Topology) -> VmaTable:
+        """The mappings with the tiers that their owner does not allow."""
+        cpuset = self._cpuset()
+        allowed = self._within(cpuset, vmas)
+        every = VmaFlag(0) if cpuset & tiers.fast else VmaFlag.CPUSET_SLOW
+        flags = [
+            every
+            | (0 if nodes & tiers.fast else VmaFlag.STAYS_SLOW)
+            | (0 if nodes & tiers.slow else VmaFlag.STAYS_FAST)
+            for nodes in allowed.sets
+        ]
+        of_sets = np.array(flags, dtype=np.uint16)
+        return VmaTable(vmas.starts, vmas.ends, vmas.flags | of_sets[allowed.of])
+
+    def _within(self, cpuset: frozenset[int], vmas: VmaTable) -> AllowedNodes:
         known = self._current(vmas)
         of = known.find(vmas.starts)
         unknown = (of < 0) & (vmas.flags & VmaFlag.SPECIAL == 0)  # [vsyscall] is in no tree
         if unknown.any() and self._now() >= known.again_at:
             known = self._read(vmas)
             of = known.find(vmas.starts)
-        cpuset = self._cpuset()
         sets = [cpuset if wish is None else wish & cpuset for wish in known.wishes]
         return AllowedNodes((*sets, frozenset()), np.where(of < 0, len(sets), of))
 
@@ -139,14 +155,3 @@ class MemoryPolicies:
         again_at = now + _REST * (self._cpu() - began)
         self._known = _Known(vmas.starts, tuple(wishes), of, now, again_at)
         return self._known
-
-
-def marked(vmas: VmaTable, allowed: AllowedNodes, tiers: Topology) -> VmaTable:
-    """The mappings with the tiers that their owner does not allow."""
-    flags = [
-        (0 if nodes & tiers.fast else VmaFlag.STAYS_SLOW)
-        | (0 if nodes & tiers.slow else VmaFlag.STAYS_FAST)
-        for nodes in allowed.sets
-    ]
-    of_sets = np.array(flags, dtype=np.uint16)
-    return VmaTable(vmas.starts, vmas.ends, vmas.flags | of_sets[allowed.of])

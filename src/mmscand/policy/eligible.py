@@ -14,7 +14,8 @@ RULES = tuple(LEFT_OUT)
 hugetlb: MADV_COLD does not take them. special: also the vdso. refused: PFN maps, and hugetlb by
 another name, too. read_only_files: program text and libraries, mostly; as in the RFC's rule.
 shared_memory: what others map as well comes in where MGLRU can age it (scan.cgroup_aging), and is
-left out page by page elsewhere. bound: nothing of it can be promoted, so nothing makes way for it.
+left out page by page elsewhere. cpuset, bound: nothing of it can be promoted, so nothing makes way
+for it.
 """
 _ACCESSIBLE = VmaFlag.READ | VmaFlag.WRITE | VmaFlag.EXEC
 
@@ -43,6 +44,7 @@ def rules_of(
         flags & _ACCESSIBLE == 0,
         (flags & VmaFlag.FILE != 0) & (flags & VmaFlag.WRITE == 0) & (not read_only_files),
         (flags & VmaFlag.SHARED != 0) & (not shared_memory),
+        flags & VmaFlag.CPUSET_SLOW != 0,
         flags & VmaFlag.STAYS_SLOW != 0,
     )
     result = np.full(len(vmas), len(RULES), dtype=np.uint8)

@@ -123,7 +123,9 @@ class SimAddressSpace:
         tiers, nodes = self._machine.topology(), self._allowed(vma)
         up, down = bool(nodes & tiers.fast), bool(nodes & tiers.slow)
         flags = VmaFlag(0) if up else VmaFlag.STAYS_SLOW
-        return flags if down else flags | VmaFlag.STAYS_FAST
+        flags |= VmaFlag(0) if down else VmaFlag.STAYS_FAST
+        cpuset = self._sim.cpuset
+        return flags if cpuset is None or cpuset & tiers.fast else flags | VmaFlag.CPUSET_SLOW
 
     def _allowed(self, vma: SimVma) -> frozenset[int]:
         every = frozenset(node.id for node in self._machine.topology().nodes)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmscand.cli.app import main
 from mmscand.control.listener import ControlServer
+from support.fake_daemon import FakeDaemon
 
 Run = Callable[..., list[str]]
 
@@ -63,6 +65,23 @@ def test_top_has_the_reasons_by_hot_memory(run: Run) -> None:
     assert lines[0].startswith("1.6 MiB: no room: ")
     assert sorted(line.split()[-1] for line in lines[1:3]) == ["app[20]", "app[7]"]
     assert lines[3].startswith("800 KiB: refused: ")
+
+
+def test_top_names_the_processes_that_a_cpuset_or_a_policy_binds(
+    run: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = [{"cpuset": 1 << 18, "special": 6}, {"bound": 1 << 16}]
+    status = daemon.status()
+    both = zip(status.processes, skipped, strict=True)
+    processes = tuple(replace(one, skipped_pages=pages) for one, pages in both)
+    monkeypatch.setattr(daemon, "status", lambda: replace(status, processes=processes))
+    lines = run("--top")
+    assert lines[-4].startswith("1.0 GiB of address space: kept on slow nodes by the cpuset")
+    assert lines[-2].startswith("256 MiB of address space: bound to slow nodes by a memory policy")
+    assert [lines[at].split() for at in (-3, -1)] == [
+        ["1.0", "GiB", "app[20]"],
+        ["256", "MiB", "app[7]"],
+    ]
 
 
 @pytest.mark.parametrize(

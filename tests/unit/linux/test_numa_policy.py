@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmscand.errors import ProcessGone
-from mmscand.linux.numa_policy import MemoryPolicies, by_numa_maps, marked, parse_numa_maps
+from mmscand.linux.numa_policy import MemoryPolicies, by_numa_maps, parse_numa_maps
 from mmscand.linux.procfs import Procfs
 from mmscand.model import Node, Topology, UIntArray, VmaFlag
 from synthetic.tables import vma_table
@@ -138,11 +138,15 @@ def test_where_many_mappings_are_new_all_the_time_reading_has_its_bound(world: W
 def test_mappings_are_marked_with_the_tiers_that_their_owner_does_not_allow(world: World) -> None:
     vmas = vma_table([(number << 16, (number << 16) + 0x8000) for number in range(1, 7)])
     tiers = Topology(tuple(node(at) for at in range(4)), frozenset({0, 2, 3}), frozenset({1}))
-    flags = marked(vmas, world.policies.allowed(vmas), tiers).flags.tolist()
+    flags = world.policies.marked(vmas, tiers).flags.tolist()
     slow, fast = VmaFlag.STAYS_SLOW, VmaFlag.STAYS_FAST
     readable = 3
     wanted = (VmaFlag(0), slow, fast, slow, VmaFlag(0), slow | fast)
     assert flags == [int(flag) | readable for flag in wanted]
+    world.write(NUMA_MAPS, "1")
+    world.now += 60
+    every = world.policies.marked(vmas, tiers).flags & VmaFlag.CPUSET_SLOW
+    assert every.all()
 
 
 def node(number: int) -> Node:
