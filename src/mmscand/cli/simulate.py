@@ -20,8 +20,6 @@ from mmscand.errors import MachineCannot, MmscandError, UsageError
 from mmscand.settings import PolicyName
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from mmscand.sim.case import Case, Record
     from mmscand.sim.judgement import Table
 
@@ -120,7 +118,7 @@ def compare(
 ) -> None:
     """Put policies side by side on many workloads; say which targets are met, and where we lose."""
     _require_extra()
-    from mmscand.sim.comparison import cases_of, executor_at  # noqa: PLC0415
+    from mmscand.sim.comparison import cases_of  # noqa: PLC0415
     from mmscand.sim.judgement import medians  # noqa: PLC0415
     from mmscand.sim.workloads import WORKLOADS  # noqa: PLC0415
 
@@ -137,17 +135,17 @@ def compare(
     for path in (resume / "any", *filter(None, [json_file, picture])):
         require_writable(path)
     with os_errors_told(resume):
-        records = _run(cases, resume, executor_at(address, jobs or os.cpu_count() or 1))
+        records = _run(cases, resume, address, jobs or os.cpu_count() or 1)
         table = medians(records)
         _write(records, table, json_file, picture)
     _report(table)
 
 
-def _run(cases: "list[Case]", folder: Path, executor: "Executor") -> "list[Record]":
-    from mmscand.sim.comparison import run_all  # noqa: PLC0415
+def _run(cases: "list[Case]", folder: Path, address: str | None, jobs: int) -> "list[Record]":
+    from mmscand.sim.comparison import executor_at, run_all  # noqa: PLC0415
 
     try:
-        with executor, _progress(len(cases)) as step:
+        with executor_at(address, jobs) as executor, _progress(len(cases)) as step:
             return run_all(cases, folder, executor, step)
     except KeyboardInterrupt:
         raise MmscandError("interrupted", hint=f"the same again goes on from {folder}") from None

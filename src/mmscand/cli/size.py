@@ -1,5 +1,6 @@
 """`mmscand size`: how much of all accesses fast memory of a size would serve."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import click
 
 from mmscand.cli.options import PATH, json_option, socket_option
 from mmscand.cli.quantities import percent, size
-from mmscand.cli.table import client_for, print_answer
+from mmscand.cli.table import client_for, print_answer, table
 from mmscand.errors import UsageError
 from mmscand.shown import quoted, shown
 from mmscand.sizing import Curve
@@ -20,14 +21,22 @@ Answer = Mapping[str, Any]
 @click.command("size")
 @click.argument("pid", type=int, required=False)
 @click.option("--cgroup", help="Only processes of this cgroup and below it.")
-@click.option("--from", "file", type=PATH, help="A recording, in place of a daemon.")
+@click.option(
+    "--from",
+    "files",
+    type=PATH,
+    multiple=True,
+    help="A recording, in place of a daemon; more than once: of several machines.",
+)
+@click.option("--address", help="Read recordings on this Dask cluster (tcp://HOST:8786).")
 @click.option("--svg", type=PATH, help="Also draw the curve into this file.")
 @socket_option
 @json_option
 def size_(
     pid: int | None,
     cgroup: str | None,
-    file: Path | None,
+    files: tuple[Path, ...],
+    address: str | None,
     svg: Path | None,
     socket: Path | None,
     as_json: bool,
@@ -35,13 +44,17 @@ def size_(
     """Show the share of accesses that fast memory of each size would serve, in steady state.
 
     For process PID, a cgroup, or all that is watched. The hottest pages are taken to be in fast
-    memory. Rates above some 5000 accesses a second look alike to a daemon: where few pages are
+    memory; with several recordings it is one memory for all machines, and each of them has a line
+    of its own. Rates above some 5000 accesses a second look alike to a daemon: where few pages are
     hotter than that, small sizes serve more than is shown.
     """
-    if file is not None:
+    parts: Mapping[str, Curve] = {}
+    if files:
         if pid is not None or cgroup is not None:
             raise UsageError("--from is of all that was recorded", hint="leave out the rest")
-        title, now, curve = shown(str(file)), None, _recorded(file)
+        title, now, curve, parts = _recorded(files, address)
+    elif address is not None:
+        raise UsageError("--address is for recordings", hint="name them by --from")
     else:
         title, now, curve = _watched(client_for(socket).rates(), pid, cgroup)
     if svg is not None:
@@ -49,14 +62,27 @@ def size_(
         from mmscand.cli.size_picture import svg_of  # noqa: PLC0415
 
         write_text(svg, svg_of(curve, title, now))
-    print_answer(_object(curve, title, now), "\n".join(_lines(curve, title, now)), as_json=as_json)
+    lines = [*_lines(curve, title, now), *_parts(parts)]
+    print_answer(_object(curve, title, now, parts), "\n".join(lines), as_json=as_json)
 
 
-def _recorded(file: Path) -> Curve:
-    from mmscand.record.file import Recording  # noqa: PLC0415 - numpy
-    from mmscand.record.sizes import kinds  # noqa: PLC0415
+def _recorded(
+    files: Sequence[Path], address: str | None
+) -> tuple[str, None, Curve, Mapping[str, Curve]]:
+    """What is meant in words, the curve of all together, and of each where they are several."""
+    from mmscand.record.sizes import fleet_kinds, kinds  # noqa: PLC0415 - numpy
 
-    return Curve.of(kinds(Recording(file)))
+    if len(files) == 1 and address is None:
+        from mmscand.record.file import Recording  # noqa: PLC0415
+
+        return shown(str(files[0])), None, Curve.of(kinds(Recording(files[0]))), {}
+    from mmscand.sim.comparison import executor_at  # noqa: PLC0415
+
+    with executor_at(address, min(len(files), os.cpu_count() or 1)) as executor:
+        found = fleet_kinds([file.absolute() for file in files], executor)
+    parts = {shown(str(file)): Curve.of(each) for file, each in zip(files, found, strict=True)}
+    every = Curve.of(kind for each in found for kind in each)
+    return f"{len(files)} recordings", None, every, parts
 
 
 def _watched(
@@ -93,14 +119,29 @@ def _title(chosen: Sequence[Answer], pid: int | None, cgroup: str | None) -> str
     return f"cgroup {quoted(cgroup)}" if cgroup is not None else "all processes that are watched"
 
 
-def _object(curve: Curve, title: str, now: float | None) -> dict[str, Any]:
+def _object(
+    curve: Curve, title: str, now: float | None, parts: Mapping[str, Curve]
+) -> dict[str, Any]:
     return {
         "of": title,
         "pages": curve.total,
         "knee_pages": curve.knee,
         "fast_pages_now": now,
         "curve": [{"fast_pages": pages, "share": curve.share(pages)} for pages in curve.sizes()],
+        "recordings": [
+            {"of": name, "pages": part.total, "knee_pages": part.knee}
+            for name, part in parts.items()
+        ],
     }
+
+
+def _parts(parts: Mapping[str, Curve]) -> list[str]:
+    """Each recording by itself."""
+    rows = [
+        [size(part.total), size(part.knee), percent(part.share(part.knee)), name]
+        for name, part in parts.items()
+    ]
+    return ["", table(["MEMORY", "KNEE", "SERVED FAST", "RECORDING"], rows)] if rows else []
 
 
 def _lines(curve: Curve, title: str, now: float | None) -> list[str]:

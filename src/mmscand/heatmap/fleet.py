@@ -14,7 +14,7 @@ from mmscand.heatmap.drawing import coarser
 from mmscand.heatmap.model import Gathered, Sum
 from mmscand.heatmap.recorded import MOST_LOOKS, By, gathered
 from mmscand.heatmap.space import Sums
-from mmscand.record.file import Recording
+from mmscand.record.file import Recording, with_path
 
 _PIECES = 256
 """Of each recording: 2 MB that a worker sends."""
@@ -50,7 +50,7 @@ def _part(path: Path, label: str, by: By) -> Gathered:
     try:
         found = coarser(gathered(Recording(path), by=by, several=True), _PIECES)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise with_path(error, path) from None
     if by == "file":
         found = replace(found, bands=((label, found.sums.shape[2]),))
     return found

@@ -123,6 +123,13 @@ def _packed(tables: tuple[NDArray[Any], ...]) -> bytes:
     return packer.compress(buffer.getbuffer()) + packer.flush()
 
 
+def with_path(error: UsageError, path: Path) -> UsageError:
+    """The same mistake, naming the recording, for readers of several."""
+    if str(path) in error.message:
+        return error
+    return UsageError(f"{path}: {error.message}", hint=error.hint)
+
+
 class Recording:
     """A recording that is read; pass by pass, so that it may be larger than memory."""
 

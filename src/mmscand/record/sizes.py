@@ -1,21 +1,44 @@
-"""From a recording: kinds of pages by how often they are accessed, for a sizing curve."""
+"""From recordings: kinds of pages by how often they are accessed, for a sizing curve."""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
 
 import numpy as np
 
 from mmscand.errors import UsageError
 from mmscand.model import FloatArray, PageNumbers
-from mmscand.record.file import Recording
+from mmscand.record.file import Recording, with_path
 from mmscand.record.replay import Pages
 
 _LEAST_PASSES = 8
 _CHANCES: FloatArray = -np.expm1(-np.geomspace(1e-6, 20.0, 160))
 """(160,) that a page is accessed in a pass."""
+_LEAST_S = 1e-9
+"""Of a recording, so that nothing is divided by 0."""
 _STEPS = 400
 """Of expectation maximization: 100 leave a curve of zipf 0.99 from 60 passes half a point off."""
 
 
-def kinds(recording: Recording) -> list[tuple[float, float]]:
-    """Chance that a pass finds a page accessed, and the number of such pages (4 KiB).
+Kind = tuple[float, float]
+"""Accesses a second of a page, at most one a pass, and the number of such pages (4 KiB)."""
+
+
+def fleet_kinds(paths: Sequence[Path], executor: Executor) -> list[list[Kind]]:
+    """`kinds` of each recording, read by a worker of its own. UsageError names the recording."""
+    return list(executor.map(_named_kinds, paths))
+
+
+def _named_kinds(path: Path) -> list[Kind]:
+    """In a worker."""
+    try:
+        return kinds(Recording(path))
+    except UsageError as error:
+        raise with_path(error, path) from None
+
+
+def kinds(recording: Recording) -> list[Kind]:
+    """Of all pages of a recording.
 
     By maximum likelihood from the number of passes that found each page accessed (a mixture of
     binomials, Kiefer and Wolfowitz 1956): what a page got by chance makes it no hotter.
@@ -24,8 +47,9 @@ def kinds(recording: Recording) -> list[tuple[float, float]]:
     pages = Pages(recording)
     counts = np.zeros(len(pages), dtype=np.intp)
     there = np.zeros(len(pages), dtype=np.bool_)
-    passes = 0
+    passes, times = 0, []
     for seen in pages.rounds():
+        times.append(seen.at_s)
         if passes:  # the first has what was set since the process began
             counts += seen.accessed
         there |= seen.present
@@ -36,7 +60,8 @@ def kinds(recording: Recording) -> list[tuple[float, float]]:
         )
     found = np.bincount(counts[there], minlength=passes)
     weights = _mixture(found, passes - 1) * found.sum()
-    return list(zip(_CHANCES.tolist(), weights.tolist(), strict=True))
+    rates = _CHANCES * ((passes - 1) / max(times[-1] - times[0], _LEAST_S))
+    return list(zip(rates.tolist(), weights.tolist(), strict=True))
 
 
 def _mixture(pages: PageNumbers, passes: int) -> FloatArray:

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
 from itertools import product
@@ -49,23 +50,34 @@ def run_all(
     found = {case: record for case in cases if (record := _kept(folder, case, made_by))}
     done(len(found))
     running = {executor.submit(run_case, case): case for case in cases if case not in found}
-    try:
-        for future in as_completed(running):
-            case = running[future]
-            found[case] = future.result()
-            _keep(folder, case, made_by, found[case])
-            done(1)
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        raise
+    for future in as_completed(running):
+        case = running[future]
+        found[case] = future.result()
+        _keep(folder, case, made_by, found[case])
+        done(1)
     return [found[case] for case in cases]
 
 
-def executor_at(address: str | None, workers: int) -> Executor:
-    """Processes of this machine, or an existing Dask cluster."""
-    if address is None:
-        context = get_context("spawn")  # the progress bar is a thread: no fork
-        return ProcessPoolExecutor(workers, context, _begin_worker)
+@contextmanager
+def executor_at(address: str | None, workers: int) -> Iterator[Executor]:
+    """Processes of this machine, or an existing Dask cluster. What has not begun when the context
+    ends by an exception is not done.
+    """
+    if address is not None:
+        with _client_of(address) as client:
+            yield client.get_executor()
+        return
+    context = get_context("spawn")  # the progress bar is a thread: no fork
+    executor = ProcessPoolExecutor(workers, context, _begin_worker)
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+def _client_of(address: str) -> Any:  # noqa: ANN401 - of a library that may not be there
     try:
         from distributed import Client  # noqa: PLC0415
     except ImportError:
@@ -73,12 +85,11 @@ def executor_at(address: str | None, workers: int) -> Executor:
             "--address needs a Dask client, not installed here", hint="pip install distributed"
         ) from None
     try:
-        executor: Executor = Client(address, timeout="10s").get_executor()
+        return Client(address, timeout="10s")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UsageError(
             f"no Dask scheduler at {address} ({error})", hint="tcp://HOST:8786, as it prints"
         ) from None
-    return executor
 
 
 def _begin_worker() -> None:

@@ -51,7 +51,10 @@ def test_bands_of_one_name_are_one(
 
 
 def test_a_file_that_is_no_recording_is_named(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(1) as executor, pytest.raises(UsageError, match="passwd is no rec"):
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(UsageError, match=r"^/etc/passwd is no rec"),
+    ):
         fleet([Path("/etc/passwd")], "file", executor)
 
 

@@ -88,8 +88,9 @@ def test_results_of_other_code_are_made_again(
 
 def test_without_a_dask_client_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(MachineCannot, match="pip install distributed"):
-        executor_at("tcp://127.0.0.1:1", 1)
+    there = executor_at("tcp://127.0.0.1:1", 1)
+    with pytest.raises(MachineCannot, match="pip install distributed"), there:
+        pass
 
 
 def record(policy: str, seed: int = 1, workload: str = "gups", **figures: float) -> Record:
