@@ -40,7 +40,7 @@ class PassHistory(History):
         on). Else bit 0 says whether it was accessed since the pass before.
         """
         rows = self._rows_of(block)
-        old, tag = rows.at(numbers_of(block.addresses)), tags_of(block)
+        old, tag = rows.at(*rows.place(numbers_of(block.addresses))), tags_of(block)
         state = observed(old, block.accessed)
         state *= block.slow & ((old ^ tag) & TAG == 0)
         words = (np.where(state, state, KNOWN) | tag) * block.slow

@@ -1,7 +1,8 @@
 """What is known of the rows (2 MiB) of one part (16 GiB) of an address space."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,40 +26,80 @@ PART_BYTES = 16 * REGION_BYTES
 rows there are, so windows of neighbouring regions are taken in as one. Larger parts have more to
 copy (9 MiB) when a row is mapped or unmapped."""
 _PIECE_ROWS = 128
-_ROW = np.dtype(
-    [
-        ("number", "<i8"),  # of the part's rows
-        ("frames", "<u8", 2),  # the first slow and the first fast one, or NO_FRAME: its nodes
-        ("slots", "<u2", 2),  # on the slow tier, and on the fast one
-        ("seen", "<i4"),  # number of the pass that has read it last
-        # Of heat.watch_history alone:
-        ("level", "<u2"),  # in how many rounds in a row it was quiet
-        ("cleared", "<f8"),  # time in s of the latest clearing of its bits ...
-        ("read", "<f8"),  # ... of the latest read ...
-        ("next", "<f8"),  # ... and from which on it is to be read again
-        ("coldest", "<f4"),  # least accesses a second of its fast-tier pages
-    ]
-)
+_COLUMNS: Mapping[str, tuple[str, tuple[int, ...]]] = {
+    "number": ("i8", ()),  # of the part's rows
+    "frames": ("u8", (2,)),  # the first slow and the first fast one, or NO_FRAME: its nodes
+    "slots": ("u2", (2,)),  # on the slow tier, and on the fast one
+    "seen": ("i4", ()),  # number of the pass that has read it last
+    # Of heat.watch_history alone:
+    "level": ("u2", ()),  # in how many rounds in a row it was quiet
+    "cleared": ("f8", ()),  # time in s of the latest clearing of its bits ...
+    "read": ("f8", ()),  # ... of the latest read ...
+    "next": ("f8", ()),  # ... and from which on it is to be read again
+    "coldest": ("f4", ()),  # least accesses a second of its fast-tier pages
+}
+
+
+class About:
+    """What is known of rows as a whole: an array (n, ...) for each name of `_COLUMNS`.
+
+    One after another in memory, and not a row after another: a pass compares the times of all
+    rows, of 64 GiB 32 768, and finds rows by their numbers.
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: dict[str, NDArray[Any]]) -> None:
+        self._columns = columns
+
+    @classmethod
+    def zeros(cls, rows: int) -> "About":
+        """Of this number of rows."""
+        return cls({name: np.zeros((rows, *of), kind) for name, (kind, of) in _COLUMNS.items()})
+
+    def __len__(self) -> int:
+        return len(self._columns["number"])
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._columns[name]
+
+    def __setitem__(self, name: str, values: object) -> None:
+        self._columns[name][...] = values
+
+    def where(self, which: BoolArray | PageNumbers) -> "About":
+        """Some of them, copied."""
+        return About({name: values[which] for name, values in self._columns.items()})
+
+    def put(self, place: PageNumbers, new: "About") -> None:
+        """Replace those at these places."""
+        for name, values in self._columns.items():
+            values[place] = new[name]
+
+    def joined_to(self, new: "About") -> "About":
+        """With these after them."""
+        return About(
+            {name: np.concatenate((old, new[name])) for name, old in self._columns.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Those of a part that have slots of one size."""
 
-    about: NDArray[np.void]
-    """(n,) _ROW, in the order of their numbers."""
+    about: About
+    """Of n rows, in the order of their numbers."""
     words: StateArray
     """(n, width) states, with the frame's bits above them."""
 
     @classmethod
     def none(cls, width: int) -> "Rows":
         """Without rows."""
-        return cls(np.empty(0, dtype=_ROW), np.empty((0, width), dtype=np.uint16))
+        return cls(About.zeros(0), np.empty((0, width), dtype=np.uint16))
 
     @classmethod
     def of(cls, block: PageBlock, kept: BoolArray, words: StateArray, number: int) -> "Rows":
         """As the pass of this number saw them."""
-        about = np.zeros(len(words), dtype=_ROW)
+        about = About.zeros(len(words))
         about["number"], about["seen"] = numbers_of(block.addresses), number
         for tier, mask in enumerate((block.slow, kept & ~block.slow)):
             about["frames"][:, tier] = _first(block.frames, mask)
@@ -73,7 +114,7 @@ class Rows:
 
     def where(self, mask: BoolArray) -> "Rows":
         """Some of them, copied, so that the memory of the others is given back."""
-        return Rows(self.about[mask], self.words[mask])
+        return Rows(self.about.where(mask), self.words[mask])
 
     def place(self, numbers: PageNumbers) -> tuple[PageNumbers, BoolArray]:
         """Where these are (0 where they are not), and whether they are there."""
@@ -83,29 +124,31 @@ class Rows:
             return place, np.zeros(len(numbers), dtype=np.bool_)
         return place, self.numbers[place] == numbers
 
-    def at(self, numbers: PageNumbers) -> StateArray:
-        """Words of these rows; zero of rows that have no history."""
-        if np.array_equal(self.numbers, numbers):
+    def at(self, place: PageNumbers, known: BoolArray) -> StateArray:
+        """Words of the rows of one `place`; zero of rows that have no history. The words themselves
+        where that is all of them.
+        """
+        if len(place) == len(self.about) and known.all():
             return self.words
-        place, known = self.place(numbers)
-        words = np.zeros((len(numbers), self.words.shape[1]), dtype=np.uint16)
+        words = np.zeros((len(place), self.words.shape[1]), dtype=np.uint16)
         words[known] = self.words[place[known]]
         return words
 
     def updated(self, new: "Rows") -> "Rows":
         """With what is new of some rows, in place where all of them are known; empty ones go."""
-        some = new.about["slots"].any(axis=1)
+        some: BoolArray = np.logical_or.reduce(new.about["slots"], axis=1)
         if some.all() and np.array_equal(self.numbers, new.numbers):
             return new
         place, known = self.place(new.numbers)
         if (known == some).all():  # none comes and none goes
-            self.about[place[known]], self.words[place[known]] = new.about[known], new.words[known]
+            self.about.put(place[known], new.about.where(known))
+            self.words[place[known]] = new.words[known]
             return self
-        others = ~among(self.numbers, new.numbers)
-        about = np.concatenate((self.about[others], new.about[some]))
+        others: BoolArray = ~among(self.numbers, new.numbers)
+        about = self.about.where(others).joined_to(new.about.where(some))
         order = np.argsort(about["number"])
         words = np.concatenate((self.words[others], new.words[some]))
-        return Rows(about[order], words[order])
+        return Rows(about.where(order), words[order])
 
     def wake(self, which: BoolArray | None = None) -> None:
         """Read them, or some of them, in the next pass."""

@@ -86,7 +86,19 @@ class WatchHistory(History):
         """Whether it ends a round."""
         self.counts = KindCounts.none()
         """Of its pages; another object after each change."""
+        self._found: tuple[UIntArray, Rows, PageNumbers, BoolArray] | None = None
+        """Of the block that was asked for last."""
         self._hotness: tuple[KindCounts, list[list[int]]] = self.counts, [[], []]
+
+    def _find(self, block: PageBlock) -> tuple[Rows, PageNumbers, BoolArray]:
+        """What is known of the block's part, and Rows.place of its rows: asked some ten times for
+        each block.
+        """
+        rows, latest = self._rows_of(block), self._found
+        if latest is None or latest[0] is not block.addresses or latest[1] is not rows:
+            place, known = rows.place(numbers_of(block.addresses))
+            self._found = latest = block.addresses, rows, place, known
+        return latest[1:]
 
     def begin_pass(self, now: float, *, ends: bool) -> None:
         """Rows whose time has come do not rest in this pass, if it ends a round: in the middle of
@@ -99,7 +111,8 @@ class WatchHistory(History):
 
         A page whose frame is another one on the same tier is new: freed, and mapped again.
         """
-        old = self._rows_of(block).at(numbers_of(block.addresses))
+        rows, place, known = self._find(block)
+        old = rows.at(place, known)
         return _renewed(old, tags_of(block), block.present, block.slow)
 
     def meet(
@@ -109,25 +122,22 @@ class WatchHistory(History):
         pages that were mapped, unmapped or moved since are found where that shows without their
         frames.
         """
-        numbers = numbers_of(block.addresses)
-        rows = self._rows_of(block)
-        place, known = rows.place(numbers)
+        rows, place, known = self._find(block)
         times = self._times(rows, place, known, now)
         new = ~known & block.present.any(axis=1)
         if new.any():
             some = block if new.all() else block.where(new)
             self.put(some, self.words(some), now, cleared=False)
-            rows = self._rows_of(block)
-            place, known = rows.place(numbers)
+            rows, place, known = self._find(block)
         rows.about["seen"][place[known]], rows.about["read"][place[known]] = self._number, now
-        words = rows.at(numbers)
+        words = rows.at(place, known)
         if not closely:
             return words, times
         fast = (block.present & ~block.slow) * FAST
         other = np.nonzero(((words ^ fast) & FAST != 0) | ((words != 0) != block.present))
         if len(other[0]):
             self.note(block, other, self.renewed(block, words, other))
-            words = rows.at(numbers)
+            words = rows.at(place, known)
         return words, times
 
     def _times(self, rows: Rows, place: PageNumbers, known: BoolArray, now: float) -> Times:
@@ -145,8 +155,7 @@ class WatchHistory(History):
 
     def note(self, block: PageBlock, at: Places, words: StateArray) -> None:
         """Keep other words of some slots of the block, whose rows are known."""
-        rows = self._rows_of(block)
-        place, _ = rows.place(numbers_of(block.addresses))
+        rows, place, _ = self._find(block)
         self._replace(block.pages_per_slot, rows, (place[at[0]], at[1]), words)
 
     def put(
@@ -159,9 +168,7 @@ class WatchHistory(History):
         rest: Rest | None = None,
     ) -> None:
         """Keep the words of the block's pages; its bits were read now, and `cleared` or not."""
-        key, rows = key_of(block), self._rows_of(block)
-        numbers = numbers_of(block.addresses)
-        place, known = rows.place(numbers)
+        rows, place, known = self._find(block)
         new = Rows.of(block, block.present, words, self._number)
         about = new.about
         about["cleared"] = about["read"] = now
@@ -169,13 +176,12 @@ class WatchHistory(History):
             about["cleared"][known] = rows.about["cleared"][place[known]]
         if rest is not None and block.pages_per_slot in _MAY_REST:
             about["level"], about["next"], about["coldest"] = rest.level, rest.until, rest.coldest
-        self._count(rows.at(numbers), words, block.pages_per_slot)
-        self._put(key, rows.updated(new))
+        self._count(rows.at(place, known), words, block.pages_per_slot)
+        self._put(key_of(block), rows.updated(new))
 
     def were_cleared(self, block: PageBlock, at: float) -> None:
         """Bits of the block, which was put, were cleared at this time."""
-        rows = self._rows_of(block)
-        place, known = rows.place(numbers_of(block.addresses))
+        rows, place, known = self._find(block)
         rows.about["cleared"][place[known]] = rows.about["read"][place[known]] = at
 
     def quiet(
@@ -186,29 +192,28 @@ class WatchHistory(History):
         accessed, and in no state of `up` (STATES,). Words (n, width) of these, and when they were
         read before.
         """
-        rows = self._rows_of(block)
-        place, known = rows.place(numbers_of(block.addresses))
+        rows, place, known = self._find(block)
         quiet = known & ~block.accessed.any(axis=1) & (block.slow == block.present).all(axis=1)
-        about, words = rows.about[place[quiet]], rows.words[place[quiet]]
-        same = (about["level"] >= _LONG_QUIET) & (about["cleared"] > since)
+        about, some = rows.about, place[quiet]
+        words = rows.words[some]
+        same = (about["level"][some] >= _LONG_QUIET) & (about["cleared"][some] > since)
         same &= ((words != 0) == block.present[quiet]).all(axis=1)
         same &= (words & (SEEN | FAST) == 0).all(axis=1)
         if up.any():
             same &= ~up.take(words & STATE).any(axis=1)
         quiet[quiet] = same
-        return quiet, words[same], about["read"][same]
+        return quiet, words[same], about["read"][some[same]]
 
     def rest_on(self, block: PageBlock, which: BoolArray, now: float, until: FloatArray) -> None:
         """These (rows,) of the block, which are `quiet` and were read now, rest `until` (n,)."""
-        rows = self._rows_of(block)
-        place, _ = rows.place(numbers_of(block.addresses[which]))
+        rows, place, _ = self._find(block)
+        place = place[which]
         rows.about["read"][place], rows.about["seen"][place] = now, self._number
         rows.about["next"][place] = until
 
     def levels(self, block: PageBlock) -> PageNumbers:
         """(rows,) how often in a row each was found quiet; 0 of new ones."""
-        rows = self._rows_of(block)
-        place, known = rows.place(numbers_of(block.addresses))
+        rows, place, known = self._find(block)
         levels = np.zeros(len(known), dtype=np.intp)
         levels[known] = rows.about["level"][place[known]]
         return levels
@@ -233,6 +238,7 @@ class WatchHistory(History):
     def end_pass(self) -> None:
         """See History. The neighbours of a row that was accessed while it rested are read next."""
         super().end_pass()
+        self._found = None  # rows that are gone are not kept
         surprising = np.array(sorted(self._surprises), dtype=np.uint64)
         for (part, _), rows in self._parts.items() if len(surprising) else ():
             regions = (np.uint64(part * PART_BYTES) + rows.addresses) // np.uint64(REGION_BYTES)
@@ -292,7 +298,7 @@ class WatchHistory(History):
         """In these seconds nothing could be accessed: all watches began that much later."""
         for rows in self._parts.values():
             for name in ("cleared", "read", "next"):
-                rows.about[name] += seconds
+                rows.about[name] = rows.about[name] + seconds
 
     def trust_less(self, observed_level: int) -> None:
         """After a change: no estimate counts for more accesses than those of this level."""
