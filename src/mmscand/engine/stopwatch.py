@@ -72,10 +72,11 @@ class Stopwatch:
         self._clock = now
         self.glances = False
         """See Policy."""
-        self._begin()
+        ranking.begin(process)
+        self._follow_plan()
 
-    def _begin(self) -> None:
-        self._ranking.begin(self._process)
+    def _follow_plan(self) -> None:
+        """What moves from the next pass on."""
         rate = np.tile(self._estimates.table.expected, 2)
         plan = self._ranking.plan_for(self._process)
         if plan.demote_pages:
@@ -247,7 +248,9 @@ class Stopwatch:
             self._ranking.changed(self._process)
         if decides and estimates.table.known:
             self._update_ranking()
-        self._begin()
+        self._ranking.begin(self._process)
+        if decides or not self.glances:  # else nothing has moved, and nothing new is known
+            self._follow_plan()
 
     def _update_ranking(self) -> None:
         rates = np.nan_to_num(self._estimates.table.expected)
