@@ -8,7 +8,7 @@ from pathlib import Path
 from mmscand_lab import busy_result
 from mmscand_lab.busy_result import BusyResult
 from mmscand_lab.busy_world import SCHEMA
-from mmscand_lab.experiment import Progress, ignore, in_guest, prepare, repeated, told
+from mmscand_lab.experiment import Progress, ignore, in_guest, prepare, repeated, reporter_of
 from mmscand_lab.kernel import ensure_packages, fetch_kernel
 from mmscand_lab.kvm_modules import bring_kvm
 from mmscand_lab.pg_cluster import make_archive
@@ -45,6 +45,6 @@ def run_busy_server(results: Path, shipped: Budget, *, progress: Progress = igno
     argv += ["--percent", f"{shipped.percent:g}", "--burst-s", f"{shipped.burst_s:g}"]
     argv += ["--accesses", str(shipped.accesses_per_bit)]
     progress(f"booting {kernel.release} (emulation)", None)
-    with repeated(told(results, progress)):
+    with repeated(reporter_of(results, progress)):
         in_guest(argv, kernel, results, _LIMIT_S, spec=_GUEST, kvm=False)
     return busy_result.load(results)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmscand.cli.files import os_errors_told, require_writable, write_text
+from mmscand.cli.files import os_errors_named, require_writable, write_text
 from mmscand.errors import MachineCannot, MmscandError, UsageError
 from mmscand_lab.command_compare import compare
 
@@ -110,7 +110,7 @@ def postgres(
     from mmscand_lab.screen import progress_shown  # noqa: PLC0415
 
     folder = results or _POSTGRES_FOLDER
-    with os_errors_told(folder), progress_shown(_console()) as progress:
+    with os_errors_named(folder), progress_shown(_console()) as progress:
         found = run_postgres(folder, shared_memory=shared_memory, progress=progress)
     if json_file is not None:
         write_text(json_file, json.dumps(found, indent=2))
@@ -164,7 +164,7 @@ def _run(
     scenario, console = scenario_named(name), _console()
     folder = results or Path("out") / f"demo-{name}"
     drawing = picture or folder / "picture.png"
-    with os_errors_told(folder):
+    with os_errors_named(folder):
         # Before the minute that the experiment takes, not after it.
         for path in (folder / "any", drawing, *filter(None, [json_file])):
             require_writable(path)
@@ -186,7 +186,7 @@ def _write(
     from mmscand_lab.result import Recording  # noqa: PLC0415
     from mmscand_lab.verdict import as_json  # noqa: PLC0415
 
-    with os_errors_told(picture):
+    with os_errors_named(picture):
         draw(scenario, result, Recording.load(folder), picture)
     if json_file is not None:
         write_text(json_file, json.dumps(as_json(scenario, result), indent=2))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmscand.cli.files import os_errors_told, require_writable, write_text
+from mmscand.cli.files import os_errors_named, require_writable, write_text
 from mmscand.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def run_and_judge(json_file: Path | None, picture: Path | None, results: Path | 
     if picture is not None:
         raise UsageError("this scenario draws no picture", hint="leave --picture out")
     folder, console = results or Path("out") / "busy-server", Console()
-    with os_errors_told(folder):
+    with os_errors_named(folder):
         for path in (folder / "any", *filter(None, [json_file])):
             require_writable(path)
         found = _found(console, folder, json_file)

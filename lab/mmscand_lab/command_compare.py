@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmscand.assignments import parse_assignments
-from mmscand.cli.files import os_errors_told, require_writable, write_text
+from mmscand.cli.files import os_errors_named, require_writable, write_text
 from mmscand.cli.names import known_names, names, numbers
 from mmscand.errors import MmscandError, UsageError
 from mmscand.settings import Settings, changed
@@ -71,7 +71,7 @@ def compare(
     for path in (results / "any", *filter(None, [json_file, picture])):
         require_writable(path)
     try:
-        with os_errors_told(results), progress_shown(Console()) as progress:
+        with os_errors_named(results), progress_shown(Console()) as progress:
             runs = run_contest(results, loads, chosen, wanted, progress=progress)
     except KeyboardInterrupt:
         raise MmscandError("interrupted", hint=f"the same again goes on from {results}") from None
@@ -101,7 +101,7 @@ def _write(
     if json_file is not None:
         write_text(json_file, json.dumps(_whole(runs), indent=1))
     if picture is not None:
-        with os_errors_told(picture):
+        with os_errors_named(picture):
             draw(results, runs, picture)
 
 

@@ -213,12 +213,12 @@ def rates(ops: npt.NDArray[np.float64], spans: Spans) -> dict[str, float | None]
     p99 = {name: float(np.median(part[:, 2])) if len(part) else 0.0 for name, part in rows.items()}
     if "all_fast" in rate:
         of = max(rate["all_fast"], 1e-9)
-        told = [name for name in ("alone", "moving", "rest") if name in rate]
-        shares = {f"throughput_{name}": rate[name] / of for name in told}
+        measured = [name for name in ("alone", "moving", "rest") if name in rate]
+        shares = {f"throughput_{name}": rate[name] / of for name in measured}
     else:
         of = max(rate["alone"], 1e-9)
-        told = [name for name in ("moving", "rest") if name in rate]
-        shares = {f"ops_{name}_ratio": rate[name] / of for name in told}
+        measured = [name for name in ("moving", "rest") if name in rate]
+        shares = {f"ops_{name}_ratio": rate[name] / of for name in measured}
     return {
         **shares,
         "ops_alone": rate["alone"],

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from mmscand_lab.standings import LEVELS, THROUGHPUT, Curve, Run, load_curve, run_folder
 
-# Told apart in grey and by the colour-blind too (Okabe-Ito); ours is the red one.
+# Different in grey, and to the colour-blind too (Okabe-Ito); ours is the red one.
 _COLOURS = ("#999999", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#e69f00", "#000000")
 _OURS = "#d55e00"
 _INCHES = (5.0, 3.0)

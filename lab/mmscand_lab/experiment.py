@@ -169,7 +169,7 @@ def run_contest(
     argv = ["mmscand_lab.numa", "mmscand_lab.contest", "--results", str(results.resolve())]
     argv += slow.program
     argv += ["--workloads", *loads, "--policies", *policies, "--seeds", *map(str, seeds)]
-    with repeated(told(results, progress)), repeated(HostLoad(results).write):
+    with repeated(reporter_of(results, progress)), repeated(HostLoad(results).write):
         limit_s = _LIMIT_S + len(left) * _CONTEST_LIMIT_S
         in_guest(argv, kernel, results, limit_s, qemu=slow.qemu)
     return load_runs(results)
@@ -189,7 +189,7 @@ def prove_slow_memory(results: Path, *, progress: Progress = ignore) -> dict[str
     return found
 
 
-def told(results: Path, progress: Progress) -> Callable[[], None]:
+def reporter_of(results: Path, progress: Progress) -> Callable[[], None]:
     """Passes on the last line that the guest has printed."""
 
     def report() -> None:

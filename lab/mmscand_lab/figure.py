@@ -18,7 +18,7 @@ from mmscand_lab.result import Recording, Result
 from mmscand_lab.scenario import Scenario
 from mmscand_lab.verdict import EMULATION, verdict
 
-# Told apart in grey and by the colour-blind too (Okabe-Ito).
+# Different in grey, and to the colour-blind too (Okabe-Ito).
 _HOT = "#d55e00"
 _COLD = "#0072b2"
 _APP = "#009e73"

@@ -183,8 +183,8 @@ class Loss:
 
     def __str__(self) -> str:
         figure = FIGURES[self.key]
-        told = f"{figure.shown(self.value)}, {self.other} {figure.shown(self.its)}"
-        return f"{self.load}: {self.ours}: {figure.title}: {told}"
+        both = f"{figure.shown(self.value)}, {self.other} {figure.shown(self.its)}"
+        return f"{self.load}: {self.ours}: {figure.title}: {both}"
 
 
 def losses(standings: Standings) -> Sequence[Loss]:

@@ -26,9 +26,9 @@ def report(standings: Standings, summaries: Mapping[str, str]) -> str:
             for load, policies in standings.items()
         ),
     ]
-    told = "\n".join(f"- {loss}" for loss in lost) or "- nowhere"
+    found = "\n".join(f"- {loss}" for loss in lost) or "- nowhere"
     parts += _disturbed(standings)
-    return "\n\n".join([*parts, f"where mmscand loses ({_LOST}):\n\n{told}"])
+    return "\n\n".join([*parts, f"where mmscand loses ({_LOST}):\n\n{found}"])
 
 
 def _disturbed(standings: Standings) -> list[str]:

@@ -125,10 +125,12 @@ def settled(daemon: SoakDaemon) -> None:
 
 
 def assert_consistent(daemon: SoakDaemon, counters: dict[str, int]) -> None:
-    """Counters are what the events told, and what is a part is not more than the whole."""
-    summed = set(daemon.told) & set(counters)
+    """Counters are the sums of the events, and what is a part is not more than the whole."""
+    summed = set(daemon.reported) & set(counters)
     assert summed >= {"examined", "slow", "accessed", "queued", "promoted", "skipped"}
-    assert {name: daemon.told[name] for name in summed} == {name: counters[name] for name in summed}
+    assert {name: daemon.reported[name] for name in summed} == {
+        name: counters[name] for name in summed
+    }
     assert counters["visits"] == daemon.events["pass_end"] >= counters["passes"] > 0
     assert counters["idle"] + counters["accessed"] == counters["slow"] <= counters["examined"]
     assert counters["hot"] <= counters["accessed"]

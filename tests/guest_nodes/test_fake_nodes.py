@@ -28,6 +28,6 @@ def test_each_frame_is_of_the_node_that_the_kernel_says() -> None:
             frames = pagemap.frames(address, PAGES)
             pagemap.close()
             every = np.uint64(address) + np.arange(PAGES, dtype=np.uint64) * np.uint64(PAGE_BYTES)
-            told = nodes(puppet.pid, every)
-            assert (told == node.id).mean() > 0.9
-            assert np.array_equal(topology.nodes_of(frames), told)
+            reported = nodes(puppet.pid, every)
+            assert (reported == node.id).mean() > 0.9
+            assert np.array_equal(topology.nodes_of(frames), reported)

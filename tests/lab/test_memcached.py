@@ -21,11 +21,11 @@ def test_it_runs_from_its_folder_and_the_client_reads_all_that_it_asks_for(tmp_p
         server.wait_for(socket.exists, "its socket", _LIMIT_S)
         with running("client", client, tmp_path, tmp_path / "stdout") as reader:
             reader.wait_for((tmp_path / "ready").exists, "a server with keys", _LIMIT_S)
-            reader.wait_for(lambda: _told(tmp_path), "a second of its speed", _LIMIT_S)
+            reader.wait_for(lambda: _reported(tmp_path), "a second of its speed", _LIMIT_S)
             server.require_alive()
             reader.stop()
     assert load_ops(tmp_path)[0, 1] > 64
 
 
-def _told(folder: Path) -> bool:
+def _reported(folder: Path) -> bool:
     return (folder / "ops.csv").exists() and len(load_ops(folder)) > 0

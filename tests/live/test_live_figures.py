@@ -156,8 +156,8 @@ def test_wake_ups_with_500_idle_processes(machine: LinuxMachine, seconds: int) -
 
 def budgeted(daemon: Daemon) -> float:
     """CPU seconds that count against the budget, by the daemon's own word."""
-    told = daemon.status().cpu_seconds
-    return told["scanning"] + told["aging"]
+    reported = daemon.status().cpu_seconds
+    return reported["scanning"] + reported["aging"]
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(60, marks=long)])
@@ -181,7 +181,7 @@ def test_the_cpu_budget_with_more_work_than_fits(machine: LinuxMachine, seconds:
                 time.sleep(1)
                 before = budgeted(daemon)
                 cost = cost_of(seconds, "mmscand-scan")
-                told = budgeted(daemon) - before
+                reported = budgeted(daemon) - before
         finally:
             stop.set()
             worker.join()
@@ -189,4 +189,4 @@ def test_the_cpu_budget_with_more_work_than_fits(machine: LinuxMachine, seconds:
     print(f"{share:.3f} % of a core")
     # Of a short time: the burst, and the visit in flight.
     assert 0.8 <= share <= (1.05 if seconds >= 60 else 1.15)
-    assert told == pytest.approx(cost.cpu_s, rel=0.1)
+    assert reported == pytest.approx(cost.cpu_s, rel=0.1)

@@ -28,11 +28,11 @@ def wishes_by_both(machine: LinuxMachine, puppet: Puppet) -> int:
     assert supported(tasks.offsets)
     vmas = parse_maps(machine.procfs.maps(puppet.pid))
     found, of = PolicyReader(machine.reader.memory, tasks.offsets).wishes(tasks.mm(process), vmas)
-    told, told_of = by_numa_maps(machine.procfs, puppet.pid, vmas)
+    reported, reported_of = by_numa_maps(machine.procfs, puppet.pid, vmas)
     ordinary = np.flatnonzero(vmas.flags & VmaFlag.SPECIAL == 0)
     assert (of[ordinary] >= 0).all()
     ours = [found[place] for place in of[ordinary]]
-    assert ours == [told[place] for place in told_of[ordinary]]
+    assert ours == [reported[place] for place in reported_of[ordinary]]
     return sum(wish is not None for wish in ours)
 
 

@@ -66,7 +66,7 @@ def test_execve_another_name_and_another_user_are_reported(events: ProcEvents) -
         assert puppet.pid in drained(events)
 
 
-def test_threads_are_not_told(events: ProcEvents) -> None:
+def test_threads_are_no_events(events: ProcEvents) -> None:
     drained(events)
     for _ in range(20):
         thread = threading.Thread(target=lambda: None)
@@ -87,8 +87,8 @@ def test_when_too_many_come_that_is_reported_and_it_goes_on(events: ProcEvents) 
 def test_another_network_namespace_has_none_and_says_so() -> None:
     code = "from mmscand.linux.proc_events import ProcEvents; ProcEvents()"
     command = ["unshare", "--net", sys.executable, "-c", code]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "no proc connector: this is not the first network namespace" in told.stderr
+    reported = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "no proc connector: this is not the first network namespace" in reported.stderr
 
 
 @pytest.mark.parametrize("with_events", [True, False])

@@ -65,13 +65,13 @@ def test_two_passes_over_a_puppet(machine: LinuxMachine, tmp_path: Path) -> None
     finally:
         puppet.exit()
     out, _ = recorder.communicate(timeout=120)
-    told = json.loads(out)
-    assert told["ended"] == "no process is left"
+    reported = json.loads(out)
+    assert reported["ended"] == "no process is left"
     recording = Recording(path)
     passes = list(recording.passes())
     assert not recording.cut
     assert passes[-1].about["left"][0]
-    assert told["passes"] == passes[-1].about["pass"][0]
+    assert reported["passes"] == passes[-1].about["pass"][0]
     rows = np.concatenate([seen.layout for seen in passes[:1]])
     mine = rows[(rows["address"] >= address) & (rows["address"] < address + PAGES * 4096)]
     assert len(mine) == PAGES // 512

@@ -66,18 +66,18 @@ def test_a_recording_does_not_begin_in_another_namespace(tmp_path: Path) -> None
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(("call", "row"), [("process_madvise", "aging"), ("move_pages", "moving")])
 def test_check_names_the_call_and_the_profile(call: str, row: str) -> None:
-    told = mmscand(call, 1, "check").stdout.splitlines()
-    (line,) = [line for line in told if line.startswith(row)]
+    reported = mmscand(call, 1, "check").stdout.splitlines()
+    (line,) = [line for line in reported if line.startswith(row)]
     assert "NOT OK" in line
     assert call in line
     assert "seccomp" in line
-    assert f"allow {call} in the profile" in told[told.index(line) + 1]
+    assert f"allow {call} in the profile" in reported[reported.index(line) + 1]
 
 
 def test_without_a_profile_both_work(machine: LinuxMachine) -> None:
     """Else the tests above would pass where nothing works."""
     assert machine.reader
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", "mmscand", "check"],
         capture_output=True,
         text=True,
@@ -85,5 +85,5 @@ def test_without_a_profile_both_work(machine: LinuxMachine) -> None:
         check=False,
     ).stdout.splitlines()
     for row in ("aging", "moving"):
-        (line,) = [line for line in told if line.startswith(row)]
+        (line,) = [line for line in reported if line.startswith(row)]
         assert line.split()[1] == "ok"

@@ -213,9 +213,9 @@ def random_mask(block: PageBlock, seed: int, density: float) -> BoolArray:
 def ranges_of(block: PageBlock, mask: BoolArray, vmas: VmaTable, beyond: Beyond) -> UIntArray:
     """What is aged; every slot of the mask is either in it or said to be left out."""
     ranges, left_out = aging_ranges(block, mask, vmas, beyond)
-    told = np.concatenate((ranges, left_out))
+    reported = np.concatenate((ranges, left_out))
     for address in block.slot_addresses(mask).tolist():
-        assert any(at <= address < at + length for at, length in told.tolist())
+        assert any(at <= address < at + length for at, length in reported.tolist())
     return ranges
 
 

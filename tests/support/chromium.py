@@ -49,7 +49,7 @@ class Page:
         self._number = 0
         self._rest = b""
         self._session = ""
-        self.told: list[dict[str, Any]] = []
+        self.reported: list[dict[str, Any]] = []
         """All events so far."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         found = self.ask("Target.attachToTarget", targetId=target, flatten=True)
@@ -65,7 +65,7 @@ class Page:
             message["sessionId"] = self._session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while (got := self._next()).get("id") != self._number:
-            self.told.append(got)
+            self.reported.append(got)
         assert "error" not in got, got["error"]
         answer: dict[str, Any] = got["result"]
         return answer
@@ -127,7 +127,7 @@ class Page:
         """Errors and warnings of the console, exceptions, and what the policy has stopped."""
         self.run("0")
         found = []
-        for each in self.told:
+        for each in self.reported:
             method, said = each["method"], each.get("params", {})
             if method == "Runtime.exceptionThrown":
                 found.append(json.dumps(said["exceptionDetails"]))

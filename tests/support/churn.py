@@ -111,8 +111,8 @@ class Churn:
 def run_churn(count: int, seconds: int, node: int) -> dict[str, int]:
     """Run this program and wait: how many were born, got a hot one's pid, and were moved."""
     command = [sys.executable, __file__, str(count), str(seconds), str(node)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True)
-    counts: dict[str, int] = json.loads(told.stdout)
+    reported = subprocess.run(command, check=True, capture_output=True, text=True)
+    counts: dict[str, int] = json.loads(reported.stdout)
     return counts
 
 

@@ -156,7 +156,7 @@ class FakeDaemon:
             starts=starts,
             ends=starts + np.uint64(HUGE_PAGE_BYTES),
             heat=np.array([2.5, np.nan]),
-            told=np.array([512, 0]),
+            known=np.array([512, 0]),
             slow=counts,
             fast=counts[::-1],
         )

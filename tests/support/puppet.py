@@ -1,4 +1,4 @@
-"""A process on strings: it maps, touches, forks, execs and exits when told, one line a command.
+"""A process on strings: it maps, touches, forks, execs and exits by commands, one line each.
 
 Run as a program it reads commands from standard input and answers each with one line of JSON.
 `Puppet` is the hand that holds the strings.

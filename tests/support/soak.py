@@ -47,7 +47,7 @@ class SoakDaemon:
         self.pid = self._process.pid
         self.client = ControlClient(socket)
         self.events: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
+        self.reported: Counter[str] = Counter()
         """Sums over events by the names of counters."""
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
@@ -81,10 +81,10 @@ class SoakDaemon:
             event = json.loads(line)
             kind = event["event"]
             if kind == "pass_end":
-                self.told.update({k: v for k, v in event.items() if type(v) is int})
+                self.reported.update({k: v for k, v in event.items() if type(v) is int})
             if kind == "moved":
                 failed = {f"failed_{name}": pages for name, pages in event["failed"].items()}
-                self.told.update({"promoted": event["promoted"], **failed})
+                self.reported.update({"promoted": event["promoted"], **failed})
             self.events[kind] += 1
 
     def resident_kib(self) -> int:

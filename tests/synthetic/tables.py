@@ -23,7 +23,7 @@ TABLE_FLAGS = BIT_PRESENT | BIT_WRITE | BIT_USER | BIT_ACCESSED | BIT_DIRTY
 RAM = ((0, 1 << 34), (1 << 36, (1 << 36) + (1 << 33)))
 """16 GiB, a hole, and 8 GiB."""
 TABLES_AT = 1 << 30
-"""Where the builder puts tables unless told otherwise, upwards."""
+"""Where the builder puts tables unless another address is given, upwards."""
 
 
 class Taken(Exception):

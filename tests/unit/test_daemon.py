@@ -389,14 +389,14 @@ def test_disabled_means_asleep_without_a_deadline_and_enable_wakes_at_once() -> 
 
 def test_a_failure_in_a_thread_is_reported_and_raised_by_stop() -> None:
     world = tiers()
-    told = threading.Event()
+    reported = threading.Event()
 
     def fail() -> None:
         raise RuntimeError("a bug")
 
-    daemon = Daemon(Hostile(world, fail, nothing), on_failure=told.set)
+    daemon = Daemon(Hostile(world, fail, nothing), on_failure=reported.set)
     daemon.start()
-    assert told.wait(TIMEOUT_S)
+    assert reported.wait(TIMEOUT_S)
     with pytest.raises(RuntimeError, match="a bug"):
         daemon.stop()
     assert thread_names() == []

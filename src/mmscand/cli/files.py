@@ -23,12 +23,12 @@ def require_writable(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """A whole file; MmscandError names it when that cannot be."""
-    with os_errors_told(path):
+    with os_errors_named(path):
         path.write_text(text + "\n", encoding="utf-8")
 
 
 @contextmanager
-def os_errors_told(path: Path) -> Iterator[None]:
+def os_errors_named(path: Path) -> Iterator[None]:
     """A full disk or a folder that cannot be made is one line; a full disk does not say which."""
     try:
         yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mmscand.cli.files import os_errors_told, require_writable, write_text
+from mmscand.cli.files import os_errors_named, require_writable, write_text
 from mmscand.cli.options import PATH, socket_option
 from mmscand.cli.table import client_for
 from mmscand.cli.terminal import terminal_of
@@ -157,7 +157,7 @@ def _write(
     if png is not None:
         from mmscand.heatmap.png import write_png  # noqa: PLC0415 - seconds
 
-        with os_errors_told(png):
+        with os_errors_named(png):
             write_png(found, scale, png)
     if svg is not None:
         from mmscand.heatmap.svg import svg_of  # noqa: PLC0415

@@ -31,7 +31,7 @@ class EventPrinter:
         self._json_lines = json_lines
         self._writer = LineWriter(write, sys.stdout.encoding or "utf-8")
         self._lines: queue.Queue[str | None] = queue.Queue(maxsize=_WAITING_LINES)
-        self._no_room = self._unwritten = self._told = 0
+        self._no_room = self._unwritten = self._reported = 0
         self._thread = threading.Thread(target=self._write, name="mmscand-print", daemon=True)
         self._thread.start()
 
@@ -59,10 +59,10 @@ class EventPrinter:
 
     def _tell_dropped(self) -> None:
         dropped = self.dropped
-        if dropped > self._told and self._writer.write(
-            _dropped(dropped - self._told, self._json_lines)
+        if dropped > self._reported and self._writer.write(
+            _dropped(dropped - self._reported, self._json_lines)
         ):
-            self._told = dropped
+            self._reported = dropped
 
     @property
     def dropped(self) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from mmscand.cli.files import os_errors_told, require_writable, write_text
+from mmscand.cli.files import os_errors_named, require_writable, write_text
 from mmscand.cli.names import known_names, names, numbers, require_known
 from mmscand.cli.options import PATH
 from mmscand.errors import MachineCannot, MmscandError, UsageError
@@ -134,7 +134,7 @@ def compare(
     )
     for path in (resume / "any", *filter(None, [json_file, picture])):
         require_writable(path)
-    with os_errors_told(resume):
+    with os_errors_named(resume):
         records = _run(cases, resume, address, jobs or os.cpu_count() or 1)
         table = medians(records)
         _write(records, table, json_file, picture)
@@ -191,7 +191,7 @@ def _write(
     if picture is not None:
         from mmscand.sim.chart import draw  # noqa: PLC0415
 
-        with os_errors_told(picture):
+        with os_errors_named(picture):
             draw(table, picture)
 
 

@@ -22,7 +22,7 @@ def heat_object(found: ProcessHeat) -> Json:
         pieces.starts,
         pieces.ends,
         pieces.heat,
-        pieces.told,
+        pieces.known,
         pieces.slow,
         pieces.fast,
     )
@@ -40,11 +40,11 @@ def heat_object(found: ProcessHeat) -> Json:
                 "start": start,
                 "end": end,
                 "heat": None if math.isnan(heat) else round(heat, 4),
-                "told_pages": told,
+                "told_pages": known,
                 "slow_pages": slow,
                 "fast_pages": fast,
             }
-            for at, start, end, heat, told, slow, fast in zip(
+            for at, start, end, heat, known, slow, fast in zip(
                 *(column.tolist() for column in columns), strict=True
             )
         ],

@@ -170,8 +170,8 @@ class History(ABC):
     def hotness(self, topology: Topology) -> dict[int, list[int]]:
         """See heat.hotness; it may be asked from any thread, and costs nothing until then."""
         parts = list(self._parts.items())
-        told = ((pages, rows) for (_, pages), rows in parts)
-        return hotness(told, self.CODES, topology.nodes_of)
+        sized = ((pages, rows) for (_, pages), rows in parts)
+        return hotness(sized, self.CODES, topology.nodes_of)
 
     def row_heat(self) -> RowHeat:
         """See heat.row_heat; it may be asked from any thread, and costs nothing until then."""

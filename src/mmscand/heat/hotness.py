@@ -19,7 +19,7 @@ def codes(passes: ByteArray, counted: BoolArray, fast: BoolArray) -> ByteArray:
     return np.where(counted, passes, NOT_COUNTED).astype(np.uint8) + np.uint8(_TIER) * fast
 
 
-def told(code: ByteArray) -> BoolArray:
+def known(code: ByteArray) -> BoolArray:
     """(n,) of which codes anything is known."""
     result: BoolArray = code % np.uint8(_TIER) != NOT_COUNTED
     return result

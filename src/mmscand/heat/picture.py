@@ -80,7 +80,7 @@ class Pieces:
     ends: UIntArray
     heat: FloatArray
     """(n,) mean of the pages with known heat; NaN where none is."""
-    told: PageNumbers
+    known: PageNumbers
     """(n,) 4 KiB pages of which the heat is known."""
     slow: PageNumbers
     fast: PageNumbers
@@ -119,9 +119,9 @@ def _summed(
     """Pieces of the rows from each of `begins` (n,) to the next."""
     lasts = np.append(begins[1:], len(of_row))[: len(begins)] - 1
     heat = np.add.reduceat(rows.heat, begins) if len(begins) else rows.heat
-    told, slow, fast = (
+    known, slow, fast = (
         np.add.reduceat(each, begins) if len(begins) else each
-        for each in (rows.told, rows.slow, rows.fast)
+        for each in (rows.known, rows.slow, rows.fast)
     )
     used = distinct(of_row[begins])
     there = used[used < len(names.names)]
@@ -133,8 +133,8 @@ def _summed(
         mapping=np.searchsorted(there, of_row[begins]),
         starts=rows.addresses[begins],
         ends=rows.addresses[lasts] + _ROW_BYTES,
-        heat=np.divide(heat, told, out=np.full(len(heat), np.nan), where=told > 0),
-        told=told,
+        heat=np.divide(heat, known, out=np.full(len(heat), np.nan), where=known > 0),
+        known=known,
         slow=slow,
         fast=fast,
     )

@@ -6,15 +6,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mmscand.heat.hotness import told
+from mmscand.heat.hotness import known
 from mmscand.heat.rows import Rows, pieces
 from mmscand.model import ByteArray, FloatArray, PageNumbers, UIntArray
 
 Unit = Literal["rate", "passes"]
 """Accesses a second and page, or in how many of the last six passes a page was accessed."""
-_TOLD_BITS = np.uint64(10)
+_KNOWN_BITS = np.uint64(10)
 """A row has 512 slots at most."""
-_TOLD = np.uint64((1 << 10) - 1)
+_KNOWN = np.uint64((1 << 10) - 1)
 _FRACTION = 64.0
 """Heat is summed in such parts of its unit: the least rate of a word is an access in 500 s, which
 counts for none, and 512 pages of the highest take 32 bits."""
@@ -30,7 +30,7 @@ class RowHeat:
     addresses: UIntArray
     heat: FloatArray
     """Sum over the row's 4 KiB pages of which it is known."""
-    told: PageNumbers
+    known: PageNumbers
     """4 KiB pages of which it is known."""
     slow: PageNumbers
     fast: PageNumbers
@@ -43,7 +43,7 @@ def row_heat(parts: Iterable[tuple[int, int, Rows]], code: ByteArray, heat: Floa
     Of more than 4 Mi words heat is that of a sample. `code` (a power of two,) is what each word
     says, see heat.hotness, and `heat` how hot it is.
     """
-    table = (np.rint(heat * _FRACTION) * told(code)).astype(np.uint64) << _TOLD_BITS | told(code)
+    table = (np.rint(heat * _FRACTION) * known(code)).astype(np.uint64) << _KNOWN_BITS | known(code)
     found, kept = list(parts), np.uint16(len(code) - 1)
     step = _step(sum(rows.words.size for _, _, rows in found))
     made = [_Part.none(), *(_part(*each, table, kept, step) for each in found)]
@@ -57,7 +57,7 @@ class _Part(NamedTuple):
 
     addresses: UIntArray
     heat: FloatArray
-    told: PageNumbers
+    known: PageNumbers
     slow: PageNumbers
     fast: PageNumbers
 
@@ -76,8 +76,8 @@ def _part(
     for some in pieces(np.arange(len(words))):
         sums[some] = table.take(words[some] & kept).sum(axis=1, dtype=np.uint64)
     slots = rows.about["slots"].astype(np.intp) * pages
-    heat = (sums >> _TOLD_BITS) / _FRACTION * each
-    known = np.rint((sums & _TOLD) * each).astype(np.intp)
+    heat = (sums >> _KNOWN_BITS) / _FRACTION * each
+    known = np.rint((sums & _KNOWN) * each).astype(np.intp)
     return _Part(rows.addresses + np.uint64(start), heat, known, slots[:, 0], slots[:, 1])
 
 

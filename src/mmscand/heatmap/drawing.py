@@ -31,7 +31,7 @@ def drawn(
     return HeatMap(
         title=gathered.title,
         bands=_bands(gathered, heights),
-        heat=_share(cells[Sum.HEAT], cells[Sum.TOLD]).T,
+        heat=_share(cells[Sum.HEAT], cells[Sum.KNOWN]).T,
         slow=_share(cells[Sum.SLOW], cells[Sum.PRESENT]).T,
         at_s=gathered.at_s[columns_at],
         seconds=float(gathered.at_s[-1]),

@@ -93,13 +93,13 @@ def _sums(answer: Answer, borders: FloatArray) -> NDArray[np.float32]:
     """(4, spans) of one answer, by how much of each piece lies in each span."""
     pieces = answer["pieces"]
     columns = ("start", "end", "told_pages", "slow_pages", "fast_pages")
-    start, end, told, slow, fast = (
+    start, end, known, slow, fast = (
         np.array([each[name] for each in pieces], dtype=np.float64) for name in columns
     )
     heat = np.array([each["heat"] or 0.0 for each in pieces])
     first = np.maximum(borders[:, :1], start)
     overlap = np.maximum(0.0, np.minimum(borders[:, 1:], end) - first) / (end - start)
     result = np.zeros((len(Sum), len(borders)), dtype=np.float32)
-    result[Sum.HEAT], result[Sum.TOLD] = overlap @ (heat * told), overlap @ told
+    result[Sum.HEAT], result[Sum.KNOWN] = overlap @ (heat * known), overlap @ known
     result[Sum.SLOW], result[Sum.PRESENT] = overlap @ slow, overlap @ (slow + fast)
     return result

@@ -21,7 +21,7 @@ class Sum(IntEnum):
 
     HEAT = 0
     """Over all pages of a piece."""
-    TOLD = 1
+    KNOWN = 1
     """4 KiB pages of which something is known."""
     SLOW = 2
     """4 KiB pages on the slow tier."""

@@ -22,7 +22,7 @@ from mmscand.model import IntArray, UIntArray
 # include/uapi/asm-generic/mman-common.h, include/uapi/linux/mempolicy.h
 MADV_COLD, MADV_COLLAPSE = 20, 25
 _MPOL_MF_MOVE, _MPOL_MF_MOVE_ALL = 1 << 1, 1 << 2
-UNTOLD = -4096
+NOT_WRITTEN = -4096
 """No errno and no node: the kernel has not written this entry."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -91,18 +91,18 @@ def move_pages(
     The call goes by pid, so `before` is called right before it, to raise if the process has exited.
     Pages that other processes map too are moved only if `shared`, which needs CAP_SYS_NICE.
     What the call returned (pages that did not move, or a negative errno), and the status of each
-    page as the kernel wrote it: a node, a negative errno, or UNTOLD where it wrote nothing.
+    page as the kernel wrote it: a node, a negative errno, or NOT_WRITTEN where it wrote nothing.
     """
     addresses = np.ascontiguousarray(addresses, dtype=np.uint64)
-    status: IntArray = np.full(len(addresses), UNTOLD, dtype=np.int32)
+    status: IntArray = np.full(len(addresses), NOT_WRITTEN, dtype=np.int32)
     nodes = None if node is None else np.full(len(addresses), node, dtype=np.int32)
     pointers = addresses.ctypes.data, None if nodes is None else nodes.ctypes.data
-    pages, told, flags = len(addresses), status.ctypes.data, _MPOL_MF_MOVE
+    pages, written, flags = len(addresses), status.ctypes.data, _MPOL_MF_MOVE
     if shared:
         flags = _MPOL_MF_MOVE_ALL
     before()
     try:
-        result: int = _move_pages(pid, pages, *pointers, told, flags)
+        result: int = _move_pages(pid, pages, *pointers, written, flags)
     except OSError as error:
         result = -(error.errno or errno.EIO)
     return result, status

@@ -43,13 +43,13 @@ def try_moving() -> None:
     """MachineCannot where pages cannot be moved: one is moved to the node that it is on."""
     probe = ProbeMapping(1)
     address = np.array([probe.address], dtype=np.uint64)
-    result, told = move_pages(os.getpid(), address, None)
-    node = _status(result, told)
+    result, found = move_pages(os.getpid(), address, None)
+    node = _status(result, found)
     _status(*move_pages(os.getpid(), address, node))
 
 
-def _status(result: int, told: IntArray) -> int:
-    code = result if result < 0 else int(told[0])
+def _status(result: int, found: IntArray) -> int:
+    code = result if result < 0 else int(found[0])
     if code < 0:
         raise refused(_MOVING, OSError(-code, os.strerror(-code)), _NO_MIGRATION)
     return code

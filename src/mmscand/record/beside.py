@@ -15,7 +15,7 @@ class RecordingWatcher:
     """See scan.visit.Watcher. When the file is full, or cannot be written, the daemon goes on."""
 
     wants_all = True
-    """What is not told of a pass is taken to be gone."""
+    """What a pass does not report is taken to be gone."""
 
     def __init__(
         self,

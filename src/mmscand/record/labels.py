@@ -53,7 +53,7 @@ class Texts:
             self._new.append(text)
         return self._numbers[text]
 
-    def told(self) -> ByteArray:
+    def take_new(self) -> ByteArray:
         """(n,) of TEXT: those that are new since it was asked last, each with a NUL behind it."""
         data = b"".join(text + b"\0" for text in self._new)
         self._new = []

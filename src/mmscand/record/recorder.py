@@ -71,13 +71,13 @@ class Recorder:
         self._cpu = CpuMeter(clock)
         self.recorded = Recorded()
 
-    def run(self, told: Callable[[Recorded], None] = lambda recorded: None) -> Recorded:
-        """Until it is stopped, full, or out of time or processes; `told` after each pass."""
+    def run(self, after_pass: Callable[[Recorded], None] = lambda recorded: None) -> Recorded:
+        """Until it is stopped, full, or out of time or processes."""
         began = self._clock.now()
         try:
             while not self.recorded.ended:
                 due = self._pass()
-                told(self.recorded)
+                after_pass(self.recorded)
                 self._rest(min(due, began + self._seconds), began + self._seconds)
         except RecordingFull as full:
             self.recorded.ended = str(full)

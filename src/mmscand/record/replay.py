@@ -70,8 +70,8 @@ class Pages:
             generation[space[:2]] = space
             rows = self._at(space, seen.layout)
             huge[rows] = seen.layout["pages_per_slot"]
-            told = seen.layout["present"] & ~seen.layout["stuck"]
-            present[rows] = unpack(told, huge[rows])
+            meaningful = seen.layout["present"] & ~seen.layout["stuck"]
+            present[rows] = unpack(meaningful, huge[rows])
             slow[rows] = unpack(seen.layout["slow"], huge[rows])
             rows = self._at(space, seen.accessed)
             accessed[rows] = unpack(seen.accessed["accessed"], huge[rows]) & present[rows]

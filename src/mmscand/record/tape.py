@@ -72,7 +72,7 @@ class ProcessTape:
         layout = self._changed_layout(_by_address(self._layout))
         accessed = _by_address(self._accessed)
         self._begin()
-        texts = self._texts.told()
+        texts = self._texts.take_new()
         return ProcessPass(about, changed_vmas, layout, accessed, self._moves(), texts)
 
     def left(self, number: int, generation: int, *, at_ns: int) -> ProcessPass:

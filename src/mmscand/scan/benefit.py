@@ -210,8 +210,8 @@ def latency_gain_ns(topology: Topology) -> float:
 
     def mean(nodes: frozenset[int]) -> float | None:
         known = [n.read_latency_ns for n in topology.nodes if n.id in nodes]
-        told = [latency for latency in known if latency]
-        return sum(told) / len(told) if told else None
+        stated = [latency for latency in known if latency]
+        return sum(stated) / len(stated) if stated else None
 
     slow, fast = mean(topology.slow), mean(topology.fast)
     gain = slow - fast if slow is not None and fast is not None else 0.0

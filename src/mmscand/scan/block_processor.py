@@ -115,8 +115,8 @@ class BlockProcessor:
         for demotes in (True, False):  # what is promoted may need the room
             chosen = wanted[demotes]
             if chosen.any():
-                told = (block, decision.state, chosen, vmas, self.policy, failures, counts, now)
-                queued[demotes] = self.candidates.queue(*told, demotes=demotes)
+                given = (block, decision.state, chosen, vmas, self.policy, failures, counts, now)
+                queued[demotes] = self.candidates.queue(*given, demotes=demotes)
         up, down = map(block.pages_in, queued)
         self.policy.queued(promoted=up, demoted=down)
         return queued[0] | queued[1]

@@ -34,7 +34,7 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(slots=True)
 class Looked:
-    """What a block told, in 4 KiB pages of all that were promoted, so far as the sample goes."""
+    """What a block shows, in 4 KiB pages of all that were promoted, so far as the sample goes."""
 
     to_age: tuple[NDArray[np.intp], NDArray[np.intp]]
     """Rows and columns of the block's slots whose bit is to be cleared."""

@@ -24,7 +24,7 @@ from mmscand.scan.room import FastTierRoom
 from mmscand.scan.rules import RuleMatch, Rules
 from mmscand.scan.scanner_answers import ScannerAnswers
 from mmscand.scan.visit import NoWatcher, Watcher
-from mmscand.scan.visit_order import Turns
+from mmscand.scan.visit_order import VisitSchedule
 from mmscand.scan.watched import Watched
 from mmscand.settings_store import SettingsStore
 
@@ -80,7 +80,9 @@ class Scanner:
         self._rest_until = 0.0
         self._first_look = True
         self._budget = CpuBudget(clock, self._settings)
-        self._turns = Turns(self._watched.scanners, self._budget, clock, machine.lower_priority)
+        self._schedule = VisitSchedule(
+            self._watched.scanners, self._budget, clock, machine.lower_priority
+        )
         self._was_cut = False
         self.answers = ScannerAnswers(machine, self._watched, self._ranking, self._budget, clock)
 
@@ -151,7 +153,7 @@ class Scanner:
 
     def _next_due(self) -> float:
         """The next look or visit that the budget allows."""
-        return max(self._turns.next_due(self._look_due), self._rest_until)
+        return max(self._schedule.next_due(self._look_due), self._rest_until)
 
     def _cycle(self) -> None:
         """Visit every process that is due and that the budget allows, once."""
@@ -159,16 +161,16 @@ class Scanner:
             self._look_due = timers.nearest(self._clock.now() + _LOOK_S)
             self._follow_topology()
             self._watched.look()
-            self._turns.settle()
+            self._schedule.settle()
             self._first_look = False
         if self._visit_due():
             self._rest_until = self._clock.now() + pause_ms(self._settings) / 1000
-        self._turns.end_cycle()
+        self._schedule.end_cycle()
 
     def _visit_due(self) -> bool:
         """False when it took so long that it goes on with those that are due then, without rest."""
         ends, self._was_cut = self._within(_CYCLE_S), False
-        for scanner in islice(self._turns.each(), self._settings.mms_to_scan):
+        for scanner in islice(self._schedule.each(), self._settings.mms_to_scan):
             if not self._may_go_on(scanner):
                 break  # the next cycle has those that the budget still allows
             if self._was_cut and scanner.begins_long:
@@ -203,7 +205,7 @@ class Scanner:
 
     def _may_go_on(self, scanner: ProcessScanner) -> bool:
         """After each window: not stopped, not disabled, and CPU time left in the budget."""
-        return self._turns.may_go_on(scanner) and not self._must_rest
+        return self._schedule.may_go_on(scanner) and not self._must_rest
 
     def _goes_on(self, scanner: ProcessScanner, ends: float) -> bool:
         """The same, and its slice has not ended: others have their turn, and it does not wait."""
@@ -217,7 +219,7 @@ class Scanner:
         if not self._first_look:  # what ran before us has had time enough
             scanner.due = self._clock.now() + limits_of(self._settings).initial_delay_ms / 1000
         self._watched.cgroup_aging.join(scanner)
-        self._turns.note(scanner)
+        self._schedule.note(scanner)
         return scanner
 
     def _policy_of(self, process: Process) -> Policy:
@@ -242,7 +244,7 @@ class Scanner:
         except OutOfResources:  # the visit goes on when there may be some again
             scanner.due = self._clock.now() + _LOOK_S
         if scanner.process not in self._watched.scanners:
-            self._turns.drop(scanner)
+            self._schedule.drop(scanner)
 
     def _look_at(self, scanner: ProcessScanner) -> None:
         now, generation = self._clock.now(), scanner.generation
@@ -250,7 +252,7 @@ class Scanner:
             self._watched.cgroup_aging.visited(scanner, scanner.times.after(now))
             return
         ends = self._within(_SLICE_S)
-        with self._turns.served(scanner):
+        with self._schedule.served(scanner):
             visit = scanner.visit(now, lambda: self._goes_on(scanner, ends))
         if generation not in (0, scanner.generation):
             self._watched.has_called_execve(scanner)

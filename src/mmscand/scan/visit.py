@@ -100,7 +100,7 @@ class Watcher(Protocol):
         ...
 
     def end_pass(self, process: Process, number: int, generation: int, aged: int) -> None:
-        """A pass over the whole address space is over that cleared bits, so that `see` has told
+        """A pass over the whole address space is over that cleared bits, so that `see` has reported
         all accesses since the one before; `aged` 4 KiB pages by this visit.
         """
         ...

@@ -60,7 +60,7 @@ class VisitOrder:
         self._lead_s = min(max(lead, -_MOST_LEAD_S), _MOST_LEAD_S)
 
 
-class Turns:
+class VisitSchedule:
     """Owned by the scanner thread."""
 
     def __init__(

@@ -65,8 +65,8 @@ class Costs:
 
     def move(self, slots: int, pages_per_slot: int) -> None:
         """Pages were moved by one thread: no faster than the slowest node can copy."""
-        told = [n.read_bandwidth_mb_s for n in self.topology.nodes]
-        known = [bandwidth for bandwidth in told if bandwidth]
+        stated = [n.read_bandwidth_mb_s for n in self.topology.nodes]
+        known = [bandwidth for bandwidth in stated if bandwidth]
         copied = slots * pages_per_slot * PAGE_BYTES / (min(known) * 1e6) if known else 0.0
         measured = slots * (MOVE_NS if pages_per_slot == 1 else HUGE_MOVE_NS) * 1e-9
         self.clock.spend(max(copied, measured))

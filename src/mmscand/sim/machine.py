@@ -58,7 +58,7 @@ class SimMachine:
         self.lock = threading.RLock()
         """Of frames: who reads, who moves pages and who ends a process are several threads."""
         self._processes: dict[int, SimProcess] = {}
-        self._told: dict[Process, tuple[str, int, str, int]] = {}
+        self._reported: dict[Process, tuple[str, int, str, int]] = {}
         self._started = self._spaces = 0
         self.program: Callable[[], None] = nothing
         """Called whenever memory is about to be read, and after bits were cleared: what programs
@@ -104,7 +104,7 @@ class SimMachine:
         """All that live, and those of which something is not as it was reported before."""
         alive = [p for p in self._processes.values() if p.alive]
         facts = {p.process: (p.process.name, p.uid, p.cgroup, p.generation) for p in alive}
-        before, self._told = self._told, facts
+        before, self._reported = self._reported, facts
         changed = frozenset(p for p in facts if facts[p] != before.get(p))
         return Look(tuple(facts), changed, quiet=facts == before)
 

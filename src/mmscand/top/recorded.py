@@ -30,7 +30,7 @@ class _Seen:
     present: int
     slow: int
     accessed: int
-    told: int
+    known: int
 
 
 class Recorded:
@@ -64,12 +64,12 @@ class Recorded:
         at_s, seen = self._passes[self._place]
         when = time.strftime("%H:%M:%S", time.localtime(self._unix_s + at_s))
         present, slow = sum(each.present for each in seen), sum(each.slow for each in seen)
-        accessed, told = sum(each.accessed for each in seen), sum(each.told for each in seen)
+        accessed, known = sum(each.accessed for each in seen), sum(each.known for each in seen)
         head = (
             f"recording {self._title}",
             f"fast {short_size(present - slow)}   slow {short_size(slow)}",
             f"accessed since the pass before: {short_size(accessed)}, "
-            f"{percent(accessed / told if told else None)} of what can be reported",
+            f"{percent(accessed / known if known else None)} of what can be reported",
         )
         return Frame(
             f"pass {self._place + 1} of {len(self._passes)}, {when}",
@@ -109,7 +109,7 @@ def _taken(counts: dict[tuple[int, int], tuple[int, RowCounts]], seen: ProcessPa
 
 
 def _row(each: _Seen) -> Row:
-    share = each.accessed / each.told if each.told else None
+    share = each.accessed / each.known if each.known else None
     sizes = each.present - each.slow, each.slow, each.accessed
     return Row(
         each.pid,

@@ -48,7 +48,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.fixture
 def page(world: World, tab: Page) -> Page:
     """Drawn, and live."""
-    tab.told.clear()
+    tab.reported.clear()
     tab.open(world.url)
     tab.wait(f"{STATE} === 'live' && {ROWS} === 3")
     return tab
@@ -59,7 +59,7 @@ def asked_for(page: Page, part: str) -> int:
     page.run("0")
     urls = [
         each["params"]["request"]["url"]
-        for each in page.told
+        for each in page.reported
         if each["method"] == "Network.requestWillBeSent"
     ]
     return sum(part in url for url in urls)
@@ -85,12 +85,14 @@ def test_it_draws_soon_in_few_bytes_and_without_a_complaint(page: Page) -> None:
 def bytes_received(page: Page) -> int:
     """With heads where an answer has ended; the stream of events has no end."""
     received, ended = Counter[str](), dict[str, int]()
-    for each in page.told:
-        told = each.get("params", {})
+    for each in page.reported:
+        reported = each.get("params", {})
         if each["method"] == "Network.dataReceived":
-            received[told["requestId"]] += told["encodedDataLength"] or told["dataLength"]
+            received[reported["requestId"]] += (
+                reported["encodedDataLength"] or reported["dataLength"]
+            )
         elif each["method"] == "Network.loadingFinished":
-            ended[told["requestId"]] = told["encodedDataLength"]
+            ended[reported["requestId"]] = reported["encodedDataLength"]
     return sum({**received, **ended}.values())
 
 
@@ -267,7 +269,7 @@ def test_a_name_is_text_whatever_it_holds(
     daemon.name = "<img src=x>\n\u202e"
     sock, bound = listen_tcp(Address("127.0.0.1", 0))
     with sock, ApiServer(create_app(ControlClient(socket_path), __version__), sock):
-        tab.told.clear()
+        tab.reported.clear()
         tab.open(f"{bound.url}/")
         tab.wait(f"{ROWS} === 2")
         tab.run(f"{FIRST_PROCESS}.click()")

@@ -1,4 +1,4 @@
-"""`mmscand run` between its start and its end, told to a socket like systemd's."""
+"""`mmscand run` between its start and its end, as a socket like systemd's sees it."""
 
 import socket
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield manager
 
 
-def told(manager: socket.socket) -> list[str]:
+def reported(manager: socket.socket) -> list[str]:
     lines = []
     while True:
         try:
@@ -55,14 +55,14 @@ def test_signs_of_life_a_reload_and_the_end(manager: socket.socket) -> None:
     nothing, reload, end = run.Wanted.NOTHING, run.Wanted.RELOAD, run.Wanted.END
     run._attend(Signals(nothing, reload, end), controlled(), said.append, str)
     life = "WATCHDOG=1"
-    assert told(manager) == ["READY=1", life, "RELOADING=1", "READY=1", life, "STOPPING=1"]
+    assert reported(manager) == ["READY=1", life, "RELOADING=1", "READY=1", life, "STOPPING=1"]
     assert said == ["reloaded"]
 
 
 def test_a_stuck_thread_gives_no_sign_of_life_and_is_reported(manager: socket.socket) -> None:
     said: list[str] = []
     run._attend(Signals(run.Wanted.NOTHING, run.Wanted.END), controlled("stuck"), said.append, str)
-    assert told(manager) == ["READY=1", "STOPPING=1"]
+    assert reported(manager) == ["READY=1", "STOPPING=1"]
     assert said == ["stuck"]
 
 
@@ -70,14 +70,14 @@ def test_an_api_that_has_ended_is_trouble_too(manager: socket.socket) -> None:
     said: list[str] = []
     signals = Signals(run.Wanted.NOTHING, run.Wanted.END)
     run._attend(signals, controlled(), said.append, lambda: "ended")
-    assert (told(manager), said) == (["READY=1", "STOPPING=1"], ["ended"])
+    assert (reported(manager), said) == (["READY=1", "STOPPING=1"], ["ended"])
 
 
 def test_systemd_is_notified_of_the_end_also_when_something_fails(manager: socket.socket) -> None:
     failing = SimpleNamespace(reload_or_why_not=lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run._attend(Signals(run.Wanted.RELOAD), failing, lambda text: None, str)
-    assert told(manager)[-1] == "STOPPING=1"
+    assert reported(manager)[-1] == "STOPPING=1"
 
 
 def test_only_processes_given_by_pid_end_the_command_when_they_exit() -> None:
@@ -112,7 +112,7 @@ def test_a_service_waits_for_a_slow_tier_and_says_so_once(
     nodes = SimpleNamespace(topology=lambda: next(found))
     nothing = run.Wanted.NOTHING
     run._wait_for_slow_tier(nodes, Signals(nothing, run.Wanted.RELOAD), ServiceNotifier())
-    assert told(manager) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert reported(manager) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
     assert capsys.readouterr().err == "mmscand: no slow tier: one node; waits for one\n"
 
 
@@ -129,7 +129,7 @@ def test_a_service_waits_for_a_node_that_is_named(
 
     nodes = SimpleNamespace(topology=topology)
     run._wait_for_slow_tier(nodes, Signals(run.Wanted.NOTHING), ServiceNotifier())
-    assert told(manager) == ["READY=1", "WATCHDOG=1"]
+    assert reported(manager) == ["READY=1", "WATCHDOG=1"]
     assert capsys.readouterr().err == "mmscand: no node 1 with memory; waits for one\n"
     with pytest.raises(NoSuchNode):
         Topology((node(0),), frozenset({0}), frozenset({1}))

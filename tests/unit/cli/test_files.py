@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmscand.cli.files import os_errors_told, write_text
+from mmscand.cli.files import os_errors_named, write_text
 from mmscand.errors import MmscandError
 
 
@@ -18,12 +18,12 @@ def test_the_file_that_the_error_names_is_the_one(tmp_path: Path) -> None:
     missing = tmp_path / "none" / "file"
     with (
         pytest.raises(MmscandError, match=f"cannot write {missing}: No such file"),
-        os_errors_told(tmp_path),
+        os_errors_named(tmp_path),
     ):
         missing.write_text("x")
 
 
 def test_an_error_that_is_not_the_kernels_says_what_it_is(tmp_path: Path) -> None:
-    told = os_errors_told(tmp_path)
-    with pytest.raises(MmscandError, match="3 files are there already"), told:
+    reported = os_errors_named(tmp_path)
+    with pytest.raises(MmscandError, match="3 files are there already"), reported:
         raise shutil.Error("3 files are there already")

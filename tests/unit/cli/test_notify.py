@@ -19,7 +19,7 @@ class Manager:
         self._socket.bind(address)
         self._socket.settimeout(0.0)
 
-    def told(self) -> list[str] | None:
+    def reported(self) -> list[str] | None:
         """The lines of the next message, None when there is none."""
         try:
             return self._socket.recv(4096).decode().split("\n")
@@ -49,29 +49,29 @@ def test_a_life_is_reported_in_its_order(manager: Manager, address: str) -> None
     notifier.reloading()
     notifier.ready()
     notifier.stopping("bye")
-    assert manager.told() == ["READY=1", "STATUS=reader bpf"]
-    reloading, stamp = manager.told() or []
+    assert manager.reported() == ["READY=1", "STATUS=reader bpf"]
+    reloading, stamp = manager.reported() or []
     name, _, microseconds = stamp.partition("=")
     assert (reloading, name) == ("RELOADING=1", "MONOTONIC_USEC")
     assert before <= int(microseconds) <= time.monotonic_ns() // 1000
-    assert manager.told() == ["READY=1"]
-    assert manager.told() == ["STOPPING=1", "STATUS=bye"]
-    assert manager.told() is None
+    assert manager.reported() == ["READY=1"]
+    assert manager.reported() == ["STOPPING=1", "STATUS=bye"]
+    assert manager.reported() is None
 
 
 def test_a_status_is_one_line_whatever_is_in_it(manager: Manager, address: str) -> None:
     ServiceNotifier(environ={"NOTIFY_SOCKET": address}).ready("a\nSTOPPING=1\udcff")
-    assert manager.told() == ["READY=1", r"STATUS=a STOPPING=1\xff"]
+    assert manager.reported() == ["READY=1", r"STATUS=a STOPPING=1\xff"]
 
 
 def test_a_sign_of_life(manager: Manager, address: str) -> None:
     ServiceNotifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "3000000"}).watchdog()
-    assert manager.told() == ["WATCHDOG=1"]
+    assert manager.reported() == ["WATCHDOG=1"]
 
 
 def test_no_sign_of_life_where_nobody_waits_for_it(manager: Manager, address: str) -> None:
     ServiceNotifier(environ={"NOTIFY_SOCKET": address}).watchdog()
-    assert manager.told() is None
+    assert manager.reported() is None
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_a_full_socket_does_not_hold_the_daemon(
     queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
     for _ in range(queue + 3):
         notifier.ready()
-    assert manager.told() == ["READY=1"]
+    assert manager.reported() == ["READY=1"]

@@ -152,9 +152,9 @@ def test_lines_that_nobody_had_room_for_are_counted_and_reported(
     printer.close()
     assert "mmscand-print" not in [thread.name for thread in threading.enumerate()]
     lines = [line for line in printed if line.startswith("line")]
-    (told,) = [line for line in printed if "dropped" in line]
+    (reported,) = [line for line in printed if "dropped" in line]
     assert 5 <= len(lines) <= 6  # one may have been taken before
-    assert str(20 - len(lines)) in told
+    assert str(20 - len(lines)) in reported
 
 
 class Disk:
@@ -186,9 +186,9 @@ def test_a_disk_that_is_full_for_a_moment_costs_lines_that_are_counted(room: int
     printer.close()
     lines = disk.data.decode().splitlines()
     whole = [line for line in lines if line in {f"line {n}" for n in range(5)}]
-    (told,) = [line for line in lines if line.endswith("standard output took no more")]
+    (reported,) = [line for line in lines if line.endswith("standard output took no more")]
     assert len(lines) == len(whole) + 1  # none was cut
-    assert int(told.split()[0]) == 5 - len(whole)
+    assert int(reported.split()[0]) == 5 - len(whole)
 
 
 def test_a_line_that_was_cut_is_finished_at_the_end() -> None:

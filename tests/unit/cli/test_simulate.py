@@ -37,7 +37,7 @@ def test_compare_prints_writes_draws_and_resumes(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["simulate", "--workload", "zip"], "no workload 'zip': there are zipf-0.7"),
         (["simulate", "--workload", "gups", "--policy", "x"], "no policy 'x': there are capacity"),
@@ -54,11 +54,11 @@ def test_compare_prints_writes_draws_and_resumes(
     ],
 )
 def test_mistakes_are_one_line_with_what_to_do(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert reported in error
     assert error.count("\n") == 1
 
 

@@ -26,13 +26,13 @@ def names(*mappings: tuple[int, int, bytes]) -> MappingNames:
 
 def rows(numbers: list[int], heat: float = 512.0) -> RowHeat:
     count = len(numbers)
-    told = np.full(count, PAGES, dtype=np.intp)
+    known = np.full(count, PAGES, dtype=np.intp)
     return RowHeat(
         np.array(numbers, dtype=np.uint64) * np.uint64(ROW),
         np.full(count, heat),
-        told,
-        told // 4,
-        told // 2,
+        known,
+        known // 4,
+        known // 2,
     )
 
 
@@ -73,7 +73,7 @@ def test_pieces_end_with_their_mapping_and_hold_all_pages() -> None:
     assert found.mappings.names == (b"a", b"b")
     assert sorted(set(found.mapping.tolist())) == [0, 1, 2]
     assert found.mapping[-1] == 2  # no mapping holds row 5000 now
-    assert found.told.sum() == 6 * PAGES
+    assert found.known.sum() == 6 * PAGES
     assert (found.slow.sum(), found.fast.sum()) == (6 * PAGES // 4, 6 * PAGES // 2)
     assert (found.starts[0], found.ends[-1]) == (ROW, 5001 * ROW)
     assert found.heat.tolist() == [1.0] * 4
@@ -83,7 +83,7 @@ def test_more_mappings_than_pieces_share_them() -> None:
     mappings = names(*((at, at + 1, b"%d" % at) for at in range(1, 101)))
     found = pieces_of(rows(list(range(1, 101))), "rate", mappings, 10)
     assert len(found.starts) == 10
-    assert found.told.sum() == 100 * PAGES
+    assert found.known.sum() == 100 * PAGES
 
 
 def test_nothing_known_is_no_piece() -> None:
@@ -98,7 +98,7 @@ def test_the_heat_of_a_row_is_the_sum_of_its_pages_rates() -> None:
     found = history.row_heat()
     expected = RATE[words & 127].sum()
     assert found.heat[0] == pytest.approx(expected, rel=0.01)
-    assert (found.told[0], found.slow[0], found.fast[0]) == (100, 100, 0)
+    assert (found.known[0], found.slow[0], found.fast[0]) == (100, 100, 0)
     assert found.addresses.tolist() == [int(seen.addresses[0])]
     history = WatchHistory()
     known(history, block(slow=False, present=100), 3.0)
@@ -109,7 +109,7 @@ def test_pages_that_nothing_is_known_of_are_there_and_have_no_heat() -> None:
     history, seen = WatchHistory(), block(present=100)
     history.put(seen, history.words(seen), 1.0, cleared=False)
     found = history.row_heat()
-    assert (found.heat[0], found.told[0], found.slow[0]) == (0, 0, 100)
+    assert (found.heat[0], found.known[0], found.slow[0]) == (0, 0, 100)
     pieces = pieces_of(found, "rate", MappingNames.none(), 4)
     assert np.isnan(pieces.heat[0])
 
@@ -119,7 +119,7 @@ def test_the_policies_of_the_rfc_report_passes() -> None:
     for _ in range(4):
         history.fold(seen)
     found = history.row_heat()
-    assert (found.heat[0], found.told[0]) == (300, 100)  # what was set at first says nothing
+    assert (found.heat[0], found.known[0]) == (300, 100)  # what was set at first says nothing
     assert PassHistory.UNIT == "passes"
 
 
@@ -130,4 +130,4 @@ def test_a_sample_of_a_large_process_has_its_means(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("mmscand.heat.row_heat._MOST_WORDS", 100)
     sampled = history.row_heat()
     assert sampled.heat[0] == pytest.approx(exact.heat[0], rel=0.05)
-    assert sampled.told[0] == pytest.approx(512, abs=1)
+    assert sampled.known[0] == pytest.approx(512, abs=1)

@@ -350,9 +350,9 @@ def test_hotness_without_a_look_at_the_pages_is_that_of_the_pages() -> None:
     state = rounded(packed(np.full(1, 8.0), np.full(1, 8.0)), throw=1)
     history.put(huge, history.words(huge) & ~STATE | state, 5.0, cleared=True)
     history.mark_stuck(block().addresses + np.uint64(20 * PAGE_BYTES), 1)
-    told = history.hotness(TWO_NODES)
-    assert told == {1: [0, 0, PAGES, 0, PAGES, 0, PAGES - 1], 0: [PAGES, PAGES, 0, 0, 0, 0, 0]}
-    assert told == History.hotness(history, TWO_NODES)
+    found = history.hotness(TWO_NODES)
+    assert found == {1: [0, 0, PAGES, 0, PAGES, 0, PAGES - 1], 0: [PAGES, PAGES, 0, 0, 0, 0, 0]}
+    assert found == History.hotness(history, TWO_NODES)
 
 
 def test_where_a_tier_has_several_nodes_each_is_distinguished() -> None:

@@ -40,7 +40,7 @@ def test_cells_are_means_over_their_pages_and_looks() -> None:
 
 def test_where_nothing_is_known_there_is_no_heat_and_without_memory_no_tier() -> None:
     found = gathered(looks=2)
-    found.sums[Sum.TOLD, 0] = found.sums[Sum.HEAT, 0] = 0
+    found.sums[Sum.KNOWN, 0] = found.sums[Sum.HEAT, 0] = 0
     found.sums[:, 1, :4] = 0
     cells = drawn(found, rows=8, columns=2)
     assert np.isnan(cells.heat[:, 0]).all()
@@ -127,7 +127,7 @@ def test_a_colour_is_set_once_for_a_run_and_ended_in_its_line() -> None:
 
 def test_unknown_heat_and_a_look_that_is_the_only_one_are_drawn() -> None:
     found = gathered(looks=1)
-    found.sums[Sum.TOLD] = 0
+    found.sums[Sum.KNOWN] = 0
     picture = lines_of(replace(found, note="a note"), "rank", Terminal(80, 24, "none", True))
     assert "????" in picture[1]
     assert picture[-1] == "a note; ? is not known"

@@ -71,7 +71,7 @@ def test_the_hue_is_the_tier_and_slow_cells_are_ruled() -> None:
 
 def test_what_is_not_known_is_grey_and_no_memory_is_white() -> None:
     found = gathered(looks=2)
-    found.sums[Sum.TOLD, 0] = found.sums[Sum.HEAT, 0] = 0
+    found.sums[Sum.KNOWN, 0] = found.sums[Sum.HEAT, 0] = 0
     found.sums[:, 1, :4] = 0
     heat_map = picture_of(found)
     colours = colours_of(heat_map, shades_of(heat_map.heat, "rank"))

@@ -38,7 +38,7 @@ def test_earlier_pieces_count_for_those_that_they_overlap() -> None:
     assert found.sums[Sum.PRESENT].tolist() == [[1024, 1024]] * 2
     assert found.sums[Sum.SLOW].tolist() == [[768, 768]] * 2
     assert found.sums[Sum.HEAT].tolist() == [[1024, 1024], [2048, 0]]
-    assert found.sums[Sum.TOLD].tolist() == [[1024, 1024], [1024, 0]]
+    assert found.sums[Sum.KNOWN].tolist() == [[1024, 1024], [1024, 0]]
     assert (found.title, found.unit) == (r"a\x1bpp[7]", "rate")
 
 

@@ -43,7 +43,7 @@ def test_accesses_of_each_look_are_counted_in_their_rows(tmp_path: Path) -> None
     assert (found.sums[Sum.PRESENT] == PAGES_PER_TABLE).all()
     assert (found.sums[Sum.SLOW] == PAGES_PER_TABLE).all()
     # Of the first look nothing is known.
-    assert found.sums[Sum.TOLD].tolist() == [[0] * 4, [512] * 4, [512] * 4]
+    assert found.sums[Sum.KNOWN].tolist() == [[0] * 4, [512] * 4, [512] * 4]
     assert (found.title, found.unit) == ("app[100]", "share")
 
 
@@ -77,14 +77,14 @@ def test_memory_that_comes_and_goes_is_there_as_long_as_it_was(tmp_path: Path) -
     found = gathered(recorded(world, tmp_path / "r", [map_more, lambda: None, unmap]))
     assert of_band(found, "[heap]")[Sum.PRESENT].tolist() == [2048, 2048, 2048, 0]
     assert of_band(found, "/srv/data")[Sum.PRESENT].tolist() == [0, 1024, 1024, 1024]
-    assert of_band(found, "/srv/data")[Sum.TOLD].tolist() == [0, 0, 1024, 1024]
+    assert of_band(found, "/srv/data")[Sum.KNOWN].tolist() == [0, 0, 1024, 1024]
 
 
-def test_pages_whose_bits_say_nothing_are_not_told_of(tmp_path: Path) -> None:
+def test_pages_whose_bits_say_nothing_have_no_heat(tmp_path: Path) -> None:
     world = named(tiers())
     world.vma.shared[:1] = True
     found = gathered(recorded(world, tmp_path / "r", [touch(world, [3, 1600])] * 2))
-    assert found.sums[Sum.TOLD, -1].tolist() == [0, 512, 512, 512]
+    assert found.sums[Sum.KNOWN, -1].tolist() == [0, 512, 512, 512]
     assert found.sums[Sum.HEAT, -1].tolist() == [0, 0, 0, 1]
 
 

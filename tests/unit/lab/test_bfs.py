@@ -53,12 +53,12 @@ def shares(accessed: IntArray) -> FloatArray:
 def test_the_rates_are_those_of_a_search_from_any_source() -> None:
     words = region()
     bfs = Bfs(words, SEED)
-    told = bfs.rates()
-    assert told.sum() == pytest.approx(1)
+    reported = bfs.rates()
+    assert reported.sum() == pytest.approx(1)
     for source in bfs.reached[[0, 1000, -1]].tolist():
         found, accessed = plain_search(words, bfs._graph, source)
         assert sorted(found) == bfs.reached.tolist()
-        assert shares(accessed) == pytest.approx(told, rel=1e-12)
+        assert shares(accessed) == pytest.approx(reported, rel=1e-12)
 
 
 @pytest.mark.parametrize("with_library", [True, False])

@@ -39,11 +39,11 @@ def test_pages_are_read_as_often_as_is_said() -> None:
     # 5760 words in the hot chain, 900 in the other: after 90 rounds of 8 blocks, whole circles.
     toucher, words = read(90)
     found = np.bincount(words // WORDS_PER_PAGE, minlength=PAGES) / words.size
-    told = toucher.rates()
-    assert told.sum() == pytest.approx(1)
-    assert found == pytest.approx(told, rel=0.002)
+    reported = toucher.rates()
+    assert reported.sum() == pytest.approx(1)
+    assert found == pytest.approx(reported, rel=0.002)
     hot = hot_pages(PAGES, HOT, "random", 1)
-    assert told[hot].sum() == pytest.approx(0.9 + 0.1 * HOT / PAGES)
+    assert reported[hot].sum() == pytest.approx(0.9 + 0.1 * HOT / PAGES)
 
 
 def test_the_hot_chain_has_all_lines_and_each_line_once_a_circle() -> None:

@@ -21,9 +21,9 @@ def test_what_this_process_uses_is_not_of_others(
         os.getpid()
     busy[0] += 10.3
     load.write()
-    told = others_cpu_s(tmp_path)
-    assert told is not None
-    assert 9.5 < told < 10.15  # /proc counts in ticks of 10 ms
+    reported = others_cpu_s(tmp_path)
+    assert reported is not None
+    assert 9.5 < reported < 10.15  # /proc counts in ticks of 10 ms
 
 
 def test_nobody_reports_without_a_host_or_in_the_middle_of_a_word(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_the_client_reads_all_keys_the_hot_ones_most_and_reports_its_speed(
 
 
 @pytest.mark.parametrize(
-    ("protocol", "said", "told"),
+    ("protocol", "said", "reported"),
     [
         (
             "redis",
@@ -130,11 +130,11 @@ def test_the_client_reads_all_keys_the_hot_ones_most_and_reports_its_speed(
     ],
 )
 def test_a_server_that_has_not_the_keys_is_reported_in_one_line(
-    protocol: str, said: bytes, told: str, tmp_path: Path
+    protocol: str, said: bytes, reported: str, tmp_path: Path
 ) -> None:
     server = SERVERS[protocol][0](tmp_path / "sock", said)
     server.start()
     argv = client(protocol, tmp_path)
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
-    assert done.stderr == f"key_client: {told}\n"
+    assert done.stderr == f"key_client: {reported}\n"

@@ -25,14 +25,14 @@ class Counting:
         self.pages += np.bincount(index // WORDS_PER_PAGE, minlength=PAGES)
 
 
-def told(kind: type[BTree | GridSearch]) -> FloatArray:
+def reported(kind: type[BTree | GridSearch]) -> FloatArray:
     return Tree(PAGES, SEED).rates() if kind is BTree else grid_rates(PAGES)
 
 
 def counted(kind: type[BTree | GridSearch]) -> FloatArray:
     words, counting = np.zeros(PAGES * WORDS_PER_PAGE, dtype=np.uint64), Counting()
     toucher = kind(words, SEED, counting)
-    assert toucher.rates().tolist() == told(kind).tolist()
+    assert toucher.rates().tolist() == reported(kind).tolist()
     for _ in range(200):
         assert all(done > 0 for done in toucher.touch_once())
     return counting.pages / counting.pages.sum()
@@ -40,7 +40,7 @@ def counted(kind: type[BTree | GridSearch]) -> FloatArray:
 
 @pytest.mark.parametrize("kind", [BTree, GridSearch])
 def test_pages_are_accessed_as_often_as_is_said(kind: type[BTree | GridSearch]) -> None:
-    found, said = counted(kind), told(kind)
+    found, said = counted(kind), reported(kind)
     assert said.sum() == pytest.approx(1)
     assert np.abs(found - said).sum() < 0.05  # of two distributions, at most 2 would differ
     often = said > 10 / PAGES

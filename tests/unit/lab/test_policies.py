@@ -86,8 +86,8 @@ def test_hot_regions_are_promoted_at_once_and_cold_ones_are_demoted_after_a_whil
     with POLICIES["damon"].at_work(stage):
         pass
     damo = [str(Path(sys.executable).parent / "damo"), "args", "damon", "--format", "json"]
-    told = subprocess.run([*damo, *asked[0][1:]], capture_output=True, text=True, check=True)
-    schemes = [one["contexts"][0]["schemes"][0] for one in json.loads(told.stdout)["kdamonds"]]
+    reported = subprocess.run([*damo, *asked[0][1:]], capture_output=True, text=True, check=True)
+    schemes = [one["contexts"][0]["schemes"][0] for one in json.loads(reported.stdout)["kdamonds"]]
     found = {
         scheme["action"]: (
             scheme["access_pattern"]["age"]["min"],

@@ -9,7 +9,7 @@ from mmscand.linux.procfs import Procfs
 from mmscand.linux.unseen_use import KVM
 
 
-def told(proc: Path) -> dict[str, Check]:
+def reported(proc: Path) -> dict[str, Check]:
     return {check.name: check for check in other_agents(proc)}
 
 
@@ -23,7 +23,7 @@ def proc_with(folder: Path, mode: str, *names: str) -> Path:
 
 
 def test_where_nobody_else_is_there_is_nothing_to_expect(tmp_path: Path) -> None:
-    checks = told(proc_with(tmp_path, "0", "systemd", "kswapd0"))
+    checks = reported(proc_with(tmp_path, "0", "systemd", "kswapd0"))
     for name in ("NUMA balancing", "DAMON"):
         assert checks[name].ok
         assert checks[name].hint == ""
@@ -44,7 +44,7 @@ def test_where_nobody_else_is_there_is_nothing_to_expect(tmp_path: Path) -> None
 def test_each_mode_of_numa_balancing_has_its_own_words(
     tmp_path: Path, mode: str, ok: bool, expect: str
 ) -> None:
-    check = told(proc_with(tmp_path, mode))["NUMA balancing"]
+    check = reported(proc_with(tmp_path, mode))["NUMA balancing"]
     assert (check.ok, check.needed) == (ok, False)
     assert expect in check.hint
 
@@ -56,20 +56,20 @@ def test_damon_stat_is_distinguished_from_other_damon(tmp_path: Path) -> None:
     stat.mkdir()
     (stat / "enabled").write_text("Y\n")
     (stat / "kdamond_pid").write_text("1\n")
-    told = {check.name: check for check in other_agents(proc, stat)}
-    assert told["DAMON_STAT"].ok
+    reported = {check.name: check for check in other_agents(proc, stat)}
+    assert reported["DAMON_STAT"].ok
     for words in ("kdamond 1 ", "1000 regions", f"echo N > {stat}/enabled"):
-        assert words in told["DAMON_STAT"].detail
-    assert (told["DAMON"].ok, told["DAMON"].detail) == (False, "kdamond runs, 1 in all")
+        assert words in reported["DAMON_STAT"].detail
+    assert (reported["DAMON"].ok, reported["DAMON"].detail) == (False, "kdamond runs, 1 in all")
     (proc / "3/comm").write_text("sh\n")
-    told = {check.name: check for check in other_agents(proc, stat)}
-    assert (told["DAMON"].ok, told["DAMON_STAT"].ok) == (True, True)
+    reported = {check.name: check for check in other_agents(proc, stat)}
+    assert (reported["DAMON"].ok, reported["DAMON_STAT"].ok) == (True, True)
     (stat / "enabled").write_text("N\n")
     assert "DAMON_STAT" not in {check.name for check in other_agents(proc, stat)}
 
 
 def test_kdamonds_are_counted(tmp_path: Path) -> None:
-    check = told(proc_with(tmp_path, "0", "kdamond.0", "kdamond.1"))["DAMON"]
+    check = reported(proc_with(tmp_path, "0", "kdamond.0", "kdamond.1"))["DAMON"]
     assert not check.ok
     assert "2 in all" in check.detail
     assert "colder" in check.hint

@@ -21,7 +21,7 @@ from mmscand.linux.pagemap import PageFlags, Pagemap
 from mmscand.linux.proc_events import ProcEvents
 from mmscand.linux.process_list import ProcessList
 from mmscand.linux.procfs import Procfs
-from mmscand.linux.syscalls import UNTOLD
+from mmscand.linux.syscalls import NOT_WRITTEN
 from mmscand.linux.topology import NodeReader
 from mmscand.model import Process, UIntArray, VmaTable
 
@@ -61,7 +61,7 @@ def test_process_madvise(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("code", EVERY)
 def test_move_pages(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> tuple[int, object]:
-        return -code, np.full(len(ADDRESSES), UNTOLD, dtype=np.int32)
+        return -code, np.full(len(ADDRESSES), NOT_WRITTEN, dtype=np.int32)
 
     monkeypatch.setattr(moving, "move_pages", refuse)
     for call in (lambda: move(1, ADDRESSES, 0, move_size()), lambda: nodes(1, ADDRESSES)):
@@ -74,7 +74,9 @@ def test_move_pages(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_tried_at_the_start(call: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = Refusal(code)
     if call == "move_pages":
-        monkeypatch.setattr(trials, call, lambda *_: (-code, np.full(1, UNTOLD, dtype=np.int32)))
+        monkeypatch.setattr(
+            trials, call, lambda *_: (-code, np.full(1, NOT_WRITTEN, dtype=np.int32))
+        )
     else:
         monkeypatch.setattr(trials, call, refusal)
     error = outcome(trials.require_working)

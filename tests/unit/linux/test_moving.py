@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmscand.errors import ProcessDenied, ProcessGone
 from mmscand.linux import moving
 from mmscand.linux.moving import move, move_size, nodes
-from mmscand.linux.syscalls import UNTOLD
+from mmscand.linux.syscalls import NOT_WRITTEN
 from mmscand.model import IntArray, UIntArray
 
 PAGE = 4096
@@ -40,23 +40,23 @@ class FakeKernel:
     ) -> tuple[int, IntArray]:
         before()
         pages = [int(at) // PAGE for at in addresses]
-        told = np.full(len(pages), UNTOLD, dtype=np.int32)
+        reported = np.full(len(pages), NOT_WRITTEN, dtype=np.int32)
         if node is None:
-            told[:] = [REFUSED.get(self.kinds[p], self.node[p]) for p in pages]
-            return 0, told
+            reported[:] = [REFUSED.get(self.kinds[p], self.node[p]) for p in pages]
+            return 0, reported
         self.calls += 1
         run: list[int] = []
         for at, page in enumerate(pages):
             if self.kinds[page] in REFUSED:
-                told[at] = REFUSED[self.kinds[page]]
-                if left := self._flush(pages, run, told, node):
-                    return left + len(pages) - at, told
+                reported[at] = REFUSED[self.kinds[page]]
+                if left := self._flush(pages, run, reported, node):
+                    return left + len(pages) - at, reported
                 run = []
             else:
                 run.append(at)
-        return self._flush(pages, run, told, node), told
+        return self._flush(pages, run, reported, node), reported
 
-    def _flush(self, pages: list[int], run: list[int], told: IntArray, node: int) -> int:
+    def _flush(self, pages: list[int], run: list[int], reported: IntArray, node: int) -> int:
         left = 0
         for at in run:
             if self.kinds[pages[at]] == PINNED or self.room == 0:
@@ -65,7 +65,7 @@ class FakeKernel:
                 self.node[pages[at]] = node
                 self.room -= 1
         if left == 0:
-            told[run] = node
+            reported[run] = node
         return left
 
 
@@ -110,8 +110,8 @@ def answering(
         pid: int, addresses: UIntArray, node: int | None, **_: object
     ) -> tuple[int, IntArray]:
         asked.append((addresses.tolist(), node))
-        result, told = answers[len(asked) - 1]
-        return result, np.array(told, dtype=np.int32)
+        result, reported = answers[len(asked) - 1]
+        return result, np.array(reported, dtype=np.int32)
 
     monkeypatch.setattr(moving, "move_pages", move_pages)
     return asked
@@ -135,7 +135,7 @@ def test_the_rest_of_a_large_folio_that_moved_reads_busy_and_is_asked_for(
 def test_a_process_that_is_gone_or_denied_ends_it(
     code: int, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering(monkeypatch, [(-code, [UNTOLD] * 3)])
+    answering(monkeypatch, [(-code, [NOT_WRITTEN] * 3)])
     with pytest.raises(kind):
         move(7, ADDRESSES, FAST, move_size())
 
@@ -143,7 +143,7 @@ def test_a_process_that_is_gone_or_denied_ends_it(
 def test_a_call_that_fails_as_a_whole_is_the_status_of_every_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    answering(monkeypatch, [(-errno.ENODEV, [UNTOLD] * 3), (0, [SLOW] * 3)])
+    answering(monkeypatch, [(-errno.ENODEV, [NOT_WRITTEN] * 3), (0, [SLOW] * 3)])
     assert move(7, ADDRESSES, FAST, move_size()).tolist() == [-errno.ENODEV] * 3
 
 
@@ -159,7 +159,7 @@ def test_asking_moves_nothing_and_reports_what_is_not_there(
 
 def test_asking_when_nothing_is_reported_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> tuple[int, IntArray]:
-        return -errno.ENOMEM, np.full(2, UNTOLD, dtype=np.int32)
+        return -errno.ENOMEM, np.full(2, NOT_WRITTEN, dtype=np.int32)
 
     monkeypatch.setattr(moving, "move_pages", refuse)
     assert (nodes(1, np.zeros(2, dtype=np.uint64)) < 0).all()

@@ -172,7 +172,7 @@ def test_lost_events_are_one_full_look(world: World) -> None:
 
 
 def test_with_events_all_count_as_changed_now_and_then_and_none_is_read(world: World) -> None:
-    """Moves to another cgroup are not told."""
+    """Moves to another cgroup are no events."""
     for pid in (20, 40):
         world.add(pid)
     processes = ProcessList(world.procfs, world)

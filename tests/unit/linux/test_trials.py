@@ -8,7 +8,7 @@ import pytest
 
 from mmscand.errors import MachineCannot, TooManyOpenFiles
 from mmscand.linux import trials
-from mmscand.linux.syscalls import UNTOLD
+from mmscand.linux.syscalls import NOT_WRITTEN
 from mmscand.model import IntArray
 
 
@@ -50,7 +50,7 @@ def test_moving_that_is_refused_is_reported_with_its_reason(
     def move_pages(pid: int, addresses: object, node: int | None) -> tuple[int, IntArray]:
         if asks is not (node is None):
             return 0, np.zeros(1, dtype=np.int32)
-        status = np.array([UNTOLD if whole else -errno.EPERM], dtype=np.int32)
+        status = np.array([NOT_WRITTEN if whole else -errno.EPERM], dtype=np.int32)
         return (-errno.EPERM if whole else 0), status
 
     monkeypatch.setattr(trials, "move_pages", move_pages)

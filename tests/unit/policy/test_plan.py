@@ -24,8 +24,8 @@ def planned(
 ) -> Plan:
     pages = np.array([slow, fast], dtype=np.float64)
     few = None if unproven is None else np.array(unproven, dtype=np.float64)
-    told = np.array(rates, dtype=np.float64), pages, room, np.full(len(rates), 0.1)
-    found = plan(*told, coming=coming, pending=pending, unproven=few)
+    reported = np.array(rates, dtype=np.float64), pages, room, np.full(len(rates), 0.1)
+    found = plan(*reported, coming=coming, pending=pending, unproven=few)
     return replace(found, belongs_from=float("inf"))  # see below
 
 

@@ -1,4 +1,4 @@
-"""One ranking over all processes: what each told, and what has moved since."""
+"""One ranking over all processes: what each has counted, and what has moved since."""
 
 from dataclasses import dataclass, field
 

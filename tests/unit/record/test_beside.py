@@ -28,14 +28,14 @@ def daemon_of(
     world: Tiers,
     path: Path,
     observer: Recorder,
-    told: list[str],
+    reported: list[str],
     max_bytes: int = 1 << 20,
     policy: PolicyName = "two-pass",
     clock: Clock | None = None,
     period_ms: int = 1,
 ) -> tuple[Daemon, RecordingWatcher]:
     writer = new_recording(path, world.machine.topology(), 1, max_bytes)
-    watcher = RecordingWatcher(writer, clock or SystemClock(), told.append)
+    watcher = RecordingWatcher(writer, clock or SystemClock(), reported.append)
     settings = replace(steady(period_ms), policy=policy)
     daemon = Daemon(
         world.machine, settings=settings, observer=observer, watcher=watcher, clock=clock
@@ -44,10 +44,10 @@ def daemon_of(
 
 
 def test_a_daemon_s_passes_and_moves_are_recorded_as_they_were(tmp_path: Path) -> None:
-    world, told = tiers(), list[str]()
+    world, reported = tiers(), list[str]()
     world.vma.pinned.flat[5] = True
     recorder = Recorder(touching(world, HOT))
-    daemon, _ = daemon_of(world, tmp_path / "r", recorder, told)
+    daemon, _ = daemon_of(world, tmp_path / "r", recorder, reported)
     daemon.start()
     recorder.wait_for(Moved)
     recorder.wait_for(PassEnd, lambda event: event.number >= 8)
@@ -76,27 +76,27 @@ def test_a_daemon_s_passes_and_moves_are_recorded_as_they_were(tmp_path: Path) -
     fast = np.flatnonzero(there & ~unpack(table["slow"], sizes))
     assert fast.tolist() == [page for page in HOT if page != 5]
     assert (unpack(table["stuck"], sizes).reshape(-1)[fast]).all()
-    assert told == []
+    assert reported == []
 
 
 def test_when_the_file_is_full_that_is_reported_once_and_the_daemon_goes_on(tmp_path: Path) -> None:
-    world, told = tiers(), list[str]()
+    world, reported = tiers(), list[str]()
     recorder = Recorder(touching(world, HOT))
-    daemon, _ = daemon_of(world, tmp_path / "r", recorder, told, max_bytes=3000)
+    daemon, _ = daemon_of(world, tmp_path / "r", recorder, reported, max_bytes=3000)
     daemon.start()
     recorder.wait_for(Moved)
     recorder.wait_for(PassEnd, lambda event: event.number >= 20)
     daemon.stop()
-    assert len(told) == 1
-    assert "nothing more is recorded" in told[0]
-    assert "is full" in told[0]
+    assert len(reported) == 1
+    assert "nothing more is recorded" in reported[0]
+    assert "is full" in reported[0]
     assert (tmp_path / "r").stat().st_size <= 3000
     assert len(list(Recording(tmp_path / "r").passes())) >= 1
     assert world.on_fast() == HOT
 
 
 def test_execve_starts_the_layout_again(tmp_path: Path) -> None:
-    world, told = tiers(), list[str]()
+    world, reported = tiers(), list[str]()
 
     def hook(event: Event) -> None:
         if isinstance(event, PassEnd) and event.number == 2 and not done:
@@ -107,14 +107,14 @@ def test_execve_starts_the_layout_again(tmp_path: Path) -> None:
 
     done: list[bool] = []
     recorder = Recorder(hook)
-    daemon, _ = daemon_of(world, tmp_path / "r", recorder, told)
+    daemon, _ = daemon_of(world, tmp_path / "r", recorder, reported)
     daemon.start()
     for _ in ("before", "after"):
         recorder.wait_for(PassEnd, lambda event: event.number == 2)
     daemon.stop()
     passes = list(Recording(tmp_path / "r").passes())
-    told_rows = [(int(p.about["generation"][0]), len(p.layout)) for p in passes[:4]]
-    assert told_rows == [(1, 4), (1, 0), (2, 1), (2, 0)]
+    reported_rows = [(int(p.about["generation"][0]), len(p.layout)) for p in passes[:4]]
+    assert reported_rows == [(1, 4), (1, 0), (2, 1), (2, 0)]
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -132,12 +132,12 @@ def test_nothing_is_different_for_the_daemon_without_a_watcher(dry_run: bool) ->
 
 
 def test_a_round_of_the_stopwatch_is_a_pass_in_which_every_page_is_reported(tmp_path: Path) -> None:
-    world, told = tiers(), list[str]()
+    world, reported = tiers(), list[str]()
     world.vma.shared.flat[5] = True  # its bit says nothing, once that is found out
     recorder = Recorder(touching(world, HOT))
     clock = SimClock(threads=2)
     daemon, _ = daemon_of(
-        world, tmp_path / "r", recorder, told, policy="capacity", clock=clock, period_ms=50
+        world, tmp_path / "r", recorder, reported, policy="capacity", clock=clock, period_ms=50
     )
     daemon.start()
     recorder.wait_for_promoted(world.process.process, len(HOT) - 1)
@@ -155,4 +155,4 @@ def test_a_round_of_the_stopwatch_is_a_pass_in_which_every_page_is_reported(tmp_
     last = layouts[layouts["address"] == REGION_BYTES][-1:]
     stuck = unpack(last["stuck"], last["pages_per_slot"])
     assert np.flatnonzero(stuck).tolist() == [0, 5, 511]  # the others are on the fast tier
-    assert told == []
+    assert reported == []

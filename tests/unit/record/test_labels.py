@@ -101,8 +101,8 @@ def test_a_process_that_exits_meanwhile_has_no_names() -> None:
 def test_texts_are_numbered_once() -> None:
     texts = Texts()
     assert [texts.number(text) for text in (b"a", b"", b"b", b"a")] == [1, 0, 2, 1]
-    assert texts_in(texts.told()) == [b"a", b"b"]
-    assert texts_in(texts.told()) == []
+    assert texts_in(texts.take_new()) == [b"a", b"b"]
+    assert texts_in(texts.take_new()) == []
 
 
 def test_a_recording_of_version_1_is_read_as_it_was() -> None:

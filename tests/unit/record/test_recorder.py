@@ -47,7 +47,7 @@ def tape(
     """One pass before each step of the script, and one after the last; a step is a callable."""
     steps, stop = list(script), threading.Event()
 
-    def told(recorded: Recorded) -> None:
+    def reported(recorded: Recorded) -> None:
         if not steps:
             stop.set()
         else:
@@ -65,7 +65,7 @@ def tape(
             forever=True,
             names=names,
         )
-        recorded = recorder.run(told)
+        recorded = recorder.run(reported)
     recording = Recording(path)
     return Taped(recording, recorded, list(recording.passes()))
 
@@ -280,8 +280,8 @@ def test_the_example_of_the_documentation_reads_a_recording(
     text = (Path(__file__).parents[3] / "docs/reference/recording.md").read_text()
     monkeypatch.chdir(tmp_path)
     exec(text.split("```python\n")[1].split("```")[0], {})
-    told = capsys.readouterr().out.splitlines()
-    assert told == ["1 app 4 0", f"2 app 0 {len(HOT)}"]
+    reported = capsys.readouterr().out.splitlines()
+    assert reported == ["1 app 4 0", f"2 app 0 {len(HOT)}"]
 
 
 def test_a_name_keeps_its_bytes_and_the_example_reads_one_that_ends_inside_a_letter(

@@ -61,8 +61,8 @@ class Bench:
         hot: BoolArray = np.zeros(block.present.shape, dtype=np.bool_)
         hot.flat[list(slots)] = True
         state = np.where(hot, np.uint16(self.hot_state), np.uint16(0b100))
-        told = (block, state, hot, self.space.vmas(), self.policy, self.failures, self.counts)
-        taken = self.candidates.queue(*told, now, demotes=demotes)
+        reported = (block, state, hot, self.space.vmas(), self.policy, self.failures, self.counts)
+        taken = self.candidates.queue(*reported, now, demotes=demotes)
         return np.flatnonzero(taken).tolist()
 
     def take(self) -> Migration:

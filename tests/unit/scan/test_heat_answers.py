@@ -62,4 +62,4 @@ def test_a_process_that_has_exited_has_no_names() -> None:
     world.machine.exit(world.process)
     found = HeatAnswers(world.machine, SimClock()).of(world.process.process, history)
     assert found.pieces.mappings.names == ()
-    assert found.pieces.told.sum() == 512
+    assert found.pieces.known.sum() == 512

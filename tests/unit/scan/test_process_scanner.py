@@ -167,9 +167,9 @@ def test_a_visit_that_will_not_go_on_reports_what_it_counted_once() -> None:
     machine.map(sim, REGION_BYTES, 512, 1)
     scanner = scanner_of(machine, sim)
     assert scanner.visit(1.0, lambda: False) is None
-    told = scanner.interrupted()
-    assert told is not None
-    assert (told.complete, told.examined, told.slow) == (False, 512, 512)
+    reported = scanner.interrupted()
+    assert reported is not None
+    assert (reported.complete, reported.examined, reported.slow) == (False, 512, 512)
     assert scanner.interrupted() is None
 
 

@@ -275,8 +275,10 @@ def test_a_process_without_a_descriptor_is_reported_and_taken_up_when_there_is_o
     world.scanner = world._scanner(few)
     world.clock.at(START + 5, lambda: setattr(few, "room", 5))
     world.scanner.run()
-    told = [e for _, e in world.events if isinstance(e, ProcessLeft) and "too many open" in e.why]
-    assert {e.process.pid for e in told} == {102}
+    reported = [
+        e for _, e in world.events if isinstance(e, ProcessLeft) and "too many open" in e.why
+    ]
+    assert {e.process.pid for e in reported} == {102}
     assert len(world.times(PassEnd, 100)) > 20  # the others are not held up
     (entered,) = world.times(ProcessEntered, 102)
     assert 105.2 <= entered <= 106.2
