@@ -49,6 +49,8 @@ class SoakDaemon:
         self.events: Counter[str] = Counter()
         self.reported: Counter[str] = Counter()
         """Sums over events by the names of counters."""
+        self.watched: list[tuple[int, int]] = []
+        """Processes that were entered and have not left: pid and start time."""
         assert self._process.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
         self._reader.start()
@@ -85,7 +87,19 @@ class SoakDaemon:
             if kind == "moved":
                 failed = {f"failed_{name}": pages for name, pages in event["failed"].items()}
                 self.reported.update({"promoted": event["promoted"], **failed})
+            if kind in ("process_entered", "process_left"):
+                self._follow(kind, event["process"])
             self.events[kind] += 1
+
+    def _follow(self, kind: str, process: dict[str, Any]) -> None:
+        """A process that cannot be watched leaves without having been entered: one that shares the
+        address space of its parent until it calls execve, for example.
+        """
+        identity = (process["pid"], process["start_time"])
+        if kind == "process_entered":
+            self.watched.append(identity)
+        elif identity in self.watched:
+            self.watched.remove(identity)
 
     def resident_kib(self) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
