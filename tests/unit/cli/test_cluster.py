@@ -26,7 +26,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         scheduler = started(stack, folder, "dask_scheduler", "--port", "0", *known)
         while not (known_at := address_in(file)):
             assert scheduler.poll() is None
-        started(stack, folder, "dask_worker", "--no-nanny", "--nthreads", "1", *known)
+        alone = ("--no-nanny", "--nthreads", "1", "--local-directory", str(folder))
+        started(stack, folder, "dask_worker", *alone, *known)
         yield known_at
 
 
