@@ -26,8 +26,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         scheduler = started(stack, folder, "dask_scheduler", "--port", "0", *known)
         while not (known_at := address_in(file)):
             assert scheduler.poll() is None
-        alone = ("--no-nanny", "--nthreads", "1", "--local-directory", str(folder))
-        started(stack, folder, "dask_worker", *alone, *known)
+        started(stack, folder, "dask_worker", "--no-nanny", "--nthreads", "1", *known)
         yield known_at
 
 
@@ -44,7 +43,7 @@ def started(stack: ExitStack, folder: Path, name: str, *options: str) -> "Popen[
         Popen(
             [*command, "--no-dashboard", *options],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(SRC)},
+            env={**os.environ, "PYTHONPATH": str(SRC), "DASK_TEMPORARY_DIRECTORY": str(folder)},
             stderr=DEVNULL,
         )
     )
