@@ -39,6 +39,13 @@ def _unseen_doubt(rule: Rule) -> str:
     )
 
 
+_PODS = "kubepods.slice"
+_SHARED_PARENT = (
+    f"matches no pod: our own is in {_PODS} too, and the kernel writes /.. for a parent that two "
+    "cgroups share; name the part below it"
+)
+
+
 def _cgroup_doubt(cgroup: str, view: CgroupView) -> str:
     parts = path_parts(cgroup)
     if not parts or view == "whole":
@@ -46,7 +53,7 @@ def _cgroup_doubt(cgroup: str, view: CgroupView) -> str:
     if view == "none":
         return "never matches: this machine has no cgroup v2, so that no process has a path"
     if parts[0] in ("**", ".."):
-        return ""
+        return _SHARED_PARENT if view == "namespace" and _PODS in parts else ""
     return (
         "matches no process outside our cgroup namespace: their paths begin with /.. here; "
         "a path that begins with **/ finds them"

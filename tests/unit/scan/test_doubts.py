@@ -32,6 +32,9 @@ def test_a_name_longer_than_what_is_looked_at() -> None:
         ("none", "/", ""),
         ("namespace", "/a", "matches no process outside our cgroup namespace"),
         ("namespace", "**/a", ""),
+        ("namespace", "**/kubepods.slice/kubepods-besteffort.slice", "matches no pod"),
+        ("namespace", "**/kubepods-besteffort.slice", ""),
+        ("whole", "**/kubepods.slice/kubepods-besteffort.slice", ""),
         ("namespace", "/../a", ""),
     ],
 )

@@ -83,6 +83,11 @@ def test_every_condition_must_hold(wrong: dict[str, Any]) -> None:
         ("/a?", "/a/b", False),
         ("/a.b", "/axb", False),
         ("**/b", "/b", True),
+        # Of other pods, as the daemon's pod sees them: cgroup_namespaces(7).
+        ("**/kubepods-burstable-pod*.slice", "/../../kubepods-burstable-pod7.slice/x", True),
+        ("**/kubepods-besteffort.slice", "/../../../kubepods-besteffort.slice/y/x", True),
+        ("**/kubepods-pod*.slice", "/../../../kubepods-pod7.slice/x", True),
+        ("**/kubepods.slice/kubepods-pod*.slice", "/../../../kubepods-pod7.slice/x", False),
         ("**/b", "/x/y/b/z", True),
         ("/x/**/b*", "/x/b1", True),
         ("/x/**/b*", "/y/b1", False),
