@@ -48,10 +48,12 @@ def size_(
     of its own. Rates above some 5000 accesses a second look alike to a daemon: where few pages are
     hotter than that, small sizes serve more than is shown.
     """
-    parts: Mapping[str, Curve] = {}
+    parts: Sequence[tuple[str, Curve]] = ()
     if files:
         if pid is not None or cgroup is not None:
             raise UsageError("--from is of all that was recorded", hint="leave out the rest")
+        if len({file.resolve() for file in files}) < len(files):
+            raise UsageError("a recording is named twice", hint="name each once")
         title, now, curve, parts = _recorded(files, address)
     elif address is not None:
         raise UsageError("--address is for recordings", hint="name them by --from")
@@ -68,21 +70,22 @@ def size_(
 
 def _recorded(
     files: Sequence[Path], address: str | None
-) -> tuple[str, None, Curve, Mapping[str, Curve]]:
+) -> tuple[str, None, Curve, Sequence[tuple[str, Curve]]]:
     """What is meant in words, the curve of all together, and of each where they are several."""
     from mmscand.record.sizes import fleet_kinds, kinds  # noqa: PLC0415 - numpy
 
     if len(files) == 1 and address is None:
         from mmscand.record.file import Recording  # noqa: PLC0415
 
-        return shown(str(files[0])), None, Curve.of(kinds(Recording(files[0]))), {}
+        return shown(str(files[0])), None, Curve.of(kinds(Recording(files[0]))), ()
     from mmscand.sim.comparison import executor_at  # noqa: PLC0415
 
     with executor_at(address, min(len(files), os.cpu_count() or 1)) as executor:
         found = fleet_kinds([file.absolute() for file in files], executor)
-    parts = {shown(str(file)): Curve.of(each) for file, each in zip(files, found, strict=True)}
+    parts = [(shown(str(file)), Curve.of(each)) for file, each in zip(files, found, strict=True)]
     every = Curve.of(kind for each in found for kind in each)
-    return f"{len(files)} recordings", None, every, parts
+    title = parts[0][0] if len(parts) == 1 else f"{len(parts)} recordings"
+    return title, None, every, parts
 
 
 def _watched(
@@ -120,7 +123,7 @@ def _title(chosen: Sequence[Answer], pid: int | None, cgroup: str | None) -> str
 
 
 def _object(
-    curve: Curve, title: str, now: float | None, parts: Mapping[str, Curve]
+    curve: Curve, title: str, now: float | None, parts: Sequence[tuple[str, Curve]]
 ) -> dict[str, Any]:
     return {
         "of": title,
@@ -129,17 +132,16 @@ def _object(
         "fast_pages_now": now,
         "curve": [{"fast_pages": pages, "share": curve.share(pages)} for pages in curve.sizes()],
         "recordings": [
-            {"of": name, "pages": part.total, "knee_pages": part.knee}
-            for name, part in parts.items()
+            {"of": name, "pages": part.total, "knee_pages": part.knee} for name, part in parts
         ],
     }
 
 
-def _parts(parts: Mapping[str, Curve]) -> list[str]:
+def _parts(parts: Sequence[tuple[str, Curve]]) -> list[str]:
     """Each recording by itself."""
     rows = [
         [size(part.total), size(part.knee), percent(part.share(part.knee)), name]
-        for name, part in parts.items()
+        for name, part in parts
     ]
     return ["", table(["MEMORY", "KNEE", "SERVED FAST", "RECORDING"], rows)] if rows else []
 

@@ -249,7 +249,7 @@ class Stopwatch:
         if decides and estimates.table.known:
             self._update_ranking()
         self._ranking.begin(self._process)
-        if decides or not self.glances:  # else nothing has moved, and nothing new is known
+        if decides or not self.glances:  # else nothing of it has moved
             self._follow_plan()
 
     def _update_ranking(self) -> None:

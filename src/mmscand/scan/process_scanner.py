@@ -265,7 +265,7 @@ class ProcessScanner:
     def _begin(self, now: float) -> Counter[str]:
         self.times.begin(now)
         progress, candidates = self._progress, self._blocks.candidates
-        counts = progress.begin(now, ages=self._policy.begin_pass(now))
+        progress.begin(now, ages=self._policy.begin_pass(now))
         if progress.ages and progress.cursor == 0:
             self._surveys.begin_pass()
         candidates.begin_visit(self._policy, self.times.pacer.failures, now)
@@ -275,6 +275,7 @@ class ProcessScanner:
             shared = None if candidates.shared_too else self._space.shared
             self._policy.history.forget_stuck(shared)
         self._context.observer(PassStart(self.process, progress.passes + 1, progress.cursor))
+        counts = progress.counts = Counter[str]()  # last: what failed before it is done again
         return counts
 
     def interrupted(self) -> PassEnd | None:

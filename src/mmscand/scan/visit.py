@@ -63,10 +63,9 @@ class Progress:
     now: float = 0.0
     """When it went on."""
 
-    def begin(self, now: float, *, ages: bool) -> Counter[str]:
-        """A visit begins; where it counts."""
-        self.began, self.ages, self.counts = now, ages, Counter()
-        return self.counts
+    def begin(self, now: float, *, ages: bool) -> None:
+        """A visit is prepared. It is under way once it counts."""
+        self.began, self.ages = now, ages
 
     def end_pass(self) -> None:
         """The visit has come to the end of the address space."""

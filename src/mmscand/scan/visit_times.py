@@ -15,9 +15,9 @@ _REST = 4.0
 """Times the CPU time since the latest rest, before the next visit that a policy asks for: a fifth
 of a core at most, but for one that is new or has changed. In emulation a visit takes 0.4 s."""
 _LONG_REST_S = 0.25
-"""A read soon after bits were cleared does not wait for a longer rest, as all pages that are used
-now and then would be found accessed. The rest comes after it. In emulation, where reads came after
-2 s: hits of the grid at the end 41 and 46 %, before 21 and 22 %."""
+"""The first read soon after bits were cleared does not wait for a longer rest, as all pages that
+are used now and then would be found accessed. The rest comes after it. In emulation, where reads
+came after 2 s: hits of the grid at the end 41 and 46 %, before 21 and 22 %."""
 _LEAST_WAIT_S = 1e-3
 """Before a process that did not run is asked for again."""
 _LARGE_PAGES = 4096
@@ -132,8 +132,11 @@ class VisitTimes:
 
     @property
     def _rests_later(self) -> bool:
-        """Whether the next visit reads in time what the latest one has cleared."""
-        return self._blocks.policy.reads_soon and self._rest_s > _LONG_REST_S
+        """Whether the next visit reads in time what the latest one has cleared: the first read of a
+        round. The others rest, else a process with short rounds would never.
+        """
+        clears = self._progress.ages
+        return clears and self._blocks.policy.reads_soon and self._rest_s > _LONG_REST_S
 
     @property
     def is_large(self) -> bool:

@@ -3,7 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    ProcessPoolExecutor,
+    as_completed,
+)
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import sha256
@@ -15,7 +21,7 @@ from signal import SIG_DFL, SIGINT, signal
 from threading import Thread
 from typing import Any
 
-from mmscand.errors import MachineCannot, UsageError
+from mmscand.errors import MachineCannot, MmscandError, UsageError
 from mmscand.sim.case import Case, Record, run_case
 
 _FOLDERS = ("engine", "heat", "migrate", "policy", "scan", "sim")
@@ -63,6 +69,19 @@ def executor_at(address: str | None, workers: int) -> Iterator[Executor]:
     """Processes of this machine, or an existing Dask cluster. What has not begun when the context
     ends by an exception is not done.
     """
+    try:
+        with _executor_at(address, workers) as executor:
+            yield executor
+    except (CancelledError, BrokenExecutor) as error:
+        # distributed's own kind of the former is one of concurrent.futures.
+        where = "this machine" if address is None else address
+        raise MmscandError(
+            f"the workers of {where} have gone ({type(error).__name__})", hint="run it again"
+        ) from None
+
+
+@contextmanager
+def _executor_at(address: str | None, workers: int) -> Iterator[Executor]:
     if address is not None:
         with _client_of(address) as client:
             yield client.get_executor()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 import pytest
 
@@ -25,7 +25,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ExitStack() as stack:
         scheduler = started(stack, folder, "dask_scheduler", "--port", "0", *known)
         while not (known_at := address_in(file)):
-            assert scheduler.poll() is None
+            with suppress(TimeoutExpired):
+                assert scheduler.wait(0.05) is None, "the scheduler has ended"
         started(stack, folder, "dask_worker", "--no-nanny", "--nthreads", "1", *known)
         yield known_at
 
@@ -71,6 +72,15 @@ def test_size_of_several_recordings_is_the_same_there_as_here(
     assert sum(pages) == pytest.approx(answers[0]["pages"])
     assert main(["size", *files]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(f" {files[3]}")
+
+
+def test_one_recording_there_has_its_name_and_none_is_counted_twice(
+    address: str, files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["size", *files[:2], "--json", "--address", address]) == 0
+    assert json.loads(capsys.readouterr().out)["of"] == files[1]
+    assert main(["size", *files[:2], *files[:2]]) == 2
+    assert "a recording is named twice: name each once" in capsys.readouterr().err
 
 
 def test_a_heat_map_of_several_recordings_is_drawn_there(

@@ -5,6 +5,8 @@ import pytest
 
 from mmscand.clock import Clock, CpuMeter, SystemClock
 from mmscand.engine.registry import policy_of
+from mmscand.errors import TooManyOpenFiles
+from mmscand.heat.history import History
 from mmscand.migrate.migration_list import MigrationList
 from mmscand.model import REGION_BYTES, Process
 from mmscand.policy.by_rule import ByRule
@@ -116,6 +118,26 @@ def test_a_visit_is_not_sooner_than_a_policy_asks_for(
     scanner = scanner_of(machine, sim, clock=clock)
     assert scanner.visit(7.0, lambda: True) is not None
     assert scanner.times.after(7.0) == pytest.approx(7.0 + wanted_s, abs=1e-9)
+
+
+def test_a_visit_that_could_not_be_prepared_is_not_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = SimMachine(sim_topology((0,), (1,), {0: 512, 1: 8192}))
+    sim = machine.spawn(100)
+    machine.map(sim, REGION_BYTES, 512, 1)
+    scanner = scanner_of(machine, sim)
+
+    def fail(history: History, still: object) -> None:
+        raise TooManyOpenFiles
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "forget_stuck", fail)
+        with pytest.raises(TooManyOpenFiles):
+            scanner.visit(1.0, lambda: True)
+    assert not scanner.under_way
+    assert scanner.interrupted() is None
+    assert scanner.visit(2.0, lambda: True) is not None
 
 
 def test_an_interrupted_visit_is_never_skipped() -> None:

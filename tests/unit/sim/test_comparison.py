@@ -2,14 +2,15 @@
 
 import json
 import sys
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE, Popen, run
 
 import pytest
 
-from mmscand.errors import MachineCannot
+from mmscand.errors import MachineCannot, MmscandError
 from mmscand.sim import comparison
 from mmscand.sim.case import Case, Figures, Record, run_case
 from mmscand.sim.comparison import cases_of, executor_at, run_all
@@ -91,6 +92,13 @@ def test_without_a_dask_client_an_address_is_refused(monkeypatch: pytest.MonkeyP
     there = executor_at("tcp://127.0.0.1:1", 1)
     with pytest.raises(MachineCannot, match="pip install distributed"), there:
         pass
+
+
+@pytest.mark.parametrize("kind", [CancelledError, BrokenProcessPool])
+def test_workers_that_have_gone_are_one_line(kind: type[Exception]) -> None:
+    with pytest.raises(MmscandError, match="the workers of this machine have gone"):  # noqa: SIM117
+        with executor_at(None, 1):
+            raise kind
 
 
 def record(policy: str, seed: int = 1, workload: str = "gups", **figures: float) -> Record:
