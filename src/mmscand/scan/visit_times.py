@@ -17,7 +17,8 @@ of a core at most, but for one that is new or has changed. In emulation a visit 
 _LONG_REST_S = 0.25
 """The first read soon after bits were cleared does not wait for a longer rest, as all pages that
 are used now and then would be found accessed. The rest comes after it. In emulation, where reads
-came after 2 s: hits of the grid at the end 41 and 46 %, before 21 and 22 %."""
+came after 2 s: hits of the grid at the end 44 and 46 %, before 44 and 37 %, and 21 and 22 % on a
+busy host."""
 _LEAST_WAIT_S = 1e-3
 """Before a process that did not run is asked for again."""
 _LARGE_PAGES = 4096
