@@ -36,7 +36,7 @@ def screen(status: Mapping[str, Any], now: float) -> list[str]:
 
 
 def _head(status: Mapping[str, Any], now: float) -> str:
-    state = ("dry run" if status["dry_run"] else "on") if status["enabled"] else "off"
+    state = ("dry run" if status.get("dry_run") else "on") if status["enabled"] else "off"
     last = status["last_pass_timestamp"]
     passed = "no pass yet" if last is None else f"last pass {span(max(0.0, now - last))} ago"
     return (

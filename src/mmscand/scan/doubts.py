@@ -41,7 +41,7 @@ def _unseen_doubt(rule: Rule) -> str:
 
 _PODS = "kubepods.slice"
 _SHARED_PARENT = (
-    f"matches no pod: our own is in {_PODS} too, and the kernel writes /.. for a parent that two "
+    f"matches no pod if our own is in {_PODS} too: the kernel writes /.. for a parent that two "
     "cgroups share; name the part below it"
 )
 

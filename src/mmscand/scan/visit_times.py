@@ -48,6 +48,10 @@ class VisitTimes:
         self._cpu = cpu
         self._cpu_before_s = 0.0
         """Of all visits up to the latest rest."""
+        self._put_off = False
+        """The latest visit came before its rest. The next one does not: where others make visits
+        late, each would clear bits again, and none rest.
+        """
         self._idle = IdleWatch(space.cpu_ns)
         self._program_time = ProgramTime(space.cpu_ns)
         self._pages = space.resident_pages()
@@ -57,7 +61,8 @@ class VisitTimes:
     def begin(self, now: float) -> None:
         """A visit begins."""
         policy = self._blocks.policy
-        if not self._rests_later:
+        self._put_off = self._rests_later
+        if not self._put_off:
             self._cpu_before_s = self._cpu.seconds
         if stood_still := self._program_time.stood_still(now):
             policy.slept(stood_still)
@@ -136,8 +141,8 @@ class VisitTimes:
         """Whether the next visit reads in time what the latest one has cleared: the first read of a
         round. The others rest, else a process with short rounds would never.
         """
-        clears = self._progress.ages
-        return clears and self._blocks.policy.reads_soon and self._rest_s > _LONG_REST_S
+        may_be = self._progress.ages and not self._put_off
+        return may_be and self._blocks.policy.reads_soon and self._rest_s > _LONG_REST_S
 
     @property
     def is_large(self) -> bool:
