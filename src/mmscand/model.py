@@ -185,6 +185,17 @@ class VmaFlag(IntFlag):
     CPUSET_SLOW = 1024
     """Its cpuset allows no node of the fast tier."""
 
+    @classmethod
+    def of_nodes(
+        cls, allowed: frozenset[int], cpuset: frozenset[int], tiers: Topology
+    ) -> "VmaFlag":
+        """Of a mapping whose owner allows these nodes, by a policy within its cpuset."""
+        return (
+            (cls(0) if allowed & tiers.fast else cls.STAYS_SLOW)
+            | (cls(0) if allowed & tiers.slow else cls.STAYS_FAST)
+            | (cls(0) if cpuset & tiers.fast else cls.CPUSET_SLOW)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class VmaTable:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mmscand.cli.files import os_errors_named, require_writable, write_text
-from mmscand.cli.options import PATH, socket_option
+from mmscand.cli.options import PATH, address_option, socket_option
 from mmscand.cli.table import client_for
 from mmscand.cli.terminal import terminal_of
 from mmscand.errors import MachineCannot, UsageError
@@ -31,7 +31,7 @@ _COLOURS = ("auto", "truecolor", "256", "16", "none")
     multiple=True,
     help="Draw this recording, not what the daemon knows; more than once: of several machines.",
 )
-@click.option("--address", help="Read recordings on this Dask cluster (tcp://HOST:8786).")
+@address_option
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=30.0, help="Ask the daemon for so long."
 )

@@ -10,6 +10,9 @@ socket_option = click.option(
     "--socket", type=PATH, help="Socket of the daemon; that of /etc/mmscand.toml if left out."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+address_option = click.option(
+    "--address", help="Read recordings on this Dask cluster (tcp://HOST:8786)."
+)
 fast_nodes_option = click.option(
     "--fast-nodes", help="Nodes to promote to, like 0,2-3; those of the file if both are left out."
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mmscand.cli.options import PATH, json_option, socket_option
+from mmscand.cli.options import PATH, address_option, json_option, socket_option
 from mmscand.cli.quantities import percent, size
 from mmscand.cli.table import client_for, print_answer, table
 from mmscand.errors import UsageError
@@ -28,7 +28,7 @@ Answer = Mapping[str, Any]
     multiple=True,
     help="A recording, in place of a daemon; more than once: of several machines.",
 )
-@click.option("--address", help="Read recordings on this Dask cluster (tcp://HOST:8786).")
+@address_option
 @click.option("--svg", type=PATH, help="Also draw the curve into this file.")
 @socket_option
 @json_option

@@ -122,13 +122,7 @@ class MemoryPolicies:
         """The mappings with the tiers that their owner does not allow."""
         cpuset = self._cpuset()
         allowed = self._within(cpuset, vmas)
-        every = VmaFlag(0) if cpuset & tiers.fast else VmaFlag.CPUSET_SLOW
-        flags = [
-            every
-            | (0 if nodes & tiers.fast else VmaFlag.STAYS_SLOW)
-            | (0 if nodes & tiers.slow else VmaFlag.STAYS_FAST)
-            for nodes in allowed.sets
-        ]
+        flags = [VmaFlag.of_nodes(nodes, cpuset, tiers) for nodes in allowed.sets]
         of_sets = np.array(flags, dtype=np.uint16)
         return VmaTable(vmas.starts, vmas.ends, vmas.flags | of_sets[allowed.of])
 

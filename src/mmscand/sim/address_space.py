@@ -120,17 +120,16 @@ class SimAddressSpace:
 
     def _stays(self, vma: SimVma) -> VmaFlag:
         """Tiers that its owner does not allow."""
-        tiers, nodes = self._machine.topology(), self._allowed(vma)
-        up, down = bool(nodes & tiers.fast), bool(nodes & tiers.slow)
-        flags = VmaFlag(0) if up else VmaFlag.STAYS_SLOW
-        flags |= VmaFlag(0) if down else VmaFlag.STAYS_FAST
-        cpuset = self._sim.cpuset
-        return flags if cpuset is None or cpuset & tiers.fast else flags | VmaFlag.CPUSET_SLOW
+        return VmaFlag.of_nodes(self._allowed(vma), self._cpuset, self._machine.topology())
+
+    @property
+    def _cpuset(self) -> frozenset[int]:
+        if self._sim.cpuset is not None:
+            return self._sim.cpuset
+        return frozenset(node.id for node in self._machine.topology().nodes)
 
     def _allowed(self, vma: SimVma) -> frozenset[int]:
-        every = frozenset(node.id for node in self._machine.topology().nodes)
-        wish, cpuset = vma.policy, self._sim.cpuset
-        return (every if wish is None else wish) & (every if cpuset is None else cpuset)
+        return self._cpuset if vma.policy is None else vma.policy & self._cpuset
 
     def read(self, vmas: VmaTable, start: int = 0) -> Iterator[Window]:
         """A window for each region that has memory."""
